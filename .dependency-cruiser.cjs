@@ -1,0 +1,53 @@
+/** Import directions of reference layout: cfg → data → graph/nn → loss, optim → engine → cli; see README, "Layout". */
+const may = {
+  core: [],
+  cfg: ['core'],
+  io: ['core'],
+  data: ['core', 'cfg', 'io'],
+  graph: ['core', 'io'],
+  nn: ['core', 'cfg', 'io', 'graph'],
+  detect: ['core'],
+  loss: ['core', 'nn', 'graph'],
+  optim: ['core', 'nn', 'graph'],
+  metrics: ['core'],
+  export: ['core', 'cfg', 'io', 'graph', 'nn', 'detect'],
+  render: ['core', 'cfg', 'io', 'metrics'],
+  engine: ['core', 'cfg', 'io', 'data', 'graph', 'nn', 'detect', 'loss', 'optim', 'metrics', 'export', 'render'],
+  cli: ['core', 'cfg', 'engine', 'index'],
+};
+const forbidden = Object.entries(may).map(([from, to]) => ({
+  name: `${from}-imports`,
+  severity: 'error',
+  comment: `src/${from} may import ${to.length ? to.map((d) => `src/${d}`).join(', ') : 'nothing of src'}`,
+  from: { path: `^src/${from}/` },
+  to: {
+    path: '^src/',
+    pathNot: [`^src/${from}/`, ...to.map((d) => (d === 'index' ? '^src/index\\.ts$' : `^src/${d}/`))],
+  },
+}));
+module.exports = {
+  forbidden: [
+    ...forbidden,
+    {
+      name: 'no-circular',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    {
+      name: 'sharp-only-in-io',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/io/' },
+      to: { path: '^node_modules/sharp' },
+    },
+  ],
+  options: {
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
+  },
+};
