@@ -1,0 +1,128 @@
+/**
+ * Files that are there whole or not at all: written under another name in the same folder, flushed to the disk, then
+ * renamed (rename within a folder is atomic: POSIX rename(2), MoveFileEx on Windows). A reader never sees half a file, and
+ * a crash, Ctrl-C or a full disk leaves what was there before.
+ */
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { threadId } from 'node:worker_threads';
+import { messageOf, UserError } from '../core/errors.js';
+
+/** A file in the making. Nothing stands under its name before `commit`. */
+export interface AtomicFile {
+  /** Name of the temporary file, in the same folder. */
+  readonly temporary: string;
+  /** Bytes written so far. */
+  readonly size: number;
+  write(data: string | Uint8Array): void;
+  /** Flushes and renames: from here on the file is there, whole. */
+  commit(): void;
+  /** Removes what was written; harmless after `commit`. */
+  abort(): void;
+}
+
+export interface AtomicOptions {
+  /** Permission bits of a new file, default 0o666 less the umask. */
+  mode?: number;
+  /** Makes missing folders; default true. */
+  makeFolder?: boolean;
+}
+
+let counter = 0;
+const unfinished = new Set<string>();
+
+process.on('exit', () => {
+  for (const file of unfinished) rmSync(file, { force: true });
+});
+
+/** Starts a file that is written piece by piece. @throws UserError when it cannot be made */
+export function openAtomic(path: string, options: AtomicOptions = {}): AtomicFile {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${threadId}-${counter++}.part`);
+  const fd = attempt(path, () => {
+    refuseFolder(path);
+    if (options.makeFolder !== false) mkdirSync(dirname(path), { recursive: true });
+    return openSync(temporary, 'wx', options.mode ?? 0o666);
+  });
+  unfinished.add(temporary);
+  let open = true;
+  let size = 0;
+  const abort = (): void => {
+    if (open) closeSync(fd);
+    open = false;
+    if (unfinished.delete(temporary)) rmSync(temporary, { force: true });
+  };
+  const orAbort = (step: () => void): void => {
+    try {
+      attempt(path, step);
+    } catch (error) {
+      abort();
+      throw error;
+    }
+  };
+  return {
+    temporary,
+    get size() {
+      return size;
+    },
+    write(data) {
+      orAbort(() => {
+        size += writeAll(fd, typeof data === 'string' ? Buffer.from(data) : data);
+      });
+    },
+    commit() {
+      orAbort(() => {
+        fsyncSync(fd);
+        open = false;
+        closeSync(fd);
+        renameSync(temporary, path);
+        unfinished.delete(temporary);
+      });
+    },
+    abort,
+  };
+}
+
+/**
+ * Writes a whole file, or leaves what was there. Missing folders are made.
+ * @throws UserError 'cannot-write' (exit code 1): disk full, no permission, the name is a folder …
+ */
+export function writeFileAtomic(path: string, data: string | Uint8Array, options: AtomicOptions = {}): void {
+  const file = openAtomic(path, options);
+  file.write(data);
+  file.commit();
+}
+
+function writeAll(fd: number, bytes: Uint8Array): number {
+  // One call writes at most 2^31 − 4096 bytes on Linux, and may write less.
+  const most = 1 << 26;
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, Math.min(most, bytes.length - at));
+  return bytes.length;
+}
+
+function refuseFolder(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory())
+    throw new UserError('cannot-write', `cannot write ${path}: a folder has that name`, 'give another name', 1);
+}
+
+const HINTS: Record<string, string> = {
+  ENOSPC: 'the disk is full: free some space or write elsewhere; nothing was changed',
+  EDQUOT: 'the disk quota is used up: free some space or write elsewhere; nothing was changed',
+  EACCES: 'you may not write there: choose another folder',
+  EPERM: 'you may not write there: choose another folder',
+  EROFS: 'that disk is read-only: choose another folder',
+  ENOENT: 'the folder does not exist: make it first or choose another',
+  ENOTDIR: 'a part of that path is a file, not a folder',
+  EEXIST: 'a part of that path is a file, not a folder',
+  ENAMETOOLONG: 'the name is too long: choose a shorter one',
+};
+
+function attempt<T>(path: string, step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    const code = (error as NodeJS.ErrnoException).code ?? '';
+    const reason = code ? `${code}, ${messageOf(error).replace(/^\w+: ([^,]*),.*$/s, '$1')}` : messageOf(error);
+    throw new UserError('cannot-write', `cannot write ${path} (${reason})`, HINTS[code], 1);
+  }
+}

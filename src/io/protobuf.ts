@@ -1,0 +1,265 @@
+/**
+ * Protocol buffers, wire format only (https://protobuf.dev/programming-guides/encoding/): enough to write and read ONNX
+ * models and TensorFlow GraphDefs without a schema compiler. A message in the making is a list of chunks, so that a tensor
+ * of a hundred megabytes is never copied: nesting concatenates lists, bytes are joined (or written to a file) once.
+ */
+
+/** A finished piece of a message: chunks and their total length. */
+export class ProtoPart {
+  readonly chunks: Uint8Array[];
+  readonly length: number;
+
+  constructor(chunks: Uint8Array[], length: number) {
+    this.chunks = chunks;
+    this.length = length;
+  }
+
+  /** One array of all bytes. */
+  finish(): Uint8Array {
+    if (this.chunks.length === 1) return this.chunks[0];
+    const all = new Uint8Array(this.length);
+    let at = 0;
+    for (const chunk of this.chunks) {
+      all.set(chunk, at);
+      at += chunk.length;
+    }
+    return all;
+  }
+}
+
+export type Part = ProtoPart | null | undefined | false;
+
+const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
+/** Chunks up to this size are copied together: thousands of five-byte arrays would cost more than the copy. */
+const SMALL = 1024;
+
+/** Several parts, one after the other; falsy parts are left out. */
+export function concat(...parts: (Part | readonly Part[])[]): ProtoPart {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  let small: Uint8Array[] = [];
+  let smallLength = 0;
+  const flush = (): void => {
+    if (small.length === 0) return;
+    chunks.push(small.length === 1 ? small[0] : new ProtoPart(small, smallLength).finish());
+    small = [];
+    smallLength = 0;
+  };
+  const add = (part: Part): void => {
+    if (!part) return;
+    length += part.length;
+    for (const chunk of part.chunks) {
+      if (chunk.length > SMALL) {
+        flush();
+        chunks.push(chunk);
+      } else {
+        small.push(chunk);
+        smallLength += chunk.length;
+      }
+    }
+  };
+  for (const part of parts) {
+    if (Array.isArray(part)) for (const p of part) add(p);
+    else add(part as Part);
+  }
+  flush();
+  return new ProtoPart(chunks, length);
+}
+
+/** int32, int64, uint64, bool, enum. Negative numbers take ten bytes (two's complement), as the format wants. */
+export function varint(field: number, value: number | bigint | boolean): ProtoPart {
+  return bytesOf([
+    ...varintBytes((field << 3) | WIRE.varint),
+    ...varintBytes(Number.isInteger(value) ? value : BigInt(value)),
+  ]);
+}
+
+/** bytes; the array is referred to, not copied: do not change it before the message is written. */
+export function bytes(field: number, value: Uint8Array): ProtoPart {
+  const head = tag(field, value.length);
+  return new ProtoPart(value.length ? [head, value] : [head], head.length + value.length);
+}
+
+export function string(field: number, value: string): ProtoPart {
+  return bytes(field, Buffer.from(value, 'utf8'));
+}
+
+/** A nested message. */
+export function message(field: number, ...parts: (Part | readonly Part[])[]): ProtoPart {
+  const body = concat(...parts);
+  const head = tag(field, body.length);
+  return concat(new ProtoPart([head], head.length), body);
+}
+
+/** float (32 bits). */
+export function float(field: number, value: number): ProtoPart {
+  const out = new Uint8Array(4);
+  new DataView(out.buffer).setFloat32(0, value, true);
+  return bytesOf([...varintBytes((field << 3) | WIRE.fixed32), ...out]);
+}
+
+/** double (64 bits). */
+export function double(field: number, value: number): ProtoPart {
+  const out = new Uint8Array(8);
+  new DataView(out.buffer).setFloat64(0, value, true);
+  return bytesOf([...varintBytes((field << 3) | WIRE.fixed64), ...out]);
+}
+
+/** repeated int32/int64/enum/bool, packed. */
+export function packedVarints(field: number, values: Iterable<number | bigint | boolean>): ProtoPart {
+  const out: number[] = [];
+  for (const v of values) out.push(...varintBytes(typeof v === 'boolean' ? Number(v) : v));
+  return bytes(field, Uint8Array.from(out));
+}
+
+/** repeated float, packed. */
+export function packedFloats(field: number, values: ArrayLike<number>): ProtoPart {
+  const data = Float32Array.from(values);
+  return bytes(field, new Uint8Array(data.buffer));
+}
+
+/** The same as methods that collect, for those who prefer to build step by step. */
+export class ProtoWriter {
+  private readonly parts: ProtoPart[] = [];
+
+  varint(field: number, value: number | bigint | boolean): this {
+    return this.add(varint(field, value));
+  }
+  bytes(field: number, value: Uint8Array): this {
+    return this.add(bytes(field, value));
+  }
+  string(field: number, value: string): this {
+    return this.add(string(field, value));
+  }
+  float(field: number, value: number): this {
+    return this.add(float(field, value));
+  }
+  double(field: number, value: number): this {
+    return this.add(double(field, value));
+  }
+  message(field: number, body: ProtoWriter | ProtoPart): this {
+    return this.add(message(field, body instanceof ProtoWriter ? body.part() : body));
+  }
+  packedVarints(field: number, values: Iterable<number | bigint | boolean>): this {
+    return this.add(packedVarints(field, values));
+  }
+  packedFloats(field: number, values: ArrayLike<number>): this {
+    return this.add(packedFloats(field, values));
+  }
+  add(part: ProtoPart): this {
+    this.parts.push(part);
+    return this;
+  }
+  part(): ProtoPart {
+    return concat(this.parts);
+  }
+  finish(): Uint8Array {
+    return this.part().finish();
+  }
+}
+
+/** One field as it stands in the file. */
+export type ProtoField =
+  | { field: number; wire: 0; value: bigint }
+  | { field: number; wire: 1 | 2 | 5; value: Uint8Array };
+
+/**
+ * The fields of a message, in order; nested messages are read by calling this on their bytes.
+ * @throws RangeError when the bytes are not a message or end early
+ */
+export function readFields(data: Uint8Array): ProtoField[] {
+  const fields: ProtoField[] = [];
+  let at = 0;
+  const take = (n: number): Uint8Array => {
+    if (n < 0 || at + n > data.length)
+      throw new RangeError(`protobuf: ${n} bytes expected at ${at}, ${data.length - at} left`);
+    at += n;
+    return data.subarray(at - n, at);
+  };
+  const readVarint = (): bigint => {
+    let value = 0n;
+    for (let shift = 0n; shift < 70n; shift += 7n) {
+      const byte = take(1)[0];
+      value |= BigInt(byte & 127) << shift;
+      if (byte < 128) return BigInt.asUintN(64, value);
+    }
+    throw new RangeError(`protobuf: a number of more than ten bytes before ${at}`);
+  };
+  while (at < data.length) {
+    const key = Number(readVarint());
+    const field = Math.floor(key / 8);
+    const wire = key % 8;
+    if (field === 0) throw new RangeError(`protobuf: field number 0 at ${at}`);
+    if (wire === WIRE.varint) fields.push({ field, wire, value: readVarint() });
+    else if (wire === WIRE.fixed64) fields.push({ field, wire, value: take(8) });
+    else if (wire === WIRE.bytes) fields.push({ field, wire, value: take(Number(readVarint())) });
+    else if (wire === WIRE.fixed32) fields.push({ field, wire, value: take(4) });
+    else throw new RangeError(`protobuf: unknown wire type ${wire} at ${at}`);
+  }
+  return fields;
+}
+
+/** All values of a bytes, string or message field. */
+export function bytesFields(fields: readonly ProtoField[], field: number): Uint8Array[] {
+  return fields.flatMap((f) => (f.field === field && f.wire === WIRE.bytes ? [f.value] : []));
+}
+
+/** The last value of a string field, as the format rules; undefined when absent. */
+export function stringField(fields: readonly ProtoField[], field: number): string | undefined {
+  const found = bytesFields(fields, field).at(-1);
+  return found && Buffer.from(found.buffer, found.byteOffset, found.length).toString('utf8');
+}
+
+/** All values of an integer field, packed or not, as signed 64-bit numbers. */
+export function intFields(fields: readonly ProtoField[], field: number): number[] {
+  return fields.flatMap((f) => {
+    if (f.field !== field) return [];
+    if (f.wire === WIRE.varint) return [Number(BigInt.asIntN(64, f.value))];
+    return f.wire === WIRE.bytes ? unpackVarints(f.value) : [];
+  });
+}
+
+/** Numbers of a packed repeated integer field. */
+export function unpackVarints(data: Uint8Array): number[] {
+  const out: number[] = [];
+  let value = 0n;
+  let shift = 0n;
+  for (const byte of data) {
+    value |= BigInt(byte & 127) << shift;
+    shift += 7n;
+    if (byte >= 128) continue;
+    out.push(Number(BigInt.asIntN(64, value)));
+    value = 0n;
+    shift = 0n;
+  }
+  if (shift !== 0n) throw new RangeError('protobuf: a packed number ends early');
+  return out;
+}
+
+function tag(field: number, length: number): Uint8Array {
+  return Uint8Array.from([...varintBytes((field << 3) | WIRE.bytes), ...varintBytes(length)]);
+}
+
+function bytesOf(list: number[]): ProtoPart {
+  return new ProtoPart([Uint8Array.from(list)], list.length);
+}
+
+function varintBytes(value: number | bigint | boolean): number[] {
+  const out: number[] = [];
+  if (typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER) {
+    let v = value;
+    while (v >= 128) {
+      out.push((v % 128) | 128);
+      v = Math.floor(v / 128);
+    }
+    out.push(v);
+    return out;
+  }
+  let v = BigInt.asUintN(64, BigInt(value));
+  while (v >= 128n) {
+    out.push(Number(v & 127n) | 128);
+    v >>= 7n;
+  }
+  out.push(Number(v));
+  return out;
+}
