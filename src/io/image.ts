@@ -1,0 +1,200 @@
+/**
+ * Pictures in and out: the only file of `src` (beside tests) that knows the imaging library sharp (libvips).
+ * Colours come out as OpenCV's imread gives them, because the published weights were trained on that: embedded colour
+ * profiles are ignored, an alpha channel is cut off (not blended), 16 bits become the upper 8, CMYK is converted by the
+ * plain formula, EXIF rotation is applied.
+ */
+import { readFile } from 'node:fs/promises';
+import sharp, { type Sharp, type SharpOptions } from 'sharp';
+import { messageOf, UserError } from '../core/errors.js';
+import type { RgbImage } from '../core/types.js';
+import { decodeBmp, isBmp } from './bmp.js';
+
+/** A file, or the bytes of one. */
+export type ImageSource = string | Uint8Array;
+
+export interface DecodeOptions {
+  /** Refuses larger pictures, against decompression bombs. Default: 1,000 megapixels. */
+  maxPixels?: number;
+  /** Takes a file that ends too early, with grey where data is missing. Default: false, it is refused. */
+  acceptTruncated?: boolean;
+  /** What messages call the picture; default: the path. */
+  name?: string;
+}
+
+export interface ImageInfo {
+  /** Pixels, after EXIF rotation. */
+  width: number;
+  height: number;
+  /** 'jpeg', 'png', 'webp', 'gif', 'bmp', 'tiff', 'heif' … */
+  format: string;
+  /** Frames of an animation, else 1. */
+  frames: number;
+}
+
+/** File endings that are taken for pictures. */
+export const IMAGE_EXTENSIONS = ['avif', 'bmp', 'gif', 'jpeg', 'jpg', 'png', 'tif', 'tiff', 'webp'] as const;
+
+const MAX_PIXELS = 1_000_000_000;
+/** Frames of an animation are decoded in groups that stay under this many pixels. */
+const FRAME_GROUP_PIXELS = 16_000_000;
+
+// libvips' operation cache would keep decoded pictures alive; nothing here is read twice.
+sharp.cache(false);
+
+/** Sets the number of threads that the imaging library may use for one picture (a loader with many workers wants 1). */
+export function setImageThreads(threads: number): void {
+  sharp.concurrency(threads);
+}
+
+/**
+ * Decodes a picture; of an animation the first frame.
+ * @returns RGB, upright
+ * @throws UserError 'broken-image', 'missing-file' or 'image-too-large' that names the file
+ */
+export async function decodeImage(source: ImageSource, options: DecodeOptions = {}): Promise<RgbImage> {
+  return guarded(source, options, async () => {
+    const bytes = await load(source);
+    if (isBmp(bytes)) return decodeBmp(bytes, options.maxPixels ?? MAX_PIXELS);
+    const { space } = await sharp(bytes, inputOptions(options)).metadata();
+    let pipeline = sharp(bytes, { ...inputOptions(options), autoOrient: true });
+    if (space === 'cmyk') pipeline = pipeline.pipelineColourspace('cmyk').toColourspace('cmyk');
+    const { data, info } = await pipeline.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+    if (space === 'cmyk' && info.channels >= 4) {
+      return { data: cmykToRgb(data, info.channels), width: info.width, height: info.height };
+    }
+    return { data: toRgb(data, info.channels), width: info.width, height: info.height };
+  });
+}
+
+/** Size of a picture from its header, without decoding it. @throws UserError as decodeImage */
+export async function readImageSize(source: ImageSource, options: DecodeOptions = {}): Promise<ImageInfo> {
+  return guarded(source, options, async () => {
+    const start = typeof source === 'string' ? undefined : source;
+    if (start && isBmp(start)) return { ...decodeBmp.size(start), format: 'bmp', frames: 1 };
+    if (typeof source === 'string' && /\.bmp$/i.test(source)) {
+      const bytes = await load(source);
+      if (isBmp(bytes)) return { ...decodeBmp.size(bytes), format: 'bmp', frames: 1 };
+    }
+    const meta = await sharp(source, inputOptions(options)).metadata();
+    const turned = (meta.orientation ?? 1) >= 5;
+    const animated = meta.format === 'gif' || meta.format === 'webp';
+    return {
+      width: turned ? meta.height : meta.width,
+      height: turned ? meta.width : meta.height,
+      format: meta.format,
+      frames: animated ? (meta.pages ?? 1) : 1,
+    };
+  });
+}
+
+/** Frames of an animated GIF or WebP, one after the other, a few decoded at a time. A still picture has one. */
+export async function* decodeFrames(source: ImageSource, options: DecodeOptions = {}): AsyncGenerator<RgbImage> {
+  const { width, height, frames } = await readImageSize(source, options);
+  if (frames === 1) {
+    yield await decodeImage(source, options);
+    return;
+  }
+  const group = Math.max(1, Math.floor(FRAME_GROUP_PIXELS / (width * height)));
+  for (let first = 0; first < frames; first += group) {
+    const pages = Math.min(group, frames - first);
+    const strip = await guarded(source, options, async () => {
+      const input = sharp(source, { ...inputOptions(options), page: first, pages });
+      const { data, info } = await input.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+      return { data: toRgb(data, info.channels), width: info.width, height: info.height };
+    });
+    const rows = strip.height / pages;
+    const size = strip.width * rows * 3;
+    for (let i = 0; i < pages; i++) {
+      yield { data: strip.data.slice(i * size, (i + 1) * size), width: strip.width, height: rows };
+    }
+  }
+}
+
+/**
+ * @param quality 1..100, for 'jpg' and 'webp'
+ * @returns the bytes of a file
+ */
+export async function encodeImage(
+  image: RgbImage,
+  format: 'jpg' | 'png' | 'webp' = 'jpg',
+  quality = 92,
+): Promise<Buffer> {
+  const input = raw(image);
+  if (format === 'png') return input.png({ compressionLevel: 6 }).toBuffer();
+  if (format === 'webp') return input.webp({ quality }).toBuffer();
+  return input.jpeg({ quality, chromaSubsampling: quality >= 90 ? '4:4:4' : '4:2:0' }).toBuffer();
+}
+
+/** Draws an SVG of the same size over a picture. Text in it must be paths: no fonts are taken from the machine. */
+export async function compositeSvg(image: RgbImage, svg: string): Promise<RgbImage> {
+  const pipeline = raw(image).composite([{ input: Buffer.from(svg), top: 0, left: 0, limitInputPixels: false }]);
+  const { data, info } = await pipeline.raw().toBuffer({ resolveWithObject: true });
+  return { data: toRgb(data, info.channels), width: info.width, height: info.height };
+}
+
+/** An SVG as a picture of its own (plots), at `scale` times its size, on white. */
+export async function renderSvg(svg: string, scale = 1): Promise<RgbImage> {
+  const input = sharp(Buffer.from(svg), { density: 72 * scale, limitInputPixels: false });
+  const { data, info } = await input.flatten({ background: '#fff' }).raw().toBuffer({ resolveWithObject: true });
+  return { data: toRgb(data, info.channels), width: info.width, height: info.height };
+}
+
+function raw(image: RgbImage): Sharp {
+  const { width, height } = image;
+  return sharp(image.data, { raw: { width, height, channels: 3 }, limitInputPixels: false });
+}
+
+function inputOptions({ maxPixels, acceptTruncated }: DecodeOptions): SharpOptions {
+  // 'truncated' and not 'warning': odd but complete files (a wrong marker, a bad comment) are common and decode well.
+  const failOn = acceptTruncated ? 'none' : 'truncated';
+  return { ignoreIcc: true, failOn, limitInputPixels: maxPixels ?? MAX_PIXELS, sequentialRead: true };
+}
+
+function load(source: ImageSource): Promise<Uint8Array> | Uint8Array {
+  return typeof source === 'string' ? readFile(source) : source;
+}
+
+/** Turns what the library throws into one message that names the picture. */
+async function guarded<T>(source: ImageSource, options: DecodeOptions, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof UserError && error.code !== 'broken-image') throw error;
+    const name = options.name ?? (typeof source === 'string' ? source : 'the picture');
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT') throw new UserError('missing-file', `${name}: there is no such file`);
+    if (code === 'EISDIR') throw new UserError('broken-image', `${name} is a folder, not a picture`);
+    const why = messageOf(error).split('\n')[0].trim();
+    if (/pixel limit/i.test(why)) {
+      const limit = (options.maxPixels ?? MAX_PIXELS) / 1e6;
+      throw new UserError('image-too-large', `${name} has more than ${limit} megapixels`, 'scale it down first', 1);
+    }
+    throw new UserError('broken-image', `${name} can't be read as a picture: ${why}`, undefined, 1);
+  }
+}
+
+/** One to four channels (grey, grey + alpha, RGB, RGBA) to RGB; alpha is cut off. */
+function toRgb(data: Uint8Array, channels: number): Uint8Array {
+  if (channels === 3) return data;
+  const pixels = data.length / channels;
+  const out = new Uint8Array(pixels * 3);
+  const [g, b] = channels >= 3 ? [1, 2] : [0, 0];
+  for (let i = 0, j = 0, k = 0; i < pixels; i++, j += 3, k += channels) {
+    out[j] = data[k];
+    out[j + 1] = data[k + g];
+    out[j + 2] = data[k + b];
+  }
+  return out;
+}
+
+/** Ink to light without a profile: each channel (255 − ink) scaled by (255 − black). */
+function cmykToRgb(data: Uint8Array, channels: number): Uint8Array {
+  const pixels = data.length / channels;
+  const out = new Uint8Array(pixels * 3);
+  for (let i = 0, j = 0, k = 0; i < pixels; i++, j += 3, k += channels) {
+    const light = 255 - data[k + 3];
+    for (let c = 0; c < 3; c++) out[j + c] = light - ((data[k + c] * light) >> 8);
+  }
+  return out;
+}
