@@ -1,0 +1,204 @@
+/**
+ * A dataset's YAML: where its pictures are and what its classes are called (`path`, `train`, `val`, `test`, `names`, `nc`,
+ * `channels`, `download`). Nothing in it is ever executed; every path that was tried is said when none is found.
+ */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { load } from 'js-yaml';
+import { messageOf, UserError } from '../core/errors.js';
+
+export type Split = 'train' | 'val' | 'test';
+export const SPLITS: readonly Split[] = ['train', 'val', 'test'];
+
+export interface DataSpec {
+  /** The YAML file, absolute. */
+  file: string;
+  /** The dataset's folder (`path`), absolute; it need not exist yet when there is a `download`. */
+  root: string;
+  /** Where else `root` was looked for. */
+  rootsTried: string[];
+  /** Folders, list files or globs as written, per split. */
+  splits: Partial<Record<Split, string[]>>;
+  /** Class names by index; K = names.length. */
+  names: string[];
+  /** Archives to fetch when the pictures are missing (http or https). */
+  download: string[];
+}
+
+const BUILT_IN = fileURLToPath(new URL('../../cfg/datasets/', import.meta.url));
+const KEYS = new Set(['path', 'train', 'val', 'validation', 'test', 'minival', 'names', 'nc', 'channels', 'download']);
+
+/** Names of the dataset files that come with this project, e.g. 'coco128.yaml'. */
+export function builtInDatasets(): string[] {
+  return existsSync(BUILT_IN) ? readdirSync(BUILT_IN).filter((name) => name.endsWith('.yaml')) : [];
+}
+
+/**
+ * The YAML that `data=` means: a file, a folder that holds one, or the name of a built-in one.
+ * @throws UserError with everything that was tried
+ */
+export function findDataYaml(data: string): string {
+  const names = extname(data) ? [data] : [data, `${data}.yaml`, `${data}.yml`];
+  const places = names.flatMap((name) => [resolve(name), join(BUILT_IN, basename(name))]);
+  for (const place of places) {
+    const found = statSync(place, { throwIfNoEntry: false });
+    if (found?.isFile()) return place;
+    if (found?.isDirectory()) {
+      const inside = readdirSync(place).filter((name) => /\.ya?ml$/i.test(name));
+      if (inside.length === 1) return join(place, inside[0]);
+      const preferred = inside.find((name) => /^(data|dataset)\.ya?ml$/i.test(name));
+      if (preferred) return join(place, preferred);
+    }
+  }
+  throw new UserError(
+    'missing-data',
+    `no dataset '${data}' found; tried ${places.join(', ')}`,
+    `give data= the path of a YAML file, or one of ${builtInDatasets().join(', ')}, or shapes`,
+  );
+}
+
+/** Reads and checks a dataset's YAML. @throws UserError when it is missing or makes no sense */
+export function loadDataYaml(data: string): DataSpec {
+  const file = findDataYaml(data);
+  const raw = readYaml(file);
+  if (raw.channels !== undefined && Number(raw.channels) !== 3)
+    throw new UserError('bad-data', `${file}: channels is ${raw.channels}; only pictures of 3 channels are supported`);
+  const splits: Partial<Record<Split, string[]>> = {};
+  for (const split of SPLITS) {
+    const value = raw[split] ?? (split === 'val' ? (raw.validation ?? raw.minival) : undefined);
+    if (value === undefined || value === null || value === '') continue;
+    const list = Array.isArray(value) ? value : [value];
+    if (!list.every((item): item is string => typeof item === 'string'))
+      throw new UserError(
+        'bad-data',
+        `${file}: '${split}' must be a path or a list of paths, got ${JSON.stringify(value)}`,
+      );
+    splits[split] = list;
+  }
+  if (!Object.keys(splits).length)
+    throw new UserError(
+      'bad-data',
+      `${file} names no pictures: it has ${Object.keys(raw).join(', ') || 'no keys'}`,
+      'a dataset needs at least `train:` or `val:`, a folder of pictures or a .txt list',
+    );
+  return {
+    file,
+    ...findRoot(file, raw.path),
+    splits,
+    names: classNames(file, raw),
+    download: downloads(file, raw.download),
+  };
+}
+
+/**
+ * The folders, list files and globs of one split, absolute and present.
+ * @throws UserError that lists what was tried
+ */
+export function splitSources(spec: DataSpec, split: Split): string[] {
+  const entries = spec.splits[split];
+  if (!entries)
+    throw new UserError(
+      'missing-split',
+      `${spec.file} has no '${split}' split; it has ${Object.keys(spec.splits).join(', ')}`,
+      `add '${split}: images/${split}' to it, or give split=${Object.keys(spec.splits)[0]}`,
+    );
+  return entries.map((entry) => {
+    const places = isAbsolute(entry)
+      ? [entry]
+      : [
+          ...new Set(
+            [spec.root, ...spec.rootsTried, dirname(spec.file), process.cwd()].flatMap((base) =>
+              candidates(base, entry),
+            ),
+          ),
+        ];
+    const found = places.find((place) => existsSync(place));
+    if (found) return found;
+    throw new UserError(
+      'missing-pictures',
+      `${spec.file}: '${split}: ${entry}' was not found; tried ${places.join(', ')}`,
+      "set `path:` in the YAML to the dataset's folder (relative to the YAML, or absolute)",
+    );
+  });
+}
+
+/** Exported datasets often say `../train/images` though the folder lies beside the YAML: that is tried too. */
+function candidates(base: string, entry: string): string[] {
+  const plain = resolve(base, entry);
+  return entry.startsWith('../') ? [plain, resolve(base, entry.slice(3))] : [plain];
+}
+
+function readYaml(file: string): Record<string, unknown> {
+  let raw: unknown;
+  try {
+    raw = load(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new UserError('bad-data', `${file} is not readable YAML: ${messageOf(error)}`);
+  }
+  if (typeof raw !== 'object' || raw === null || Array.isArray(raw))
+    throw new UserError('bad-data', `${file} must hold keys such as ${[...KEYS].slice(0, 3).join(', ')} and names`);
+  return raw as Record<string, unknown>;
+}
+
+/** `path` relative to the YAML's folder, then to the working folder, then `datasets/` there (where downloads go). */
+function findRoot(file: string, path: unknown): { root: string; rootsTried: string[] } {
+  const own = dirname(file);
+  if (path === undefined || path === null || path === '') return { root: own, rootsTried: [] };
+  if (typeof path !== 'string')
+    throw new UserError('bad-data', `${file}: 'path' must be a folder, got ${JSON.stringify(path)}`);
+  if (isAbsolute(path)) return { root: path, rootsTried: [] };
+  const builtIn = resolve(own) === resolve(BUILT_IN);
+  const downloads = resolve('datasets', path);
+  const places = [...(builtIn ? [] : [resolve(own, path)]), resolve(path), downloads];
+  return { root: places.find((place) => existsSync(place)) ?? (builtIn ? downloads : places[0]), rootsTried: places };
+}
+
+function classNames(file: string, raw: Record<string, unknown>): string[] {
+  const { names, nc } = raw;
+  if (nc !== undefined && !(Number.isInteger(nc) && Number(nc) > 0))
+    throw new UserError('bad-data', `${file}: 'nc' must be a whole number of classes, got ${JSON.stringify(nc)}`);
+  if (names === undefined || names === null) {
+    if (nc === undefined)
+      throw new UserError('bad-data', `${file} has neither 'names' nor 'nc'`, "list the classes under 'names:'");
+    return Array.from({ length: Number(nc) }, (_, i) => `class${i}`);
+  }
+  if (typeof names !== 'object')
+    throw new UserError('bad-data', `${file}: 'names' must be a list or a map, got ${JSON.stringify(names)}`);
+  const list = Array.isArray(names) ? names.map(String) : namesFromMap(file, names as Record<string, unknown>);
+  if (!list.length) throw new UserError('bad-data', `${file}: 'names' is empty`);
+  if (nc !== undefined && Number(nc) !== list.length)
+    throw new UserError('bad-data', `${file}: 'nc' is ${nc} but 'names' has ${list.length} classes`);
+  return list;
+}
+
+function namesFromMap(file: string, names: Record<string, unknown>): string[] {
+  const ids = Object.keys(names).map(Number);
+  const gap = Array.from({ length: ids.length }, (_, i) => i).find((i) => !ids.includes(i));
+  if (gap !== undefined)
+    throw new UserError(
+      'bad-data',
+      `${file}: the ids of 'names' must run from 0 to ${ids.length - 1}; ${gap} is missing, there is ${Object.keys(names).join(', ').slice(0, 200)}`,
+    );
+  return Array.from({ length: ids.length }, (_, i) => String(names[i]));
+}
+
+/** Only URLs of archives are taken: a script in a dataset is someone else's program, and it is refused, never run. */
+function downloads(file: string, value: unknown): string[] {
+  if (value === undefined || value === null || value === false || value === '') return [];
+  const list = Array.isArray(value) ? value : [value];
+  for (const item of list) {
+    if (
+      typeof item === 'string' &&
+      /^https?:\/\/\S+$/.test(item.trim()) &&
+      /\.(zip|tar|tgz|tar\.gz)([?#]|$)/i.test(item.trim())
+    )
+      continue;
+    throw new UserError(
+      'refused-download',
+      `${file}: 'download' is not the address of an archive (.zip, .tar, .tar.gz) but ${JSON.stringify(String(item).slice(0, 60))}; scripts in a dataset are never run`,
+      'fetch the data by hand, put it where `path:` says, and remove the `download:` key',
+    );
+  }
+  return list.map((item) => String(item).trim());
+}

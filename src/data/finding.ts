@@ -1,0 +1,29 @@
+/** What is wrong with, or remarkable about, a file of a dataset: always with the file, the line where there is one, and what it means. */
+export type FindingKind =
+  | 'missing-picture'
+  | 'broken-picture'
+  | 'small-picture'
+  | 'truncated-picture'
+  | 'unreadable-label'
+  | 'wrong-columns'
+  | 'not-a-number'
+  | 'bad-class'
+  | 'out-of-range'
+  | 'negative-size'
+  | 'empty-box'
+  | 'duplicate-row';
+
+export interface Finding {
+  kind: FindingKind;
+  /** 'corrupt': the picture is left out; 'warning': it is used all the same. */
+  severity: 'corrupt' | 'warning';
+  file: string;
+  /** From 1. */
+  line?: number;
+  message: string;
+}
+
+/** `file:line: message`, as compilers write it. */
+export function formatFinding(finding: Finding): string {
+  return `${finding.file}${finding.line === undefined ? '' : `:${finding.line}`}: ${finding.message}`;
+}

@@ -1,0 +1,98 @@
+/**
+ * One label file: rows `class cx cy w h` in 0..1 of the picture, or `class x1 y1 x2 y2 x3 y3 …`, a polygon that becomes
+ * its box. A wrong row makes the file corrupt; a duplicate or an empty box is dropped and said.
+ */
+import type { FindingKind } from './finding.js';
+
+/** Raise it when the meaning of a row changes: caches of older versions are then made anew. */
+export const PARSER_VERSION = 1;
+/** Values may be this far outside 0..1 (rounding of labelling tools); they are cut back. */
+const TOLERANCE = 0.01;
+
+export interface RowFinding {
+  kind: FindingKind;
+  corrupt: boolean;
+  line: number;
+  message: string;
+}
+
+export interface ParsedLabels {
+  /** Rows of 5: class, cx, cy, w, h in 0..1; empty when the file is corrupt. */
+  rows: Float32Array;
+  /** How many rows were polygons. */
+  polygons: number;
+  findings: RowFinding[];
+}
+
+/**
+ * Reads the text of a label file.
+ * @param nc number of classes; a class id of nc or more is wrong
+ */
+export function parseLabels(text: string, nc: number): ParsedLabels {
+  const findings: RowFinding[] = [];
+  const rows: number[] = [];
+  const seen = new Map<string, number>();
+  let polygons = 0;
+  let line = 0;
+  for (const raw of text.split('\n')) {
+    line++;
+    const row = raw.trim();
+    if (!row) continue;
+    const earlier = seen.get(row);
+    if (earlier !== undefined) {
+      findings.push({
+        kind: 'duplicate-row',
+        corrupt: false,
+        line,
+        message: `the same row as line ${earlier}; dropped`,
+      });
+      continue;
+    }
+    seen.set(row, line);
+    const values = row.split(/[\s,]+/).map(Number);
+    const checked = checkRow(values, nc);
+    if ('kind' in checked) {
+      const { kind, message } = checked;
+      findings.push({ kind, corrupt: kind !== 'empty-box', line, message: `${message} in '${row.slice(0, 60)}'` });
+      continue;
+    }
+    if (values.length > 5) polygons++;
+    rows.push(...checked.box);
+  }
+  return { rows: new Float32Array(findings.some((f) => f.corrupt) ? 0 : rows), polygons, findings };
+}
+
+type Checked = { box: number[] } | { kind: FindingKind; message: string };
+
+/** A row's class and box, or what is wrong with it. */
+function checkRow(values: number[], nc: number): Checked {
+  const wrong = (kind: FindingKind, message: string): Checked => ({ kind, message });
+  if (values.some((value) => !Number.isFinite(value))) return wrong('not-a-number', 'not a number');
+  const n = values.length;
+  if (n !== 5 && (n < 7 || n % 2 === 0))
+    return wrong('wrong-columns', `expected 5 columns (class cx cy w h) or a polygon, got ${n}`);
+  const id = values[0];
+  if (!Number.isInteger(id) || id < 0) return wrong('bad-class', `class ${id} is not a whole number from 0`);
+  if (id >= nc) return wrong('bad-class', `class ${id}, but the dataset has ${nc} (0 to ${nc - 1})`);
+  if (n === 5 && (values[3] < 0 || values[4] < 0))
+    return wrong('negative-size', `negative size ${values[3]} x ${values[4]}`);
+  for (let i = 1; i < n; i++) {
+    if (values[i] < -TOLERANCE || values[i] > 1 + TOLERANCE)
+      return wrong('out-of-range', `${values[i]} is outside 0..1${values[i] > 2 ? ' (pixels, not fractions?)' : ''}`);
+    values[i] = Math.min(1, Math.max(0, values[i]));
+  }
+  const box = n === 5 ? values : [id, ...polygonBox(values)];
+  return box[3] > 0 && box[4] > 0 ? { box } : wrong('empty-box', 'a box without area; dropped');
+}
+
+/** @returns cx, cy, w, h of the hull of the points after the class */
+function polygonBox(values: number[]): number[] {
+  let [x1, y1, x2, y2] = [1, 1, 0, 0];
+  for (let i = 1; i < values.length; i += 2) {
+    x1 = Math.min(x1, values[i]);
+    x2 = Math.max(x2, values[i]);
+    y1 = Math.min(y1, values[i + 1]);
+    y2 = Math.max(y2, values[i + 1]);
+  }
+  return [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1];
+}
