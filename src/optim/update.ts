@@ -1,0 +1,43 @@
+/**
+ * One optimiser step over all parameters: clipping by the global norm, then the rule on each parameter with its group's
+ * learning rate and decay. Between backward and this function the gradients are one plain list, the place where several
+ * machines would average them.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import type { GroupScalars, Trainable } from './groups.js';
+import { clipFactor, type OptimizerRule } from './optimizers.js';
+
+export interface UpdateInput {
+  rule: OptimizerRule;
+  trainables: readonly Trainable[];
+  /** In the order of `trainables`. */
+  values: tf.Tensor[];
+  gradients: tf.Tensor[];
+  /** Slots of each parameter. */
+  slots: tf.Tensor[][];
+  scalars: GroupScalars;
+  /** Weight decay of the group 'weight', already scaled to the batch. */
+  decay: number;
+  /** Global norm to clip to. */
+  maxNorm: number;
+}
+
+/** @returns new values and slots in the same order, and the gradient norm before clipping */
+export function updateAll(u: UpdateInput): { values: tf.Tensor[]; slots: tf.Tensor[][]; norm: tf.Scalar } {
+  const { norm, factor } = clipFactor(u.gradients, u.maxNorm);
+  const values: tf.Tensor[] = [];
+  const slots: tf.Tensor[][] = [];
+  u.trainables.forEach(({ group }, i) => {
+    const scalars = { ...u.scalars, lr: u.scalars.lr[group] };
+    const out = u.rule.update(
+      u.values[i],
+      tf.mul(u.gradients[i], factor),
+      u.slots[i],
+      group === 'weight' ? u.decay : 0,
+      scalars,
+    );
+    values.push(out.value);
+    slots.push(out.slots);
+  });
+  return { values, slots, norm };
+}
