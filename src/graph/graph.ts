@@ -1,0 +1,62 @@
+/**
+ * A TensorFlow graph as plain data: what tracing makes, what the protobuf writer and the exporters read.
+ * Attributes stand as in a NodeDef, but without its wrapping: see `AttrValue`.
+ */
+import type { DataType } from '@tensorflow/tfjs-core';
+
+/** Element types that may occur inside a graph; tfjs' own tensors know only the first three. */
+export type ElementType = 'float32' | 'int32' | 'bool' | 'uint8' | 'bfloat16';
+
+/** Numbers of tensorflow/core/framework/types.proto. */
+export const TYPE_NUMBER: Record<ElementType, number> = { float32: 1, int32: 3, uint8: 4, bool: 10, bfloat16: 14 };
+
+export type Values = Float32Array | Int32Array | Uint8Array;
+
+/** A literal tensor; `shape` [] is a scalar. `values` may hold one element that stands for all (as in a TensorProto). */
+export interface Literal {
+  dtype: ElementType;
+  shape: number[];
+  values: Values;
+}
+
+/** A plain number is an integer, a list is a list of integers; what a plain value can't say has a key. */
+export type AttrValue =
+  | number
+  | number[]
+  | string
+  | boolean
+  | { type: ElementType }
+  | { float: number }
+  | { shape: number[] }
+  | { tensor: Literal };
+
+export type Attrs = Record<string, AttrValue>;
+
+/** Inputs are names of nodes, `name:1` for an output other than the first. */
+export interface GraphNode {
+  name: string;
+  op: string;
+  inputs: string[];
+  attrs: Attrs;
+}
+
+/** An input or output of a graph. `name` is what the caller calls it, `node` where it comes from or goes to. */
+export interface Port {
+  name: string;
+  node: string;
+  shape: number[];
+  dtype: ElementType;
+}
+
+export interface Graph {
+  /** In an order in which every node comes after its inputs; constants are nodes with op 'Const'. */
+  nodes: GraphNode[];
+  inputs: Port[];
+  outputs: Port[];
+}
+
+/** Element type of a tensor of tfjs. @throws for strings and complex numbers, which no kernel here knows. */
+export function elementType(dtype: DataType): ElementType {
+  if (dtype === 'float32' || dtype === 'int32' || dtype === 'bool') return dtype;
+  throw new Error(`tensors of type ${dtype} can't be part of a graph`);
+}
