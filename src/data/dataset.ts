@@ -2,7 +2,14 @@
  * A split of a dataset, opened: its pictures with their sizes and labels, in a fixed order, and everything that was
  * found wrong on the way. Files of the user are only read.
  */
+import { statSync } from 'node:fs';
+import { loadDataYaml, type Split, splitSources } from '../cfg/data-yaml.js';
+import { UserError } from '../core/errors.js';
+import { prepareData } from './download.js';
 import type { Finding } from './finding.js';
+import { type CachedEntry, labelCacheFiles, readLabelCache, type Stamp, writeLabelCache } from './label-cache.js';
+import { labelPath, listPictures } from './listing.js';
+import { type ScanEntry, type ScanItem, scan } from './scan.js';
 
 export interface DatasetImage {
   /** As found on disk, absolute. */
@@ -57,4 +64,106 @@ export interface OpenOptions {
   fraction?: number;
   /** Told how many files have been looked at. */
   onProgress?: (done: number, total: number) => void;
+}
+
+/**
+ * Opens a split: lists its pictures, scans what the cache does not know, applies the options.
+ * @param data what `data=` says: a YAML, a folder with one, a built-in name, 'shapes'
+ * @throws UserError when nothing usable is there
+ */
+export async function openDataset(data: string, split: Split, options: OpenOptions = {}): Promise<Dataset> {
+  const spec = loadDataYaml(await prepareData(data, [split]));
+  const sources = splitSources(spec, split);
+  const pictures = listPictures(sources, spec.root);
+  if (!pictures.length)
+    throw new UserError('no-pictures', `no pictures in ${sources.join(', ')} (the '${split}' split of ${spec.file})`);
+  const files = pictures.map((picture) => ({ picture, labelFile: labelPath(picture) }));
+  const { entries, fromCache } = await scanWithCache(files, sources, spec.names.length, options.onProgress);
+  const images: DatasetImage[] = [];
+  files.forEach(({ picture, labelFile }, i) => {
+    const { stamp, entry } = entries[i];
+    if (entry.corrupt) return;
+    const { width, height } = entry;
+    const labels = chooseLabels(entry.labels, options);
+    images.push({ path: picture, width, height, labels, labelFile, hasLabelFile: stamp[2] >= 0 });
+  });
+  const used =
+    options.fraction === undefined
+      ? images
+      : images.slice(0, Math.max(1, Math.round(images.length * options.fraction)));
+  const findings = entries.flatMap(({ entry }) => entry.findings);
+  if (!used.length)
+    throw new UserError(
+      'no-pictures',
+      `none of the ${pictures.length} pictures of the '${split}' split of ${spec.file} can be used; the first fault: ${findings[0]?.file}: ${findings[0]?.message}`,
+    );
+  const names = options.singleCls ? ['item'] : spec.names;
+  return { file: spec.file, split, names, images: used, findings, counts: count(used, entries), fromCache };
+}
+
+async function scanWithCache(
+  files: { picture: string; labelFile: string }[],
+  sources: string[],
+  nc: number,
+  onProgress?: (done: number, total: number) => void,
+): Promise<{ entries: CachedEntry[]; fromCache: boolean }> {
+  const cacheFiles = labelCacheFiles(files[0].labelFile, sources);
+  const cache = readLabelCache(cacheFiles, nc);
+  const known = new Map<string, CachedEntry>();
+  const items: ScanItem[] = [];
+  const stamps: Stamp[] = [];
+  for (const { picture, labelFile } of files) {
+    const stamp = stampOf(picture, labelFile);
+    const old = cache.get(picture);
+    if (old && old.stamp.every((value, k) => value === stamp[k])) known.set(picture, old);
+    else {
+      items.push({ picture, labelFile: stamp[2] < 0 ? undefined : labelFile });
+      stamps.push(stamp);
+    }
+  }
+  const known0 = known.size;
+  const scanned = await scan(items, nc, (done) => onProgress?.(known0 + done, files.length));
+  scanned.forEach((entry: ScanEntry, i) => {
+    known.set(items[i].picture, { stamp: stamps[i], entry });
+  });
+  const entries = files.map(({ picture }) => known.get(picture)!);
+  const changed = items.length > 0 || cache.size !== files.length;
+  if (changed) writeLabelCache(cacheFiles, nc, new Map(files.map(({ picture }, i) => [picture, entries[i]])));
+  return { entries, fromCache: items.length === 0 };
+}
+
+function stampOf(picture: string, labelFile: string): Stamp {
+  const image = statSync(picture, { throwIfNoEntry: false });
+  const label = statSync(labelFile, { throwIfNoEntry: false });
+  return [image?.size ?? -1, image?.mtimeMs ?? -1, label?.size ?? -1, label?.mtimeMs ?? -1];
+}
+
+/** @returns rows of the chosen classes; all of class 0 with singleCls */
+function chooseLabels(labels: Float32Array, { singleCls, classes }: OpenOptions): Float32Array {
+  if (!singleCls && !classes) return labels;
+  const rows: number[] = [];
+  for (let i = 0; i < labels.length; i += 5) {
+    if (classes && !classes.includes(labels[i])) continue;
+    rows.push(singleCls ? 0 : labels[i], labels[i + 1], labels[i + 2], labels[i + 3], labels[i + 4]);
+  }
+  return new Float32Array(rows);
+}
+
+function count(images: DatasetImage[], entries: CachedEntry[]): DatasetCounts {
+  const sum = (of: (entry: ScanEntry) => number): number => entries.reduce((n, { entry }) => n + of(entry), 0);
+  return {
+    images: images.length,
+    backgrounds: images.filter((image) => image.labels.length === 0).length,
+    missingLabels: images.filter((image) => !image.hasLabelFile).length,
+    corrupt: sum((entry) => (entry.corrupt ? 1 : 0)),
+    duplicateRows: sum((entry) => entry.duplicates),
+    polygons: sum((entry) => entry.polygons),
+    instances: images.reduce((n, image) => n + image.labels.length / 5, 0),
+  };
+}
+
+/** `train: 126 images, 2 backgrounds, 0 corrupt` */
+export function summarize({ split, counts, fromCache }: Dataset): string {
+  const { images, backgrounds, corrupt } = counts;
+  return `${split}: ${images} images, ${backgrounds} backgrounds, ${corrupt} corrupt${fromCache ? ' (from cache)' : ''}`;
 }

@@ -49,7 +49,7 @@ export function parseLabels(text: string, nc: number): ParsedLabels {
       continue;
     }
     seen.set(row, line);
-    const values = row.split(/[\s,]+/).map(Number);
+    const values = row.split(/[\s,]+/).map((token) => Number(token));
     const checked = checkRow(values, nc);
     if ('kind' in checked) {
       const { kind, message } = checked;
@@ -59,7 +59,8 @@ export function parseLabels(text: string, nc: number): ParsedLabels {
     if (values.length > 5) polygons++;
     rows.push(...checked.box);
   }
-  return { rows: new Float32Array(findings.some((f) => f.corrupt) ? 0 : rows), polygons, findings };
+  const corrupt = findings.some((finding) => finding.corrupt);
+  return { rows: new Float32Array(corrupt ? [] : rows), polygons, findings };
 }
 
 type Checked = { box: number[] } | { kind: FindingKind; message: string };

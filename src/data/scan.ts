@@ -1,0 +1,167 @@
+/**
+ * Looks at many pictures and label files: sizes from headers, rows from text. The reading is synchronous, which is many
+ * times faster than promises for small files, and runs in a few worker threads when there is much of it.
+ */
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { messageOf, UserError } from '../core/errors.js';
+import { workerUrl } from '../core/worker-url.js';
+import { decodeImage, readImageSize } from '../io/image.js';
+import { readImageHeader } from '../io/image-header.js';
+import type { Finding } from './finding.js';
+import { parseLabels } from './labels.js';
+
+export interface ScanItem {
+  picture: string;
+  /** Undefined: there is none. */
+  labelFile?: string;
+}
+
+export interface ScanEntry {
+  /** Pixels, upright; 0 when the picture is broken. */
+  width: number;
+  height: number;
+  /** Left out: the picture or its labels are broken. */
+  corrupt: boolean;
+  /** Rows of 5: class, cx, cy, w, h. */
+  labels: Float32Array;
+  polygons: number;
+  duplicates: number;
+  findings: Finding[];
+}
+
+/** Under this many pictures starting threads takes longer than reading. */
+const WORTH_THREADS = 3000;
+const CHUNK = 500;
+/** Pictures smaller than this can't be learnt from; the reference leaves them out as well. */
+const SMALLEST_SIDE = 10;
+
+/** Looks at every item; results stand in the items' order. */
+export async function scan(items: ScanItem[], nc: number, onProgress?: (done: number) => void): Promise<ScanEntry[]> {
+  if (items.length >= WORTH_THREADS) {
+    const threads = Math.min(8, Math.max(2, availableParallelism()));
+    const done = await scanInThreads(items, nc, threads, onProgress);
+    if (done) return done;
+  }
+  const entries: ScanEntry[] = [];
+  for (let at = 0; at < items.length; at += CHUNK) {
+    entries.push(...(await scanChunk(items.slice(at, at + CHUNK), nc)));
+    onProgress?.(entries.length);
+    await new Promise((next) => setImmediate(next));
+  }
+  return entries;
+}
+
+/** @returns undefined when threads can't be started (then the caller does it itself) */
+async function scanInThreads(
+  items: ScanItem[],
+  nc: number,
+  threads: number,
+  onProgress?: (done: number) => void,
+): Promise<ScanEntry[] | undefined> {
+  const url = workerUrl('./scan-worker.js', import.meta.url);
+  const entries = new Array<ScanEntry>(items.length);
+  let next = 0;
+  let done = 0;
+  const work = (): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const worker = new Worker(url);
+      let from = 0;
+      const give = (): void => {
+        if (next >= items.length) {
+          resolve();
+          void worker.terminate();
+          return;
+        }
+        from = next;
+        next += CHUNK;
+        worker.postMessage({ items: items.slice(from, from + CHUNK), nc });
+      };
+      worker.on('error', reject);
+      worker.on('message', (part: ScanEntry[]) => {
+        part.forEach((entry, i) => {
+          entries[from + i] = entry;
+        });
+        done += part.length;
+        onProgress?.(done);
+        give();
+      });
+      give();
+    });
+  try {
+    await Promise.all(Array.from({ length: threads }, work));
+    return entries;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+export async function scanChunk(items: ScanItem[], nc: number): Promise<ScanEntry[]> {
+  const entries: ScanEntry[] = [];
+  for (const item of items) entries.push(await scanOne(item, nc));
+  return entries;
+}
+
+async function scanOne(item: ScanItem, nc: number): Promise<ScanEntry> {
+  const findings: Finding[] = [];
+  const size = await checkPicture(item.picture, findings);
+  const labels = item.labelFile ? readLabels(item.labelFile, nc, findings) : { rows: new Float32Array(0), polygons: 0 };
+  const corrupt = findings.some((finding) => finding.severity === 'corrupt');
+  return {
+    ...size,
+    corrupt,
+    labels: corrupt ? new Float32Array(0) : labels.rows,
+    polygons: corrupt ? 0 : labels.polygons,
+    duplicates: findings.reduce((n, finding) => n + (finding.kind === 'duplicate-row' ? 1 : 0), 0),
+    findings,
+  };
+}
+
+async function checkPicture(path: string, findings: Finding[]): Promise<{ width: number; height: number }> {
+  const bad = (kind: Finding['kind'], message: string): { width: number; height: number } => {
+    findings.push({ kind, severity: 'corrupt', file: path, message });
+    return { width: 0, height: 0 };
+  };
+  try {
+    const header = readImageHeader(path);
+    const { width, height } = header ?? (await readImageSize(path));
+    if (header?.suspicious && !(await isWhole(path))) {
+      await decodeImage(path, { acceptTruncated: true });
+      const message = 'the picture ends too early; it is used as far as it goes';
+      findings.push({ kind: 'truncated-picture', severity: 'warning', file: path, message });
+    }
+    if (width < SMALLEST_SIDE || height < SMALLEST_SIDE)
+      return bad('small-picture', `${width} x ${height} pixels; at least ${SMALLEST_SIDE} are needed each way`);
+    return { width, height };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return bad('missing-picture', 'there is no such picture');
+    const why =
+      error instanceof UserError ? error.message.replace(`${path} `, '').replace(`${path}: `, '') : messageOf(error);
+    return bad('broken-picture', why);
+  }
+}
+
+async function isWhole(path: string): Promise<boolean> {
+  try {
+    await decodeImage(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function readLabels(file: string, nc: number, findings: Finding[]): { rows: Float32Array; polygons: number } {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    findings.push({ kind: 'unreadable-label', severity: 'corrupt', file, message: messageOf(error) });
+    return { rows: new Float32Array(0), polygons: 0 };
+  }
+  const parsed = parseLabels(text, nc);
+  for (const { kind, corrupt, line, message } of parsed.findings)
+    findings.push({ kind, severity: corrupt ? 'corrupt' : 'warning', file, line, message });
+  return parsed;
+}
