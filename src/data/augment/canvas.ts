@@ -1,0 +1,53 @@
+/**
+ * A canvas that is described, not painted: pictures placed on an endless grey plane. A warp reads it row by row, so that
+ * the mosaic of 2·imgsz a side never exists in memory; neighbouring pictures still blend at their seam as if it did.
+ */
+import type { RgbImage } from '../../core/types.js';
+
+/** The grey of everything that is no picture. */
+export const GREY = 114;
+
+/** A picture on the canvas; only what lies inside the window x1..x2, y1..y2 (canvas pixels, end exclusive) shows. */
+export interface Tile {
+  image: RgbImage;
+  /** Where the picture's top left pixel is; may be outside the window. */
+  left: number;
+  top: number;
+  x1: number;
+  y1: number;
+  x2: number;
+  y2: number;
+}
+
+/** Tiles do not overlap. */
+export interface Canvas {
+  width: number;
+  height: number;
+  tiles: Tile[];
+}
+
+/** One picture, whole. */
+export function canvasOf(image: RgbImage): Canvas {
+  const { width, height } = image;
+  return { width, height, tiles: [{ image, left: 0, top: 0, x1: 0, y1: 0, x2: width, y2: height }] };
+}
+
+/** Copies a tile's part of canvas row y into `out`, in which canvas column 0 starts at byte `origin`. */
+export function copyTileRow(tile: Tile, y: number, out: Uint8Array, origin: number): void {
+  const from = ((y - tile.top) * tile.image.width + tile.x1 - tile.left) * 3;
+  out.set(tile.image.data.subarray(from, from + (tile.x2 - tile.x1) * 3), origin + tile.x1 * 3);
+}
+
+/**
+ * The painted canvas with `margin` grey pixels on all sides.
+ * @returns [height + 2·margin, width + 2·margin, 3]
+ */
+export function paint(canvas: Canvas, margin: number): RgbImage {
+  const width = canvas.width + 2 * margin;
+  const height = canvas.height + 2 * margin;
+  const data = new Uint8Array(width * height * 3).fill(GREY);
+  for (const tile of canvas.tiles) {
+    for (let y = tile.y1; y < tile.y2; y++) copyTileRow(tile, y, data, ((y + margin) * width + margin) * 3);
+  }
+  return { data, width, height };
+}

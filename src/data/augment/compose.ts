@@ -1,0 +1,76 @@
+/**
+ * Carries a recipe out, in the order of YOLOv8's training: mosaic, affine, MixUp, CutMix, blur, median blur, grey, CLAHE,
+ * HSV, flips, channel order. Plain typed arrays; nothing here draws a random number.
+ */
+import type { RgbImage } from '../../core/types.js';
+import { affineMatrix, warpBoxes } from './affine.js';
+import { boxBlur } from './blur.js';
+import { join, toNormalized, toPixels } from './boxes.js';
+import { canvasOf } from './canvas.js';
+import { clahe } from './clahe.js';
+import { cutmix } from './cutmix.js';
+import { flipBoxesLeftRight, flipBoxesUpDown, flipLeftRight, flipUpDown, swapRedBlue } from './flip.js';
+import { toGrey } from './grey.js';
+import { hsv } from './hsv.js';
+import { medianBlur } from './median.js';
+import { mixup } from './mixup.js';
+import { type LabelledCanvas, type LabelledImage, mosaic } from './mosaic.js';
+import type { Recipe, Scene } from './recipe.js';
+import { warp } from './warp.js';
+
+/**
+ * @param picture gives a loaded picture (long side imgsz) by index
+ * @param imgsz side of a mosaic's quarter
+ * @param out the result's memory; its size is the size of the result
+ * @returns labels of the result, [M, 5] class cx cy w h in 0..1
+ */
+export function compose(
+  recipe: Recipe,
+  picture: (index: number) => LabelledImage,
+  imgsz: number,
+  out: RgbImage,
+): Float32Array {
+  const { width, height } = out;
+  let boxesPx = render(recipe.scene, picture, imgsz, out);
+  const second = (scene: Scene): [RgbImage, Float64Array] => {
+    const image = { data: new Uint8Array(width * height * 3), width, height };
+    return [image, render(scene, picture, imgsz, image)];
+  };
+  if (recipe.mixup) {
+    const [image, boxes] = second(recipe.mixup.scene);
+    mixup(out, image, recipe.mixup.ratio);
+    boxesPx = join(boxesPx, boxes);
+  }
+  if (recipe.cutmix) boxesPx = cutmix(out, boxesPx, ...second(recipe.cutmix.scene), recipe.cutmix.draw);
+  if (recipe.blur) boxBlur(out, recipe.blur);
+  if (recipe.median) medianBlur(out, recipe.median);
+  if (recipe.grey) toGrey(out);
+  if (recipe.clahe) clahe(out, recipe.clahe);
+  if (recipe.hsv) hsv(out, recipe.hsv);
+  if (recipe.flipUpDown) {
+    flipUpDown(out);
+    flipBoxesUpDown(boxesPx, height);
+  }
+  if (recipe.flipLeftRight) {
+    flipLeftRight(out);
+    flipBoxesLeftRight(boxesPx, width);
+  }
+  if (recipe.swapRedBlue) swapRedBlue(out);
+  return toNormalized(boxesPx, width, height);
+}
+
+/** Draws a scene into `out`. @returns [M, 5] class xyxy, pixels of `out` */
+function render(scene: Scene, picture: (index: number) => LabelledImage, imgsz: number, out: RgbImage): Float64Array {
+  const { canvas, boxesPx } = arrange(scene, scene.pictures.map(picture), imgsz);
+  const matrix = affineMatrix(scene.affine, [canvas.width, canvas.height], [out.width, out.height]);
+  warp(canvas, matrix, out);
+  return warpBoxes(boxesPx, matrix, scene.affine.scale, out.width, out.height);
+}
+
+function arrange(scene: Scene, pictures: LabelledImage[], imgsz: number): LabelledCanvas {
+  if (pictures.length > 1) {
+    return mosaic(pictures, [Math.floor(scene.centre[0] * imgsz), Math.floor(scene.centre[1] * imgsz)], imgsz);
+  }
+  const [image] = pictures;
+  return { canvas: canvasOf(image), boxesPx: toPixels(image.labels, image.width, image.height) };
+}

@@ -1,0 +1,57 @@
+/** Mirror images, and the same for their boxes; red and blue exchanged. */
+import type { RgbImage } from '../../core/types.js';
+import { ROW } from './boxes.js';
+
+/** Left becomes right, in place. */
+export function flipLeftRight({ data, width, height }: RgbImage): void {
+  for (let y = 0; y < height; y++) {
+    for (let i = y * width * 3, j = i + (width - 1) * 3; i < j; i += 3, j -= 3) {
+      const r = data[i];
+      const g = data[i + 1];
+      const b = data[i + 2];
+      data[i] = data[j];
+      data[i + 1] = data[j + 1];
+      data[i + 2] = data[j + 2];
+      data[j] = r;
+      data[j + 1] = g;
+      data[j + 2] = b;
+    }
+  }
+}
+
+/** Top becomes bottom, in place. */
+export function flipUpDown({ data, width, height }: RgbImage): void {
+  const n = width * 3;
+  for (let top = 0, low = height - 1; top < low; top++, low--) {
+    const row = data.slice(top * n, top * n + n);
+    data.copyWithin(top * n, low * n, low * n + n);
+    data.set(row, low * n);
+  }
+}
+
+/** @param boxesPx [M, 5] class xyxy, in place */
+export function flipBoxesLeftRight(boxesPx: Float64Array, width: number): void {
+  mirror(boxesPx, 1, width);
+}
+
+/** @param boxesPx [M, 5] class xyxy, in place */
+export function flipBoxesUpDown(boxesPx: Float64Array, height: number): void {
+  mirror(boxesPx, 2, height);
+}
+
+function mirror(boxesPx: Float64Array, low: 1 | 2, size: number): void {
+  for (let i = low; i < boxesPx.length; i += ROW) {
+    const x = boxesPx[i];
+    boxesPx[i] = size - boxesPx[i + 2];
+    boxesPx[i + 2] = size - x;
+  }
+}
+
+/** RGB becomes BGR, in place. */
+export function swapRedBlue({ data, width, height }: RgbImage): void {
+  for (let i = 0; i < width * height * 3; i += 3) {
+    const r = data[i];
+    data[i] = data[i + 2];
+    data[i + 2] = r;
+  }
+}

@@ -1,0 +1,65 @@
+/**
+ * Random gains of hue, saturation and value in OpenCV's 8-bit HSV (hue 0..179, two degrees a step), in one pass over the
+ * pixels: the way there by OpenCV's division tables, the gains and the way back by tables made for the drawn gains.
+ * Way back: channel = V·(1 − S/255·k), where k depends on hue and channel alone and is 0 where the channel is largest.
+ */
+import type { RgbImage } from '../../core/types.js';
+
+const SHIFT = 12;
+const ROUND = 1 << (SHIFT - 1);
+const HUES = 180;
+/** Steps of a sixth of the colour circle. */
+const SECTOR = 30;
+/** V·S·k/255 as a 23-bit fraction still fits 31 bits. */
+const BACK = 23;
+/** OpenCV 5 rounds the way back down, so that what is subtracted is rounded up (but not for the tables' own error). */
+const UP = (1 << BACK) - (1 << 16);
+
+const satDivide = Int32Array.from({ length: 256 }, (_, i) => (i ? Math.round((255 << SHIFT) / i) : 0));
+const hueDivide = Int32Array.from({ length: 256 }, (_, i) => (i ? Math.round((HUES << SHIFT) / (6 * i)) : 0));
+
+/** Gains in −1..1: hue is shifted by r·180 steps, saturation and value are multiplied by 1 + r. */
+export type HsvGains = [hue: number, saturation: number, value: number];
+
+/** Changes a picture in place. */
+export function hsv(image: RgbImage, gains: HsvGains): void {
+  const { data } = image;
+  const n = image.width * image.height * 3;
+  const { red, green, blue, saturation, value } = tables(gains);
+  for (let i = 0; i < n; i += 3) {
+    const r = data[i];
+    const g = data[i + 1];
+    const b = data[i + 2];
+    const high = Math.max(r, g, b);
+    const low = Math.min(r, g, b);
+    const diff = high - low;
+    const turn = high === r ? g - b : high === g ? b - r + 2 * diff : r - g + 4 * diff;
+    let h = (Math.imul(turn, hueDivide[diff]) + ROUND) >> SHIFT;
+    if (h < 0) h += HUES;
+    const v = value[high];
+    const vs = Math.imul(v, saturation[(Math.imul(diff, satDivide[high]) + ROUND) >> SHIFT]);
+    data[i] = v - ((Math.imul(vs, red[h]) + UP) >> BACK);
+    data[i + 1] = v - ((Math.imul(vs, green[h]) + UP) >> BACK);
+    data[i + 2] = v - ((Math.imul(vs, blue[h]) + UP) >> BACK);
+  }
+}
+
+/** Tables of the gains; red, green and blue are indexed by the hue before the shift. */
+function tables([hue, sat, val]: HsvGains) {
+  const times = (gain: number) =>
+    Uint8Array.from({ length: 256 }, (_, x) => Math.min(255, Math.max(0, x * (1 + gain))));
+  const saturation = times(sat);
+  // Gains of 1 + r never colour a grey pixel.
+  saturation[0] = 0;
+  // Hue 180 can come out of the rounding; it is 0 once more.
+  const shifted = Array.from({ length: HUES + 1 }, (_, h) => Math.floor((((h + hue * HUES) % HUES) + HUES) % HUES));
+  const channel = (offset: number) =>
+    Int32Array.from(shifted, (h) => Math.round((distance((h + offset) % HUES) / SECTOR / 255) * 2 ** BACK));
+  return { red: channel(0), green: channel(4 * SECTOR), blue: channel(2 * SECTOR), saturation, value: times(val) };
+}
+
+/** How far the red channel is below the largest, 0..SECTOR, at a hue of 0..179. */
+function distance(hue: number): number {
+  const fromRed = Math.min(hue, HUES - hue);
+  return Math.min(Math.max(fromRed - SECTOR, 0), SECTOR);
+}

@@ -1,0 +1,128 @@
+/**
+ * Bilinear warp of a canvas through a 3x3 matrix, as OpenCV's warpAffine and warpPerspective do it (pixel centres at whole
+ * numbers, everything outside is grey), in integers with 11-bit weights: within a rounding step of exact arithmetic.
+ * Without rotation and shear (the usual case) rows and columns separate, and each canvas row is resampled once.
+ */
+import type { RgbImage } from '../../core/types.js';
+import { invert, type Matrix } from './affine.js';
+import { type Canvas, copyTileRow, GREY, paint } from './canvas.js';
+
+const BITS = 11;
+const ONE = 1 << BITS;
+/** Two weights have been multiplied in when a pixel is done. */
+const HALF = 1 << (2 * BITS - 1);
+/** Grey pixels beyond the edge: a pixel and its right neighbour can both lie outside. */
+const MARGIN = 2;
+
+/**
+ * @param matrix canvas pixels → result pixels
+ * @param out the result; its size says how much is drawn, every pixel is written
+ */
+export function warp(canvas: Canvas, matrix: Matrix, out: RgbImage): void {
+  const back = invert(matrix);
+  if (back[1] === 0 && back[3] === 0 && back[6] === 0 && back[7] === 0) warpSeparable(canvas, back, out);
+  else warpGeneral(canvas, back, out);
+}
+
+/** Positions and weights along one axis: source = scale·i + shift, kept where it reads only grey beyond the edge. */
+function axisTable(n: number, scale: number, shift: number, size: number): { at: Int32Array; weight: Int32Array } {
+  const at = new Int32Array(n);
+  const weight = new Int32Array(n);
+  for (let i = 0; i < n; i++) {
+    const position = Math.min(Math.max(scale * i + shift, -MARGIN), size);
+    at[i] = Math.floor(position);
+    weight[i] = Math.round((position - at[i]) * ONE);
+  }
+  return { at, weight };
+}
+
+function warpSeparable(canvas: Canvas, back: Matrix, out: RgbImage): void {
+  const columns = axisTable(out.width, back[0] / back[8], back[2] / back[8], canvas.width);
+  const rows = axisTable(out.height, back[4] / back[8], back[5] / back[8], canvas.height);
+  for (let x = 0; x < out.width; x++) columns.at[x] = (columns.at[x] + MARGIN) * 3;
+  const n = out.width * 3;
+  const read = rowReader(canvas);
+  // Canvas rows resampled to the result's width, values times ONE; the two latest are kept.
+  let upper = new Int32Array(n);
+  let lower = new Int32Array(n);
+  let upperRow = Number.NaN;
+  let lowerRow = Number.NaN;
+  for (let y = 0; y < out.height; y++) {
+    const row = rows.at[y];
+    if (upperRow !== row) {
+      [upper, lower, upperRow, lowerRow] = [lower, upper, lowerRow, upperRow];
+      if (upperRow !== row) resampleRow(read(row), columns.at, columns.weight, upper);
+      upperRow = row;
+    }
+    if (lowerRow !== row + 1) {
+      resampleRow(read(row + 1), columns.at, columns.weight, lower);
+      lowerRow = row + 1;
+    }
+    blendRows(upper, lower, rows.weight[y], out.data, y * n, n);
+  }
+}
+
+/** Reads canvas rows, with grey margins, into one buffer that each call overwrites. */
+function rowReader({ width, tiles }: Canvas): (y: number) => Uint8Array {
+  const buffer = new Uint8Array((width + 2 * MARGIN) * 3).fill(GREY);
+  let before = 0;
+  return (y) => {
+    let covering = 0;
+    for (let i = 0; i < tiles.length; i++) if (y >= tiles[i].y1 && y < tiles[i].y2) covering |= 1 << i;
+    if (covering !== before) buffer.fill(GREY);
+    before = covering;
+    for (let i = 0; i < tiles.length; i++) {
+      if (covering & (1 << i)) copyTileRow(tiles[i], y, buffer, MARGIN * 3);
+    }
+    return buffer;
+  };
+}
+
+function resampleRow(row: Uint8Array, at: Int32Array, weight: Int32Array, out: Int32Array): void {
+  for (let x = 0, j = 0; x < at.length; x++, j += 3) {
+    const i = at[x];
+    const w = weight[x];
+    const r = row[i];
+    const g = row[i + 1];
+    const b = row[i + 2];
+    out[j] = (r << BITS) + Math.imul(row[i + 3] - r, w);
+    out[j + 1] = (g << BITS) + Math.imul(row[i + 4] - g, w);
+    out[j + 2] = (b << BITS) + Math.imul(row[i + 5] - b, w);
+  }
+}
+
+function blendRows(a: Int32Array, b: Int32Array, weight: number, out: Uint8Array, start: number, n: number): void {
+  const rest = ONE - weight;
+  for (let j = 0; j < n; j++) out[start + j] = (Math.imul(a[j], rest) + Math.imul(b[j], weight) + HALF) >> (2 * BITS);
+}
+
+function warpGeneral(canvas: Canvas, back: Matrix, out: RgbImage): void {
+  const source = paint(canvas, MARGIN);
+  for (let y = 0; y < out.height; y++) warpRow(source, back, y, out);
+}
+
+/** One row of the result, pixel by pixel, from a painted canvas with its margin. */
+function warpRow(source: RgbImage, back: Matrix, y: number, out: RgbImage): void {
+  const { data } = source;
+  const stride = source.width * 3;
+  const right = source.width - 2 * MARGIN;
+  const bottom = source.height - 2 * MARGIN;
+  let j = y * out.width * 3;
+  for (let x = 0; x < out.width; x++, j += 3) {
+    const w = back[6] * x + back[7] * y + back[8];
+    const px = Math.min(Math.max((back[0] * x + back[1] * y + back[2]) / w, -MARGIN), right) + MARGIN;
+    const py = Math.min(Math.max((back[3] * x + back[4] * y + back[5]) / w, -MARGIN), bottom) + MARGIN;
+    const sx = Math.floor(px);
+    const sy = Math.floor(py);
+    const wx = Math.round((px - sx) * ONE);
+    const wy = Math.round((py - sy) * ONE);
+    const i = sy * stride + sx * 3;
+    for (let c = 0; c < 3; c++) {
+      const p = data[i + c];
+      const q = data[i + stride + c];
+      const top = (p << BITS) + Math.imul(data[i + c + 3] - p, wx);
+      const low = (q << BITS) + Math.imul(data[i + stride + c + 3] - q, wx);
+      out.data[j + c] = (Math.imul(top, ONE - wy) + Math.imul(low, wy) + HALF) >> (2 * BITS);
+    }
+  }
+}
