@@ -1,0 +1,187 @@
+/**
+ * Precision, recall, F1 and average precision per class, as the reference computes them: reference numbers, "Inference and
+ * metrics". A class without a label does not count.
+ */
+import { byFalling, T } from './match.js';
+
+/** Points of the curves over confidence, 0 to 1. */
+export const CURVE_POINTS = 1000;
+/** Points of the precision-recall curve over which AP is integrated, 0 to 1. */
+const RECALL_POINTS = 101;
+/** The mean F1 curve is smoothed over this part of its length before its top is looked for. */
+const SMOOTHING = 0.1;
+const EPS = 1e-16;
+
+export interface ApInput {
+  /** [N, 10] hits, N detections of all pictures. */
+  tp: Uint8Array;
+  /** [N] */
+  confidence: Float32Array;
+  /** [N] class ids. */
+  classes: ArrayLike<number>;
+  /** Labels of each class, by class id. */
+  labelCounts: ArrayLike<number>;
+}
+
+export interface ApResult {
+  /** Ids of the C classes that have labels, rising. */
+  classes: number[];
+  /** [C] at the confidence where the mean F1 is highest. */
+  precision: Float64Array;
+  recall: Float64Array;
+  f1: Float64Array;
+  /** [C, 10] */
+  ap: Float64Array;
+  /** The confidence where the mean F1 curve, smoothed, is highest. */
+  bestConfidence: number;
+  /** [C, 1000] over confidence i / 999. */
+  curves: { precision: Float64Array; recall: Float64Array; f1: Float64Array };
+  /** [C, 1000] precision at IoU 0.5 over recall i / 999. */
+  precisionOverRecall: Float64Array;
+}
+
+export function averagePrecision({ tp, confidence, classes, labelCounts }: ApInput): ApResult {
+  const ids = Array.from(labelCounts, (_, id) => id).filter((id) => labelCounts[id] > 0);
+  const count = ids.length;
+  const curves = {
+    precision: new Float64Array(count * CURVE_POINTS),
+    recall: new Float64Array(count * CURVE_POINTS),
+    f1: new Float64Array(count * CURVE_POINTS),
+  };
+  const ap = new Float64Array(count * T);
+  const precisionOverRecall = new Float64Array(count * CURVE_POINTS);
+  const grid = linspace(CURVE_POINTS);
+  const ofClass = groupByClass(byFalling(confidence), classes);
+  ids.forEach((id, c) => {
+    const order = ofClass.get(id) ?? [];
+    if (!order.length) return;
+    const falling = order.map((i) => -confidence[i]);
+    for (let t = 0; t < T; t++) {
+      const { precision, recall } = cumulate(order, tp, t, labelCounts[id]);
+      const envelope = envelopeOf(precision, recall);
+      ap[c * T + t] = areaUnder(envelope);
+      if (t > 0) continue;
+      for (let k = 0; k < CURVE_POINTS; k++) {
+        const at = c * CURVE_POINTS + k;
+        curves.precision[at] = interpolate(-grid[k], falling, precision, 1);
+        curves.recall[at] = interpolate(-grid[k], falling, recall, 0);
+        precisionOverRecall[at] = interpolate(grid[k], envelope.recall, envelope.precision);
+      }
+    }
+    for (let at = c * CURVE_POINTS; at < (c + 1) * CURVE_POINTS; at++) {
+      const [p, r] = [curves.precision[at], curves.recall[at]];
+      curves.f1[at] = (2 * p * r) / (p + r + EPS);
+    }
+  });
+  const best = highest(smooth(meanOverRows(curves.f1, count, CURVE_POINTS), SMOOTHING));
+  const column = (curve: Float64Array): Float64Array =>
+    Float64Array.from(ids, (_, c) => curve[c * CURVE_POINTS + best]);
+  return {
+    classes: ids,
+    precision: column(curves.precision),
+    recall: column(curves.recall),
+    f1: column(curves.f1),
+    ap,
+    bestConfidence: grid[best],
+    curves,
+    precisionOverRecall,
+  };
+}
+
+/** Mean, 0 for nothing. */
+export function mean(values: ArrayLike<number>): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += values[i];
+  return values.length ? sum / values.length : 0;
+}
+
+/** Column means of [rows, columns]. */
+export function meanOverRows(values: Float64Array, rows: number, columns: number): Float64Array {
+  const out = new Float64Array(columns);
+  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c] += values[r * columns + c] / rows;
+  return out;
+}
+
+function groupByClass(order: Uint32Array, classes: ArrayLike<number>): Map<number, number[]> {
+  const groups = new Map<number, number[]>();
+  for (const i of order) {
+    const group = groups.get(classes[i]);
+    if (group) group.push(i);
+    else groups.set(classes[i], [i]);
+  }
+  return groups;
+}
+
+/** Precision and recall after each detection, by falling confidence. */
+function cumulate(
+  order: number[],
+  tp: Uint8Array,
+  t: number,
+  labels: number,
+): { precision: number[]; recall: number[] } {
+  let hits = 0;
+  const precision: number[] = [];
+  const recall: number[] = [];
+  order.forEach((i, k) => {
+    hits += tp[i * T + t];
+    precision.push(hits / (k + 1));
+    recall.push(hits / (labels + EPS));
+  });
+  return { precision, recall };
+}
+
+/** The curve with its ends, each precision raised to the best one further right. */
+function envelopeOf(precision: number[], recall: number[]): { precision: number[]; recall: number[] } {
+  const r = [0, ...recall, recall[recall.length - 1], 1];
+  const p = [1, ...precision, 0, 0];
+  for (let i = p.length - 2; i >= 0; i--) p[i] = Math.max(p[i], p[i + 1]);
+  return { precision: p, recall: r };
+}
+
+/** Trapezoids over 101 points of recall. */
+function areaUnder(curve: { precision: number[]; recall: number[] }): number {
+  const x = linspace(RECALL_POINTS);
+  const y = Array.from(x, (value) => interpolate(value, curve.recall, curve.precision));
+  let area = 0;
+  for (let i = 1; i < RECALL_POINTS; i++) area += ((x[i] - x[i - 1]) * (y[i] + y[i - 1])) / 2;
+  return area;
+}
+
+function linspace(points: number): Float64Array {
+  return Float64Array.from({ length: points }, (_, i) => i / (points - 1));
+}
+
+/** numpy.interp: of equal places the last one counts; before the first place `left`. */
+function interpolate(x: number, places: ArrayLike<number>, values: ArrayLike<number>, left = values[0]): number {
+  let low = 0;
+  let high = places.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (places[middle] <= x) low = middle + 1;
+    else high = middle;
+  }
+  const j = low - 1;
+  if (j < 0) return left;
+  if (j === places.length - 1) return values[j];
+  return values[j] + ((values[j + 1] - values[j]) / (places[j + 1] - places[j])) * (x - places[j]);
+}
+
+/** Box filter whose window is an odd number of points, the ends repeated. */
+function smooth(values: Float64Array, part: number): Float64Array {
+  const window = Math.floor(Math.round(values.length * part * 2) / 2) + 1;
+  const half = window >> 1;
+  const last = values.length - 1;
+  const out = new Float64Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    let sum = 0;
+    for (let k = i - half; k < i - half + window; k++) sum += values[Math.min(Math.max(k, 0), last)];
+    out[i] = sum / window;
+  }
+  return out;
+}
+
+function highest(values: Float64Array): number {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
+  return best;
+}
