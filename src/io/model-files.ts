@@ -1,0 +1,103 @@
+/**
+ * Where model files are, and fetching those that were released. `yolov8n.pt` is looked for as a path, then in the per-user
+ * cache, then fetched into that cache: one copy serves every folder.
+ *
+ * The released weights are ultralytics' work under the AGPL-3.0; they are no part of this project, and whoever fetches them
+ * is told so.
+ */
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { basename, join, resolve } from 'node:path';
+import { UserError } from '../core/errors.js';
+import { log } from '../core/log.js';
+import { type DownloadOptions, download } from './fetch.js';
+
+const RELEASE = 'https://github.com/ultralytics/assets/releases/download/v8.3.0';
+
+/**
+ * What is known of the released files. A hash is given only where a copy was at hand to compute it from; of the others
+ * only the size is checked, and their structure when they are read.
+ */
+const RELEASED: Record<string, { sha256?: string; megabytes: [least: number, most: number] }> = {
+  'yolov8n.pt': { sha256: 'f59b3d833e2ff32e194b5bb8e08d211dc7c5bdf144b90d2c8412c47ccfc83b36', megabytes: [6, 7] },
+  'yolov8s.pt': { megabytes: [20, 25] },
+  'yolov8m.pt': { megabytes: [48, 56] },
+  'yolov8l.pt': { megabytes: [80, 92] },
+  'yolov8x.pt': { megabytes: [128, 142] },
+};
+
+/** Folder of fetched weights: of YOLO_CACHE, else XDG_CACHE_HOME, else ~/.cache. */
+export function weightsDir(): string {
+  const cache = process.env.YOLO_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'yolov8-tfjs');
+  return join(cache, 'weights');
+}
+
+/** The path itself, or the cache's copy of a released model; undefined when there is neither. */
+export function findModelFile(name: string): string | undefined {
+  if (existsSync(name)) return name;
+  const cached = join(weightsDir(), name);
+  return isReleased(name) && existsSync(cached) ? cached : undefined;
+}
+
+function isReleased(name: string): boolean {
+  return Object.hasOwn(RELEASED, name);
+}
+
+/**
+ * Fetches a released model into the cache. @returns its path
+ * @throws UserError 'missing-file' for a name that was never released, 'no-network' with where to put the file
+ */
+export async function fetchModel(name: string, options: DownloadOptions & { base?: string } = {}): Promise<string> {
+  if (!isReleased(name)) throw missing(name);
+  const { sha256, megabytes } = RELEASED[name];
+  const url = `${options.base ?? RELEASE}/${name}`;
+  const path = join(weightsDir(), name);
+  log.info(`fetching ${url} (weights by ultralytics, AGPL-3.0: https://ultralytics.com/license)`);
+  const onProgress = options.onProgress ?? progressLines(name);
+  try {
+    const got = await download(url, path, { ...options, sha256, onProgress, maxBytes: megabytes[1] * 2 ** 20 });
+    if (got.bytes < megabytes[0] * 2 ** 20)
+      log.warn(`${path} has ${got.bytes} bytes, fewer than expected; it will be checked when it is read`);
+    const checked = sha256 ? 'its hash is right' : 'its hash is not known here, its size is as expected';
+    log.info(`saved as ${path}, ${(got.bytes / 2 ** 20).toFixed(1)} MB; ${checked}`);
+    return path;
+  } catch (error) {
+    if (!(error instanceof UserError) || error.code === 'cannot-write') throw error;
+    throw new UserError(
+      error.code,
+      `'${name}' is not here, and it could not be fetched: ${error.message}`,
+      `put the file into this folder or into ${weightsDir()}, or give its path: model=/path/to/${name}`,
+      1,
+    );
+  }
+}
+
+function missing(name: string): UserError {
+  const where = resolve(name);
+  if (isReleased(basename(name)))
+    return new UserError(
+      'missing-file',
+      `there is no file ${where}`,
+      `model=${basename(name)} (without a folder) fetches the released one`,
+    );
+  return new UserError(
+    'missing-file',
+    `there is no model file '${name}' (looked for ${where})`,
+    `check the path; released models are ${Object.keys(RELEASED).join(', ')}`,
+  );
+}
+
+/** Without a terminal a line every ten percent, with one a bar in place. */
+function progressLines(name: string): (done: number, total?: number) => void {
+  let shown = -1;
+  return (done, total) => {
+    if (!total) return;
+    const percent = Math.floor((100 * done) / total);
+    const step = process.stderr.isTTY ? percent : Math.floor(percent / 10) * 10;
+    if (step === shown) return;
+    shown = step;
+    const text = `${name}: ${step}% of ${(total / 2 ** 20).toFixed(1)} MB`;
+    if (!process.stderr.isTTY) log.info(text);
+    else process.stderr.write(`\r${text} [${'━'.repeat(Math.floor(step / 4)).padEnd(25)}]${step === 100 ? '\n' : ''}`);
+  };
+}

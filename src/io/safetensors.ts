@@ -1,0 +1,203 @@
+/**
+ * safetensors (https://github.com/huggingface/safetensors): 8 bytes header length, a JSON header (name → dtype, shape,
+ * data_offsets; `__metadata__` holds strings), then the numbers, little-endian, without gaps. Nothing in such a file can be
+ * executed; what a hostile header could do (overlaps, places outside the file, sizes that don't fit) is refused.
+ */
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { messageOf, UserError } from '../core/errors.js';
+import { type AtomicFile, openAtomic } from './files.js';
+import { type Dtype, elementBytes, isDtype, type RawArray, rawArray } from './typed.js';
+
+export interface StoredTensor {
+  dtype: Dtype;
+  shape: number[];
+  /** Typed array for the dtype; F16 and BF16 as bits in a Uint16Array. */
+  data: RawArray;
+}
+
+export interface Safetensors {
+  tensors: Map<string, StoredTensor>;
+  metadata: Record<string, string>;
+}
+
+export interface ReadOptions {
+  /** Reads the numbers of these only; the others are left out. */
+  only?: (name: string) => boolean;
+}
+
+/** The reference implementation's limit, too. */
+const MAX_HEADER_BYTES = 100_000_000;
+
+interface Entry {
+  name: string;
+  dtype: Dtype;
+  shape: number[];
+  from: number;
+  to: number;
+}
+
+/** @throws UserError 'bad-safetensors' when the file is damaged or contradicts itself, 'missing-file' */
+export function readSafetensors(path: string, options: ReadOptions = {}): Safetensors {
+  const fd = open(path);
+  try {
+    const size = fstatSync(fd).size;
+    const { entries, metadata, start } = readHeader(path, fd, size);
+    const tensors = new Map<string, StoredTensor>();
+    for (const { name, dtype, shape, from, to } of entries) {
+      if (options.only && !options.only(name)) continue;
+      tensors.set(name, { dtype, shape, data: rawArray(dtype, readAt(path, fd, start + from, to - from)) });
+    }
+    return { tensors, metadata };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Whether the first bytes of a file are those of a safetensors file: a believable length, then a JSON object. */
+export function looksLikeSafetensors(head: Uint8Array): boolean {
+  if (head.length < 10) return false;
+  const length = Buffer.from(head.buffer, head.byteOffset, 8).readBigUInt64LE();
+  return head[8] === 0x7b && length >= 2n && length <= BigInt(MAX_HEADER_BYTES);
+}
+
+/**
+ * Writes tensor by tensor beside the file, then renames. Tensors are ordered by element size so that each is aligned.
+ * @throws UserError 'cannot-write'
+ */
+export function writeSafetensors(
+  path: string,
+  tensors: Iterable<readonly [name: string, tensor: StoredTensor]>,
+  metadata: Record<string, string> = {},
+): void {
+  const list = [...tensors].sort((a, b) => elementBytes(b[1].dtype) - elementBytes(a[1].dtype));
+  const header: Record<string, unknown> = Object.keys(metadata).length ? { __metadata__: metadata } : {};
+  let at = 0;
+  for (const [name, { dtype, shape, data }] of list) {
+    const bytes = countOf(shape) * elementBytes(dtype);
+    if (data.byteLength !== bytes || Object.hasOwn(header, name))
+      throw new Error(`tensor ${name}: ${data.byteLength} bytes for ${dtype} [${shape}], or its name is there twice`);
+    header[name] = { dtype, shape, data_offsets: [at, at + bytes] };
+    at += bytes;
+  }
+  const text = Buffer.from(JSON.stringify(header));
+  const padded = Buffer.alloc(8 + Math.ceil(text.length / 8) * 8, ' ');
+  padded.writeBigUInt64LE(BigInt(padded.length - 8));
+  text.copy(padded, 8);
+  const file = openAtomic(path);
+  writeAll(file, padded, list);
+}
+
+function writeAll(file: AtomicFile, header: Uint8Array, list: (readonly [string, StoredTensor])[]): void {
+  try {
+    file.write(header);
+    for (const [, { data }] of list) file.write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    file.commit();
+  } finally {
+    file.abort();
+  }
+}
+
+function open(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw new UserError('missing-file', `cannot open ${path}: ${messageOf(error)}`, 'check the path');
+  }
+}
+
+function bad(path: string, what: string): UserError {
+  return new UserError(
+    'bad-safetensors',
+    `${path}: ${what}`,
+    'the file is damaged or no safetensors file: fetch or write it again',
+  );
+}
+
+function readAt(path: string, fd: number, offset: number, length: number): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(length);
+  for (let got = 0; got < length; ) {
+    const n = readSync(fd, out, got, Math.min(length - got, 1 << 30), offset + got);
+    if (n === 0) throw bad(path, 'the end of the file is missing');
+    got += n;
+  }
+  return out;
+}
+
+function readHeader(
+  path: string,
+  fd: number,
+  size: number,
+): { entries: Entry[]; metadata: Record<string, string>; start: number } {
+  if (size < 10) throw bad(path, `${size} bytes are too few`);
+  const length = Number(Buffer.from(readAt(path, fd, 0, 8)).readBigUInt64LE());
+  if (length > MAX_HEADER_BYTES || 8 + length > size)
+    throw bad(path, `its header claims ${length} bytes; the file has ${size}`);
+  const text = Buffer.from(readAt(path, fd, 8, length)).toString('utf8');
+  let header: unknown;
+  try {
+    header = JSON.parse(text);
+  } catch (error) {
+    throw bad(path, `its header is not JSON (${messageOf(error)})`);
+  }
+  if (typeof header !== 'object' || header === null || Array.isArray(header))
+    throw bad(path, 'its header is not a JSON object');
+  const twice = repeatedKey(text);
+  if (twice !== undefined) throw bad(path, `'${twice}' is in its header twice`);
+  const { __metadata__: metadata = {}, ...rest } = header as Record<string, unknown>;
+  if (typeof metadata !== 'object' || metadata === null || Object.values(metadata).some((v) => typeof v !== 'string'))
+    throw bad(path, '__metadata__ should hold strings');
+  const entries = Object.entries(rest).map(([name, value]) => parseEntry(path, name, value));
+  refuseGaps(path, entries, size - 8 - length);
+  return { entries, metadata: metadata as Record<string, string>, start: 8 + length };
+}
+
+function parseEntry(path: string, name: string, value: unknown): Entry {
+  const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
+  const whole = (list: unknown): list is number[] =>
+    Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && n >= 0);
+  if (!isDtype(dtype)) throw bad(path, `'${name}' has the unknown number type ${JSON.stringify(dtype)}`);
+  if (!whole(shape) || !whole(offsets) || offsets.length !== 2)
+    throw bad(path, `shape or place of '${name}' is not given as whole numbers`);
+  const bytes = countOf(shape) * elementBytes(dtype);
+  if (offsets[1] - offsets[0] !== bytes)
+    throw bad(path, `'${name}' of ${dtype} [${shape}] needs ${bytes} bytes, but has ${offsets[1] - offsets[0]}`);
+  return { name, dtype, shape, from: offsets[0], to: offsets[1] };
+}
+
+/** The format wants the tensors side by side, covering everything after the header. */
+function refuseGaps(path: string, entries: Entry[], available: number): void {
+  let at = 0;
+  for (const { name, from, to } of [...entries].sort((a, b) => a.from - b.from || a.to - b.to)) {
+    if (from !== at)
+      throw bad(path, from < at ? `'${name}' overlaps another tensor` : `there is a gap before '${name}'`);
+    at = to;
+  }
+  if (at !== available)
+    throw bad(
+      path,
+      at > available
+        ? `${at} bytes of numbers are expected, ${available} are there`
+        : `${available - at} bytes follow after the last tensor`,
+    );
+}
+
+function countOf(shape: readonly number[]): number {
+  return shape.reduce((a, b) => a * b, 1);
+}
+
+/** JSON.parse silently takes the last of two equal keys; different readers would see different files. */
+function repeatedKey(text: string): string | undefined {
+  const open: Set<string>[] = [];
+  const tokens = /"(?:[^"\\]|\\.)*"(\s*:)?|[{}]/g;
+  for (let match = tokens.exec(text); match; match = tokens.exec(text)) {
+    if (match[0] === '{') open.push(new Set());
+    else if (match[0] === '}') open.pop();
+    else if (match[1] !== undefined) {
+      const key = JSON.parse(match[0].slice(0, match[0].length - match[1].length)) as string;
+      const seen = open.at(-1);
+      if (seen?.has(key)) return key;
+      seen?.add(key);
+    }
+  }
+  return undefined;
+}

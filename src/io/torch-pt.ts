@@ -1,0 +1,217 @@
+/**
+ * Reads the files of `torch.save` (zip form, PyTorch 1.6 and later) without PyTorch: a zip with `data.pkl`, a pickle in which
+ * tensors are views (offset, shape, strides) of storages, and one entry of raw numbers per storage. Storages are read from
+ * the file when a tensor is asked for; half-precision weights stay 16 bits wide until their numbers are used.
+ * Format: PyTorch's documentation notes "Serialization semantics" and the files themselves.
+ */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { messageOf, UserError } from '../core/errors.js';
+import type { NamedArray } from '../core/types.js';
+import { PyName, unpickle } from './pickle.js';
+import { allowedName, type Storage, type TorchTensor } from './torch-names.js';
+import { type Dtype, elementBytes, lazyFloats, type RawArray, rawArray } from './typed.js';
+import { looksLikeZip, openZip, type Zip } from './zip.js';
+
+/** YOLOv8x's pickle has 0.3 MB. */
+const MAX_PICKLE_BYTES = 64 << 20;
+/** Elements of a tensor; YOLOv8x has 68 million in all. */
+const MAX_ELEMENTS = 2 ** 29;
+
+export interface TorchFile {
+  readonly path: string;
+  /** What was saved: see pickle.ts for how Python's types look here; tensors are TorchTensor. */
+  readonly root: unknown;
+  /** The numbers of a tensor as float32, read now, widened when first used. */
+  read(tensor: TorchTensor): NamedArray;
+  close(): void;
+}
+
+/** @throws UserError when it is no such file, is damaged, or names anything that is not allowed */
+export function openTorchFile(path: string): TorchFile {
+  refuseOthers(path);
+  const zip = openZip(path);
+  try {
+    const folder = findFolder(zip);
+    const storages = new Storages(zip, folder);
+    const root = unpickle(zip.read(zip.entries.get(`${folder}data.pkl`)!, MAX_PICKLE_BYTES), {
+      where: path,
+      allow: (name) => allowedName(name, path),
+      persistent: (id) => storages.describe(id),
+    });
+    return { path, root, read: (tensor) => readTensor(path, tensor, storages), close: () => zip.close() };
+  } catch (error) {
+    zip.close();
+    throw error;
+  }
+}
+
+/** First bytes of a file. @throws UserError 'missing-file' */
+export function headOf(path: string, bytes = 64): Buffer {
+  try {
+    const fd = openSync(path, 'r');
+    try {
+      const head = Buffer.alloc(bytes);
+      return head.subarray(0, readSync(fd, head, 0, bytes, 0));
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw new UserError('missing-file', `cannot read ${path}: ${messageOf(error)}`, 'check the path');
+  }
+}
+
+/** Says what a file is that is no zip, as far as its first bytes tell. */
+function refuseOthers(path: string): void {
+  const head = headOf(path);
+  if (looksLikeZip(head)) return;
+  const text = head.toString('latin1');
+  let what = 'is not a PyTorch checkpoint';
+  let hint = 'give a .pt file of YOLOv8 or a .safetensors file';
+  if (head.length === 0) what = 'is empty';
+  else if (/^\s*<(!doctype|html|\?xml)/i.test(text))
+    [what, hint] = ['is a web page, not a checkpoint', 'download the file itself, not the page that shows it'];
+  else if (text.startsWith('version https://git-lfs'))
+    [what, hint] = ['is a Git LFS pointer, not the file itself', 'run git lfs pull'];
+  else if (head[0] === 0x80)
+    [what, hint] = [
+      'is in the form that PyTorch wrote before 1.6 (a bare pickle)',
+      'load it with PyTorch and save it again: torch.save(torch.load(f), f)',
+    ];
+  throw new UserError('bad-checkpoint', `${path} ${what}`, hint);
+}
+
+/** Name of the folder inside the zip that holds everything, with its slash. */
+function findFolder(zip: Zip): string {
+  const folders = [...zip.entries.keys()]
+    .filter((n) => /^([^/]+\/)?data\.pkl$/.test(n))
+    .map((n) => n.slice(0, -'data.pkl'.length));
+  const where = zip.path;
+  if (folders.length !== 1)
+    throw new UserError(
+      'bad-checkpoint',
+      `${where} is a zip file, but not one of PyTorch (no data.pkl)`,
+      'give a .pt file of YOLOv8',
+    );
+  const folder = folders[0];
+  if (zip.entries.has(`${folder}constants.pkl`))
+    throw new UserError(
+      'bad-checkpoint',
+      `${where} is a TorchScript export, which holds a program, not a checkpoint`,
+      'give the .pt file that it was exported from',
+    );
+  const order = zip.entries.get(`${folder}byteorder`);
+  if (order && Buffer.from(zip.read(order, 16)).toString() !== 'little')
+    throw new UserError(
+      'bad-checkpoint',
+      `${where} was written on a big-endian machine`,
+      'save it again on another machine',
+    );
+  return folder;
+}
+
+const STORAGE_DTYPES: Record<string, Dtype> = {
+  HalfStorage: 'F16',
+  BFloat16Storage: 'BF16',
+  FloatStorage: 'F32',
+  DoubleStorage: 'F64',
+  LongStorage: 'I64',
+  IntStorage: 'I32',
+  ShortStorage: 'I16',
+  CharStorage: 'I8',
+  ByteStorage: 'U8',
+  BoolStorage: 'BOOL',
+  UntypedStorage: 'U8',
+};
+
+/** The storages of one file, each read once. */
+class Storages {
+  private readonly loaded = new Map<string, RawArray>();
+  private readonly zip: Zip;
+  private readonly folder: string;
+
+  constructor(zip: Zip, folder: string) {
+    this.zip = zip;
+    this.folder = folder;
+  }
+
+  /** ('storage', class, key, device, number of elements) → the storage, checked against its zip entry. */
+  describe(id: unknown): Storage {
+    const [kind, type, key, , count] = Array.isArray(id) ? id : [];
+    const dtype = type instanceof PyName ? STORAGE_DTYPES[type.name.replace(/^.*\./, '')] : undefined;
+    const where = this.zip.path;
+    if (
+      kind !== 'storage' ||
+      !dtype ||
+      typeof key !== 'string' ||
+      !Number.isSafeInteger(count) ||
+      (count as number) < 0
+    )
+      throw new UserError(
+        'bad-checkpoint',
+        `${where}: a storage of numbers is described in a way that is not known`,
+        'save the checkpoint again with a current PyTorch',
+      );
+    const entry = this.zip.entries.get(`${this.folder}data/${key}`);
+    const bytes = (count as number) * elementBytes(dtype);
+    if (!entry || entry.size < bytes)
+      throw damaged(
+        where,
+        `storage ${key} should have ${bytes} bytes and ${entry ? `has ${entry.size}` : 'is missing'}`,
+      );
+    return { key, dtype, count: count as number };
+  }
+
+  /** @returns its numbers, and whether they were already given to somebody */
+  load({ key, dtype }: Storage): { raw: RawArray; taken: boolean } {
+    const found = this.loaded.get(key);
+    if (found) return { raw: found, taken: true };
+    const raw = rawArray(dtype, this.zip.read(this.zip.entries.get(`${this.folder}data/${key}`)!, MAX_ELEMENTS * 8));
+    this.loaded.set(key, raw);
+    return { raw, taken: false };
+  }
+}
+
+function damaged(where: string, what: string): UserError {
+  return new UserError('bad-checkpoint', `${where}: ${what}`, 'the file is damaged: fetch it again');
+}
+
+/** Follows offset and strides; a tensor that is a whole storage in order (nearly all are) is not copied. */
+function readTensor(path: string, tensor: TorchTensor, storages: Storages): NamedArray {
+  const { shape, stride, offset, dtype } = tensor;
+  const count = shape.reduce((a, b) => a * b, 1);
+  const last = offset + shape.reduce((sum, n, i) => sum + Math.max(0, n - 1) * stride[i], 0);
+  const available = Math.floor((tensor.storage.count * elementBytes(tensor.storage.dtype)) / elementBytes(dtype));
+  if (count > MAX_ELEMENTS || (count > 0 && last >= available))
+    throw damaged(path, `a tensor of shape [${shape}] does not fit its storage of ${available} numbers`);
+  const { raw: stored, taken } = storages.load(tensor.storage);
+  const raw = rawArray(dtype, stored);
+  if (!isContiguous(shape, stride)) return lazyFloats(shape, dtype, gather(raw, shape, stride, offset, count));
+  const whole = count === raw.length && !taken;
+  return lazyFloats(shape, dtype, whole ? raw : raw.slice(offset, offset + count));
+}
+
+function isContiguous(shape: number[], stride: number[]): boolean {
+  let expected = 1;
+  for (let i = shape.length - 1; i >= 0; i--) {
+    if (shape[i] !== 1 && stride[i] !== expected) return false;
+    expected *= shape[i];
+  }
+  return true;
+}
+
+/** Copies a strided view into the usual order, last axis fastest. */
+function gather(raw: RawArray, shape: number[], stride: number[], offset: number, count: number): RawArray {
+  const out = new (raw.constructor as new (n: number) => RawArray)(count);
+  const index = shape.map(() => 0);
+  let from = offset;
+  for (let i = 0; i < count; i++) {
+    out[i] = raw[from];
+    for (let d = shape.length - 1; d >= 0; d--) {
+      from += stride[d];
+      if (++index[d] < shape[d]) break;
+      from -= stride[d] * shape[d];
+      index[d] = 0;
+    }
+  }
+  return out;
+}

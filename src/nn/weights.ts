@@ -1,0 +1,80 @@
+/**
+ * Model files in and out. What a file is, its content says, not its name: a zip is a PyTorch checkpoint, a length and a JSON
+ * header are safetensors. Written is safetensors alone, with everything else of the checkpoint as JSON in the metadata.
+ */
+import { messageOf, UserError } from '../core/errors.js';
+import type { Checkpoint, NamedArray } from '../core/types.js';
+import { fetchModel, findModelFile } from '../io/model-files.js';
+import { looksLikeSafetensors, readSafetensors, writeSafetensors } from '../io/safetensors.js';
+import { headOf } from '../io/torch-pt.js';
+import { type Dtype, lazyFloats } from '../io/typed.js';
+import { cleanWeightNames } from './checkpoint-yaml.js';
+import { readTorchCheckpoint } from './yolo-pt.js';
+
+export { specOf } from './checkpoint-yaml.js';
+
+/**
+ * Reads a checkpoint: `.pt` of ultralytics (a whole checkpoint, a module, or a state dict) or safetensors.
+ * @param path a file that is there; see resolveModelPath for names
+ * @throws UserError when it is missing, damaged, unsafe, or no YOLOv8 detection model
+ */
+export async function loadCheckpoint(path: string): Promise<Checkpoint> {
+  const checkpoint = looksLikeSafetensors(headOf(path)) ? fromSafetensors(path) : readTorchCheckpoint(path);
+  if (checkpoint.weights.size === 0)
+    throw new UserError('bad-checkpoint', `${path} holds no weights`, 'give a checkpoint of YOLOv8');
+  return checkpoint;
+}
+
+/**
+ * Where the file of this name is; a released model that is nowhere (`yolov8n.pt` … `yolov8x.pt`) is fetched.
+ * @throws UserError 'missing-file' (any other name), 'no-network' (says where to put the file)
+ */
+export async function resolveModelPath(name: string): Promise<string> {
+  return findModelFile(name) ?? (await fetchModel(name));
+}
+
+/** Writes a checkpoint as safetensors, whole or not at all. @throws UserError 'cannot-write' */
+export function saveCheckpoint(path: string, checkpoint: Checkpoint): void {
+  const { weights, names, yaml, trainArgs, info } = checkpoint;
+  const json = { format: 'pt', names: JSON.stringify(names), info: JSON.stringify(info) } as Record<string, string>;
+  if (yaml) json.yaml = JSON.stringify(yaml);
+  if (trainArgs) json.trainArgs = JSON.stringify(trainArgs);
+  const tensors = [...weights].map(
+    ([name, { shape, data }]) =>
+      [name, { dtype: 'F32' as Dtype, shape, data: data as Float32Array<ArrayBuffer> }] as const,
+  );
+  writeSafetensors(path, tensors, json);
+}
+
+/** A file of this project, or anybody's safetensors of YOLOv8 weights. */
+function fromSafetensors(path: string): Checkpoint {
+  const { tensors, metadata } = readSafetensors(path);
+  const weights = new Map<string, NamedArray>();
+  for (const [name, { dtype, shape, data }] of tensors)
+    if (!name.endsWith('num_batches_tracked')) weights.set(name, lazyFloats(shape, dtype, data));
+  const names = parse(path, metadata, 'names') ?? [];
+  const list = Array.isArray(names) ? names : Object.values(names as object);
+  const yaml = parse(path, metadata, 'yaml');
+  const trainArgs = parse(path, metadata, 'trainArgs');
+  const info = (parse(path, metadata, 'info') ?? {}) as Record<string, unknown>;
+  return {
+    weights: cleanWeightNames(weights),
+    names: list.map(String),
+    yaml: yaml as Record<string, unknown> | undefined,
+    trainArgs: trainArgs as Record<string, unknown> | undefined,
+    info,
+  };
+}
+
+/** A JSON value of the metadata. */
+function parse(path: string, metadata: Record<string, string>, key: string): unknown {
+  const text = metadata[key];
+  if (text === undefined) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value;
+  } catch (error) {
+    throw new UserError('bad-checkpoint', `${path}: '${key}' in its metadata is not JSON (${messageOf(error)})`);
+  }
+  throw new UserError('bad-checkpoint', `${path}: '${key}' in its metadata should be an object or a list`);
+}

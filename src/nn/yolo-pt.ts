@@ -1,0 +1,207 @@
+/**
+ * From the Python objects of an ultralytics checkpoint to a Checkpoint: the module tree gives weights under their usual
+ * names (`model.2.m.0.cv1.conv.weight`), the model object gives class names, YAML and strides. What is no YOLOv8 detection
+ * model is refused with its right name.
+ */
+import { UserError } from '../core/errors.js';
+import type { Checkpoint, NamedArray } from '../core/types.js';
+import { PyName, PyObject } from '../io/pickle.js';
+import { TorchTensor } from '../io/torch-names.js';
+import { openTorchFile, type TorchFile } from '../io/torch-pt.js';
+import { cleanWeightNames, normalizeYaml } from './checkpoint-yaml.js';
+
+/** Reads a `.pt` file. @throws UserError when it is damaged, unsafe, or not a YOLOv8 detection model */
+export function readTorchCheckpoint(path: string): Checkpoint {
+  const file = openTorchFile(path);
+  try {
+    const root = file.root;
+    const model = findModel(root);
+    const info: Record<string, unknown> = { source: 'pt' };
+    if (root instanceof Map && root.get('model') !== undefined) {
+      for (const key of ['date', 'version', 'license', 'docs', 'epoch', 'best_fitness', 'updates', 'train_metrics'])
+        if (root.get(key) !== undefined && root.get(key) !== null) info[key] = plain(root.get(key));
+    }
+    if (model instanceof PyObject) return fromModule(file, model, root, info);
+    if (model instanceof Map) return { weights: fromStateDict(file, model), names: [], info };
+    throw new UserError(
+      'bad-checkpoint',
+      `${path} holds no model: neither 'ema' nor 'model' is a network`,
+      'give a checkpoint of YOLOv8 (a .pt file that ultralytics or torch.save(model.state_dict()) wrote)',
+    );
+  } finally {
+    file.close();
+  }
+}
+
+/** `ema` (averaged weights) if it is there, else `model`, else a state dict, else the object itself. */
+function findModel(root: unknown): unknown {
+  if (!(root instanceof Map)) return root;
+  for (const key of ['ema', 'model', 'state_dict', 'model_state_dict']) {
+    const value = root.get(key);
+    if (value instanceof PyObject || value instanceof Map) return value;
+  }
+  return [...root.values()].some((v) => v instanceof TorchTensor) ? root : undefined;
+}
+
+function fromModule(file: TorchFile, model: PyObject, root: unknown, info: Record<string, unknown>): Checkpoint {
+  refuseOtherModels(file.path, model);
+  const at = model.attributes;
+  const weights = new Map<string, NamedArray>();
+  collect(file, model, '', weights, 0);
+  const yaml =
+    at.get('yaml') instanceof Map
+      ? normalizeYaml(plain(at.get('yaml')) as Record<string, unknown>, at.get('yaml_file'))
+      : undefined;
+  const trainArgs = plain(root instanceof Map ? root.get('train_args') : undefined) ?? plain(at.get('args'));
+  const stride = at.get('stride');
+  if (stride instanceof TorchTensor) info.stride = Array.from(file.read(stride).data);
+  return {
+    weights,
+    names: classNames(file.path, at.get('names'), yaml?.nc),
+    yaml,
+    trainArgs: isRecord(trainArgs) ? trainArgs : undefined,
+    info,
+  };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Deepest nesting of modules that is followed; YOLOv8 has six. */
+const MAX_DEPTH = 32;
+
+/** torch.nn.Module.state_dict: parameters and persistent buffers of a module, then of its children. */
+function collect(file: TorchFile, module: PyObject, prefix: string, out: Map<string, NamedArray>, depth: number): void {
+  if (depth > MAX_DEPTH || out.size > 100_000)
+    throw new UserError(
+      'bad-checkpoint',
+      `${file.path}: its modules are nested without end`,
+      'the file is damaged or hostile',
+    );
+  const fleeting = module.attributes.get('_non_persistent_buffers_set');
+  for (const group of ['_parameters', '_buffers']) {
+    for (const [name, value] of entriesOf(module, group)) {
+      const skipped =
+        value === null || name === 'num_batches_tracked' || (fleeting instanceof Set && fleeting.has(name));
+      if (skipped) continue;
+      if (!(value instanceof TorchTensor))
+        throw new UserError(
+          'bad-checkpoint',
+          `${file.path}: ${prefix}${name} is not a tensor`,
+          'save the checkpoint again with a current PyTorch',
+        );
+      out.set(prefix + name, file.read(value));
+    }
+  }
+  for (const [name, child] of entriesOf(module, '_modules'))
+    if (child instanceof PyObject) collect(file, child, `${prefix}${name}.`, out, depth + 1);
+}
+
+function entriesOf(module: PyObject, group: string): [string, unknown][] {
+  const map = module.attributes.get(group);
+  return map instanceof Map ? [...map].map(([k, v]) => [String(k), v]) : [];
+}
+
+function fromStateDict(file: TorchFile, dict: Map<unknown, unknown>): Map<string, NamedArray> {
+  const weights = new Map<string, NamedArray>();
+  for (const [name, value] of dict)
+    if (value instanceof TorchTensor && !String(name).endsWith('num_batches_tracked'))
+      weights.set(String(name), file.read(value));
+  return cleanWeightNames(weights);
+}
+
+/** `names` of a model: a dict {0: 'person', …} or a list. */
+function classNames(path: string, value: unknown, nc: unknown): string[] {
+  const pairs: [unknown, unknown][] =
+    value instanceof Map ? [...value] : Array.isArray(value) ? value.map((v, i) => [i, v]) : [];
+  const names: string[] = [];
+  for (const [index, name] of pairs) {
+    const i = Number(index);
+    if (!Number.isInteger(i) || i < 0 || i >= pairs.length)
+      throw new UserError(
+        'bad-checkpoint',
+        `${path}: class names are numbered ${pairs
+          .map(([k]) => k)
+          .slice(0, 8)
+          .join(', ')} …, not 0 to ${pairs.length - 1}`,
+      );
+    names[i] = String(name);
+  }
+  if (typeof nc === 'number' && names.length > 0 && names.length !== nc)
+    throw new UserError('bad-checkpoint', `${path} has ${names.length} class names for ${nc} classes`);
+  return names;
+}
+
+/** Python values as JSON values: for YAML, training arguments and notes. Objects become their attributes. */
+function plain(value: unknown, depth = 0): unknown {
+  if (depth > 12) return null;
+  if (value instanceof PyName) return value.name;
+  if (value instanceof TorchTensor) return undefined;
+  if (typeof value === 'bigint') return value.toString();
+  if (value instanceof Uint8Array) return undefined;
+  if (value instanceof PyObject) return plain(value.attributes, depth + 1);
+  if (value instanceof Map)
+    return Object.fromEntries([...value].slice(0, 10_000).map(([k, v]) => [String(k), plain(v, depth + 1)]));
+  if (value instanceof Set) return plain([...value], depth);
+  return Array.isArray(value) ? value.slice(0, 10_000).map((v) => plain(v, depth + 1)) : value;
+}
+
+const OTHER_TASKS: Record<string, string> = {
+  SegmentationModel: 'a segmentation',
+  Segment: 'a segmentation',
+  Segment26: 'a segmentation',
+  PoseModel: 'a pose',
+  Pose: 'a pose',
+  OBBModel: 'an oriented-box (OBB)',
+  OBB: 'an oriented-box (OBB)',
+  ClassificationModel: 'a classification',
+  Classify: 'a classification',
+};
+
+/** Blocks that YOLOv8 does not have, by the model family that they tell. */
+const OTHER_FAMILIES: [RegExp, string][] = [
+  [/^(A2C2f)$/, 'YOLO12'],
+  [/^(C3k2|C2PSA|C3k)$/, 'YOLO11 or later'],
+  [/^(v10Detect|SCDown|C2fCIB|PSA)$/, 'YOLOv10'],
+  [/^(RepNCSPELAN4|ELAN1|ADown|AConv|SPPELAN|CBLinear|CBFuse)$/, 'YOLOv9'],
+  [/^(WorldDetect|C2fAttn|WorldModel|YOLOEDetect)$/, 'YOLO-World'],
+  [/^(RTDETRDecoder|RTDETRDetectionModel|AIFI|HGStem|HGBlock)$/, 'RT-DETR'],
+  [/^(C3|C3x|C3TR|C3Ghost|Focus|BottleneckCSP|SPP)$/, 'YOLOv3 or YOLOv5'],
+];
+
+const V8_LAYERS = new Set(['Conv', 'C2f', 'SPPF', 'Upsample', 'Concat', 'Detect']);
+
+/** Other tasks and other families: one message each. */
+function refuseOtherModels(path: string, model: PyObject): void {
+  const hint = 'this project runs YOLOv8 detection models: yolov8n.pt, yolov8s.pt … and what was trained from them';
+  if (/^(models|utils)\./.test(model.className))
+    throw new UserError(
+      'wrong-model',
+      `${path} is a checkpoint of the YOLOv5 (or YOLOv7) repository (${model.className}), with anchors`,
+      hint,
+    );
+  const list = model.attributes.get('_modules');
+  const sequence = list instanceof Map ? list.get('model') : undefined;
+  const layers = sequence instanceof PyObject ? entriesOf(sequence, '_modules').map(([, v]) => v) : [];
+  const kinds = [model, ...layers].map((m) => (m instanceof PyObject ? m.className.replace(/^.*\./, '') : '?'));
+  for (const kind of kinds)
+    if (OTHER_TASKS[kind])
+      throw new UserError(
+        'wrong-model',
+        `${path} is ${OTHER_TASKS[kind]} checkpoint (${kind}), not a detection one`,
+        hint,
+      );
+  for (const [pattern, family] of OTHER_FAMILIES) {
+    const kind = kinds.find((k) => pattern.test(k));
+    if (kind)
+      throw new UserError('wrong-model', `${path} is a ${family} checkpoint (it has ${kind}), not YOLOv8`, hint);
+  }
+  const strange = kinds.slice(1).find((k) => !V8_LAYERS.has(k));
+  if (strange || layers.length === 0)
+    throw new UserError(
+      'wrong-model',
+      `${path} is not a YOLOv8 model: ${strange ? `it has a layer of class ${strange}` : `${model.className} has no layers`}`,
+      hint,
+    );
+}
