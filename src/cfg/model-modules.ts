@@ -64,7 +64,7 @@ interface Context {
   inStrides: number[];
   nc: number;
   scaling: Scaling;
-  classHidden?: number;
+  headHidden?: number;
   where: string;
 }
 
@@ -193,7 +193,7 @@ const readers: Record<string, Reader> = {
     return { layer: { module: 'Concat', args: {} }, outChannels, stride: context.inStrides[0] };
   },
 
-  Detect({ args }, { inChannels, inStrides, nc, classHidden, ...context }) {
+  Detect({ args }, { inChannels, inStrides, nc, headHidden, ...context }) {
     if (args[0] !== undefined && args[0] !== 'nc' && !Number.isInteger(args[0]))
       fail(context, `should have the argument nc`);
     return {
@@ -203,7 +203,7 @@ const readers: Record<string, Reader> = {
           nc,
           regMax: REG_MAX,
           boxHidden: Math.max(16, Math.floor(inChannels[0] / 4), 4 * REG_MAX),
-          classHidden: classHidden ?? Math.max(inChannels[0], Math.min(nc, 100)),
+          classHidden: headHidden ?? Math.max(inChannels[0], Math.min(nc, 100)),
           strides: inStrides,
         },
       },

@@ -54,7 +54,7 @@ export interface ModelOptions {
   /** Channels of the picture; else the file's, else 3. */
   channels?: number;
   /** Hidden width of the class branch; else max(C3, min(K, 100)). Fine-tuning keeps that of the weights it starts from. */
-  classHidden?: number;
+  headHidden?: number;
 }
 
 type Row = { from: number | number[]; repeats: number; module: string; args: unknown[] };
@@ -99,13 +99,13 @@ function layerOf(row: Row, before: LayerSpec[], context: Context): LayerSpec {
   });
   const inChannels = inputs.map((i) => (i < 0 ? context.channels : before[i].outChannels));
   const inStrides = inputs.map((i) => (i < 0 ? 1 : before[i].stride));
-  const { nc, scaling, classHidden } = context;
+  const { nc, scaling, headHidden } = context;
   const { layer, outChannels, stride, repeats } = readModule(row, {
     inChannels,
     inStrides,
     nc,
     scaling,
-    classHidden,
+    headHidden,
     where,
   });
   return { ...layer, index, from: row.from, inputs, repeats, inChannels, outChannels, stride };

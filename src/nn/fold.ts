@@ -1,0 +1,45 @@
+/**
+ * Folds each BatchNorm into the convolution before it, for inference:
+ * w' = w·γ/√(σ² + ε), b' = β − μ·γ/√(σ² + ε). Computed in double precision.
+ */
+import type { NamedArray } from '../core/types.js';
+import { BN_EPS, type ParameterSpec } from './blocks.js';
+
+/**
+ * @param weights as in a checkpoint, OIHW
+ * @returns the same with `NAME.bn.*` gone, `NAME.conv.weight` scaled and `NAME.conv.bias` added; names follow PyTorch's
+ *   fused network. What has no BatchNorm is passed on as it is.
+ */
+export function foldBatchNorm(weights: ReadonlyMap<string, NamedArray>): Map<string, NamedArray> {
+  const folded = new Map<string, NamedArray>();
+  for (const [name, array] of weights) {
+    if (/\.bn\.(weight|bias|running_mean|running_var|num_batches_tracked)$/.test(name)) continue;
+    const stem = name.replace(/\.conv\.weight$/, '');
+    const part = (key: string) => weights.get(`${stem}.bn.${key}`)?.data;
+    const [gamma, beta, mean, variance] = ['weight', 'bias', 'running_mean', 'running_var'].map(part);
+    if (stem === name || !gamma || !beta || !mean || !variance) {
+      folded.set(name, array);
+      continue;
+    }
+    const data = new Float32Array(array.data.length);
+    const bias = new Float32Array(gamma.length);
+    const each = data.length / gamma.length; // values of one output channel
+    for (let o = 0; o < gamma.length; o++) {
+      const scale = gamma[o] / Math.sqrt(variance[o] + BN_EPS);
+      bias[o] = beta[o] - mean[o] * scale;
+      for (let i = o * each; i < (o + 1) * each; i++) data[i] = array.data[i] * scale;
+    }
+    folded.set(name, { shape: array.shape, data });
+    folded.set(`${stem}.conv.bias`, { shape: [gamma.length], data: bias });
+  }
+  return folded;
+}
+
+/** What `foldBatchNorm` leaves of a network's parameters. */
+export function foldedParameters(parameters: readonly ParameterSpec[]): ParameterSpec[] {
+  return parameters.flatMap((parameter) => {
+    const [, stem, rest] = /^(.*)\.bn\.(.*)$/.exec(parameter.name) ?? [];
+    if (stem === undefined) return [parameter];
+    return rest === 'bias' ? [{ ...parameter, name: `${stem}.conv.bias` }] : [];
+  });
+}
