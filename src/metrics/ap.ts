@@ -57,7 +57,7 @@ export function averagePrecision({ tp, confidence, classes, labelCounts }: ApInp
     if (!order.length) return;
     const falling = order.map((i) => -confidence[i]);
     for (let t = 0; t < T; t++) {
-      const { precision, recall } = cumulate(order, tp, t, labelCounts[id]);
+      const { precision, recall } = cumulate(order, (i) => tp[i * T + t], labelCounts[id]);
       const envelope = envelopeOf(precision, recall);
       ap[c * T + t] = areaUnder(envelope);
       if (t > 0) continue;
@@ -88,6 +88,30 @@ export function averagePrecision({ tp, confidence, classes, labelCounts }: ApInp
   };
 }
 
+/**
+ * Mean AP at one IoU threshold.
+ * @param hits [N] 1 for a hit
+ */
+export function meanPrecisionAt(
+  hits: ArrayLike<number>,
+  confidence: ArrayLike<number>,
+  classes: ArrayLike<number>,
+  labelCounts: ArrayLike<number>,
+): number {
+  const ofClass = groupByClass(byFalling(confidence), classes);
+  const values: number[] = [];
+  for (let id = 0; id < labelCounts.length; id++) {
+    if (labelCounts[id] <= 0) continue;
+    const order = ofClass.get(id);
+    if (!order) values.push(0);
+    else {
+      const { precision, recall } = cumulate(order, (i) => hits[i], labelCounts[id]);
+      values.push(areaUnder(envelopeOf(precision, recall)));
+    }
+  }
+  return mean(values);
+}
+
 /** Mean, 0 for nothing. */
 export function mean(values: ArrayLike<number>): number {
   let sum = 0;
@@ -115,15 +139,14 @@ function groupByClass(order: Uint32Array, classes: ArrayLike<number>): Map<numbe
 /** Precision and recall after each detection, by falling confidence. */
 function cumulate(
   order: number[],
-  tp: Uint8Array,
-  t: number,
+  isHit: (detection: number) => number,
   labels: number,
 ): { precision: number[]; recall: number[] } {
   let hits = 0;
   const precision: number[] = [];
   const recall: number[] = [];
   order.forEach((i, k) => {
-    hits += tp[i * T + t];
+    hits += isHit(i);
     precision.push(hits / (k + 1));
     recall.push(hits / (labels + EPS));
   });
