@@ -1,0 +1,234 @@
+/**
+ * One frozen configuration of a mode: the table's defaults, over them a cfg file, over that what was given on the command
+ * line or by a program. Every value is converted and checked here, so that nothing below asks again.
+ */
+import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { load as parseYaml, YAMLException } from 'js-yaml';
+import { messageOf, UserError } from '../core/errors.js';
+import { log } from '../core/log.js';
+import { similar } from '../core/suggest.js';
+import { show, toRaw, unquote } from './convert.js';
+import { FIXED, FOREIGN, OTHER_NAMES, OWN_IN_FILE } from './names.js';
+import type { Mode, Raw } from './option.js';
+import { type ConfigOf, defaultOf, differsByMode, KEYS, type Key, OPTIONS, optionOf } from './schema.js';
+
+/** Marks the keys that the user chose; survives `{...config}` and stays out of JSON and YAML. */
+const GIVEN = Symbol('given');
+
+/** Where values come from; messages and strictness depend on it. */
+interface Origin {
+  mode: Mode;
+  /** Path of the cfg file; absent for the command line and for programs. */
+  file?: string;
+}
+
+type Values = Partial<Record<Key, unknown>>;
+
+/**
+ * @param overrides key → value, strings as on the command line or plain values; `cfg` names a file that lies under them
+ * @returns frozen, every key of the table present
+ * @throws UserError unknown key (with similar names), a key that this mode does not use, a value that is not allowed,
+ *   a cfg file that is missing or not YAML
+ */
+export function resolveConfig<M extends Mode>(
+  mode: M,
+  overrides: Record<string, unknown> = {},
+  { cfgFile }: { cfgFile?: string } = {},
+): ConfigOf<M> {
+  const { cfg, ...line } = overrides;
+  const path = typeof cfg === 'string' && cfg !== '' ? unquote(cfg) : cfgFile;
+  if (cfg === '') throw emptyValue('cfg');
+  const useFile = path !== undefined && path.toLowerCase() !== 'none';
+  const fromFile = useFile ? read(readCfgFile(path), { mode, file: path }) : {};
+  const fromLine = read(line, { mode });
+
+  const chosen: Values = { ...fromFile, ...fromLine };
+  const config: Record<string | symbol, unknown> = { task: 'detect', mode };
+  const defaultsOf = mode === 'benchmark' ? benchmarked(chosen.what) : mode;
+  for (const key of KEYS) config[key] = chosen[key] ?? defaultOf(key, key === 'what' ? mode : defaultsOf);
+  config.imgsz = squareWhereNeeded(config.imgsz as number | [number, number], mode);
+  config.model ??= modelOf(mode, config);
+  const changed = (Object.keys(fromFile) as Key[]).filter((key) => show(fromFile[key]) !== show(defaultOf(key, mode)));
+  config[GIVEN] = new Set<Key>([...changed, ...(Object.keys(fromLine) as Key[])]);
+  return Object.freeze(config) as unknown as ConfigOf<M>;
+}
+
+/**
+ * Whether the user chose this key: named it on the command line (or in a program), or has another value than the default
+ * in the cfg file. `optimizer=auto` keeps an lr0 and a momentum that were given.
+ */
+export function wasGiven(config: object, key: Key): boolean {
+  return (config as { [GIVEN]?: Set<Key> })[GIVEN]?.has(key) ?? false;
+}
+
+/** The folder of the YAML files that come with the project. */
+export function cfgFolder(): string {
+  return fileURLToPath(new URL('../../cfg', import.meta.url));
+}
+
+/** A mode named inside a cfg file, as a run's args.yaml has it; undefined when there is none. */
+export function modeInFile(path: string): unknown {
+  return readCfgFile(unquote(path)).mode;
+}
+
+/** The mode whose defaults a benchmark measures with. */
+function benchmarked(what: unknown): Mode {
+  return what === 'val' || what === 'predict' ? what : 'train';
+}
+
+function modelOf(mode: Mode, { resume, what }: Record<string, unknown>): string | null {
+  if (mode === 'check' || mode === 'convert' || mode === 'report' || resume) return null;
+  const model = mode === 'benchmark' && (what === 'step' || what === 'epoch') ? 'yolov8n.yaml' : 'yolov8n.pt';
+  log.info(`'model' is not given: using model=${model}`);
+  return model;
+}
+
+function squareWhereNeeded(imgsz: number | [number, number], mode: Mode): number | [number, number] {
+  if (typeof imgsz === 'number' || mode === 'predict' || mode === 'export') return imgsz;
+  const side = Math.max(...imgsz);
+  log.warn(`${mode} takes one number as imgsz: ${show(imgsz)} becomes ${side}`);
+  return side;
+}
+
+/** Checks and converts the entries of one origin. */
+function read(entries: Record<string, unknown>, origin: Origin): Values {
+  const values: Values = {};
+  for (const [name, given] of Object.entries(entries)) {
+    if (given === undefined || (origin.file !== undefined && OWN_IN_FILE.includes(name))) continue;
+    if (name === 'mode' && given === origin.mode) continue;
+    const entry = rename(name, given, origin);
+    if (!entry || isFixed(entry.name, entry.given, origin)) continue;
+    const key = knownKey(entry.name, origin, entries);
+    if (key === undefined) continue;
+    const value = readValue(key, entry.given, origin);
+    if (value !== undefined) values[key] = value;
+  }
+  return values;
+}
+
+function where({ file }: Origin): string {
+  return file === undefined ? '' : ` (in ${file})`;
+}
+
+function emptyValue(name: string): UserError {
+  return new UserError('empty-value', `'${name}=' has no value`, `Write ${name}=VALUE, or leave ${name} out.`);
+}
+
+function refused(name: string, given: unknown, allowed: string, origin: Origin, advice?: string): UserError {
+  if (given === '' && !origin.file) return emptyValue(name);
+  const text = `'${name}=${show(given)}' is not allowed: ${name} takes ${allowed}${where(origin)}`;
+  return new UserError('bad-value', text, advice);
+}
+
+function rawOf(name: string, given: unknown, origin: Origin): Raw {
+  try {
+    const raw = toRaw(given);
+    if (raw !== undefined) return raw;
+  } catch (error) {
+    throw new UserError('bad-value', `'${name}=${show(given)}' cannot be read: ${messageOf(error)}${where(origin)}`);
+  }
+  const kind = typeof given === 'object' ? 'a map' : `a ${typeof given}`;
+  throw new UserError('bad-value', `'${name}' is ${kind}, not a value${where(origin)}`);
+}
+
+/** Old names become today's; null when nothing is left of them. */
+function rename(name: string, given: unknown, origin: Origin): { name: string; given: unknown } | null {
+  const other = Object.hasOwn(OTHER_NAMES, name) ? OTHER_NAMES[name] : undefined;
+  if (!other) return { name, given };
+  const raw = rawOf(name, given, origin);
+  const becomes = other.become(raw);
+  if (becomes === undefined) throw refused(name, given, other.allowed ?? 'another value', origin);
+  if (raw !== null || !origin.file) log.warn(other.warning + where(origin));
+  return becomes && { name: becomes[0], given: becomes[1] };
+}
+
+function isFixed(name: string, given: unknown, origin: Origin): boolean {
+  const fixed = Object.hasOwn(FIXED, name) ? FIXED[name] : undefined;
+  if (!fixed) return false;
+  const raw = rawOf(name, given, origin);
+  if (fixed.values.includes(raw) || (raw === null && origin.file !== undefined)) return true;
+  const takes = show(fixed.values[0]);
+  throw new UserError(
+    'fixed-key',
+    `'${name}=${show(given)}' is not possible, only ${name}=${takes}: ${fixed.reason}${where(origin)}`,
+  );
+}
+
+/** The key of that name if this mode honours it; undefined when it is to be passed over. */
+function knownKey(name: string, origin: Origin, entries: Record<string, unknown>): Key | undefined {
+  const { mode, file } = origin;
+  if (Object.hasOwn(FOREIGN, name)) {
+    if (file !== undefined) return undefined;
+    throw new UserError('foreign-key', `'${name}' belongs to ${FOREIGN[name]}; this tool does detection only`);
+  }
+  if (!Object.hasOwn(OPTIONS, name)) throw unknownKey(name, origin, entries);
+  const key = name as Key;
+  if (OPTIONS[key].modes.includes(mode)) return key;
+  if (file !== undefined) return undefined;
+  throw new UserError(
+    'key-of-other-mode',
+    `'${key}' has no meaning in ${mode}; it is used by ${OPTIONS[key].modes.join(', ')}`,
+    `'yolo help ${mode}' lists the keys of ${mode}.`,
+  );
+}
+
+function unknownKey(name: string, origin: Origin, entries: Record<string, unknown>): UserError {
+  const near = similar(name, [...KEYS, 'cfg', ...Object.keys(FIXED)]);
+  const text = `'${name}' is not a valid argument${where(origin)}${near.length ? `. Similar: ${near.join(', ')}` : ''}`;
+  const isDataset = origin.file !== undefined && 'names' in entries;
+  const hint = isDataset
+    ? `${origin.file} looks like a dataset: give it as data=${origin.file}.`
+    : `'yolo help ${origin.mode}' lists the keys of ${origin.mode}.`;
+  return new UserError('unknown-key', text, hint);
+}
+
+/** The value in the key's type; undefined: nothing given, the default stays. */
+function readValue(key: Key, given: unknown, origin: Origin): unknown {
+  const option = optionOf(key);
+  const raw = rawOf(key, given, origin);
+  if (raw === null && (differsByMode(key) || origin.file !== undefined)) return undefined;
+  const written = typeof given === 'string' ? unquote(given.trim()) : show(given);
+  const value = option.read(raw, written, origin.mode);
+  if (value === undefined) throw refused(key, given, option.allowed(origin.mode), origin, option.advice);
+  return option.isPath && typeof value === 'string' ? withHome(value) : value;
+}
+
+/** A shell leaves the ~ of `key=~/file` to us. */
+function withHome(path: string): string {
+  return path.startsWith('~/') ? join(homedir(), path.slice(2)) : path;
+}
+
+/** Reads a cfg file; a bare name that is not in the working folder is looked for among the project's own. */
+function readCfgFile(path: string): Record<string, unknown> {
+  const text = readText(path) ?? (/[\\/]/.test(path) ? undefined : readText(join(cfgFolder(), path)));
+  if (text === undefined) {
+    throw new UserError(
+      'missing-file',
+      `cfg=${path}: there is no such file`,
+      "'yolo copy-cfg' writes one to start from.",
+    );
+  }
+  if (text.replace(/^\s*#.*$/gm, '').trim() === '') return {};
+  try {
+    const value = parseYaml(text);
+    if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
+  } catch (error) {
+    if (!(error instanceof YAMLException)) throw error;
+    const line = error.mark ? `, line ${error.mark.line + 1}` : '';
+    throw new UserError('bad-yaml', `cfg=${path}${line}: not valid YAML: ${error.reason}`);
+  }
+  throw new UserError('bad-yaml', `cfg=${path}: expected lines of the form 'key: value'`);
+}
+
+function readText(path: string): string | undefined {
+  try {
+    return readFileSync(withHome(path), 'utf8').replace(/^\uFEFF/, '');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new UserError('unreadable-file', `cfg=${path} cannot be read: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * Words beside the option table: names that keys had, keys of the reference that have one possible value here, and keys
+ * of its other tasks. A run's args.yaml from there can so be given as cfg=.
+ */
+import type { Raw } from './option.js';
+
+/** An old or other name: what it becomes; null: nothing. Undefined values are refused. */
+interface OtherName {
+  /** Said when it is used. */
+  warning: string;
+  become: (raw: Raw) => [key: string, value: Raw] | null | undefined;
+  allowed?: string;
+}
+
+function inverted(name: string, key: string): OtherName {
+  return {
+    warning: `'${name}' is an old name: use '${key}', which means the opposite`,
+    become: (raw) => (typeof raw === 'boolean' ? [key, !raw] : undefined),
+    allowed: 'true or false',
+  };
+}
+
+const renamed = (name: string, key: string): OtherName => ({
+  warning: `'${name}' is an old name: use '${key}'`,
+  become: (raw) => [key, raw],
+});
+
+export const OTHER_NAMES: Record<string, OtherName> = {
+  hide_labels: inverted('hide_labels', 'show_labels'),
+  hide_conf: inverted('hide_conf', 'show_conf'),
+  boxes: renamed('boxes', 'show_boxes'),
+  line_thickness: renamed('line_thickness', 'line_width'),
+  quantize: {
+    warning: "'quantize' is written half=true (16) or int8=true (8) here",
+    allowed: '16 (half), 8 (int8), 32 or none',
+    become: (raw) => {
+      if (raw === null || raw === 32) return null;
+      return raw === 16 ? ['half', true] : raw === 8 ? ['int8', true] : undefined;
+    },
+  },
+  label_smoothing: {
+    warning: "'label_smoothing' is ignored: the class loss has soft targets already",
+    become: (raw) => (typeof raw === 'number' ? null : undefined),
+    allowed: 'a number',
+  },
+};
+
+/** A key with one possible value here; it is taken quietly, another is refused with the reason. */
+interface FixedKey {
+  values: Raw[];
+  reason: string;
+}
+
+const never = (reason: string): FixedKey => ({ values: [false, null, 0], reason });
+
+export const FIXED: Record<string, FixedKey> = {
+  task: { values: ['detect'], reason: 'this tool does detection only' },
+  deterministic: { values: [true], reason: 'every run is reproducible here, at no cost' },
+  amp: {
+    values: [true],
+    reason: 'on a CPU true already means float32, as in the reference; there is nothing to switch off',
+  },
+  simplify: { values: [true], reason: 'exported graphs are written folded and free of left-over nodes' },
+  compile: never('the training step always runs as one compiled graph'),
+  profile: never("speed is measured by 'yolo benchmark'"),
+  optimize: never('it concerned TorchScript for mobile phones, which is not exported here'),
+  keras: never('format=saved_model and format=tfjs are written without Keras'),
+  workspace: { values: [null, 4], reason: 'it concerns TensorRT, which is not exported here' },
+  dnn: never('.onnx models run on onnxruntime'),
+  stream_buffer: never('every frame of a stream is taken in turn'),
+  embed: never('feature vectors are not offered'),
+  show: never('no windows are opened; look at the saved pictures'),
+  copy_paste: { values: [0, null, false], reason: 'it needs masks, and boxes have none' },
+  channels_last: { values: [null, true], reason: 'tensors always lie channels last' },
+  distill_model: { values: [null], reason: 'distillation is not offered' },
+};
+
+/** Keys of the reference's other tasks: they mean nothing for detection. Passed over in a file, refused on the line. */
+export const FOREIGN: Record<string, string> = {
+  overlap_mask: 'segmentation',
+  mask_ratio: 'segmentation',
+  retina_masks: 'segmentation',
+  copy_paste_mode: 'segmentation',
+  dropout: 'classification',
+  auto_augment: 'classification',
+  erasing: 'classification',
+  pose: 'pose estimation',
+  kobj: 'pose estimation',
+  rle: 'pose estimation',
+  angle: 'oriented boxes',
+  tracker: 'tracking',
+  dis: 'distillation',
+  dlog: 'distillation',
+  dgrad: 'distillation',
+  dlam: 'distillation',
+};
+
+/** Keys that a cfg file may hold and that the command sets itself. */
+export const OWN_IN_FILE: readonly string[] = ['mode', 'cfg', 'save_dir', 'tracker'];

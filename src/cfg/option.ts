@@ -1,0 +1,171 @@
+/**
+ * One row of the option table: what a key is called, takes and means. Parser, help, completion, default.yaml and the
+ * types of the configuration all come from such rows (after vitest's cli-config).
+ */
+
+export const MODES = ['train', 'val', 'predict', 'export', 'benchmark', 'check', 'convert', 'show', 'report'] as const;
+export type Mode = (typeof MODES)[number];
+
+/** A value as the command line, a YAML file or a program gives it, after none/true/false/numbers/lists are recognised. */
+export type Raw = null | boolean | number | string | Raw[];
+
+export interface Option<T> {
+  default: T;
+  /** Defaults that differ by mode; default.yaml then says null, "the mode's own". */
+  modeDefaults: Partial<Record<Mode, T>>;
+  /** Modes that honour the key; elsewhere it is refused on the command line. */
+  modes: readonly Mode[];
+  /** Heading under which help and default.yaml list it. */
+  group: string;
+  help: string;
+  /** What may be given, for messages: "an integer of at least 1". */
+  allowed: (mode: Mode) => string;
+  /** Said besides when a value is refused: what to do instead. */
+  advice?: string;
+  /** Values worth offering by completion. */
+  offers: (mode: Mode) => string[];
+  /** A key that is true when it is named alone. */
+  isFlag: boolean;
+  /** A file or folder: completion offers files. */
+  isPath: boolean;
+  /** The value in the key's type; undefined when it is not allowed. `text` is what the user wrote. */
+  read: (raw: Raw, text: string, mode: Mode) => T | undefined;
+}
+
+/** What a row may say besides default, modes and help. */
+export interface More<T> {
+  /** Defaults that differ by mode. */
+  by?: Partial<Record<Mode, T>>;
+  advice?: string;
+}
+
+type Modes = readonly Mode[];
+type Widen<D, T> = null extends D ? T | null : T;
+const orNone = (text: string, nullable: boolean): string => (nullable ? `${text}, or none` : text);
+
+function build<T>(
+  fallback: T,
+  modes: Modes,
+  help: string,
+  parts: Pick<Option<T>, 'read' | 'allowed'> & Partial<Pick<Option<T>, 'offers' | 'isFlag' | 'isPath'>>,
+  more: More<T>,
+): Option<T> {
+  const common = { offers: () => [], isFlag: false, isPath: false, group: '' };
+  return { ...common, default: fallback, modes, help, modeDefaults: more.by ?? {}, advice: more.advice, ...parts };
+}
+
+/** true or false; named alone it means true. */
+export function flag(fallback: boolean, modes: Modes, help: string, more: More<boolean> = {}): Option<boolean> {
+  const parts = { isFlag: true, allowed: () => 'true or false', offers: () => ['true', 'false'], read: readFlag };
+  return build(fallback, modes, help, parts, more);
+}
+
+function readFlag(raw: Raw): boolean | undefined {
+  if (typeof raw === 'boolean') return raw;
+  return raw === 1 ? true : raw === 0 ? false : undefined;
+}
+
+interface Range {
+  min?: number;
+  max?: number;
+  /** The value itself is not allowed, only what is above it. */
+  above?: number;
+}
+
+function inRange(x: number, { min = -Infinity, max = Infinity, above = -Infinity }: Range): boolean {
+  return x >= min && x <= max && (above === -Infinity || x > above);
+}
+
+function describe(kind: string, { min, max, above }: Range): string {
+  if (min !== undefined && max !== undefined) return `${kind} from ${min} to ${max}`;
+  if (min !== undefined) return `${kind} of at least ${min}`;
+  const low = above === undefined ? '' : ` over ${above}`;
+  return max === undefined ? `${kind}${low}` : `${kind}${low && `${low} and`} at most ${max}`;
+}
+
+type NumberMore<D> = More<Widen<D, number>> & Range;
+
+function numeric<D extends number | null>(
+  kind: string,
+  ok: (x: number) => boolean,
+  [fallback, modes, help, more]: [D, Modes, string, NumberMore<D>],
+): Option<Widen<D, number>> {
+  const nullable = fallback === null;
+  const read = (raw: Raw): number | null | undefined => {
+    if (raw === null && nullable) return null;
+    return typeof raw === 'number' && ok(raw) && inRange(raw, more) ? raw : undefined;
+  };
+  const allowed = (): string => orNone(describe(kind, more), nullable);
+  const parts = { allowed, read: read as Option<Widen<D, number>>['read'] };
+  return build(fallback as Widen<D, number>, modes, help, parts, more);
+}
+
+/** A number in a range; nullable when its default is null. */
+export function number<D extends number | null>(
+  fallback: D,
+  modes: Modes,
+  help: string,
+  more: NumberMore<D> = {},
+): Option<Widen<D, number>> {
+  return numeric('a number', Number.isFinite, [fallback, modes, help, more]);
+}
+
+/** An integer in a range (1e2 and 100.0 are integers too); nullable when its default is null. */
+export function integer<D extends number | null>(
+  fallback: D,
+  modes: Modes,
+  help: string,
+  more: NumberMore<D> = {},
+): Option<Widen<D, number>> {
+  return numeric('an integer', Number.isSafeInteger, [fallback, modes, help, more]);
+}
+
+/** Free text, or a path; nullable when its default is null. */
+export function text<D extends string | null>(
+  fallback: D,
+  modes: Modes,
+  help: string,
+  more: More<Widen<D, string>> & { path?: boolean; what: string },
+): Option<Widen<D, string>> {
+  const nullable = fallback === null;
+  const read = (raw: Raw, written: string): string | null | undefined => {
+    if (raw === null) return nullable ? null : undefined;
+    return written === '' || typeof raw === 'boolean' ? undefined : written;
+  };
+  const parts = {
+    isPath: more.path ?? false,
+    allowed: () => orNone(more.what, nullable),
+    read: read as Option<Widen<D, string>>['read'],
+  };
+  return build(fallback as Widen<D, string>, modes, help, parts, more);
+}
+
+type Words<T> = readonly T[] | Partial<Record<Mode, readonly T[]>>;
+
+/** One word of a list, which may depend on the mode; upper and lower case are the same. */
+export function choice<T extends string>(
+  fallback: T,
+  modes: Modes,
+  help: string,
+  more: More<T> & { of: Words<T> },
+): Option<T> {
+  const words = (mode: Mode): readonly T[] =>
+    Array.isArray(more.of) ? more.of : ((more.of as Partial<Record<Mode, readonly T[]>>)[mode] ?? []);
+  const parts: Parameters<typeof build<T>>[3] = {
+    allowed: (mode) => `one of ${words(mode).join(', ')}`,
+    offers: (mode) => [...words(mode)],
+    read: (_, written, mode) => words(mode).find((w) => w.toLowerCase() === written.toLowerCase()),
+  };
+  return build(fallback, modes, help, parts, more);
+}
+
+/** Anything else: the row brings its own reader. */
+export function custom<T>(
+  fallback: T,
+  modes: Modes,
+  help: string,
+  more: More<T> & { what: string; read: Option<T>['read']; offer?: string[]; flag?: boolean; path?: boolean },
+): Option<T> {
+  const { what, read, offer = [], flag: isFlag = false, path: isPath = false } = more;
+  return build(fallback, modes, help, { read, isFlag, isPath, allowed: () => what, offers: () => offer }, more);
+}

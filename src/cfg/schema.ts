@@ -1,0 +1,288 @@
+/**
+ * THE option table: every key once, with type, default, range, modes and meaning. Words and defaults are those that users
+ * of the `yolo` command know. From it come the types below, conversion and checks (load.ts), help, completion, typo
+ * suggestions and cfg/default.yaml.
+ */
+import { choice, custom, flag, integer, type Mode, number, type Option, text } from './option.js';
+import {
+  readBatch,
+  readCache,
+  readClasses,
+  readDevice,
+  readFreeze,
+  readMultiScale,
+  readRuns,
+  readSize,
+  readSwitchOrFile,
+} from './readers.js';
+
+const TRAIN = ['train', 'benchmark'] as const;
+const VAL = ['val', 'benchmark'] as const;
+const PREDICT = ['predict', 'benchmark'] as const;
+/** Modes that run a network. */
+const RUNS = ['train', 'val', 'predict', 'export', 'benchmark', 'show'] as const;
+/** What the training loader does: `show` draws it, `benchmark` times it. */
+const FEEDS = ['train', 'benchmark', 'show'] as const;
+/** Modes that look for objects, and training for its validation after each epoch. */
+const DETECTS = ['train', 'val', 'predict', 'export', 'benchmark'] as const;
+const WRITES = ['train', 'val', 'predict', 'show', 'benchmark'] as const;
+const ALL: readonly Mode[] = [...RUNS, 'check', 'convert', 'report'];
+
+function under<T extends Record<string, { group: string }>>(group: string, options: T): T {
+  for (const option of Object.values(options)) option.group = group;
+  return options;
+}
+
+const basics = under('Model and data', {
+  model: text(null, [...RUNS, 'check'], 'weights (.pt, .safetensors), exported model, or network (.yaml)', {
+    path: true,
+    what: 'a file or a name such as yolov8n.pt',
+  }),
+  data: text(
+    null,
+    ['train', 'val', 'export', 'benchmark', 'show', 'check'],
+    'dataset YAML, or shapes for a made-up set; export: where int8 measures its mAP',
+    { path: true, what: 'a dataset YAML' },
+  ),
+  source: text(
+    null,
+    [...PREDICT, 'convert', 'show'],
+    'file, folder, glob, .txt or .csv list, video, URL, webcam index, - for standard input',
+    { path: true, what: 'a file, folder, glob, list, URL, webcam index or -' },
+  ),
+  imgsz: custom<number | [number, number]>(
+    640,
+    [...RUNS, 'check'],
+    'picture size in pixels, n or [h,w]; rounded up to a multiple of 32',
+    { what: 'an integer of at least 32, or [height, width] in predict and export', read: readSize },
+  ),
+  batch: custom<number>(16, RUNS, 'pictures at a time; -1 in train: as many as fit the memory', {
+    by: { predict: 1, export: 1 },
+    what: 'an integer of at least 1, or in train -1 for the largest that fits the memory',
+    read: readBatch,
+  }),
+  device: custom<string>('auto', RUNS, 'auto, cpu or a GPU number', {
+    what: 'auto, cpu or a GPU number',
+    offer: ['auto', 'cpu', '0'],
+    read: readDevice,
+  }),
+  workers: integer(
+    8,
+    ['train', 'val', 'benchmark', 'show', 'check'],
+    'threads that prepare pictures, at most one a core; 0: none',
+    { min: 0 },
+  ),
+  cache: custom<false | 'ram' | 'disk'>(false, FEEDS, 'keep decoded pictures: false, ram or disk', {
+    what: 'false, ram or disk',
+    offer: ['false', 'ram', 'disk'],
+    flag: true,
+    read: readCache,
+  }),
+  classes: custom<number[] | null>(null, [...DETECTS, 'show', 'check'], 'only these class numbers, e.g. [0,2]', {
+    what: 'class numbers such as 0 or [0,2], or none',
+    read: readClasses,
+  }),
+  single_cls: flag(false, ['train', 'val', 'benchmark', 'show', 'check'], 'treat all classes as one'),
+  fraction: number(1.0, FEEDS, 'part of the training pictures that is used', { above: 0, max: 1 }),
+});
+
+const output = under('Output', {
+  project: text(null, WRITES, 'folder of the run folders; none: runs/detect', { path: true, what: 'a folder' }),
+  name: text(null, WRITES, 'name of the run folder; none: the mode, numbered from the second run on', {
+    what: 'a folder name',
+  }),
+  exist_ok: flag(false, WRITES, 'write into an existing run folder'),
+  save: flag(true, [...TRAIN, 'predict'], 'train: write checkpoints; predict: write annotated pictures'),
+  plots: flag(true, ['train', 'val', 'benchmark'], 'write plots, pictures and the report'),
+  verbose: flag(true, ALL, 'say more; false: only results, warnings and errors'),
+  json: flag(false, ALL, 'results as JSON on standard output, one object a line'),
+});
+
+const training = under('Training', {
+  epochs: integer(100, FEEDS, 'passes over the training pictures', { min: 1 }),
+  time: number(null, TRAIN, 'stop after so many hours; the epochs are fitted to it', { above: 0 }),
+  patience: integer(100, TRAIN, 'stop after so many epochs without a better mAP; 0: never', { min: 0 }),
+  save_period: integer(-1, TRAIN, 'keep a checkpoint every so many epochs; -1: only last and best', { min: -1 }),
+  pretrained: custom<boolean | string>(
+    true,
+    TRAIN,
+    'start from the weights of model; false: from scratch; a file: from its weights',
+    { what: 'true, false or a weight file', flag: true, path: true, read: readSwitchOrFile },
+  ),
+  cls_remap: flag(true, TRAIN, 'with other classes, copy the outputs of classes that have the same name'),
+  resume: custom<boolean | string>(false, ['train'], 'go on with the last run (true) or with this last.safetensors', {
+    what: 'true, false or a checkpoint',
+    flag: true,
+    path: true,
+    read: readSwitchOrFile,
+  }),
+  freeze: custom<number | number[] | null>(null, TRAIN, 'keep the first n layers, or these layers, as they are', {
+    what: 'a number of layers, a list of layer numbers, or none',
+    read: readFreeze,
+  }),
+  seed: integer(0, FEEDS, 'start of all randomness; the same seed gives the same run', { min: 0 }),
+  close_mosaic: integer(10, FEEDS, 'no mosaic, mixup and cutmix in the last so many epochs', { min: 0 }),
+  multi_scale: custom<number>(0.0, FEEDS, 'vary the picture size of batches by up to this part of imgsz', {
+    what: 'a number from 0 to 1',
+    flag: true,
+    read: readMultiScale,
+  }),
+  val: flag(true, TRAIN, 'validate after each epoch'),
+  optimizer: choice('auto', TRAIN, 'auto: SGD for over 10,000 steps, else AdamW with a fitting lr0', {
+    of: ['auto', 'SGD', 'AdamW', 'Adam', 'RMSProp'],
+    advice: "For the reference's other optimizers, AdamW is the nearest to Adamax, NAdam and RAdam, SGD to MuSGD.",
+  }),
+  lr0: number(0.01, TRAIN, 'learning rate at the start', { above: 0 }),
+  lrf: number(0.01, TRAIN, 'learning rate at the end, as a part of lr0', { min: 0 }),
+  cos_lr: flag(false, TRAIN, 'learning rate falls along a cosine instead of a line'),
+  momentum: number(0.937, TRAIN, 'SGD momentum, beta1 of Adam and AdamW', { min: 0, max: 0.999999 }),
+  weight_decay: number(0.0005, TRAIN, 'weight decay of convolutions; scaled by batch and nbs', { min: 0 }),
+  warmup_epochs: number(3.0, TRAIN, 'epochs of warm-up, parts allowed', { min: 0 }),
+  warmup_momentum: number(0.8, TRAIN, 'momentum at the start of the warm-up', { min: 0, max: 0.999999 }),
+  warmup_bias_lr: number(0.1, TRAIN, 'learning rate of biases at the start of the warm-up', { min: 0 }),
+  nbs: integer(64, TRAIN, 'batches are accumulated until about so many pictures make a step', { min: 1 }),
+});
+
+const loss = under('Loss', {
+  box: number(7.5, TRAIN, 'gain of the box loss (CIoU)', { min: 0 }),
+  cls: number(0.5, TRAIN, 'gain of the class loss', { min: 0 }),
+  cls_pw: number(0.0, TRAIN, 'weight rare classes more: (1/frequency) to this power; 0: off', { min: 0 }),
+  dfl: number(1.5, TRAIN, 'gain of the distribution focal loss', { min: 0 }),
+});
+
+const augmentation = under('Augmentation', {
+  hsv_h: number(0.015, FEEDS, 'hue shift, part of the circle', { min: 0, max: 1 }),
+  hsv_s: number(0.7, FEEDS, 'saturation change, part', { min: 0, max: 1 }),
+  hsv_v: number(0.4, FEEDS, 'brightness change, part', { min: 0, max: 1 }),
+  degrees: number(0.0, FEEDS, 'rotation, +/- degrees', { min: 0, max: 180 }),
+  translate: number(0.1, FEEDS, 'shift, +/- part of the picture', { min: 0, max: 1 }),
+  scale: number(0.5, FEEDS, 'enlarge or shrink, +/- part', { min: 0, max: 1 }),
+  shear: number(0.0, FEEDS, 'shear, +/- degrees', { min: 0, max: 180 }),
+  perspective: number(0.0, FEEDS, 'perspective, up to about 0.001', { min: 0, max: 0.01 }),
+  flipud: number(0.0, FEEDS, 'flip upside down, probability', { min: 0, max: 1 }),
+  fliplr: number(0.5, FEEDS, 'flip left and right, probability', { min: 0, max: 1 }),
+  bgr: number(0.0, FEEDS, 'swap red and blue, probability', { min: 0, max: 1 }),
+  mosaic: number(1.0, FEEDS, 'four pictures in one, probability', { min: 0, max: 1 }),
+  mixup: number(0.0, FEEDS, 'blend two pictures, probability', { min: 0, max: 1 }),
+  cutmix: number(0.0, FEEDS, 'paste a part of another picture, probability', { min: 0, max: 1 }),
+});
+
+const detection = under('Detection', {
+  conf: number(0.25, DETECTS, 'lowest confidence of a detection', { by: { train: 0.001, val: 0.001 }, min: 0, max: 1 }),
+  iou: number(0.7, DETECTS, 'boxes that overlap by more are one object (NMS)', { min: 0, max: 1 }),
+  max_det: integer(300, DETECTS, 'most detections a picture', { min: 1, max: 30000 }),
+  agnostic_nms: flag(false, DETECTS, 'NMS across classes'),
+  augment: flag(false, ['val', ...PREDICT], 'detect at three scales and merge (TTA): slower, a little better'),
+  half: flag(
+    false,
+    ['val', 'predict', 'export', 'benchmark'],
+    'half precision: bf16 on a CPU, float16 weights in exports',
+  ),
+  rect: flag(
+    false,
+    ['train', 'val', 'predict', 'benchmark', 'show'],
+    'pad only to the next multiple of 32 instead of to a square; train: no mosaic',
+    { by: { val: true, predict: true } },
+  ),
+});
+
+const validation = under('Validation', {
+  split: choice('val', [...VAL, 'export', 'show'], 'part of the dataset', { of: ['train', 'val', 'test'] }),
+  save_json: flag(false, [...VAL, 'train'], 'write predictions.json in COCO form'),
+  visualize: flag(false, VAL, 'draw hits, false positives and misses of every picture'),
+});
+
+const prediction = under('Prediction', {
+  save_txt: flag(false, [...VAL, ...PREDICT], 'write labels/<stem>.txt'),
+  save_conf: flag(false, [...VAL, ...PREDICT], 'confidence as a sixth column there'),
+  save_crop: flag(false, PREDICT, 'write every object to crops/<class>/'),
+  save_frames: flag(false, PREDICT, 'write the frames of a video as pictures'),
+  vid_stride: integer(1, PREDICT, 'every n-th frame of a video', { min: 1 }),
+  show_labels: flag(true, PREDICT, 'draw class names'),
+  show_conf: flag(true, PREDICT, 'draw confidences'),
+  show_boxes: flag(true, PREDICT, 'draw boxes'),
+  line_width: integer(null, PREDICT, 'width of drawn lines in pixels; none: by the picture size', { min: 1, max: 200 }),
+});
+
+const exporting = under('Export, convert', {
+  format: choice(
+    'onnx' as string,
+    ['export', 'convert'],
+    'export: onnx, tfjs, saved_model, safetensors; convert: yolo, coco, voc',
+    {
+      by: { convert: 'yolo' },
+      of: { export: ['onnx', 'tfjs', 'saved_model', 'safetensors'], convert: ['yolo', 'coco', 'voc'] },
+      advice: 'Other runtimes (TensorRT, OpenVINO, CoreML, TFLite, PyTorch …) import the ONNX file: format=onnx.',
+    },
+  ),
+  dynamic: flag(false, ['export'], 'onnx: batch, height and width are free'),
+  opset: integer(null, ['export'], 'onnx: version of the operator set; none: 17', { min: 13, max: 22 }),
+  int8: flag(false, ['export'], 'tfjs: 8-bit weights'),
+  nms: flag(false, ['export'], 'onnx: the graph ends in final detections'),
+  out: text(null, ['convert', 'report'], 'folder to write into', { path: true, what: 'a folder' }),
+});
+
+const tools = under('Benchmark, show, report', {
+  what: choice('step' as string, ['benchmark', 'show'], 'benchmark: step, epoch, predict, val; show: batch, assign', {
+    by: { show: 'batch' },
+    of: { benchmark: ['step', 'epoch', 'predict', 'val'], show: ['batch', 'assign'] },
+  }),
+  steps: integer(10, ['benchmark'], 'measured training steps (what=step)', { min: 1 }),
+  threads: integer(0, ['benchmark'], 'threads of the engine; 0: its own choice', { min: 0 }),
+  runs: custom<string[]>([], ['report'], 'run folders to compare; may be named without runs=', {
+    what: 'run folders',
+    path: true,
+    read: readRuns,
+  }),
+});
+
+export const OPTIONS = {
+  ...basics,
+  ...output,
+  ...training,
+  ...loss,
+  ...augmentation,
+  ...detection,
+  ...validation,
+  ...prediction,
+  ...exporting,
+  ...tools,
+};
+
+export type Key = keyof typeof OPTIONS;
+type ValueOf<O> = O extends Option<infer T> ? T : never;
+/** Every key with its value, whatever the mode; frozen. */
+export type Config = Readonly<{ task: 'detect'; mode: Mode } & { [K in Key]: ValueOf<(typeof OPTIONS)[K]> }>;
+/** A configuration of one mode: imgsz is one number but for predict and export, and where a model is needed there is one. */
+export type ConfigOf<M extends Mode> = Omit<Config, 'mode' | 'imgsz' | 'model'> &
+  Readonly<{
+    mode: M;
+    imgsz: M extends 'predict' | 'export' ? Config['imgsz'] : number;
+    model: M extends 'val' | 'predict' | 'export' ? string : Config['model'];
+  }>;
+export type TrainConfig = ConfigOf<'train'>;
+export type ValConfig = ConfigOf<'val'>;
+export type PredictConfig = ConfigOf<'predict'>;
+export type ExportConfig = ConfigOf<'export'>;
+
+export const KEYS = Object.keys(OPTIONS) as Key[];
+
+/** The row of a key, without its value's type. */
+export function optionOf(key: Key): Option<unknown> {
+  return OPTIONS[key] as Option<unknown>;
+}
+
+/** The keys that a mode honours, in the table's order. */
+export function keysOf(mode: Mode): Key[] {
+  return KEYS.filter((key) => OPTIONS[key].modes.includes(mode));
+}
+
+/** What a key is worth in a mode when nobody says anything. */
+export function defaultOf(key: Key, mode: Mode): unknown {
+  return optionOf(key).modeDefaults[mode] ?? optionOf(key).default;
+}
+
+/** Whether the key's default depends on the mode; default.yaml then says null. */
+export function differsByMode(key: Key): boolean {
+  return Object.keys(OPTIONS[key].modeDefaults).length > 0;
+}
