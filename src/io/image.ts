@@ -123,7 +123,7 @@ export async function encodeImage(
   const input = raw(image);
   if (format === 'png') return input.png({ compressionLevel: 6 }).toBuffer();
   if (format === 'webp') return input.webp({ quality }).toBuffer();
-  return input.jpeg({ quality, chromaSubsampling: quality >= 90 ? '4:4:4' : '4:2:0' }).toBuffer();
+  return input.jpeg({ quality, chromaSubsampling: quality >= 95 ? '4:4:4' : '4:2:0' }).toBuffer();
 }
 
 /** Draws an SVG of the same size over a picture. Text in it must be paths: no fonts are taken from the machine. */
@@ -138,6 +138,13 @@ export async function renderSvg(svg: string, scale = 1): Promise<RgbImage> {
   const input = sharp(Buffer.from(svg), { density: 72 * scale, limitInputPixels: false });
   const { data, info } = await input.flatten({ background: '#fff' }).raw().toBuffer({ resolveWithObject: true });
   return { data: toRgb(data, info.channels), width: info.width, height: info.height };
+}
+
+/** How opaque an SVG is at each pixel, 0..255: a mask to paint through. @returns [height, width] */
+export async function svgCoverage(svg: string): Promise<{ data: Uint8Array; width: number; height: number }> {
+  const input = sharp(Buffer.from(svg), { limitInputPixels: false }).ensureAlpha().extractChannel(3);
+  const { data, info } = await input.raw().toBuffer({ resolveWithObject: true });
+  return { data, width: info.width, height: info.height };
 }
 
 function raw(image: RgbImage): Sharp {

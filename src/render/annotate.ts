@@ -1,0 +1,151 @@
+/**
+ * Draws found objects into a picture: boxes in class colours, labels that stay readable at any size. Boxes are painted
+ * straight into the pixels; the text of all labels is rasterised at once as one small mask, so the cost doesn't grow with
+ * the picture.
+ */
+import type { Detection, RgbImage } from '../core/types.js';
+import { svgCoverage } from '../io/image.js';
+import { canDraw, textWidth } from './glyphs.js';
+import { classColor, type Rgb, textColorOn } from './palette.js';
+import { svg, text } from './svg.js';
+
+export interface AnnotateOptions {
+  /** Pixels; by default it follows the size of the picture, at least 2. */
+  lineWidth?: number;
+  /** Default: true. */
+  showLabels?: boolean;
+  /** Adds the confidence to the label. Default: true. */
+  showConf?: boolean;
+  /** Default: true. */
+  showBoxes?: boolean;
+}
+
+/** Smallest font size that is still read easily, pixels. */
+const MIN_FONT = 11;
+/** Masks of more rows than this are made in parts (renderers of SVG end at 32,767). */
+const MAX_MASK_ROWS = 8_000;
+
+interface Label {
+  content: string;
+  /** Rectangle of the label in the picture, pixels. */
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  size: number;
+  color: Rgb;
+}
+
+/** @returns a new picture; the given one is left as it is */
+export async function annotate(
+  image: RgbImage,
+  detections: readonly Detection[],
+  options: AnnotateOptions = {},
+): Promise<RgbImage> {
+  const { showLabels = true, showConf = true, showBoxes = true } = options;
+  const out: RgbImage = { ...image, data: Uint8Array.from(image.data) };
+  const lineWidth = Math.max(1, Math.round(options.lineWidth ?? autoLineWidth(image)));
+  // The most certain is painted last and lies on top.
+  const order = [...detections].sort((a, b) => a.confidence - b.confidence);
+  if (showBoxes) for (const d of order) strokeBox(out, d.box, lineWidth, classColor(d.class));
+  if (showLabels) {
+    const labels = order.map((d) => placeLabel(image, d, labelText(d, showConf), lineWidth));
+    await paintLabels(out, labels);
+  }
+  return out;
+}
+
+/** 3 thousandths of the mean side, at least 2 pixels: what users of YOLO are used to. */
+export function autoLineWidth({ width, height }: { width: number; height: number }): number {
+  return Math.max(Math.round(((width + height) / 2) * 0.003), 2);
+}
+
+/** A name in a script without outlines is replaced by the number of the class. */
+function labelText({ name, class: cls, confidence }: Detection, showConf: boolean): string {
+  const readable = canDraw(name) ? name : `class ${cls}`;
+  return showConf ? `${readable} ${confidence.toFixed(2)}` : readable;
+}
+
+/** Above the box where there is room, else inside it; never beyond the picture if it fits at all. */
+function placeLabel(image: RgbImage, { box, class: cls }: Detection, content: string, lineWidth: number): Label {
+  let size = Math.max(lineWidth * 6, MIN_FONT);
+  const pad = (s: number): number => Math.max(2, Math.round(s * 0.2));
+  const room = image.width - 2 * pad(size);
+  const wide = textWidth(content, size);
+  if (wide > room) size = Math.max((size * room) / wide, Math.min(size, MIN_FONT));
+  const width = Math.ceil(textWidth(content, size)) + 2 * pad(size);
+  const height = Math.ceil(size) + pad(size);
+  const left = Math.round(box[0] - lineWidth / 2);
+  const x = Math.max(0, Math.min(left, image.width - width));
+  const above = Math.round(box[1] - lineWidth / 2) - height;
+  const y = above >= 0 ? above : Math.max(0, Math.round(box[1]));
+  return { content, x, y, width, height, size, color: classColor(cls) };
+}
+
+async function paintLabels(image: RgbImage, labels: readonly Label[]): Promise<void> {
+  for (let from = 0; from < labels.length; ) {
+    let rows = labels[from].height;
+    let to = from + 1;
+    while (to < labels.length && rows + labels[to].height <= MAX_MASK_ROWS) rows += labels[to++].height;
+    await paintSome(image, labels.slice(from, to), rows);
+    from = to;
+  }
+}
+
+/** The texts are rasterised below one another and painted through that mask, each into its own rectangle. */
+async function paintSome(image: RgbImage, labels: readonly Label[], rows: number): Promise<void> {
+  let top = 0;
+  const tops: number[] = [];
+  const texts: string[] = [];
+  for (const { content, size, width, height } of labels) {
+    texts.push(text(width / 2, top + height / 2, size, content, { anchor: 'middle', baseline: 'middle', bold: true }));
+    tops.push(top);
+    top += height;
+  }
+  const columns = Math.max(...labels.map((l) => l.width));
+  const mask = await svgCoverage(svg(columns, rows, texts));
+  labels.forEach((label, i) => {
+    fillRect(image, label.x, label.y, label.x + label.width, label.y + label.height, label.color);
+    paintMask(image, label, mask, tops[i]);
+  });
+}
+
+function paintMask(image: RgbImage, label: Label, mask: { data: Uint8Array; width: number }, top: number): void {
+  const ink = textColorOn(label.color);
+  const width = Math.min(label.width, image.width - label.x);
+  const height = Math.min(label.height, image.height - label.y);
+  for (let y = 0; y < height; y++) {
+    let at = ((label.y + y) * image.width + label.x) * 3;
+    const from = (top + y) * mask.width;
+    for (let x = 0; x < width; x++, at += 3) {
+      const a = mask.data[from + x];
+      if (a === 0) continue;
+      for (let c = 0; c < 3; c++) image.data[at + c] += Math.round(((ink[c] - image.data[at + c]) * a) / 255);
+    }
+  }
+}
+
+/** A frame whose line is centred on the box's edge. */
+function strokeBox(image: RgbImage, box: Detection['box'], lineWidth: number, color: Rgb): void {
+  const out = Math.floor(lineWidth / 2);
+  const inside = lineWidth - out;
+  const [x1, y1, x2, y2] = box.map(Math.round);
+  fillRect(image, x1 - out, y1 - out, x2 + out, y1 + inside, color);
+  fillRect(image, x1 - out, y2 - inside, x2 + out, y2 + out, color);
+  fillRect(image, x1 - out, y1 - out, x1 + inside, y2 + out, color);
+  fillRect(image, x2 - inside, y1 - out, x2 + out, y2 + out, color);
+}
+
+/** Fills [x1, x2) × [y1, y2), clipped to the picture. */
+function fillRect(image: RgbImage, x1: number, y1: number, x2: number, y2: number, [r, g, b]: Rgb): void {
+  const left = Math.max(0, x1);
+  const right = Math.min(image.width, x2);
+  for (let y = Math.max(0, y1); y < Math.min(image.height, y2); y++) {
+    let at = (y * image.width + left) * 3;
+    for (let x = left; x < right; x++, at += 3) {
+      image.data[at] = r;
+      image.data[at + 1] = g;
+      image.data[at + 2] = b;
+    }
+  }
+}
