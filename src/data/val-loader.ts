@@ -1,0 +1,210 @@
+/**
+ * Batches for validation, decoded ahead in worker threads: running the network blocks the JavaScript thread, so the next
+ * batch must come from elsewhere. At most AHEAD batches are in memory besides the one in use; the order is fixed.
+ */
+import { availableParallelism } from 'node:os';
+import { Worker } from 'node:worker_threads';
+import { messageOf } from '../core/errors.js';
+import { workerUrl } from '../core/worker-url.js';
+import type { DatasetImage } from './dataset.js';
+import { PAD_VALUE } from './letterbox.js';
+import { type Filled, fillSlot, placeForValidation, type Slot } from './val-slot.js';
+
+export interface ValLoaderOptions {
+  /** Long side of the pictures; a multiple of the stride. */
+  imgsz: number;
+  batch: number;
+  /** Pictures of like aspect share a batch whose shape fits them; else every batch is imgsz x imgsz. Default: true. */
+  rect?: boolean;
+  /** Default: 32. */
+  stride?: number;
+  /** Most threads; 0 decodes in this one. Default: as many as help. */
+  workers?: number;
+  /** A shape that the model insists on, [H, W]; rect is off then. */
+  fixedShape?: [height: number, width: number];
+}
+
+export interface ValBatch {
+  /** [B, H, W, 3] RGB */
+  images: Uint8Array;
+  shape: [batch: number, height: number, width: number];
+  /** Index in the dataset of each picture. */
+  indices: number[];
+  /** Input pixel = picture pixel · ratio + padding, each picture. */
+  places: { ratioX: number; ratioY: number; padX: number; padY: number }[];
+  /** Why a picture could not be decoded, each picture. */
+  broken: (string | undefined)[];
+  /** Milliseconds of decoding and resizing, summed over the pictures. */
+  time: number;
+}
+
+export interface ValLoader {
+  /** How many batches there are. */
+  readonly batches: number;
+  [Symbol.asyncIterator](): AsyncIterator<ValBatch>;
+  /** Ends the threads; also done when the iteration ends. */
+  close(): Promise<void>;
+}
+
+interface Plan {
+  indices: number[];
+  height: number;
+  width: number;
+}
+
+const AHEAD = 2;
+/** More pictures at a time per thread than one: reading a file and decoding another overlap. */
+const IN_FLIGHT = 2;
+
+export function createValLoader(images: readonly DatasetImage[], options: ValLoaderOptions): ValLoader {
+  const plans = planBatches(images, options);
+  const { workers = Infinity, imgsz } = options;
+  const threads = Math.min(workers, Math.max(1, Math.ceil(availableParallelism() / 2)), 8, images.length);
+  const pool = threads > 0 ? startPool(threads) : undefined;
+  const pending = new Map<number, Promise<ValBatch>>();
+  const ask = (k: number): void => {
+    if (k < plans.length && !pending.has(k)) pending.set(k, makeBatch(images, plans[k], imgsz, pool));
+  };
+  for (let k = 0; k < AHEAD; k++) ask(k);
+  return {
+    batches: plans.length,
+    async *[Symbol.asyncIterator]() {
+      try {
+        for (let k = 0; k < plans.length; k++) {
+          for (let j = k; j <= k + AHEAD; j++) ask(j);
+          const batch = await pending.get(k)!;
+          pending.delete(k);
+          yield batch;
+        }
+      } finally {
+        await pool?.close();
+      }
+    },
+    async close() {
+      await pool?.close();
+    },
+  };
+}
+
+/** Which pictures stand together and what shape they get: reference numbers, "Validation in rect batches". */
+export function planBatches(images: readonly { width: number; height: number }[], options: ValLoaderOptions): Plan[] {
+  const { imgsz, batch, rect = true, stride = 32, fixedShape } = options;
+  const order = [...images.keys()];
+  const aspect = (i: number): number => images[i].height / images[i].width;
+  const shaped = rect && !fixedShape;
+  if (shaped) order.sort((a, b) => aspect(a) - aspect(b) || a - b);
+  const plans: Plan[] = [];
+  for (let at = 0; at < order.length; at += batch) {
+    const indices = order.slice(at, at + batch);
+    const [height, width] = shaped ? rectShape(indices.map(aspect), imgsz, stride) : (fixedShape ?? [imgsz, imgsz]);
+    plans.push({ indices, height, width });
+  }
+  return plans;
+}
+
+function rectShape(aspects: number[], imgsz: number, stride: number): [height: number, width: number] {
+  const [least, most] = [Math.min(...aspects), Math.max(...aspects)];
+  const part = most < 1 ? [most, 1] : least > 1 ? [1, 1 / least] : [1, 1];
+  const [height, width] = part.map((side) => Math.ceil((side * imgsz) / stride + 0.5) * stride);
+  return [height, width];
+}
+
+async function makeBatch(
+  images: readonly DatasetImage[],
+  { indices, height, width }: Plan,
+  imgsz: number,
+  pool?: Pool,
+): Promise<ValBatch> {
+  const one = height * width * 3;
+  const slots = indices.map((i, k): Slot => ({ path: images[i].path, imgsz, height, width, start: k * one }));
+  let pixels: Uint8Array;
+  let filled: Filled[];
+  if (pool) {
+    const buffer = new SharedArrayBuffer(indices.length * one);
+    filled = await Promise.all(slots.map((slot) => pool.fill(slot, buffer)));
+    pixels = new Uint8Array(buffer).slice(); // out of shared memory, which native code does not take everywhere
+  } else {
+    pixels = new Uint8Array(indices.length * one);
+    filled = [];
+    for (const slot of slots) filled.push(await fillSlot(slot, pixels));
+  }
+  filled.forEach(({ broken }, k) => {
+    if (broken) pixels.fill(PAD_VALUE, k * one, (k + 1) * one);
+  });
+  return {
+    images: pixels,
+    shape: [indices.length, height, width],
+    indices,
+    places: indices.map((i) => {
+      const { at } = placeForValidation(images[i], { imgsz, height, width });
+      const { innerWidth, innerHeight, padX, padY } = at;
+      return { ratioX: innerWidth / images[i].width, ratioY: innerHeight / images[i].height, padX, padY };
+    }),
+    broken: filled.map(({ broken }) => broken),
+    time: filled.reduce((sum, { time }) => sum + time, 0),
+  };
+}
+
+interface Pool {
+  fill(slot: Slot, buffer: SharedArrayBuffer): Promise<Filled>;
+  close(): Promise<void>;
+}
+
+interface Job {
+  id: number;
+  slot: Slot;
+  buffer: SharedArrayBuffer;
+  done: (filled: Filled) => void;
+}
+
+/** Threads that take jobs in order, each at most IN_FLIGHT at a time. */
+function startPool(threads: number): Pool {
+  const queue: Job[] = [];
+  const running = new Map<number, Job>();
+  const members: { worker: Worker; busy: Set<number> }[] = [];
+  let id = 0;
+  const feed = (): void => {
+    for (const { worker, busy } of members) {
+      while (busy.size < IN_FLIGHT && queue.length) {
+        const job = queue.shift()!;
+        busy.add(job.id);
+        running.set(job.id, job);
+        worker.postMessage({ id: job.id, slot: job.slot, buffer: job.buffer });
+      }
+    }
+  };
+  /** A thread that died (no memory, no dist/): its jobs are done here instead. */
+  const replace = (member: { worker: Worker; busy: Set<number> }, why: unknown): void => {
+    members.splice(members.indexOf(member), 1);
+    const jobs = [...member.busy].map((lost) => running.get(lost)!);
+    if (!members.length) jobs.push(...queue.splice(0));
+    for (const job of jobs) {
+      fillSlot(job.slot, new Uint8Array(job.buffer)).then(job.done, () =>
+        job.done({ time: 0, broken: messageOf(why) }),
+      );
+    }
+  };
+  for (let i = 0; i < threads; i++) {
+    const member = { worker: new Worker(workerUrl('./val-worker.js', import.meta.url)), busy: new Set<number>() };
+    member.worker.on('message', ({ id: done, ...filled }: Filled & { id: number }) => {
+      member.busy.delete(done);
+      running.get(done)?.done(filled);
+      running.delete(done);
+      feed();
+    });
+    member.worker.on('error', (error) => replace(member, error));
+    members.push(member);
+  }
+  return {
+    fill: (slot, buffer) =>
+      new Promise((done) => {
+        if (members.length) {
+          queue.push({ id: id++, slot, buffer, done });
+          feed();
+        } else fillSlot(slot, new Uint8Array(buffer)).then(done);
+      }),
+    async close() {
+      await Promise.all(members.splice(0).map(({ worker }) => worker.terminate()));
+    },
+  };
+}

@@ -1,0 +1,49 @@
+/**
+ * One picture of a validation batch. The long side is first brought to imgsz, enlarging too, the other side rounded up;
+ * then the picture is letterboxed without enlarging (reference numbers, "Inference and metrics").
+ */
+import { messageOf } from '../core/errors.js';
+import { decodeImage } from '../io/image.js';
+import { letterboxInto, type Placement, placeLetterbox } from './letterbox.js';
+import { resize } from './resize.js';
+
+export interface Slot {
+  path: string;
+  imgsz: number;
+  /** Pixels of the network's input. */
+  height: number;
+  width: number;
+  /** Byte where this picture starts in the batch. */
+  start: number;
+}
+
+export interface Filled {
+  /** Milliseconds it took. */
+  time: number;
+  /** Why the picture can't be used; its slot is grey then. */
+  broken?: string;
+}
+
+/** Size after the first step, and where the picture goes after the second. */
+export function placeForValidation(
+  picture: { width: number; height: number },
+  { imgsz, height, width }: Pick<Slot, 'imgsz' | 'height' | 'width'>,
+): { size: { width: number; height: number }; at: Placement } {
+  const ratio = imgsz / Math.max(picture.width, picture.height);
+  const scaled = (side: number): number => (ratio === 1 ? side : Math.min(Math.ceil(side * ratio), imgsz));
+  const size = { width: scaled(picture.width), height: scaled(picture.height) };
+  return { size, at: placeLetterbox(size, [height, width], { scaleUp: false }) };
+}
+
+/** Decodes and places a picture. A picture that ends too early is used as far as it goes. Never throws. */
+export async function fillSlot(slot: Slot, batch: Uint8Array): Promise<Filled> {
+  const start = performance.now();
+  try {
+    const image = await decodeImage(slot.path, { acceptTruncated: true });
+    const { size, at } = placeForValidation(image, slot);
+    letterboxInto(resize(image, size.width, size.height), at, batch, slot.start);
+    return { time: performance.now() - start };
+  } catch (error) {
+    return { time: performance.now() - start, broken: messageOf(error) };
+  }
+}

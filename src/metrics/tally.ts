@@ -1,0 +1,274 @@
+/**
+ * Adds up a validation picture by picture and gives every figure at the end: the table, COCO's figures, the confusion
+ * matrix, the curves, and what went wrong where.
+ */
+import type { Box } from '../core/types.js';
+import { type ApResult, averagePrecision, mean } from './ap.js';
+import { type CocoFigures, type CocoPicture, cocoFigures } from './coco.js';
+import {
+  addToConfusion,
+  CONFUSION_CONFIDENCE,
+  type ConfusionMatrix,
+  confusionMatrix,
+  overConfidence,
+} from './confusion.js';
+import { ERROR_KINDS, type ErrorKind, errorCosts, typeErrors } from './errors.js';
+import { DETECTION, iouMatrix, LABEL, T, truePositives } from './match.js';
+
+/** How a picture lies in the network's input: input pixel = picture pixel · ratio + padding. */
+export interface Place {
+  ratioX: number;
+  ratioY: number;
+  padX: number;
+  padY: number;
+}
+
+export interface JudgedPicture {
+  path: string;
+  /** Pixels of the original picture. */
+  width: number;
+  height: number;
+  place: Place;
+  /** Rows of 6 by falling confidence, pixels of the network's input. */
+  detections: Float32Array;
+  /** Rows of 5: class, cx, cy, w, h in 0..1 of the original picture. */
+  labels: Float32Array;
+}
+
+export interface PictureError {
+  kind: ErrorKind;
+  /** Class that was predicted; of a miss the class of the object. */
+  class: number;
+  name: string;
+  /** Absent for a miss. */
+  confidence?: number;
+  /** Pixels of the original picture: what was predicted, or the object that was missed. */
+  box: Box;
+  /** The object that the mistake is about. */
+  label?: { class: number; name: string; box: Box; iou: number };
+}
+
+export interface PictureFigures {
+  path: string;
+  labels: number;
+  /** Detections over the confidence of 0.25. */
+  detections: number;
+  hits: number;
+  precision: number;
+  recall: number;
+  f1: number;
+  errors: PictureError[];
+}
+
+export interface ClassFigures {
+  class: number;
+  name: string;
+  images: number;
+  instances: number;
+  precision: number;
+  recall: number;
+  mAP50: number;
+  'mAP50-95': number;
+}
+
+export interface Metrics {
+  images: number;
+  instances: number;
+  precision: number;
+  recall: number;
+  mAP50: number;
+  'mAP50-95': number;
+  /** Classes that have labels. */
+  classes: ClassFigures[];
+  coco?: CocoFigures;
+  /** What each kind of mistake costs in mAP50, 0..1. */
+  costs?: Record<ErrorKind, number>;
+  confusion: ConfusionMatrix;
+  curves: ApResult;
+  /** Worst first; filled when errors are asked for. */
+  pictures: PictureFigures[];
+}
+
+export interface TallyOptions {
+  /** Also COCO's twelve figures. Default: true. */
+  coco?: boolean;
+  /** Also typed mistakes per picture and their cost. Default: true. */
+  errors?: boolean;
+}
+
+export interface Tally {
+  /** @returns the detections in pixels of the original picture, clipped to it: rows of 6 */
+  add(picture: JudgedPicture): Float32Array;
+  finish(): Metrics;
+}
+
+export function createTally(names: readonly string[], { coco = true, errors = true }: TallyOptions = {}): Tally {
+  const nc = names.length;
+  const confusion = confusionMatrix(nc);
+  const costs = errorCosts(nc);
+  const labelCounts = new Float64Array(nc);
+  const imageCounts = new Float64Array(nc);
+  const parts: { tp: Uint8Array; detections: Float32Array }[] = [];
+  const cocoPictures: CocoPicture[] = [];
+  const pictures: PictureFigures[] = [];
+  let images = 0;
+  return {
+    add(picture) {
+      const { detections } = picture;
+      const labels = labelsInInput(picture);
+      images++;
+      for (const id of classesOf(labels)) imageCounts[id]++;
+      for (let j = 0; j < labels.length; j += LABEL) labelCounts[labels[j]]++;
+      parts.push({ tp: truePositives(detections, labels), detections });
+      addToConfusion(confusion, detections, labels);
+      const original = toOriginal(detections, picture);
+      if (coco) cocoPictures.push({ detections: rounded(original), labels: labelsInPicture(picture) });
+      if (errors) {
+        costs.add(detections, labels);
+        pictures.push(judge(picture, labels, names));
+      }
+      return original;
+    },
+    finish() {
+      const curves = averagePrecision({ ...join(parts), labelCounts });
+      const at = (c: number): ClassFigures => {
+        const id = curves.classes[c];
+        return {
+          class: id,
+          name: names[id],
+          images: imageCounts[id],
+          instances: labelCounts[id],
+          precision: curves.precision[c],
+          recall: curves.recall[c],
+          mAP50: curves.ap[c * T],
+          'mAP50-95': mean(curves.ap.subarray(c * T, (c + 1) * T)),
+        };
+      };
+      const classes = curves.classes.map((_, c) => at(c));
+      pictures.sort((a, b) => b.errors.length - a.errors.length || a.f1 - b.f1 || (a.path < b.path ? -1 : 1));
+      return {
+        images,
+        instances: labelCounts.reduce((sum, value) => sum + value, 0),
+        precision: mean(curves.precision),
+        recall: mean(curves.recall),
+        mAP50: mean(classes.map((row) => row.mAP50)),
+        'mAP50-95': mean(curves.ap),
+        classes,
+        coco: coco ? cocoFigures(cocoPictures, nc) : undefined,
+        costs: errors ? costs.finish() : undefined,
+        confusion,
+        curves,
+        pictures,
+      };
+    },
+  };
+}
+
+/** @returns rows of 5: class x1 y1 x2 y2, pixels of the network's input */
+function labelsInInput({ labels, width, height, place }: JudgedPicture): Float32Array {
+  const out = new Float32Array(labels.length);
+  const { ratioX, ratioY, padX, padY } = place;
+  const [sx, sy] = [width * ratioX, height * ratioY];
+  for (let i = 0; i < labels.length; i += LABEL) {
+    const [id, cx, cy, w, h] = labels.subarray(i, i + LABEL);
+    out.set(
+      [id, (cx - w / 2) * sx + padX, (cy - h / 2) * sy + padY, (cx + w / 2) * sx + padX, (cy + h / 2) * sy + padY],
+      i,
+    );
+  }
+  return out;
+}
+
+/** @returns rows of 5: class x1 y1 x2 y2, pixels of the original picture */
+function labelsInPicture(picture: JudgedPicture): Float32Array {
+  return labelsInInput({ ...picture, place: { ratioX: 1, ratioY: 1, padX: 0, padY: 0 } });
+}
+
+/** Rows of 6 brought back to pixels of the original picture and clipped to it. */
+export function toOriginal(
+  detections: Float32Array,
+  { width, height, place }: Pick<JudgedPicture, 'width' | 'height' | 'place'>,
+): Float32Array {
+  const out = Float32Array.from(detections);
+  const clip = (value: number, limit: number): number => Math.min(Math.max(value, 0), limit);
+  for (let i = 0; i < out.length; i += DETECTION) {
+    for (const k of [0, 2]) out[i + k] = clip((out[i + k] - place.padX) / place.ratioX, width);
+    for (const k of [1, 3]) out[i + k] = clip((out[i + k] - place.padY) / place.ratioY, height);
+  }
+  return out;
+}
+
+/** As predictions.json has them, so that another evaluator of that file finds the same figures. */
+function rounded(rows: Float32Array): Float32Array {
+  return rows.map((value, i) => (i % DETECTION < 4 ? Math.round(value * 1e3) / 1e3 : Math.round(value * 1e6) / 1e6));
+}
+
+function classesOf(labels: Float32Array): Set<number> {
+  const ids = new Set<number>();
+  for (let j = 0; j < labels.length; j += LABEL) ids.add(labels[j]);
+  return ids;
+}
+
+function join(parts: { tp: Uint8Array; detections: Float32Array }[]): {
+  tp: Uint8Array;
+  confidence: Float32Array;
+  classes: Float32Array;
+} {
+  const n = parts.reduce((sum, part) => sum + part.detections.length / DETECTION, 0);
+  const tp = new Uint8Array(n * T);
+  const confidence = new Float32Array(n);
+  const classes = new Float32Array(n);
+  let at = 0;
+  for (const part of parts) {
+    tp.set(part.tp, at * T);
+    for (let i = 0; i < part.detections.length; i += DETECTION, at++) {
+      confidence[at] = part.detections[i + 4];
+      classes[at] = part.detections[i + 5];
+    }
+  }
+  return { tp, confidence, classes };
+}
+
+/** Figures and typed mistakes of one picture, at the confidence of the confusion matrix. */
+function judge(picture: JudgedPicture, labels: Float32Array, names: readonly string[]): PictureFigures {
+  const sure = overConfidence(picture.detections, CONFUSION_CONFIDENCE);
+  const n = sure.length / DETECTION;
+  const m = labels.length / LABEL;
+  const typed = typeErrors(sure, labels);
+  const boxes = toOriginal(sure, picture);
+  const truth = labelsInPicture(picture);
+  const iou = iouMatrix(sure, labels);
+  const boxAt = (rows: Float32Array, from: number): Box =>
+    Array.from(rows.subarray(from, from + 4), (value) => Math.round(value * 10) / 10) as Box;
+  const labelOf = (j: number): { class: number; name: string; box: Box } => {
+    const id = labels[LABEL * j];
+    return { class: id, name: names[id], box: boxAt(truth, LABEL * j + 1) };
+  };
+  const errors: PictureError[] = [];
+  for (let i = 0; i < n; i++) {
+    if (typed.kind[i] < 0) continue;
+    const [confidence, id] = [sure[DETECTION * i + 4], sure[DETECTION * i + 5]];
+    const j = typed.about[i];
+    errors.push({
+      kind: ERROR_KINDS[typed.kind[i]],
+      class: id,
+      name: names[id] ?? `class${id}`,
+      confidence: Math.round(confidence * 1e4) / 1e4,
+      box: boxAt(boxes, DETECTION * i),
+      ...(j >= 0 && { label: { ...labelOf(j), iou: Math.round(iou[j * n + i] * 1e3) / 1e3 } }),
+    });
+  }
+  for (const j of typed.missed) errors.push({ kind: 'missed', ...labelOf(j) });
+  const hits = typed.hit.reduce((sum, j) => sum + (j >= 0 ? 1 : 0), 0);
+  const f1 = n + m ? (2 * hits) / (n + m) : 1;
+  return {
+    path: picture.path,
+    labels: m,
+    detections: n,
+    hits,
+    precision: n ? hits / n : 1,
+    recall: m ? hits / m : 1,
+    f1,
+    errors,
+  };
+}
