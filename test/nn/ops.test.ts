@@ -1,14 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ensureGradients } from '../../src/graph/gradients.js';
-import { useNative } from '../../src/nn/native.js';
 import { batchNormTrain, biasAdd, conv2d, maxPool5, silu, stopGradient, upsample2x } from '../../src/nn/ops.js';
 import { expectClose } from '../helpers/close.js';
+import { native } from '../helpers/native.js';
 
-beforeAll(async () => {
-  if (!(await useNative())) throw new Error('the native engine is not set up: node bin/setup.mjs');
-  ensureGradients();
-});
+beforeAll(native);
 
 const random = (shape: number[], seed: number) => tf.randomUniform(shape, -1, 1, 'float32', seed);
 const plain = (t: tf.Tensor) => ({ shape: t.shape, data: t.dataSync() });

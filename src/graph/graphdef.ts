@@ -1,0 +1,87 @@
+/**
+ * Writes a graph as TensorFlow's messages: NodeDef, GraphDef and the SavedModel around it. Field numbers are those of
+ * tensorflow/core/framework/{graph,node_def,attr_value,tensor,tensor_shape,types,versions}.proto and
+ * tensorflow/core/protobuf/{meta_graph,saved_model}.proto.
+ */
+import {
+  bytes,
+  concat,
+  float,
+  message,
+  type ProtoPart,
+  packedFloats,
+  packedVarints,
+  string,
+  varint,
+} from '../io/protobuf.js';
+import { type AttrValue, type Graph, type GraphNode, type Literal, type Port, TYPE_NUMBER } from './graph.js';
+
+/** Version of the graph format that the nodes are written for: that of the TensorFlow under tfjs-node. */
+const PRODUCER = 1987;
+
+const tensorShape = (shape: readonly number[]): ProtoPart => concat(shape.map((d) => message(2, varint(1, d))));
+
+/** TensorProto: raw bytes, or the one value that stands for all. */
+function tensorProto({ dtype, shape, values }: Literal): ProtoPart {
+  const size = shape.reduce((a, b) => a * b, 1);
+  const head = [varint(1, TYPE_NUMBER[dtype]), message(2, tensorShape(shape))];
+  if (size === 0) return concat(head);
+  if (values.length === size) {
+    return concat(head, bytes(4, new Uint8Array(values.buffer, values.byteOffset, values.byteLength)));
+  }
+  if (values instanceof Float32Array) return concat(head, packedFloats(5, values));
+  return concat(head, packedVarints(dtype === 'bool' ? 11 : 7, values));
+}
+
+function attrValue(value: AttrValue): ProtoPart {
+  if (typeof value === 'string') return string(2, value);
+  if (typeof value === 'boolean') return varint(5, value);
+  if (typeof value === 'number') return varint(3, value);
+  if (Array.isArray(value)) return message(1, packedVarints(3, value));
+  if ('type' in value) return varint(6, TYPE_NUMBER[value.type]);
+  if ('float' in value) return float(4, value.float);
+  if ('shape' in value) return message(7, tensorShape(value.shape));
+  return message(8, tensorProto(value.tensor));
+}
+
+function nodeDef(node: GraphNode, device: string): ProtoPart {
+  return message(
+    1,
+    string(1, node.name),
+    string(2, node.op),
+    node.inputs.map((input) => string(3, input)),
+    device !== '' && string(4, device),
+    Object.entries(node.attrs).map(([name, value]) => message(5, string(1, name), message(2, attrValue(value)))),
+  );
+}
+
+export function graphDef(nodes: readonly GraphNode[], device = ''): ProtoPart {
+  return concat(
+    nodes.map((node) => nodeDef(node, device)),
+    message(4, varint(1, PRODUCER)),
+  );
+}
+
+/** TensorInfo of a signature. */
+function tensorInfo(port: Port): ProtoPart {
+  return concat(string(1, `${port.node}:0`), varint(2, TYPE_NUMBER[port.dtype]), message(3, tensorShape(port.shape)));
+}
+
+/**
+ * SavedModel with one graph under the tag 'serve', constants inside.
+ * @param signature adds `serving_default` with the graph's inputs and outputs under their names
+ */
+export function savedModel(graph: Graph, { device = '', signature = false } = {}): ProtoPart {
+  const map = (field: number, ports: readonly Port[]) =>
+    ports.map((port) => message(field, string(1, port.name), message(2, tensorInfo(port))));
+  const serving = concat(map(1, graph.inputs), map(2, graph.outputs), string(3, 'tensorflow/serving/predict'));
+  return concat(
+    varint(1, 1),
+    message(
+      2,
+      message(1, string(4, 'serve')),
+      message(2, graphDef(graph.nodes, device)),
+      signature && message(5, string(1, 'serving_default'), message(2, serving)),
+    ),
+  );
+}

@@ -1,0 +1,8 @@
+/** Registers every symbolic kernel. */
+import './create.js';
+import './elementwise.js';
+import './index-ops.js';
+import './matrix.js';
+import './picture.js';
+import './reduce.js';
+import './shape.js';

@@ -1,0 +1,96 @@
+/**
+ * A graph loaded into TensorFlow, through what tfjs-node's addon offers: it reads a SavedModel from a folder and runs it
+ * as one session call. The file is needed only for the moment of loading. Inputs and outputs are handles; nothing is
+ * copied on the CPU.
+ */
+import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import type { Graph } from './graph.js';
+import { savedModel } from './graphdef.js';
+import { NATIVE } from './raw.js';
+
+/** A picture as it comes from the decoder: fed as bytes, seen by the function as float32 0..255. */
+export interface Bytes {
+  data: Uint8Array;
+  shape: readonly number[];
+}
+
+interface Output {
+  id: number;
+  shape: number[];
+  dtype: number;
+}
+
+/** The parts of tfjs-node's backend and addon that are used here. */
+export interface SessionBackend extends tf.KernelBackend {
+  binding: {
+    TF_UINT8: number;
+    createTensor(shape: readonly number[], dtype: number, values: Uint8Array): number;
+    deleteTensor(id: number): void;
+    loadSavedModel(dir: string, tags: string): number;
+    deleteSavedModel(id: number): void;
+    runSavedModel(id: number, inputs: number[], inputNames: string, outputNames: string): Output[];
+  };
+  getInputTensorIds(tensors: tf.TensorInfo[]): number[];
+  createOutputTensor(output: Output): tf.Tensor;
+}
+
+export class Session {
+  private readonly backend: SessionBackend;
+  private readonly inputNames: string;
+  private readonly outputNames: string;
+  private id: number | undefined;
+
+  /** @param inputs nodes to feed, in the order of `run`'s argument */
+  constructor(graph: Graph, inputs: readonly string[], device = '') {
+    this.backend = tf.engine().findBackend(NATIVE) as SessionBackend;
+    this.inputNames = inputs.map((node) => `${node}:0`).join(',');
+    this.outputNames = graph.outputs.map((port) => `${port.node}:0`).join(',');
+    const dir = mkdtempSync(join(tmpdir(), 'yolo-graph-'));
+    try {
+      writeChunks(join(dir, 'saved_model.pb'), savedModel(graph, { device }).chunks);
+      this.id = this.backend.binding.loadSavedModel(dir, 'serve');
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
+  }
+
+  /** Runs the graph. @returns its outputs in order; they belong to the caller (or the tidy around it) */
+  run(feeds: readonly (tf.Tensor | Bytes)[]): tf.Tensor[] {
+    if (this.id === undefined) throw new Error('this graph was disposed');
+    const { backend } = this;
+    const { binding } = backend;
+    const own: number[] = [];
+    try {
+      const ids = feeds.map((feed) => {
+        if (feed instanceof tf.Tensor) return backend.getInputTensorIds([feed])[0];
+        const id = binding.createTensor(feed.shape, binding.TF_UINT8, feed.data);
+        own.push(id);
+        return id;
+      });
+      const outputs = binding.runSavedModel(this.id, ids, this.inputNames, this.outputNames);
+      return outputs.map((output) => backend.createOutputTensor(output));
+    } finally {
+      for (const id of own) binding.deleteTensor(id);
+    }
+  }
+
+  dispose(): void {
+    if (this.id !== undefined) this.backend.binding.deleteSavedModel(this.id);
+    this.id = undefined;
+  }
+}
+
+/** Writes piece by piece: joining them first would hold the weights once more. */
+function writeChunks(path: string, chunks: readonly Uint8Array[]): void {
+  const file = openSync(path, 'w');
+  try {
+    for (const chunk of chunks) {
+      for (let at = 0; at < chunk.length; ) at += writeSync(file, chunk, at);
+    }
+  } finally {
+    closeSync(file);
+  }
+}

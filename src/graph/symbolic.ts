@@ -1,0 +1,318 @@
+/**
+ * A tfjs backend that computes nothing: its tensors know shape, element type and the node they come from, its kernels
+ * infer the result's shape and add a TensorFlow node to the graph being traced. tfjs' own tape runs above it and so
+ * gives the gradients. Tensors of other backends that meet it become constants (read, never moved: the engine's
+ * moveData would take them away from where they live); variables become inputs.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { UserError } from '../core/errors.js';
+import {
+  type Attrs,
+  type AttrValue,
+  type ElementType,
+  elementType,
+  type GraphNode,
+  type Literal,
+  type Values,
+} from './graph.js';
+import { type Emitter, type OutputSpec, SYMBOLIC } from './raw.js';
+
+/** What the backend knows of a tensor. */
+export interface Entry {
+  /** Output of a node; made on first use for constants, so that unused ones cost nothing. */
+  ref?: string;
+  shape: number[];
+  type: ElementType;
+  /** Known at trace time; one value may stand for all. */
+  literal?: Literal;
+}
+
+/** One run of a function on symbolic tensors. */
+export interface Recording {
+  nodes: GraphNode[];
+  half: boolean;
+  /** Variables are read as constants instead of becoming inputs. */
+  freeze: boolean;
+  variables: Map<tf.Variable, { entry: Entry; node: string }>;
+}
+
+/** A constant of one repeated value above this size is made when the graph runs (Fill), not stored. */
+const STORED = 1024;
+/** Constants up to this size are compared by value, so that equal ones are stored once. */
+const COMPARED = 64;
+
+export class SymbolicBackend extends tf.KernelBackend implements Emitter {
+  private entries = new WeakMap<object, Entry>();
+  private recording: Recording | null = null;
+  private known = new Map<string, Entry[]>();
+  private names = new Map<string, number>();
+  private count = 0;
+
+  /** Starts a graph. Only one is traced at a time. */
+  begin(options: { half: boolean; freeze: boolean }): Recording {
+    if (this.recording) throw new Error('a graph is being traced already');
+    this.entries = new WeakMap(); // tensors of an earlier trace are strangers in this one
+    this.known.clear();
+    this.names.clear();
+    this.recording = { nodes: [], variables: new Map(), ...options };
+    return this.recording;
+  }
+
+  end(): void {
+    this.recording = null;
+    this.known.clear();
+  }
+
+  // ---- what kernels use
+
+  get half(): boolean {
+    return this.recording?.half ?? false;
+  }
+
+  ops(op: string, inputs: tf.TensorInfo[], attrs: Attrs, outputs: OutputSpec[]): tf.TensorInfo[] {
+    if (this.half && (tf.engine().state as unknown as { gradientDepth: number }).gradientDepth > 0) {
+      throw new UserError('half-gradient', 'half precision is for inference: gradients need float32', 'leave out half');
+    }
+    const refs = inputs.map((x) => this.ref(this.entryOf(x)));
+    return this.node(op, refs, attrs, outputs).map((entry) => this.info(entry));
+  }
+
+  op(op: string, inputs: tf.TensorInfo[], attrs: Attrs, shape: number[], dtype: ElementType = 'float32') {
+    return this.ops(op, inputs, attrs, [{ shape, dtype }])[0];
+  }
+
+  ints(values: number | readonly number[]): tf.TensorInfo {
+    const list = typeof values === 'number' ? [values] : values;
+    return this.literal(Int32Array.from(list), typeof values === 'number' ? [] : [values.length], 'int32');
+  }
+
+  fill(value: number, shape: number[], dtype: ElementType): tf.TensorInfo {
+    return this.literal(toValues([value], dtype), shape, dtype);
+  }
+
+  type(x: tf.TensorInfo): { type: ElementType } {
+    return { type: this.entryOf(x).type };
+  }
+
+  cast(x: tf.TensorInfo, to: ElementType): tf.TensorInfo {
+    const { type, shape } = this.entryOf(x);
+    if (type === to) return x;
+    return this.op('Cast', [x], { SrcT: { type }, DstT: { type: to }, Truncate: false }, shape, to);
+  }
+
+  /** The value that all elements of x have, when that is known while tracing. */
+  uniform(x: tf.TensorInfo): number | undefined {
+    const literal = this.entryOf(x).literal;
+    return literal?.values.length === 1 ? literal.values[0] : undefined;
+  }
+
+  /** Another tensor with the same content as x. */
+  alias(x: tf.TensorInfo): tf.TensorInfo {
+    return this.info(this.entryOf(x));
+  }
+
+  literal(values: Values, shape: number[], dtype: ElementType): tf.TensorInfo {
+    return this.info({ shape, type: dtype, literal: { dtype, shape, values } });
+  }
+
+  // ---- what tracing uses
+
+  /** A new input of the graph. */
+  placeholder(name: string, shape: number[], dtype: ElementType): { info: tf.TensorInfo; node: string } {
+    const [entry] = this.node(
+      'Placeholder',
+      [],
+      { dtype: { type: dtype }, shape: { shape } },
+      [{ shape, dtype }],
+      name,
+    );
+    return { info: this.info(entry), node: entry.ref! };
+  }
+
+  /** A node of its own, with this name, that passes x on: an output of the graph. */
+  output(x: tf.TensorInfo, name: string): { node: string; shape: number[]; dtype: ElementType } {
+    const entry = this.entryOf(x);
+    const dtype = entry.type === 'bfloat16' ? 'float32' : entry.type;
+    const source = this.ref(this.entryOf(this.cast(x, dtype)));
+    const [out] = this.node('Identity', [source], { T: { type: dtype } }, [{ shape: entry.shape, dtype }], name);
+    return { node: out.ref!, shape: entry.shape, dtype };
+  }
+
+  // ---- inside
+
+  private entryOf(x: tf.TensorInfo): Entry {
+    const found = this.entries.get(x.dataId);
+    if (found) return found;
+    const { recording } = this;
+    if (!recording) throw new Error('a tensor of a traced function was used after tracing');
+    const owner = (tf.engine().state as unknown as EngineState).tensorInfo.get(x.dataId)?.backend;
+    if (owner === this) throw new Error('a tensor of one traced function was used in another');
+    if (x instanceof tf.Variable && !recording.freeze) {
+      let known = recording.variables.get(x);
+      if (!known) {
+        const { info, node } = this.placeholder(x.name, x.shape, elementType(x.dtype));
+        known = { entry: this.entryOf(info), node };
+        recording.variables.set(x, known);
+      }
+      return known.entry;
+    }
+    const type = elementType(x.dtype);
+    const values = toValues(tf.engine().readSync(x.dataId) as unknown as ArrayLike<number>, type);
+    const entry = { shape: x.shape, type, literal: { dtype: type, shape: x.shape, values: compact(values) } };
+    this.entries.set(x.dataId, entry);
+    return entry;
+  }
+
+  private ref(entry: Entry): string {
+    if (entry.ref) return entry.ref;
+    const literal = entry.literal!;
+    const { dtype, shape, values } = literal;
+    const size = tf.util.sizeFromShape(shape);
+    if (size > STORED && values.length === 1) {
+      const T = { type: dtype };
+      const scalar = this.ref({ shape: [], type: dtype, literal: { dtype, shape: [], values } });
+      const dims = this.ref(this.entryOf(this.ints(shape)));
+      entry.ref = this.node('Fill', [dims, scalar], { T, index_type: { type: 'int32' } }, [{ shape, dtype }])[0].ref!;
+    } else {
+      const attrs = { dtype: { type: dtype }, value: { tensor: literal } };
+      entry.ref = this.node('Const', [], attrs, [{ shape, dtype }])[0].ref!;
+    }
+    return entry.ref;
+  }
+
+  /** Adds a node, or finds the one that does the same: all ops here are functions of their inputs. */
+  private node(op: string, inputs: string[], attrs: Attrs, outputs: OutputSpec[], wanted?: string): Entry[] {
+    if (!this.recording) throw new Error(`${op} was called on the symbolic backend outside of a trace`);
+    const key = wanted === undefined ? nodeKey(op, inputs, attrs) : undefined;
+    const same = key !== undefined && this.known.get(key);
+    if (same) return same;
+    const name = this.unique(wanted ?? op);
+    this.recording.nodes.push({ name, op, inputs, attrs });
+    const entries = outputs.map(({ shape, dtype }, i) => ({ ref: i ? `${name}:${i}` : name, shape, type: dtype }));
+    if (key !== undefined) this.known.set(key, entries);
+    return entries;
+  }
+
+  private unique(wanted: string): string {
+    const base = wanted.replace(/[^A-Za-z0-9_.\\/-]/g, '_').replace(/^[^A-Za-z0-9.]/, 'n$&');
+    const n = this.names.get(base) ?? 0;
+    this.names.set(base, n + 1);
+    if (n === 0) return base;
+    const name = `${base}_${n}`;
+    return this.names.has(name) ? this.unique(base) : this.unique(name);
+  }
+
+  private info(entry: Entry): tf.TensorInfo {
+    const dataId = {};
+    this.entries.set(dataId, entry);
+    this.count++;
+    return { dataId, shape: entry.shape, dtype: tensorType(entry.type) };
+  }
+
+  // ---- what tfjs' engine asks of a backend
+
+  override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): object {
+    const type = elementType(dtype);
+    const { dataId } = this.literal(compact(toValues(values as unknown as ArrayLike<number>, type)), shape, type);
+    return dataId;
+  }
+
+  override move(): never {
+    throw new Error('a tensor of another backend was moved to the symbolic one');
+  }
+
+  override readSync(): never {
+    throw new Error(
+      'a tensor was read (data, dataSync, array, print …) while its function is being traced: it has no value yet, only ' +
+        'a shape. Compute with tensors instead, or return it from the function and read the result.',
+    );
+  }
+
+  override read(): never {
+    return this.readSync();
+  }
+
+  override disposeData(dataId: object): boolean {
+    if (this.entries.delete(dataId)) this.count--;
+    return true;
+  }
+
+  override numDataIds(): number {
+    return this.count;
+  }
+
+  override refCount(): number {
+    return 1;
+  }
+
+  override incRef(): void {}
+  override dispose(): void {}
+  override floatPrecision(): 16 | 32 {
+    return 32;
+  }
+  override epsilon(): number {
+    return 1e-7;
+  }
+  override timerAvailable(): boolean {
+    return false;
+  }
+  override memory() {
+    return { unreliable: true, reasons: ['symbolic tensors take no memory'] };
+  }
+}
+
+interface EngineState {
+  tensorInfo: WeakMap<object, { backend: unknown }>;
+}
+
+/** How tfjs sees an element type. */
+function tensorType(type: ElementType): tf.DataType {
+  if (type === 'bfloat16') return 'float32';
+  return type === 'uint8' ? 'int32' : type;
+}
+
+function toValues(values: ArrayLike<number>, type: ElementType): Values {
+  if (type === 'int32') return values instanceof Int32Array ? values : Int32Array.from(values);
+  if (type === 'bool' || type === 'uint8') return values instanceof Uint8Array ? values : Uint8Array.from(values);
+  return values instanceof Float32Array ? values : Float32Array.from(values);
+}
+
+/** One element when all are the same (and there are several), else the values themselves. */
+function compact(values: Values): Values {
+  const first = values[0];
+  for (let i = 1; i < values.length; i++) if (!Object.is(values[i], first)) return values;
+  return values.length > 1 ? values.slice(0, 1) : values;
+}
+
+/** Equal keys mean equal results; undefined for what isn't worth comparing. */
+function nodeKey(op: string, inputs: string[], attrs: Attrs): string | undefined {
+  const parts = [op, inputs.join()];
+  for (const [name, value] of Object.entries(attrs)) {
+    const text = attrKey(value);
+    if (text === undefined) return undefined;
+    parts.push(name, text);
+  }
+  return parts.join('|');
+}
+
+function attrKey(value: AttrValue): string | undefined {
+  if (typeof value !== 'object' || Array.isArray(value)) return `${typeof value}${value}`;
+  if ('type' in value) return value.type;
+  if ('float' in value) return `float${Object.is(value.float, -0) ? '-0' : value.float}`;
+  if ('shape' in value) return `shape${value.shape}`;
+  const { dtype, shape, values } = value.tensor;
+  if (values.length > COMPARED) return undefined;
+  return `${dtype}${shape}=${Array.from(values, (v) => (Object.is(v, -0) ? '-0' : v))}`;
+}
+
+let backend: SymbolicBackend | undefined;
+
+/** The one symbolic backend, registered with tfjs (at the lowest priority: tfjs never chooses it by itself). */
+export function symbolicBackend(): SymbolicBackend {
+  if (!backend) {
+    const made = new SymbolicBackend();
+    tf.registerBackend(SYMBOLIC, () => made, -1);
+    backend = made;
+  }
+  return backend;
+}

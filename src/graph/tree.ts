@@ -1,0 +1,31 @@
+/** Nested records and lists of tensors (or of anything): taken apart into a list with paths, and put together again. */
+
+import * as tf from '@tensorflow/tfjs-core';
+
+export type Tree<T> = T | { [key: string]: Tree<T> } | Tree<T>[];
+
+/** Leaves in order, each with its path: keys joined by '/', '' for a tree that is a leaf itself. */
+export function flatten<T>(tree: Tree<T>, isLeaf: (x: unknown) => x is T, path = ''): [string, T][] {
+  if (isLeaf(tree)) return [[path, tree]];
+  if (typeof tree !== 'object' || tree === null) {
+    throw new Error(`expected a tensor or a record or list of them${path && ` at '${path}'`}, got ${String(tree)}`);
+  }
+  return Object.entries(tree as Record<string, Tree<T>>).flatMap(([key, branch]) =>
+    flatten(branch, isLeaf, path ? `${path}/${key}` : key),
+  );
+}
+
+/** The same tree with other leaves, given in the order of `flatten`. */
+export function unflatten<T, U>(tree: Tree<T>, isLeaf: (x: unknown) => x is T, leaves: readonly U[]): Tree<U> {
+  let next = 0;
+  const build = (branch: Tree<T>): Tree<U> => {
+    if (isLeaf(branch)) return leaves[next++];
+    if (Array.isArray(branch)) return branch.map(build);
+    return Object.fromEntries(Object.entries(branch as Record<string, Tree<T>>).map(([key, b]) => [key, build(b)]));
+  };
+  return build(tree);
+}
+
+export function isTensor(x: unknown): x is tf.Tensor {
+  return x instanceof tf.Tensor;
+}
