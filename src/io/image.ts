@@ -30,6 +30,8 @@ export interface ImageInfo {
   format: string;
   /** Frames of an animation, else 1. */
   frames: number;
+  /** Frames a second of an animation, on average. */
+  fps?: number;
 }
 
 /** File endings that are taken for pictures. */
@@ -79,11 +81,13 @@ export async function readImageSize(source: ImageSource, options: DecodeOptions 
     const meta = await sharp(source, inputOptions(options)).metadata();
     const turned = (meta.orientation ?? 1) >= 5;
     const animated = meta.format === 'gif' || meta.format === 'webp';
+    const milliseconds = animated ? (meta.delay ?? []).reduce((sum, ms) => sum + ms, 0) : 0;
     return {
       width: turned ? meta.height : meta.width,
       height: turned ? meta.width : meta.height,
       format: meta.format,
       frames: animated ? (meta.pages ?? 1) : 1,
+      fps: milliseconds > 0 ? (1000 * (meta.pages ?? 1)) / milliseconds : undefined,
     };
   });
 }
@@ -124,6 +128,18 @@ export async function encodeImage(
   if (format === 'png') return input.png({ compressionLevel: 6 }).toBuffer();
   if (format === 'webp') return input.webp({ quality }).toBuffer();
   return input.jpeg({ quality, chromaSubsampling: quality >= 95 ? '4:4:4' : '4:2:0' }).toBuffer();
+}
+
+/**
+ * Encodes frames of one size as an animated WebP.
+ * @param fps frames a second
+ */
+export async function encodeAnimation(frames: readonly RgbImage[], fps: number, quality = 80): Promise<Buffer> {
+  const { width, height } = frames[0];
+  const strip = Buffer.concat(frames.map((frame) => frame.data));
+  const shape = { width, height: height * frames.length, channels: 3 as const, pageHeight: height };
+  const input = sharp(strip, { raw: shape, limitInputPixels: false });
+  return input.webp({ quality, loop: 0, delay: frames.map(() => Math.round(1000 / fps)), effort: 2 }).toBuffer();
 }
 
 /** Draws an SVG of the same size over a picture. Text in it must be paths: no fonts are taken from the machine. */

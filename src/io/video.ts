@@ -140,7 +140,8 @@ function start(args: string[], stdio: ('ignore' | 'pipe')[]): Child {
       for (const child of running) child.kill('SIGKILL');
     });
   }
-  const child = spawn(ffmpeg(), args, { stdio, windowsHide: true });
+  // A process group of its own: Ctrl-C in a terminal must not end a writer before its file is finished.
+  const child = spawn(ffmpeg(), args, { stdio, windowsHide: true, detached: process.platform !== 'win32' });
   running.add(child);
   const done = new Promise<number>((resolve) => {
     child.once('error', () => resolve(-1));
@@ -164,7 +165,7 @@ function keepText(child: Child): { text(): string; reason(): string } {
     text = text.length < 20_000 ? text + part : text.slice(0, 8_000) + (text.slice(8_000) + part).slice(-12_000);
   });
   const reason = (): string => {
-    const lines = text.split('\n').filter((line) => line.trim() && !line.startsWith(' '));
+    const lines = text.split('\n').filter((line) => line.trim() && !/^( |Conversion failed)/.test(line));
     return lines.at(-1)?.trim() ?? 'ffmpeg said nothing';
   };
   return { text: () => text, reason };

@@ -1,0 +1,165 @@
+/**
+ * What `source=` names, taken apart into single pictures, videos and streams, nothing of it opened yet: file, folder, glob,
+ * .txt or .csv list, URL, webcam number, network stream, standard input; from programs also bytes and pixels.
+ */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
+import { UserError } from '../core/errors.js';
+import type { RgbImage } from '../core/types.js';
+import { isUrl } from '../io/fetch.js';
+import { IMAGE_EXTENSIONS } from '../io/image.js';
+import { VIDEO_EXTENSIONS } from '../io/video.js';
+import { glob, isGlob } from './glob.js';
+
+/** What a program may hand over: a name as on the command line, an encoded picture, pixels, or several of these. */
+export type SourceInput = string | number | Uint8Array | RgbImage | readonly SourceInput[];
+
+/** One thing to open. `path` is what results and messages call it. */
+export type Origin =
+  | { kind: 'image' | 'video' | 'url' | 'stream'; path: string }
+  | { kind: 'camera'; path: string; index: number }
+  | { kind: 'bytes'; path: string; bytes: Uint8Array }
+  | { kind: 'pixels'; path: string; image: RgbImage };
+
+const IMAGES = new Set<string>(IMAGE_EXTENSIONS);
+const VIDEOS = new Set<string>(VIDEO_EXTENSIONS);
+/** Names of a first line that is a heading and not a path. */
+const HEADINGS = new Set(['source', 'sources', 'path', 'paths', 'file', 'files', 'filename', 'image', 'images', 'url']);
+
+/** @throws UserError 'missing-source' when it is not there or holds no picture and no video */
+export async function listSources(source: SourceInput): Promise<Origin[]> {
+  if (typeof source === 'number') return fromText(String(source));
+  if (typeof source === 'string') return source === '-' ? fromStandardInput() : fromText(source);
+  if (source instanceof Uint8Array) return [{ kind: 'bytes', path: 'image', bytes: source }];
+  if ('width' in source) return [{ kind: 'pixels', path: 'image', image: checkPixels(source) }];
+  const lists = await Promise.all(source.map((one) => listSources(one)));
+  return numberUnnamed(lists.flat());
+}
+
+/** Pictures without a name of their own in a list: image0, image1 … */
+function numberUnnamed(origins: Origin[]): Origin[] {
+  return origins.map((o, i) => (o.kind === 'bytes' || o.kind === 'pixels' ? { ...o, path: `image${i}` } : o));
+}
+
+function checkPixels(image: RgbImage): RgbImage {
+  const { width, height, data } = image;
+  if (Number.isInteger(width) && Number.isInteger(height) && width > 0 && data?.length === width * height * 3)
+    return image;
+  throw new UserError(
+    'bad-pixels',
+    `pixels must be width x height x 3 bytes of RGB; got ${data?.length} for ${width}x${height}`,
+  );
+}
+
+function fromText(text: string): Origin[] {
+  const single = singleOf(text);
+  if (single) return [single];
+  const info = statSync(text, { throwIfNoEntry: false });
+  if (info?.isDirectory()) return fromFolder(text);
+  if (info) return isList(text) ? fromList(text) : [fileOrigin(text)];
+  if (isGlob(text)) {
+    const files = glob(text).filter(isMedia);
+    if (files.length) return files.map(fileOrigin);
+    throw new UserError(
+      'missing-source',
+      `no picture and no video matches '${text}'`,
+      `the working folder is ${resolve()}`,
+    );
+  }
+  throw new UserError('missing-source', `source '${text}' does not exist`, `looked for ${resolve(text)}`);
+}
+
+/** Sources that are recognised by their form alone. */
+function singleOf(text: string): Origin | undefined {
+  if (/^\d{1,3}$/.test(text) && !existsSync(text)) return { kind: 'camera', path: text, index: Number(text) };
+  if (/^(rtsps?|rtmps?|srt|udp|tcp):\/\//i.test(text)) return { kind: 'stream', path: text };
+  if (!isUrl(text)) return undefined;
+  const { hostname, pathname } = new URL(text);
+  if (/(^|\.)(youtube\.com|youtu\.be)$/i.test(hostname)) {
+    throw new UserError('no-youtube', 'videos of YouTube cannot be opened directly', 'download the video first');
+  }
+  const extension = extensionOf(pathname);
+  if (extension === 'm3u8' || extension === 'mjpg') return { kind: 'stream', path: text };
+  return { kind: VIDEOS.has(extension) ? 'video' : 'url', path: text };
+}
+
+function fromFolder(folder: string): Origin[] {
+  const entries = readdirSync(folder, { withFileTypes: true });
+  const files = entries.filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.') && isMedia(entry.name));
+  if (files.length) {
+    return files
+      .map((entry) => join(folder, entry.name))
+      .sort()
+      .map(fileOrigin);
+  }
+  const deeper = entries.some((entry) => entry.isDirectory());
+  const hint = deeper
+    ? `for its subfolders: source='${join(folder, '**', '*.jpg')}'`
+    : `pictures end in ${IMAGE_EXTENSIONS.join(', ')}`;
+  throw new UserError('missing-source', `folder '${folder}' holds no picture and no video`, hint);
+}
+
+/** A list may name anything but another list. Missing files are found out, and named, when they are opened. */
+function fromList(list: string): Origin[] {
+  const names = listNames(readFileSync(list, 'utf8'), extensionOf(list) === 'csv');
+  if (names.length === 0)
+    throw new UserError('missing-source', `list '${list}' is empty`, 'write one path or URL a line');
+  return names.flatMap((name) => fromListed(name, dirname(list)));
+}
+
+function fromListed(name: string, folder: string): Origin[] {
+  const single = singleOf(name);
+  if (single && single.kind !== 'camera') return [single];
+  const path = existsSync(name) || isAbsolute(name) ? name : join(folder, name);
+  if (!existsSync(path)) return isGlob(name) ? glob(path).filter(isMedia).map(fileOrigin) : [fileOrigin(name)];
+  if (statSync(path).isDirectory()) return fromFolder(path);
+  if (!isList(path)) return [fileOrigin(path)];
+  throw new UserError('nested-list', `'${path}' is a list inside a list`, 'name its files instead');
+}
+
+/** Lines of a list; of a .csv the first column. Blank lines, comments and a heading are left out. */
+function listNames(text: string, csv: boolean): string[] {
+  const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
+  const cells = lines.map((line) => (csv ? firstCell(line) : line).trim());
+  const names = cells.filter((cell) => cell && !cell.startsWith('#'));
+  return csv && names[0] && HEADINGS.has(names[0].toLowerCase()) ? names.slice(1) : names;
+}
+
+function firstCell(line: string): string {
+  const quoted = /^\s*"((?:[^"]|"")*)"/.exec(line);
+  return quoted ? quoted[1].replaceAll('""', '"') : line.split(/[,;\t]/)[0];
+}
+
+/** A picture, or names one a line (`ls *.jpg | yolo predict source=-`). */
+async function fromStandardInput(): Promise<Origin[]> {
+  if (process.stdin.isTTY) {
+    throw new UserError('missing-source', 'source=- reads a picture from standard input, and nothing is piped into it');
+  }
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  const bytes = Buffer.concat(chunks);
+  if (bytes.length === 0) throw new UserError('missing-source', 'standard input is empty', 'pipe a picture into it');
+  if (!looksLikeText(bytes)) return [{ kind: 'bytes', path: 'stdin', bytes }];
+  return listNames(bytes.toString('utf8'), false).flatMap((name) => fromListed(name, '.'));
+}
+
+function looksLikeText(bytes: Buffer): boolean {
+  return bytes.subarray(0, 4096).every((b) => b === 9 || b === 10 || b === 13 || b >= 32) && !bytes.includes('<svg');
+}
+
+function fileOrigin(path: string): Origin {
+  return { kind: VIDEOS.has(extensionOf(path)) ? 'video' : 'image', path };
+}
+
+function isMedia(path: string): boolean {
+  const extension = extensionOf(path);
+  return IMAGES.has(extension) || VIDEOS.has(extension);
+}
+
+function isList(path: string): boolean {
+  return ['txt', 'csv'].includes(extensionOf(path));
+}
+
+function extensionOf(path: string): string {
+  return extname(basename(path)).slice(1).toLowerCase();
+}

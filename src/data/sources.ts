@@ -1,0 +1,152 @@
+/**
+ * Opens sources one after the other and hands out their pictures and frames. The next pictures are decoded while the
+ * consumer works on the last one; a picture that can't be read is handed out as a failure, and the next one follows.
+ */
+import { messageOf, UserError } from '../core/errors.js';
+import type { RgbImage } from '../core/types.js';
+import { fetchBytes } from '../io/fetch.js';
+import { decodeFrames, decodeImage, readImageSize } from '../io/image.js';
+import { readVideo, webcamArguments } from '../io/video.js';
+import type { Origin } from './source-list.js';
+
+/** What the frames of one video, animation or stream share. */
+export interface Moving {
+  kind: 'video' | 'animation' | 'stream';
+  /** Frames a second of what is handed out. */
+  fps: number;
+  /** Expected number of frames that are handed out; undefined for a stream. */
+  frames?: number;
+}
+
+export interface Frame {
+  path: string;
+  /** Place of its source in the list, from 0. */
+  source: number;
+  image: RgbImage;
+  /** Of a moving source: number of this frame in it, from 0; skipped frames (`stride`) count. */
+  frame?: number;
+  moving?: Moving;
+}
+
+export interface Failure {
+  path: string;
+  source: number;
+  /** Why it can't be read; names the file. */
+  error: UserError;
+}
+
+export interface SourceOptions {
+  /** Every n-th frame of videos. Default: 1. */
+  stride?: number;
+  /** Pictures that are decoded ahead. Default: 2. */
+  ahead?: number;
+}
+
+/** For an animation that doesn't say; what browsers take. */
+const ANIMATION_FPS = 10;
+/** While pictures are this large, only one is decoded ahead. */
+const LARGE_PIXELS = 25_000_000;
+
+type Opened = { image: RgbImage } | { frames: () => AsyncGenerator<RgbImage>; moving: Moving } | { error: UserError };
+
+/** Pictures and frames of all sources, in order. */
+export async function* readSources(
+  origins: readonly Origin[],
+  { stride = 1, ahead = 2 }: SourceOptions = {},
+): AsyncGenerator<Frame | Failure> {
+  const opening = new Map<number, Promise<Opened>>();
+  let large = false;
+  for (let source = 0; source < origins.length; source++) {
+    const last = Math.min(source + (large ? 1 : ahead), origins.length - 1);
+    for (let i = source; i <= last; i++) if (!opening.has(i)) opening.set(i, open(origins[i], stride));
+    const opened = await (opening.get(source) as Promise<Opened>);
+    opening.delete(source);
+    const { path } = origins[source];
+    if ('error' in opened) yield { path, source, error: opened.error };
+    else if ('image' in opened) {
+      large = opened.image.width * opened.image.height > LARGE_PIXELS;
+      yield { path, source, image: opened.image };
+    } else yield* movingFrames(opened, path, source, stride);
+  }
+}
+
+async function* movingFrames(
+  { frames, moving }: { frames: () => AsyncGenerator<RgbImage>; moving: Moving },
+  path: string,
+  source: number,
+  stride: number,
+): AsyncGenerator<Frame | Failure> {
+  let frame = 0;
+  try {
+    for await (const image of frames()) {
+      yield { path, source, image, frame, moving };
+      frame += stride;
+    }
+  } catch (error) {
+    yield { path, source, error: failure(path, error) };
+  }
+}
+
+/** Never rejects: what goes wrong is part of the answer. Moving sources start when their first frame is asked for. */
+async function open(origin: Origin, stride: number): Promise<Opened> {
+  const { kind, path } = origin;
+  try {
+    if (kind === 'pixels') return { image: origin.image };
+    if (kind === 'camera') return video(webcamArguments(origin.index), 'stream', stride);
+    if (kind === 'stream') return video(path, 'stream', stride);
+    if (kind === 'video') return video(path, 'video', stride);
+    if (kind === 'image') return await openImage(path, path, stride);
+    if (kind === 'bytes') return await openImage(origin.bytes, path, stride);
+    return await openUrl(path, stride);
+  } catch (error) {
+    return { error: failure(path, error) };
+  }
+}
+
+async function openUrl(url: string, stride: number): Promise<Opened> {
+  const { data, contentType } = await fetchBytes(url);
+  if (contentType?.startsWith('video/')) return video(url, 'video', stride);
+  return openImage(data, url, stride);
+}
+
+async function openImage(source: string | Uint8Array, name: string, stride: number): Promise<Opened> {
+  if (mayMove(source)) {
+    const { frames, fps = ANIMATION_FPS } = await readImageSize(source, { name });
+    if (frames > 1) {
+      const moving: Moving = { kind: 'animation', fps: fps / stride, frames: Math.ceil(frames / stride) };
+      return { frames: () => everyNth(decodeFrames(source, { name }), stride), moving };
+    }
+  }
+  return { image: await decodeImage(source, { name }) };
+}
+
+/** Only GIF and WebP are animated; asking every JPEG for its frames would cost a look into each file. */
+function mayMove(source: string | Uint8Array): boolean {
+  if (typeof source === 'string') return /\.(gif|webp)$/i.test(source);
+  const start = Buffer.from(source.subarray(0, 12)).toString('latin1');
+  return start.startsWith('GIF8') || start.slice(8) === 'WEBP';
+}
+
+async function* everyNth(frames: AsyncGenerator<RgbImage>, stride: number): AsyncGenerator<RgbImage> {
+  let i = 0;
+  for await (const frame of frames) if (i++ % stride === 0) yield frame;
+}
+
+function video(input: string | string[], kind: 'video' | 'stream', stride: number): Opened {
+  const moving: Moving = { kind, fps: 25 / stride };
+  const frames = (): AsyncGenerator<RgbImage> =>
+    readVideo(input, {
+      stride,
+      live: kind === 'stream',
+      onInfo(info) {
+        moving.fps = info.fps / stride;
+        if (info.frames !== undefined && kind === 'video') moving.frames = Math.ceil(info.frames / stride);
+      },
+    });
+  return { frames, moving };
+}
+
+function failure(path: string, error: unknown): UserError {
+  if (error instanceof UserError) return error;
+  return new UserError('broken-image', `${path} can't be read: ${messageOf(error)}`, undefined, 1);
+}
