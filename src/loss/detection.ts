@@ -1,0 +1,162 @@
+/**
+ * The loss of YOLOv8: CIoU and distribution focal loss over positive anchors, binary cross-entropy over all anchors and
+ * classes against soft targets. Every term is divided by the sum of the target scores, at least 1 (the post that this
+ * project follows divides by the number of positives; the published weights were trained so).
+ * Pure: it runs eagerly and inside the graph compiler, and differentiates by tfjs' tape.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { type Anchors, anchorsOf, expectedDistances, type HeadOutput, REG_MAX } from '../nn/head.js';
+import { stopGradient } from '../nn/ops.js';
+import { ciou, type Sides } from './ciou.js';
+import { bins, dfl } from './dfl.js';
+import { type Assignment, assign, type Labels, offsets } from './tal.js';
+
+export type { Labels } from './tal.js';
+
+/** tfjs types the last argument of a customGrad as a tensor; it is this. */
+type Save = (tensors: tf.Tensor[]) => void;
+
+/** Weight of each term. */
+export interface LossGains {
+  box: number;
+  cls: number;
+  dfl: number;
+}
+
+export interface LossOptions {
+  gains: LossGains;
+  /** [K] weight of each class in the class term (class-weights.ts); none: all 1. */
+  classWeights?: ArrayLike<number>;
+}
+
+export interface Loss {
+  /** Scalar, B times the sum of `items`: what is differentiated. */
+  total: tf.Scalar;
+  /** [3] box, cls, dfl with their gains: what is printed. */
+  items: tf.Tensor1D;
+}
+
+/** Positive anchors as rows, N = B·S of them; those that a slot lacks have weight 0. */
+type Positives = {
+  /** [N] int32 index into [B·A] */
+  rows: tf.Tensor1D;
+  /** [N] int32 class of the label */
+  classes: tf.Tensor1D;
+  /** [N] target score · share, over the sum of all target scores */
+  weights: tf.Tensor1D;
+  /** Anchor points and true boxes in grid units, [N, 1] each */
+  x: tf.Tensor;
+  y: tf.Tensor;
+  truth: Sides;
+};
+
+/**
+ * @param head what the network gives in training mode
+ * @param labels padded to M ≥ 1 a picture; a batch without any is legal
+ */
+export function detectionLoss(head: HeadOutput, labels: Labels, { gains, classWeights }: LossOptions): Loss {
+  const [b, a] = head.boxes.shape;
+  const anchors = anchorsOf(head.levels, head.strides);
+  const { positives, total } = stopGradient(() => tf.tidy(() => targets(head, labels, anchors)));
+  const { box, dfl: spread } = positiveLosses(tf.reshape(head.boxes, [b * a, 4 * REG_MAX]), positives);
+  const cls = classLoss(head.scores, positives, total, classWeights);
+  const items = tf.concat([
+    tf.reshape(tf.mul(box, gains.box), [1]),
+    tf.reshape(tf.mul(cls, gains.cls), [1]),
+    tf.reshape(tf.mul(spread, gains.dfl), [1]),
+  ]) as tf.Tensor1D;
+  return { total: tf.mul(tf.sum(items), b) as tf.Scalar, items };
+}
+
+function targets(head: HeadOutput, labels: Labels, anchors: Anchors) {
+  const [b, a] = head.boxes.shape;
+  const points = tf.tensor2d(anchors.points, [a, 2]);
+  const strides = tf.tensor2d(anchors.strides, [a, 1]);
+  const [leftTop, rightBottom] = tf.split(tf.reshape(expectedDistances(head.boxes), [b, a, 4]), 2, -1);
+  const boxesPx = tf.mul(tf.concat([tf.sub(points, leftTop), tf.add(points, rightBottom)], -1), strides); // [B, A, 4]
+  const assignment = assign({ boxesPx, scores: head.scores, points: tf.mul(points, strides) }, labels);
+  return asRows(assignment, labels, points, strides);
+}
+
+/** The assignment's slots as rows over the whole batch. @returns them and the sum of the target scores, at least 1 */
+function asRows(
+  { anchors, labels: label, share, score }: Assignment,
+  labels: Labels,
+  points: tf.Tensor,
+  strides: tf.Tensor,
+) {
+  const [b, m] = labels.mask.shape;
+  const a = points.shape[0];
+  const rows = tf.reshape(tf.add(anchors, offsets(b, a)), [-1]) as tf.Tensor1D;
+  const labelRows = tf.reshape(tf.add(label, offsets(b, m)), [-1]) as tf.Tensor1D;
+  const inPicture = tf.reshape(anchors, [-1]) as tf.Tensor1D;
+  const [x, y] = tf.split(tf.gather(points, inPicture), 2, 1);
+  const boxesGrid = tf.div(tf.gather(tf.reshape(labels.boxesPx, [-1, 4]), labelRows), tf.gather(strides, inPicture));
+  const [x1, y1, x2, y2] = tf.split(boxesGrid, 4, 1);
+  const scores = tf.reshape(tf.mul(share, score), [-1]);
+  const total = tf.maximum(tf.sum(scores), 1);
+  const classes = tf.gather(tf.reshape(labels.classes, [-1]), labelRows) as tf.Tensor1D;
+  const positives: Positives = { rows, classes, weights: tf.div(scores, total), x, y, truth: { x1, y1, x2, y2 } };
+  return { positives, total };
+}
+
+/** @param boxes [B·A, 4R] logits @returns both terms over the positives, without gains */
+function positiveLosses(
+  boxes: tf.Tensor,
+  { rows, weights, x, y, truth }: Positives,
+): { box: tf.Tensor; dfl: tf.Tensor } {
+  const n = rows.size;
+  const logP = tf.logSoftmax(tf.reshape(gatherRows(boxes, rows), [-1, REG_MAX])); // [4N, R]
+  const expected = tf.matMul(tf.exp(logP) as tf.Tensor2D, tf.reshape(bins(), [REG_MAX, 1]) as tf.Tensor2D); // [4N, 1]
+  const [left, top, right, bottom] = tf.split(tf.reshape(expected, [n, 4]), 4, 1);
+  const predicted = { x1: tf.sub(x, left), y1: tf.sub(y, top), x2: tf.add(x, right), y2: tf.add(y, bottom) };
+  const far = tf.sub(1, tf.reshape(ciou(predicted, truth), [n]));
+  const distances = tf.concat([tf.sub(x, truth.x1), tf.sub(y, truth.y1), tf.sub(truth.x2, x), tf.sub(truth.y2, y)], 1);
+  const spread = dfl(tf.reshape(logP, [n, 4, REG_MAX]), distances); // [N]
+  return { box: tf.sum(tf.mul(far, weights)), dfl: tf.sum(tf.mul(spread, weights)) };
+}
+
+/** Rows of x by index; the gradient puts them back in one op (tfjs' own transposes the whole of x twice). */
+function gatherRows(x: tf.Tensor, rows: tf.Tensor1D): tf.Tensor {
+  const gather = tf.customGrad((t, save) => {
+    (save as unknown as Save)([rows]);
+    const source = t as tf.Tensor;
+    return {
+      value: tf.gather(source, rows),
+      gradFunc: (dy: tf.Tensor, [index]: tf.Tensor[]) =>
+        tf.unsortedSegmentSum(dy, index as tf.Tensor1D, source.shape[0]),
+    };
+  });
+  return gather(x);
+}
+
+/**
+ * Binary cross-entropy with logits x against soft targets t, over all anchors and classes: Σ w (softplus(x) − x·t) / total.
+ * The targets are 0 but at positives, so the second part is a sum over those. Gradient: w (sigmoid(x) − t) / total.
+ */
+function classLoss(
+  scores: tf.Tensor3D,
+  { rows, classes, weights }: Positives,
+  total: tf.Tensor,
+  classWeights?: ArrayLike<number>,
+): tf.Tensor {
+  const [b, a, k] = scores.shape;
+  // Weight of each class over the total: what a logit's loss counts; [K], or [1] for all alike.
+  const w = stopGradient(() => tf.div(tf.tensor1d(Float32Array.from(classWeights ?? [1])), total));
+  const cells = tf.add(tf.mul(rows, tf.scalar(k, 'int32')), classes); // [N] into [B·A·K]
+  // The weights of positives are over the total already.
+  const t = classWeights ? tf.mul(weights, tf.gather(tf.mul(w, total), classes)) : weights; // [N]
+  const loss = tf.customGrad((logits, save) => {
+    const x = logits as tf.Tensor;
+    (save as unknown as Save)([x, w, cells, t]);
+    const everywhere = tf.sum(tf.mul(tf.sum(tf.softplus(x), [0, 1]), w));
+    const atPositives = tf.sum(tf.mul(tf.gather(tf.reshape(x, [-1]), cells), t));
+    const gradFunc = (dy: tf.Tensor, saved: tf.Tensor[]): tf.Tensor => {
+      const [x, w, cells, t] = saved;
+      const dense = tf.unsortedSegmentSum(tf.mul(t, dy), cells as tf.Tensor1D, b * a * k);
+      return tf.sub(tf.mul(tf.sigmoid(x), tf.mul(w, dy)), tf.reshape(dense, [b, a, k]));
+    };
+    return { value: tf.sub(everywhere, atPositives), gradFunc };
+  });
+  return loss(scores);
+}

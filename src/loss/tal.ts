@@ -1,0 +1,176 @@
+/**
+ * Task-aligned assignment (Feng et al. 2021, "TOOD: Task-aligned One-stage Object Detection"): which anchors should find
+ * which label, and how sure of it they should be. No gradient runs through it.
+ *
+ * The result is sparse: S = 10·M slots a picture, the best anchors of each label, rather than arrays over all anchors.
+ * An anchor that several labels claim stands in several slots, each with its share, and all of them name the label that
+ * gets it. So losses over positives touch S rows instead of A, and every shape is known beforehand.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { stopGradient } from '../nn/ops.js';
+import { ciou, sidesOf } from './ciou.js';
+
+/** Positive anchors a label may have. */
+export const TOP_K = 10;
+/** metric = score^α · CIoU^β */
+const ALPHA = 0.5;
+/** Only for the test which anchors a label holds, a side shorter than this is widened to it, in pixels. */
+const SHORTEST_SIDE = 16;
+/** Pairs (label, anchor) that are looked at in one go: bounds memory to some 64 MB an intermediate result. */
+const PAIRS_AT_ONCE = 1 << 24;
+
+export interface Labels {
+  /** [B, M, 4] xyxy, pixels of the network's input. */
+  boxesPx: tf.Tensor;
+  /** [B, M] int32. */
+  classes: tf.Tensor;
+  /** [B, M] 1 where there is a label, 0 where there is padding. */
+  mask: tf.Tensor;
+}
+
+export interface Predictions {
+  /** [B, A, 4] xyxy, pixels. */
+  boxesPx: tf.Tensor;
+  /** [B, A, K] logits. */
+  scores: tf.Tensor;
+  /** [A, 2] anchor points, pixels. */
+  points: tf.Tensor;
+}
+
+export type Assignment = {
+  /** [B, S] int32: index of the slot's anchor in its picture. */
+  anchors: tf.Tensor;
+  /** [B, S] int32: index of the label that the anchor is to find. */
+  labels: tf.Tensor;
+  /** [B, S] 1 / number of slots with this anchor; 0 where the slot has no positive anchor. */
+  share: tf.Tensor;
+  /** [B, S] score that the anchor should have for its label's class, 0..1. */
+  score: tf.Tensor;
+};
+
+/** Assigns anchors to labels. Batches too large for one go are taken in parts. */
+export function assign(predictions: Predictions, labels: Labels): Assignment {
+  const [b, m] = labels.mask.shape;
+  const a = predictions.points.shape[0];
+  const atOnce = Math.max(1, Math.min(b, Math.floor(PAIRS_AT_ONCE / (m * a))));
+  return stopGradient(() =>
+    tf.tidy(() => {
+      const parts: Assignment[] = [];
+      for (let from = 0; from < b; from += atOnce) {
+        const count = Math.min(atOnce, b - from);
+        const part = (t: tf.Tensor) => (count === b ? t : tf.slice(t, [from], [count]));
+        const { boxesPx, scores, points } = predictions;
+        parts.push(
+          assignPart(
+            { boxesPx: part(boxesPx), scores: part(scores), points },
+            { boxesPx: part(labels.boxesPx), classes: part(labels.classes), mask: part(labels.mask) },
+          ),
+        );
+      }
+      const joined = (key: keyof Assignment) =>
+        parts.length === 1 ? parts[0][key] : tf.concat(parts.map((p) => p[key]));
+      return { anchors: joined('anchors'), labels: joined('labels'), share: joined('share'), score: joined('score') };
+    }),
+  );
+}
+
+function assignPart(predictions: Predictions, labels: Labels): Assignment {
+  const [b, m] = labels.mask.shape;
+  const [, a, k] = predictions.scores.shape;
+  const overlap = overlaps(predictions, labels); // [B, M, A] 0..1, 0 outside of the label
+  const metric = tf.mul(labelScores(predictions.scores, labels.classes), sixthPower(overlap)); // [B, M, A]
+  const best = tf.topk(metric, Math.min(TOP_K, a)); // [B, M, 10]
+  const s = m * Math.min(TOP_K, a);
+  const anchors = tf.reshape(best.indices, [b, s]);
+  const positive = tf.reshape(tf.cast(tf.greater(best.values, 0), 'float32'), [b, s]);
+
+  // Claims on each slot's anchor, counted over all labels.
+  const flat = tf.add(anchors, offsets(b, a)); // [B, S] into [B·A]
+  const claims = tf.unsortedSegmentSum(tf.reshape(positive, [-1]), tf.reshape(flat, [-1]), b * a);
+  const claimed = tf.reshape(tf.gather(claims, tf.reshape(flat, [-1])), [b, s]);
+  const share = tf.div(positive, tf.maximum(claimed, 1));
+
+  // An anchor that several claim goes to the label with the highest CIoU of all that hold it, claimant or not.
+  const columns = tf.gather(overlap, anchors, 2, 1); // [B, M, S]
+  const contested = tf.greater(claimed, 1);
+  const own = tf.tensor2d(
+    Int32Array.from({ length: s }, (_, i) => Math.floor((i * m) / s)),
+    [1, s],
+    'int32',
+  );
+  const owner = tf.add(own, tf.zeros([b, s], 'int32'));
+  const label = tf.where(contested, tf.argMax(columns, 1), owner); // [B, S]
+  const isLabel = tf.cast(tf.equal(tf.expandDims(label, 1), labelIndex(m)), 'float32'); // [B, M, S]
+  const slotOverlap = tf.sum(tf.mul(columns, isLabel), 1); // [B, S]
+
+  const classOf = tf.gather(tf.reshape(labels.classes, [-1]), tf.reshape(tf.add(label, offsets(b, m)), [-1]));
+  const cell = tf.add(tf.mul(tf.reshape(flat, [-1]), tf.scalar(k, 'int32')), classOf); // [B·S] into [B·A·K]
+  const logits = tf.reshape(tf.gather(tf.reshape(predictions.scores, [-1]), cell), [b, s]);
+  const slotMetric = tf.mul(tf.mul(scorePower(logits), sixthPower(slotOverlap)), positive);
+
+  // Scores are scaled so that the best positive anchor of a label should reach that label's best CIoU.
+  const ofLabel = (x: tf.Tensor) => tf.max(tf.mul(tf.expandDims(tf.mul(x, positive), 1), isLabel), 2); // [B, M]
+  const scale = tf.div(ofLabel(slotOverlap), tf.add(ofLabel(slotMetric), 1e-9)); // [B, M]
+  const scaleOf = tf.sum(tf.mul(tf.expandDims(scale, 2), isLabel), 1); // [B, S]
+  return { anchors, labels: label, share, score: tf.mul(slotMetric, scaleOf) };
+}
+
+/** @returns [B, M, A] CIoU of each label with each anchor's box, at least 0; 0 where the anchor point isn't in the label */
+function overlaps({ boxesPx, points }: Predictions, labels: Labels): tf.Tensor {
+  const byAnchor = tf.split(tf.transpose(boxesPx, [0, 2, 1]), 4, 1); // 4 of [B, 1, A]
+  const [x1, y1, x2, y2] = byAnchor;
+  const truth = sidesOf(labels.boxesPx); // [B, M, 1]
+  const close = tf.relu(ciou({ x1, y1, x2, y2 }, truth, { differentiable: false }));
+  return tf.mul(close, tf.cast(holds(points, truth, labels.mask), 'float32'));
+}
+
+/** @returns [B, M, A] bool: is the anchor point strictly inside of the (widened) label? */
+function holds(points: tf.Tensor, { x1, y1, x2, y2 }: ReturnType<typeof sidesOf>, mask: tf.Tensor): tf.Tensor {
+  const [x, y] = tf.split(tf.transpose(points), 2, 0); // [1, A]
+  const short = (from: tf.Tensor, to: tf.Tensor) => tf.mul(tf.relu(tf.sub(SHORTEST_SIDE, tf.sub(to, from))), 0.5);
+  const growX = short(x1, x2);
+  const growY = short(y1, y2);
+  // Padding holds nothing: its left side lies beyond every point.
+  const left = tf.add(tf.sub(x1, growX), tf.mul(tf.sub(1, tf.expandDims(mask, 2)), 1e9)); // [B, M, 1]
+  const withinX = tf.logicalAnd(tf.greater(x, left), tf.less(x, tf.add(x2, growX)));
+  const withinY = tf.logicalAnd(tf.greater(y, tf.sub(y1, growY)), tf.less(y, tf.add(y2, growY)));
+  return tf.logicalAnd(withinX, withinY);
+}
+
+/** @returns [B, M, A] score^α of each anchor for each label's class */
+function labelScores(scores: tf.Tensor, classes: tf.Tensor): tf.Tensor {
+  const [b, a, k] = scores.shape;
+  const m = classes.shape[1]!;
+  const rows = tf.reshape(tf.transpose(scores, [0, 2, 1]), [b * k, a]);
+  const wanted = tf.reshape(tf.add(classes, offsets(b, k)), [-1]);
+  const few = m < k; // the power is taken of whichever is less: rows of classes or of labels
+  return tf.reshape(few ? scorePower(tf.gather(rows, wanted)) : tf.gather(scorePower(rows), wanted), [b, m, a]);
+}
+
+function scorePower(logits: tf.Tensor): tf.Tensor {
+  return ALPHA === 0.5 ? tf.sqrt(tf.sigmoid(logits)) : tf.pow(tf.sigmoid(logits), ALPHA);
+}
+
+/** x^β, β = 6 */
+function sixthPower(x: tf.Tensor): tf.Tensor {
+  const square = tf.square(x);
+  return tf.mul(tf.mul(square, square), square);
+}
+
+/** [B, 1] int32: where each picture's part begins in an array that was flattened */
+export function offsets(b: number, step: number): tf.Tensor {
+  return tf.tensor2d(
+    Int32Array.from({ length: b }, (_, i) => i * step),
+    [b, 1],
+    'int32',
+  );
+}
+
+/** [1, M, 1] int32: 0..M−1 */
+function labelIndex(m: number): tf.Tensor {
+  return tf.tensor3d(
+    Int32Array.from({ length: m }, (_, i) => i),
+    [1, m, 1],
+    'int32',
+  );
+}
