@@ -1,0 +1,80 @@
+/** How much memory decoded pictures get, and from how far mosaic partners come. */
+import { mkdirSync, statfsSync } from 'node:fs';
+import { freemem } from 'node:os';
+import { log } from '../core/log.js';
+import { pictureCacheDir } from './disk-cache.js';
+import { loadedSize } from './training-pictures.js';
+
+/** Memory for decoded pictures without cache=ram. Changing it changes `window`, and with it the random draws. */
+const CACHE_BYTES = 256 * 2 ** 20;
+/** The window in pictures, as the reference has it: 8 batches, 1000 at most; here no fewer than 64. */
+const WINDOW_BATCHES = 8;
+const WINDOW_MOST = 1000;
+const WINDOW_LEAST = 64;
+/** A window must hold at least this many pictures, however large they are. */
+const SLOTS_LEAST = 32;
+/** cache=ram may take this part of the memory that is free. */
+const FREE_PART = 0.8;
+
+export type CacheMode = false | 'ram' | 'disk';
+
+export interface CachePlan {
+  slots: number;
+  slotBytes: number;
+  /** Depends on the settings and the data alone, not on the machine or the number of workers. */
+  window: number;
+  diskFolder?: string;
+}
+
+export interface CacheRequest {
+  /** [N, 2] width, height of the original pictures. */
+  sizes: Int32Array;
+  imgsz: number;
+  batch: number;
+  /** Pictures that all workers together hold at a time. */
+  pinned: number;
+  cache: CacheMode;
+}
+
+export function planCache({ sizes, imgsz, batch, pinned, cache }: CacheRequest): CachePlan {
+  const n = sizes.length / 2;
+  let [slotBytes, total] = [0, 0];
+  for (let i = 0; i < n; i++) {
+    const { width, height } = loadedSize(sizes[2 * i], sizes[2 * i + 1], imgsz);
+    slotBytes = Math.max(slotBytes, width * height * 3);
+    total += width * height * 3;
+  }
+  const room = Math.max(SLOTS_LEAST, Math.floor(CACHE_BYTES / slotBytes));
+  const window = Math.min(n, room, WINDOW_MOST, Math.max(WINDOW_LEAST, WINDOW_BATCHES * batch));
+  const slots = cache === 'ram' && fitsMemory(n, total) ? n : Math.min(n, room + pinned);
+  const diskFolder = cache === 'disk' && fitsDisk(n, total) ? pictureCacheDir() : undefined;
+  return { slots, slotBytes, window, diskFolder };
+}
+
+function fitsMemory(n: number, bytes: number): boolean {
+  const free = process.availableMemory?.() ?? freemem();
+  return fits('ram', 'memory', n, bytes, free * FREE_PART);
+}
+
+function fitsDisk(n: number, bytes: number): boolean {
+  try {
+    mkdirSync(pictureCacheDir(), { recursive: true });
+    const { bavail, bsize } = statfsSync(pictureCacheDir());
+    return fits('disk', `disk space in ${pictureCacheDir()}`, n, bytes, bavail * bsize * FREE_PART);
+  } catch (error) {
+    log.warn(`cache=disk: ${pictureCacheDir()} can't be used (${error}); pictures are decoded anew in each epoch`);
+    return false;
+  }
+}
+
+function fits(mode: string, what: string, n: number, bytes: number, free: number): boolean {
+  const size = (b: number): string => `${(b / 1e9).toFixed(b < 1e8 ? 3 : 1)} GB`;
+  if (bytes <= free) {
+    log.info(`cache=${mode}: ${n} pictures, ${size(bytes)} of ${what}`);
+    return true;
+  }
+  log.warn(
+    `cache=${mode}: ${n} pictures need ${size(bytes)} of ${what}, ${size(free)} can be had; they are decoded anew in each epoch`,
+  );
+  return false;
+}

@@ -1,0 +1,57 @@
+/**
+ * cache=disk: decoded and resized pictures as raw files in the per-user cache, never beside the user's pictures. A file's
+ * name comes from the picture's path, size and time, so that a changed picture is decoded anew. A checksum at the end
+ * tells a file that a crash left half-written.
+ */
+import { createHash } from 'node:crypto';
+import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { threadId } from 'node:worker_threads';
+import { crc32 } from 'node:zlib';
+import { cacheDir } from '../core/cache-dir.js';
+
+const CHECKSUM_BYTES = 4;
+
+export function pictureCacheDir(): string {
+  return join(cacheDir(), 'pictures');
+}
+
+/** Where the picture at `path` would lie, resized to this size. */
+export function diskName(folder: string, path: string, width: number, height: number): string {
+  const { size, mtimeMs } = statSync(path);
+  const key = createHash('sha256').update(`${path}\n${size}\n${mtimeMs}\n${width}x${height}`).digest('hex');
+  return join(folder, key.slice(0, 2), `${key.slice(2, 34)}.rgb`);
+}
+
+/** Fills `out` from the file. @returns false when there is none or it is damaged */
+export function readPicture(file: string, out: Uint8Array): boolean {
+  let fd: number;
+  try {
+    fd = openSync(file, 'r');
+  } catch {
+    return false;
+  }
+  try {
+    const sum = Buffer.alloc(CHECKSUM_BYTES);
+    const whole = readSync(fd, out, 0, out.length, 0) === out.length;
+    return (
+      whole && readSync(fd, sum, 0, CHECKSUM_BYTES, out.length) === CHECKSUM_BYTES && sum.readUInt32LE() === crc32(out)
+    );
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Writes beside and renames; not flushed to the disk, which the checksum makes up for. A full disk is no error. */
+export function writePicture(file: string, data: Uint8Array): void {
+  const temporary = `${file}.${process.pid}-${threadId}.part`;
+  const sum = Buffer.alloc(CHECKSUM_BYTES);
+  sum.writeUInt32LE(crc32(data));
+  try {
+    mkdirSync(join(file, '..'), { recursive: true });
+    writeFileSync(temporary, Buffer.concat([data, sum]));
+    renameSync(temporary, file);
+  } catch {
+    rmSync(temporary, { force: true });
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Which picture stands where in an epoch, and of what shape each batch is: a function of the settings, the seed and the
+ * epoch, so that every worker comes to the same plan on its own and a run can go on in the middle.
+ */
+import { rng } from '../core/rng.js';
+
+export interface PlanSettings {
+  /** Pixels; a multiple of 32. */
+  imgsz: number;
+  batch: number;
+  seed: number;
+  /** Batches of pictures of like aspect, as large as they need to be; no mosaic. */
+  rect: boolean;
+  /** Each batch is resized to a multiple of 32 out of imgsz·(1 ± this). */
+  multiScale: number;
+}
+
+export interface BatchPlan {
+  /** Position of its first picture in the order. */
+  start: number;
+  count: number;
+  /** What is composed, pixels. */
+  width: number;
+  height: number;
+  /** What it is then resized to. */
+  outWidth: number;
+  outHeight: number;
+}
+
+export interface EpochPlan {
+  /** Position → index of the picture. */
+  order: Int32Array;
+  /** Index of the picture → position. */
+  positionOf: Int32Array;
+  batches: BatchPlan[];
+}
+
+/** What the last key of a random stream stands for, so that streams of one epoch differ. Pictures use their index. */
+const ORDER = 2 ** 40;
+const SCALES = 2 ** 41;
+const STRIDE = 32;
+
+/** @param sizes width, height of every picture, [N, 2] */
+export function planEpoch(settings: PlanSettings, sizes: Int32Array, epoch: number): EpochPlan {
+  const { seed, batch, rect } = settings;
+  const n = sizes.length / 2;
+  const random = rng(seed, epoch, ORDER);
+  const order = rect
+    ? groupByAspect(sizes, batch, random)
+    : random.shuffle(Int32Array.from({ length: n }, (_, i) => i));
+  const positionOf = new Int32Array(n);
+  order.forEach((index, position) => {
+    positionOf[index] = position;
+  });
+  const batches: BatchPlan[] = [];
+  for (let start = 0; start < n; start += batch) {
+    const count = Math.min(batch, n - start);
+    const shape = rect ? rectShape(order.subarray(start, start + count), sizes, settings.imgsz) : undefined;
+    const [width, height] = shape ?? [settings.imgsz, settings.imgsz];
+    const [outWidth, outHeight] = scaledShape(settings, epoch, batches.length, width, height);
+    batches.push({ start, count, width, height, outWidth, outHeight });
+  }
+  return { order, positionOf, batches };
+}
+
+/** The most bytes that a picture of any batch can take. */
+export function largestPicture({ imgsz, multiScale }: PlanSettings): number {
+  const side = Math.max(imgsz, Math.ceil((imgsz * (1 + multiScale)) / STRIDE) * STRIDE);
+  return side * side * 3;
+}
+
+/** Pictures sorted by height over width, cut into batches; the batches (a last partial one stays last) are shuffled. */
+function groupByAspect(sizes: Int32Array, batch: number, random: ReturnType<typeof rng>): Int32Array {
+  const aspect = (i: number): number => sizes[2 * i + 1] / sizes[2 * i];
+  const sorted = Array.from({ length: sizes.length / 2 }, (_, i) => i).sort((a, b) => aspect(a) - aspect(b) || a - b);
+  const whole = Math.floor(sorted.length / batch);
+  const starts = random.shuffle(Array.from({ length: whole }, (_, i) => i * batch));
+  if (whole * batch < sorted.length) starts.push(whole * batch);
+  return Int32Array.from(starts.flatMap((start) => sorted.slice(start, start + batch)));
+}
+
+/** The smallest multiple of 32 that holds all pictures of a batch when their long sides are imgsz. */
+function rectShape(indices: Int32Array, sizes: Int32Array, imgsz: number): [width: number, height: number] {
+  let [low, high] = [Number.POSITIVE_INFINITY, 0];
+  for (const i of indices) {
+    low = Math.min(low, sizes[2 * i + 1] / sizes[2 * i]);
+    high = Math.max(high, sizes[2 * i + 1] / sizes[2 * i]);
+  }
+  const upTo = (part: number): number => Math.ceil((imgsz * part) / STRIDE) * STRIDE;
+  return [low > 1 ? upTo(1 / low) : upTo(1), high < 1 ? upTo(high) : upTo(1)];
+}
+
+function scaledShape(settings: PlanSettings, epoch: number, batch: number, width: number, height: number) {
+  const { imgsz, multiScale, seed } = settings;
+  if (!multiScale) return [width, height];
+  const low = Math.max(1, Math.ceil((imgsz * (1 - multiScale)) / STRIDE));
+  const high = Math.max(low, Math.floor((imgsz * (1 + multiScale)) / STRIDE));
+  const side = (low + rng(seed, epoch, SCALES, batch).int(high - low + 1)) * STRIDE;
+  const factor = side / Math.max(width, height);
+  return [width, height].map((v) => Math.ceil((v * factor) / STRIDE) * STRIDE);
+}
+
+/**
+ * From where in the epoch's order the partners of a mosaic are drawn: the `window` latest positions, at the epoch's start
+ * the first ones. Pictures are thus needed within a stretch of the epoch and then no more.
+ * @returns first position and number of positions
+ */
+export function partnerWindow(position: number, n: number, window: number): [start: number, count: number] {
+  const count = Math.min(window, n);
+  return [Math.max(0, Math.min(position - count + 1, n - count)), count];
+}

@@ -1,0 +1,12 @@
+/** A thread that prepares training pictures for loader.ts. */
+import { parentPort, workerData } from 'node:worker_threads';
+import { setImageThreads } from '../io/image.js';
+import { Producer, type ProducerSetup, type ToProducer } from './producer.js';
+
+// One picture is one thread's work: the other cores have their own, or train.
+setImageThreads(1);
+const producer = new Producer(workerData as ProducerSetup, (message) => parentPort?.postMessage(message));
+parentPort?.on('message', (message: ToProducer | 'close') => {
+  if (message === 'close') parentPort?.close();
+  else producer.receive(message);
+});

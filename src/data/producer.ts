@@ -1,0 +1,127 @@
+/**
+ * Takes pictures of an epoch one after the other, composes them into the batches' shared memory and says so. Several
+ * producers, each in its thread, share the work by counting up one shared number; with workers=0 there is one, in the
+ * main thread. While one picture is composed the next one's sources are being decoded.
+ */
+import { messageOf, UserError } from '../core/errors.js';
+import { largestPicture } from './epoch-plan.js';
+import { type Started, TrainingPictures, type TrainingSet } from './training-pictures.js';
+
+/** Words of a run's control block: the next position to be taken, and whether to stop. */
+export const NEXT = 0;
+export const STOP = 1;
+export const CONTROL_WORDS = 2;
+
+/** What a producer needs: sent to a worker once. */
+export interface ProducerSetup {
+  set: TrainingSet;
+  /** Batch b lies in part b mod depth: [depth, batch, largest picture] bytes. */
+  ring: SharedArrayBuffer;
+  depth: number;
+}
+
+export type ToProducer =
+  | { type: 'run'; run: number; epoch: number; mosaic: boolean; control: Int32Array; room: number }
+  /** Batches below this number have room. */
+  | { type: 'room'; run: number; room: number };
+
+export type FromProducer =
+  | { type: 'picture'; run: number; position: number; labels: Float32Array }
+  | { type: 'failed'; run: number; error: ThrownThere }
+  | { type: 'ended'; run: number };
+
+/** An error on its way from a thread. */
+export interface ThrownThere {
+  message: string;
+  stack?: string;
+  user?: { code: string; hint?: string; exitCode: 1 | 2 };
+}
+
+interface Taken extends Started {
+  position: number;
+}
+
+export class Producer {
+  private readonly pictures: TrainingPictures;
+  private run = -1;
+  private room = 0;
+  private wake: () => void = () => {};
+  private work: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly setup: ProducerSetup,
+    private readonly send: (message: FromProducer) => void,
+  ) {
+    this.pictures = new TrainingPictures(setup.set);
+  }
+
+  receive(message: ToProducer): void {
+    if (message.type === 'run') this.work = this.work.then(() => this.produce(message));
+    else if (message.run === this.run) {
+      this.room = message.room;
+      this.wake();
+    }
+  }
+
+  private async produce({ run, epoch, mosaic, control, room }: ToProducer & { type: 'run' }): Promise<void> {
+    this.run = run;
+    this.room = room;
+    const held: Taken[] = [];
+    const stopped = (): boolean => Atomics.load(control, STOP) !== 0;
+    try {
+      const plan = this.pictures.startEpoch(epoch, mosaic);
+      const take = (): void => {
+        const position = Atomics.add(control, NEXT, 1);
+        if (position < plan.order.length) held.push({ position, ...this.pictures.start(position) });
+      };
+      take();
+      while (held.length && !stopped()) {
+        take();
+        if (!(await this.hasRoom(held[0].position, stopped))) break;
+        await this.deliver(run, held.shift()!);
+      }
+    } catch (error) {
+      Atomics.store(control, STOP, 1);
+      this.send({ type: 'failed', run, error: packError(error) });
+    }
+    await Promise.all(held.map(({ sources }) => this.pictures.release(sources)));
+    this.send({ type: 'ended', run });
+  }
+
+  private async deliver(run: number, taken: Taken): Promise<void> {
+    const { set, ring, depth } = this.setup;
+    const number = Math.floor(taken.position / set.plan.batch);
+    const { start, outWidth, outHeight } = taken.batch;
+    const batchBytes = set.plan.batch * largestPicture(set.plan);
+    const bytes = outWidth * outHeight * 3;
+    const out = new Uint8Array(ring, (number % depth) * batchBytes + (taken.position - start) * bytes, bytes);
+    const labels = await this.pictures.finish(taken, out);
+    this.send({ type: 'picture', run, position: taken.position, labels });
+  }
+
+  /** Waits until the batch of this position may be written. @returns false when the run was stopped meanwhile */
+  private async hasRoom(position: number, stopped: () => boolean): Promise<boolean> {
+    const number = Math.floor(position / this.setup.set.plan.batch);
+    while (number >= this.room && !stopped()) {
+      await new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+    }
+    return !stopped();
+  }
+}
+
+export function packError(error: unknown): ThrownThere {
+  const message = messageOf(error);
+  if (error instanceof UserError) {
+    return { message, user: { code: error.code, hint: error.hint, exitCode: error.exitCode } };
+  }
+  return { message, stack: error instanceof Error ? error.stack : undefined };
+}
+
+export function unpackError({ message, stack, user }: ThrownThere): Error {
+  if (user) return new UserError(user.code, message, user.hint, user.exitCode);
+  const error = new Error(message);
+  if (stack) error.stack = stack;
+  return error;
+}
