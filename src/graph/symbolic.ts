@@ -202,6 +202,11 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
     return this.names.has(name) ? this.unique(base) : this.unique(name);
   }
 
+  /** Whether this tensor was made while tracing, rather than captured from another engine. */
+  owns(x: tf.TensorInfo): boolean {
+    return this.entries.has(x.dataId);
+  }
+
   private info(entry: Entry): tf.TensorInfo {
     const dataId = {};
     this.entries.set(dataId, entry);

@@ -66,6 +66,8 @@ export function trace<I extends Tree<tf.Tensor>>(
       const returned = fn(unflatten(specs, isSpec, leaves) as I);
       const tensors = flatten(returned, isTensor);
       for (const [path, tensor] of tensors) outputs.push({ name: path, ...backend.output(tensor, `out/${path}`) });
+      // tf.keep() carries values out of a gradient's function; here nothing but their nodes has to live on
+      for (const [, tensor] of tensors) if (tensor.kept && backend.owns(tensor)) tensor.dispose();
       const indices = tensors.map((_, i) => i);
       return unflatten(returned, isTensor, indices);
     });
