@@ -92,6 +92,30 @@ export async function readImageSize(source: ImageSource, options: DecodeOptions 
   });
 }
 
+/**
+ * Difference hash (Krawetz 2013) of 16 x 16 brightness steps: pictures that look the same, whatever their size and
+ * compression, differ in few of its 256 bits.
+ * @returns undefined for a picture without structure (one colour), which says nothing
+ */
+export async function imageFingerprint(path: string): Promise<Uint32Array | undefined> {
+  return guarded(path, {}, async () => {
+    const input = sharp(path, inputOptions({ acceptTruncated: true }))
+      .autoOrient()
+      .greyscale();
+    const grey = await input.resize(17, 16, { fit: 'fill' }).raw().toBuffer();
+    const bits = new Uint32Array(8);
+    let steps = 0;
+    for (let y = 0; y < 16; y++) {
+      for (let x = 0; x < 16; x++) {
+        const difference = grey[y * 17 + x + 1] - grey[y * 17 + x];
+        if (Math.abs(difference) > 1) steps++;
+        if (difference > 0) bits[y >> 1] |= 1 << (((y & 1) << 4) | x);
+      }
+    }
+    return steps < 24 ? undefined : bits;
+  });
+}
+
 /** Frames of an animated GIF or WebP, one after the other, a few decoded at a time. A still picture has one. */
 export async function* decodeFrames(source: ImageSource, options: DecodeOptions = {}): AsyncGenerator<RgbImage> {
   const { width, height, frames } = await readImageSize(source, options);

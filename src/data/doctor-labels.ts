@@ -1,0 +1,267 @@
+/** Mistakes that show in the labels: wrong units, class numbers from 1, boxes all alike, objects too small to be found. */
+import { existsSync, statSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import type { Split } from '../cfg/data-yaml.js';
+import type { Dataset, DatasetImage } from './dataset.js';
+import type { DoctorNote } from './doctor.js';
+import { formatFinding } from './finding.js';
+import { filesUnder } from './listing.js';
+
+/** A side under this many pixels at imgsz is hardly found: the finest grid has cells of 8. */
+const TINY = 4;
+/** Part of rows from which something is called a habit rather than a slip. */
+const MOST = 0.9;
+/** How far beyond the picture's edge a box may reach before it is told. */
+const BEYOND = 0.01;
+const EXAMPLES = 5;
+
+export function labelNotes(sets: Dataset[], imgsz: number): DoctorNote[] {
+  const perSet = sets.flatMap((set) => [
+    ...unitNotes(set),
+    ...shapeNotes(set),
+    ...sizeNotes(set, imgsz),
+    ...emptyNotes(set),
+  ]);
+  return [...perSet, ...classNotes(sets)];
+}
+
+/** Label files that belong to no picture. */
+export function strayLabels(set: Dataset): DoctorNote[] {
+  const known = new Set(set.images.map((image) => image.labelFile));
+  for (const { file } of set.findings) known.add(file);
+  const ownPictures = new Set(set.findings.map(({ file }) => basename(file).replace(/\.[^.]+$/, '')));
+  const folders = new Set(
+    [...known].map((file) => dirname(file)).filter((folder) => /labels/.test(folder) && existsSync(folder)),
+  );
+  const stray: string[] = [];
+  for (const folder of folders) {
+    for (const file of filesUnder(folder, (path) => path.endsWith('.txt'))) {
+      if (dirname(file) !== folder || known.has(file) || ownPictures.has(basename(file, '.txt'))) continue;
+      if (basename(file) !== 'classes.txt' && statSync(file).size > 0) stray.push(file);
+    }
+  }
+  if (!stray.length) return [];
+  return [
+    note(set, 'warning', 'label-without-image', stray.length, stray, {
+      message: `${stray.length} label files without a picture`,
+      meaning: 'their pictures are missing or called otherwise: those objects are not learnt',
+    }),
+  ];
+}
+
+function note(
+  set: Dataset | undefined,
+  level: DoctorNote['level'],
+  kind: string,
+  count: number,
+  examples: string[],
+  words: { message: string; meaning: string },
+): DoctorNote {
+  return {
+    level,
+    kind,
+    split: set?.split as Split | undefined,
+    count,
+    examples: examples.slice(0, EXAMPLES),
+    ...words,
+  };
+}
+
+/** Pixels instead of fractions; corners instead of centre and size; ids from 1. */
+function unitNotes(set: Dataset): DoctorNote[] {
+  const notes: DoctorNote[] = [];
+  const pixels = set.findings.filter((f) => f.kind === 'out-of-range' && /pixels/.test(f.message));
+  if (pixels.length)
+    notes.push(
+      note(set, 'harm', 'pixel-coordinates', pixels.length, pixels.map(formatFinding), {
+        message: `${pixels.length} label files seem to hold pixels`,
+        meaning:
+          'divide x and width by the width of the picture, y and height by its height (yolo convert does it for COCO and VOC)',
+      }),
+    );
+  const nc = set.names.length;
+  const over = set.findings.filter((f) => f.kind === 'bad-class' && f.message.startsWith(`class ${nc},`));
+  if (over.length && !used(set).has(0))
+    notes.push(
+      note(set, 'harm', 'classes-from-one', over.length, over.map(formatFinding), {
+        message: `class numbers run from 1 to ${nc}, none is 0`,
+        meaning: 'class numbers start at 0: subtract 1 from each, else every object is learnt under the wrong name',
+      }),
+    );
+  const rows = rowsOf(set);
+  const asCorners = rows.filter(([, cx, cy, w, h]) => w > cx && h > cy).length;
+  const outside = rows.filter((row) => reach(row) > 0.02).length;
+  if (rows.length >= 10 && asCorners > MOST * rows.length && outside > 0.3 * rows.length)
+    notes.push(
+      note(set, 'harm', 'corner-coordinates', asCorners, [], {
+        message: `${asCorners} of ${rows.length} rows look like x1 y1 x2 y2`,
+        meaning: 'rows must be centre x, centre y, width, height: convert them',
+      }),
+    );
+  return notes;
+}
+
+/** Boxes all alike, boxes as large as the picture, boxes beyond its edge, the same object labelled twice. */
+function shapeNotes(set: Dataset): DoctorNote[] {
+  const notes: DoctorNote[] = [];
+  const rows = rowsOf(set);
+  const kinds = new Set(rows.map(([, ...box]) => box.map((value) => value.toFixed(4)).join(' ')));
+  const whole = rows.filter(([, , , w, h]) => w > 0.98 && h > 0.98).length;
+  if (rows.length >= 10 && kinds.size === 1)
+    notes.push(
+      note(set, 'harm', 'identical-boxes', rows.length, [[...kinds][0]], {
+        message: `all ${rows.length} boxes are the same`,
+        meaning: 'a detector learns that place, not the objects: the labels were probably made by a faulty conversion',
+      }),
+    );
+  else if (rows.length >= 10 && whole > MOST * rows.length)
+    notes.push(
+      note(set, 'warning', 'whole-picture-boxes', whole, [], {
+        message: `${whole} of ${rows.length} boxes cover the whole picture`,
+        meaning: 'these look like labels of whole pictures; a detector needs boxes around objects',
+      }),
+    );
+  const beyond = where(set, (row) => reach(row) > BEYOND);
+  if (beyond.length)
+    notes.push(
+      note(set, 'warning', 'beyond-picture', beyond.length, beyond, {
+        message: `${beyond.length} boxes reach beyond their picture`,
+        meaning:
+          'they are cut at the edge; many of them mean that centre and size were mixed up or the picture was cropped later',
+      }),
+    );
+  const twice = set.images.flatMap((image) => repeated(image).map((text) => `${image.labelFile}: ${text}`));
+  if (twice.length)
+    notes.push(
+      note(set, 'warning', 'labelled-twice', twice.length, twice, {
+        message: `${twice.length} objects seem to be labelled twice`,
+        meaning:
+          'two boxes of one class lie on one another (IoU over 0.95): one of them can never be found and counts as missed',
+      }),
+    );
+  return notes;
+}
+
+function sizeNotes(set: Dataset, imgsz: number): DoctorNote[] {
+  const scale = ({ width, height }: DatasetImage): number => imgsz / Math.max(width, height);
+  const tiny = where(set, ([, , , w, h], image) => {
+    const s = scale(image);
+    return Math.min(w * image.width, h * image.height) * s < TINY;
+  });
+  if (!tiny.length) return [];
+  const part = tiny.length / Math.max(set.counts.instances, 1);
+  return [
+    note(set, part > 0.05 ? 'warning' : 'note', 'tiny-boxes', tiny.length, tiny, {
+      message: `${tiny.length} boxes are under ${TINY} pixels at imgsz=${imgsz} (${(100 * part).toFixed(1)} %)`,
+      meaning: 'they are hardly learnt at this size: raise imgsz or cut the pictures into tiles',
+    }),
+  ];
+}
+
+function emptyNotes(set: Dataset): DoctorNote[] {
+  const { images, missingLabels, instances, backgrounds } = set.counts;
+  if (!instances)
+    return [
+      note(set, 'harm', 'no-labels', images, [set.images[0].labelFile], {
+        message: `none of the ${images} pictures has a label`,
+        meaning: 'labels are looked for where the example says: /images/ becomes /labels/, the ending .txt',
+      }),
+    ];
+  if (!missingLabels) return [];
+  const many = missingLabels > 0.5 * images;
+  const without = set.images.filter((image) => !image.hasLabelFile).map((image) => image.path);
+  return [
+    note(set, many ? 'warning' : 'note', 'image-without-label', missingLabels, without, {
+      message: `${missingLabels} pictures without a label file (${backgrounds} without any object)`,
+      meaning: 'they count as background: the model learns that nothing is there; label them if that is wrong',
+    }),
+  ];
+}
+
+function classNotes(sets: Dataset[]): DoctorNote[] {
+  const train = sets.find((set) => set.split === 'train');
+  if (!train?.counts.instances) return [];
+  const notes: DoctorNote[] = [];
+  const { names } = train;
+  const inTrain = used(train);
+  for (const set of sets) {
+    const unlearnt = [...used(set)].filter((id) => !inTrain.has(id)).map((id) => names[id]);
+    if (set !== train && unlearnt.length)
+      notes.push(
+        note(set, 'harm', 'class-not-trained', unlearnt.length, unlearnt, {
+          message: `${unlearnt.length} classes occur in ${set.split} but never in train`,
+          meaning: 'they cannot be learnt and pull the mean down: move some of their pictures to train',
+        }),
+      );
+  }
+  const never = names.filter((_, id) => !inTrain.has(id));
+  const ids = [...inTrain];
+  if (never.length === 1 && !inTrain.has(0) && names.length > 2 && ids.length === names.length - 1)
+    notes.push(
+      note(train, 'warning', 'class-zero-unused', 1, [names[0]], {
+        message: `class 0 ('${names[0]}') never occurs, all others do`,
+        meaning: 'were the classes numbered from 1? then every object has the name of its neighbour',
+      }),
+    );
+  else if (never.length)
+    notes.push(
+      note(train, 'note', 'class-without-objects', never.length, never, {
+        message: `${never.length} of ${names.length} classes have no object in train`,
+        meaning: 'they are never predicted; remove them from names when they are not meant to come',
+      }),
+    );
+  return notes;
+}
+
+type Row = [id: number, cx: number, cy: number, w: number, h: number];
+
+function rowsOf(set: Dataset): Row[] {
+  return set.images.flatMap(({ labels }) => {
+    const rows: Row[] = [];
+    for (let i = 0; i < labels.length; i += 5) rows.push([...labels.subarray(i, i + 5)] as Row);
+    return rows;
+  });
+}
+
+function used(set: Dataset): Set<number> {
+  return new Set(rowsOf(set).map(([id]) => id));
+}
+
+/** Label files and rows (counted without dropped ones) where something holds. */
+function where(set: Dataset, holds: (row: Row, image: DatasetImage) => boolean): string[] {
+  return set.images.flatMap((image) => {
+    const { labels, labelFile } = image;
+    const found: string[] = [];
+    for (let i = 0; i < labels.length; i += 5) {
+      const row = [...labels.subarray(i, i + 5)] as Row;
+      if (holds(row, image)) found.push(`${labelFile}: ${row.map((value) => Number(value.toFixed(5))).join(' ')}`);
+    }
+    return found;
+  });
+}
+
+/** How far a box reaches beyond the picture, as part of it. */
+function reach([, cx, cy, w, h]: Row): number {
+  return Math.max(w / 2 - cx, cx + w / 2 - 1, h / 2 - cy, cy + h / 2 - 1);
+}
+
+/** Pairs of one class with IoU over 0.95. */
+function repeated({ labels }: DatasetImage): string[] {
+  const found: string[] = [];
+  for (let a = 0; a < labels.length; a += 5) {
+    for (let b = a + 5; b < labels.length; b += 5) {
+      if (labels[a] === labels[b] && overlap(labels, a, b) > 0.95) found.push(`rows ${a / 5 + 1} and ${b / 5 + 1}`);
+    }
+  }
+  return found;
+}
+
+function overlap(labels: Float32Array, a: number, b: number): number {
+  const shared = (k: number): number =>
+    Math.min(labels[a + k] + labels[a + k + 2] / 2, labels[b + k] + labels[b + k + 2] / 2) -
+    Math.max(labels[a + k] - labels[a + k + 2] / 2, labels[b + k] - labels[b + k + 2] / 2);
+  const [w, h] = [shared(1), shared(2)];
+  if (w <= 0 || h <= 0) return 0;
+  const area = (k: number): number => labels[k + 3] * labels[k + 4];
+  return (w * h) / (area(a) + area(b) - w * h);
+}

@@ -1,0 +1,203 @@
+/**
+ * Looks a dataset over before hours of training are spent on it: what is in it, what is broken, what is probably a
+ * mistake, and what each of these means. Only reads.
+ */
+import { dirname } from 'node:path';
+import { type DataSpec, loadDataYaml, SPLITS, type Split, splitSources } from '../cfg/data-yaml.js';
+import { messageOf, UserError } from '../core/errors.js';
+import { type Dataset, openDataset } from './dataset.js';
+import { duplicateNotes } from './doctor-duplicates.js';
+import { labelNotes, strayLabels } from './doctor-labels.js';
+import { prepareData } from './download.js';
+import { type Finding, formatFinding } from './finding.js';
+
+/** 'harm': training on this wastes time or gives figures that lie; the command then ends with code 1. */
+export type Level = 'harm' | 'warning' | 'note';
+
+export interface DoctorNote {
+  level: Level;
+  /** Stable, for programs: 'pixel-coordinates', 'leakage' … */
+  kind: string;
+  split?: Split;
+  /** What was found. */
+  message: string;
+  /** What it means and what to do. */
+  meaning: string;
+  count: number;
+  /** Some of the places, `file` or `file:line: …`. */
+  examples: string[];
+}
+
+export interface SplitReport {
+  split: Split;
+  images: number;
+  backgrounds: number;
+  missingLabels: number;
+  corrupt: number;
+  instances: number;
+  /** Objects by class id. */
+  perClass: number[];
+  /** Objects by size at imgsz, COCO's bounds: under 32² pixels, under 96², larger. */
+  sizes: { small: number; medium: number; large: number };
+  /** Width and height of pictures and of boxes (at imgsz), the quarter, half and three-quarter marks. */
+  pictureSides: { width: number[]; height: number[] };
+  boxSides: { width: number[]; height: number[] };
+}
+
+export interface DoctorReport {
+  data: string;
+  names: string[];
+  splits: SplitReport[];
+  notes: DoctorNote[];
+  /** Training would be harmed. */
+  harmful: boolean;
+}
+
+export interface DoctorOptions {
+  imgsz: number;
+  singleCls?: boolean;
+  classes?: number[] | null;
+  onProgress?: (stage: string, done: number, total: number) => void;
+}
+
+/** From this part of broken pictures on they are harm, not a blemish. */
+const BROKEN_PART = 0.01;
+const EXAMPLES = 5;
+
+/** @throws UserError when the YAML can't be read or no split can be opened */
+export async function examine(data: string, options: DoctorOptions): Promise<DoctorReport> {
+  const spec = loadDataYaml(await prepareData(data, [...SPLITS]));
+  const notes: DoctorNote[] = [];
+  const sets: Dataset[] = [];
+  for (const split of SPLITS) {
+    if (!spec.splits[split]) {
+      if (split !== 'test') notes.push(missingSplit(spec, split));
+      continue;
+    }
+    const { singleCls, classes, onProgress } = options;
+    try {
+      const onScan = (done: number, total: number): void => onProgress?.(`scan ${split}`, done, total);
+      sets.push(await openDataset(spec.file, split, { singleCls, classes, onProgress: onScan }));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      notes.push(unusable(split, error));
+    }
+  }
+  for (const set of sets) {
+    notes.push(...fileNotes(set), ...strayLabels(set));
+  }
+  notes.push(...labelNotes(sets, options.imgsz));
+  notes.push(...(await duplicateNotes(sets, sameSources(spec), options.onProgress)));
+  const rank: Record<Level, number> = { harm: 0, warning: 1, note: 2 };
+  notes.sort((a, b) => rank[a.level] - rank[b.level]);
+  return {
+    data: spec.file,
+    names: sets[0]?.names ?? spec.names,
+    splits: sets.map((set) => reportOf(set, options.imgsz)),
+    notes,
+    harmful: notes.some((note) => note.level === 'harm'),
+  };
+}
+
+function missingSplit(spec: DataSpec, split: Split): DoctorNote {
+  return {
+    level: 'harm',
+    kind: 'missing-split',
+    split,
+    message: `there is no '${split}' split`,
+    meaning:
+      split === 'train'
+        ? 'there is nothing to train on: add `train:` to the YAML'
+        : 'training needs pictures to measure itself by: set some aside and name them as `val:`',
+    count: 1,
+    examples: [spec.file],
+  };
+}
+
+function unusable(split: Split, error: UserError): DoctorNote {
+  const meaning = error.hint ?? 'the split cannot be used as it is';
+  return { level: 'harm', kind: 'unusable-split', split, message: messageOf(error), meaning, count: 1, examples: [] };
+}
+
+/** Which splits name the very same pictures, on purpose (as coco128 does). */
+function sameSources(spec: DataSpec): (a: Split, b: Split) => boolean {
+  const key = (split: Split): string => {
+    try {
+      return spec.splits[split] ? JSON.stringify(splitSources(spec, split)) : split;
+    } catch {
+      return split;
+    }
+  };
+  return (a, b) => key(a) === key(b);
+}
+
+const MEANINGS: Record<Finding['kind'], string> = {
+  'missing-picture': 'a list names a picture that is not there: it is left out',
+  'broken-picture': 'the file cannot be read as a picture: it is left out; fetch or export it again',
+  'small-picture': 'too small to learn from: it is left out',
+  'truncated-picture': 'the end of the file is missing and decodes as grey: copy it again, or remove it with its label',
+  'unreadable-label': 'the label file cannot be read: its picture is left out',
+  'wrong-columns': 'rows must be `class cx cy w h` (or a polygon); the picture is left out',
+  'not-a-number': 'rows must be numbers only; the picture is left out',
+  'bad-class': 'class numbers run from 0 to the number of classes less 1; the picture is left out',
+  'out-of-range': 'coordinates must be parts of the picture, 0 to 1; the picture is left out',
+  'negative-size': 'width and height must be positive; the picture is left out',
+  'empty-box': 'a box without area cannot be learnt; the row is dropped',
+  'duplicate-row': 'the row stands there twice; the second is dropped',
+};
+
+/** The scan's findings, by kind. */
+function fileNotes({ split, findings, counts }: Dataset): DoctorNote[] {
+  const groups = new Map<Finding['kind'], Finding[]>();
+  for (const finding of findings) groups.set(finding.kind, [...(groups.get(finding.kind) ?? []), finding]);
+  const many = counts.corrupt >= BROKEN_PART * (counts.images + counts.corrupt);
+  return [...groups].map(([kind, list]) => ({
+    level: list[0].severity === 'corrupt' && many ? 'harm' : 'warning',
+    kind,
+    split: split as Split,
+    message: `${list.length} x ${kind.replaceAll('-', ' ')}`,
+    meaning: MEANINGS[kind],
+    count: list.length,
+    examples: list.slice(0, EXAMPLES).map(formatFinding),
+  }));
+}
+
+function reportOf({ split, images, names, counts }: Dataset, imgsz: number): SplitReport {
+  const perClass = new Array<number>(names.length).fill(0);
+  const sizes = { small: 0, medium: 0, large: 0 };
+  const [widths, heights]: number[][] = [[], []];
+  for (const { labels, width, height } of images) {
+    const scale = imgsz / Math.max(width, height);
+    for (let i = 0; i < labels.length; i += 5) {
+      perClass[labels[i]]++;
+      const [w, h] = [labels[i + 3] * width * scale, labels[i + 4] * height * scale];
+      sizes[w * h < 32 ** 2 ? 'small' : w * h < 96 ** 2 ? 'medium' : 'large']++;
+      widths.push(w);
+      heights.push(h);
+    }
+  }
+  const { backgrounds, missingLabels, corrupt, instances } = counts;
+  return {
+    split: split as Split,
+    images: images.length,
+    backgrounds,
+    missingLabels,
+    corrupt,
+    instances,
+    perClass,
+    sizes,
+    pictureSides: { width: quarters(images.map((i) => i.width)), height: quarters(images.map((i) => i.height)) },
+    boxSides: { width: quarters(widths), height: quarters(heights) },
+  };
+}
+
+function quarters(values: number[]): number[] {
+  if (!values.length) return [];
+  const sorted = Float64Array.from(values).sort();
+  return [0.25, 0.5, 0.75].map((part) => Math.round(sorted[Math.floor(part * (sorted.length - 1))]));
+}
+
+/** Folder that a set's labels are in. */
+export function labelFolder(set: Dataset): string {
+  return dirname(set.images[0].labelFile);
+}

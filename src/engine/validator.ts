@@ -1,0 +1,151 @@
+/** `yolo val`: a model over a split of a dataset, what it gets right and what it gets wrong, printed and written. */
+import { join } from 'node:path';
+import type { ValConfig } from '../cfg/schema.js';
+import { UserError } from '../core/errors.js';
+import { log } from '../core/log.js';
+import { type Dataset, openDataset, summarize } from '../data/dataset.js';
+import { formatFinding } from '../data/finding.js';
+import { writeFileAtomic } from '../io/files.js';
+import type { Detector } from '../nn/detector.js';
+import { type EvaluatedPicture, type EvaluateOptions, type Evaluation, evaluate, loaderFor } from './evaluate.js';
+import { loadDetector } from './load-detector.js';
+import { createRunDir } from './run-dir.js';
+import {
+  type CocoResult,
+  cocoResults,
+  nameMismatch,
+  summarizeEvaluation,
+  type ValSummary,
+  writeErrors,
+  writeLabels,
+  writeMetrics,
+} from './val-output.js';
+import { cocoRow, costRows, tableHeader, tableRows } from './val-table.js';
+import { writeJudgedPicture } from './visualize.js';
+
+export interface ValHooks {
+  /** Scanning, then batches. */
+  onProgress?: (stage: 'scan' | 'val', done: number, total: number) => void;
+  signal?: AbortSignal;
+}
+
+export interface ValResult {
+  /** What `json=true` prints; also metrics.json. */
+  summary: ValSummary;
+  /** Everything else, for plots and programs. */
+  evaluation: Evaluation;
+}
+
+/** At most this many findings are printed; all of them are what `yolo check` is for. */
+const FINDINGS_SHOWN = 20;
+
+/** @throws UserError when model or dataset can't be used */
+export async function validate(config: ValConfig, hooks: ValHooks = {}): Promise<ValResult> {
+  const dataset = await openSplit(config, hooks);
+  const options = evaluateOptions(config, hooks);
+  const detector = await loadDetector(config.model, { device: config.device, half: config.half });
+  try {
+    const imgsz = Math.ceil(options.imgsz / detector.stride) * detector.stride;
+    if (imgsz !== options.imgsz)
+      log.warn(`imgsz=${options.imgsz} is no multiple of ${detector.stride}; ${imgsz} is used`);
+    if (!config.single_cls) warnOfNames(detector, dataset);
+    const dir = createRunDir(config, 'val');
+    const { onPicture, finish } = pictureOutput(config, dir, dataset.names);
+    const settings = { ...options, imgsz, onPicture };
+    const evaluation = await evaluate(detector, dataset, settings, loaderFor(dataset, settings, detector));
+    finish();
+    const summary = summarizeEvaluation(evaluation, dir);
+    writeMetrics(dir, summary);
+    writeErrors(dir, evaluation);
+    report(evaluation, config.verbose, dir);
+    return { summary, evaluation };
+  } finally {
+    detector.dispose();
+  }
+}
+
+async function openSplit(config: ValConfig, { onProgress }: ValHooks): Promise<Dataset> {
+  if (!config.data)
+    throw new UserError(
+      'missing-data',
+      'validation needs a dataset: data= is missing',
+      'for example: yolo val model=yolov8n.pt data=coco128.yaml',
+    );
+  const dataset = await openDataset(config.data, config.split, {
+    singleCls: config.single_cls,
+    classes: config.classes,
+    onProgress: (done, total) => onProgress?.('scan', done, total),
+  });
+  log.info(summarize(dataset));
+  for (const finding of dataset.findings.slice(0, FINDINGS_SHOWN)) log.warn(formatFinding(finding));
+  const rest = dataset.findings.length - FINDINGS_SHOWN;
+  if (rest > 0) log.warn(`… and ${rest} more; all of them: yolo check data=${config.data}`);
+  if (!dataset.counts.instances)
+    log.warn(
+      `no labels in the '${config.split}' split: every figure will be 0; labels are looked for as ${dataset.images[0].labelFile}`,
+    );
+  return dataset;
+}
+
+function evaluateOptions(config: ValConfig, { onProgress, signal }: ValHooks): EvaluateOptions {
+  return {
+    imgsz: config.imgsz,
+    batch: Math.max(1, config.batch),
+    rect: config.rect,
+    conf: config.conf,
+    iou: config.iou,
+    maxDet: config.max_det,
+    agnostic: config.agnostic_nms,
+    classes: config.classes,
+    singleCls: config.single_cls,
+    workers: config.workers,
+    onBatch: (done, batches) => onProgress?.('val', done, batches),
+    signal,
+  };
+}
+
+function warnOfNames(detector: Detector, dataset: Dataset): void {
+  const difference = nameMismatch(detector.names, dataset);
+  if (!difference) return;
+  if (detector.names.length < dataset.names.length || detector.names.length > dataset.names.length)
+    throw new UserError(
+      'class-mismatch',
+      `${difference}: the figures would compare different things`,
+      'validate with a model that was trained on these classes, or give single_cls=true to judge the boxes alone',
+    );
+  log.warn(`${difference}; classes are compared by number`);
+}
+
+/** predictions.json, labels/*.txt and pictures, as the configuration asks for them. */
+function pictureOutput(
+  config: ValConfig,
+  dir: string,
+  names: readonly string[],
+): { onPicture: (picture: EvaluatedPicture) => Promise<void>; finish: () => void } {
+  const results: CocoResult[] = [];
+  return {
+    async onPicture(picture) {
+      if (config.save_json) results.push(...cocoResults(picture, names));
+      if (config.save_txt) writeLabels(dir, picture, config.save_conf);
+      if (config.visualize) await writeJudgedPicture(dir, picture, names);
+    },
+    finish() {
+      if (config.save_json) writeFileAtomic(join(dir, 'predictions.json'), `${JSON.stringify(results)}\n`);
+    },
+  };
+}
+
+function report(evaluation: Evaluation, verbose: boolean, dir: string): void {
+  log.info(tableHeader());
+  for (const line of tableRows(evaluation, verbose)) log.info(line);
+  const { preprocess, inference, postprocess } = evaluation.speed;
+  const ms = (value: number): string => `${value.toFixed(1)}ms`;
+  if (evaluation.coco) log.info(`COCO: ${cocoRow(evaluation)}`);
+  if (verbose) {
+    log.info('What mistakes cost in mAP50:');
+    for (const line of costRows(evaluation)) log.info(line);
+  }
+  if (evaluation.loss) log.info(`loss: box ${evaluation.loss.map((value) => value.toFixed(4)).join(', cls/dfl ')}`);
+  log.info(`Speed: ${ms(preprocess)} preprocess, ${ms(inference)} inference, ${ms(postprocess)} postprocess per image`);
+  log.info(`Results saved to ${dir}`);
+}

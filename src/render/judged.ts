@@ -1,0 +1,67 @@
+/**
+ * A picture with what was labelled and what was found, by colour: label blue and dashed, hit green, false positive red,
+ * missed object orange.
+ */
+import type { Box, RgbImage } from '../core/types.js';
+import { compositeSvg } from '../io/image.js';
+import { canDraw, textWidth } from './glyphs.js';
+import { rect, svg, text } from './svg.js';
+
+export type Judgement = 'label' | 'hit' | 'false positive' | 'miss';
+
+export interface JudgedBox {
+  judgement: Judgement;
+  /** Pixels of the picture. */
+  box: Box;
+  caption: string;
+}
+
+export const JUDGEMENT_COLORS: Record<Judgement, string> = {
+  label: '#2f7df6',
+  hit: '#12a150',
+  'false positive': '#e5283c',
+  miss: '#ff9500',
+};
+
+/** @returns a new picture with a legend in its lower left corner */
+export async function drawJudged(image: RgbImage, boxes: readonly JudgedBox[]): Promise<RgbImage> {
+  const { width, height } = image;
+  const line = Math.max(2, Math.round(((width + height) / 2) * 0.004));
+  const size = Math.max(11, Math.round(line * 5));
+  const order: Judgement[] = ['label', 'hit', 'miss', 'false positive'];
+  const sorted = order.flatMap((judgement) => boxes.filter((box) => box.judgement === judgement));
+  const shapes = sorted.map(({ judgement, box: [x1, y1, x2, y2] }) =>
+    rect(x1, y1, x2 - x1, y2 - y1, {
+      fill: 'none',
+      stroke: JUDGEMENT_COLORS[judgement],
+      strokeWidth: judgement === 'label' ? Math.max(1, line / 2) : line,
+      ...(judgement === 'label' && { dash: [line * 3, line * 2] }),
+    }),
+  );
+  const captions = sorted
+    .filter(({ judgement }) => judgement !== 'label')
+    .map(({ judgement, box, caption }) => {
+      const shown = canDraw(caption) ? caption : caption.replace(/[^\x20-\x7e]/g, '?');
+      const wide = textWidth(shown, size) + 6;
+      const x = Math.max(0, Math.min(box[0], width - wide));
+      // A miss is named below its box, so that it does not cover what was found there instead.
+      const above = judgement === 'miss' ? Math.min(box[3], height - size - 4) : Math.max(0, box[1] - size - 4);
+      return tag(x, above, size, shown, JUDGEMENT_COLORS[judgement]);
+    });
+  return compositeSvg(image, svg(width, height, [...shapes, ...captions, ...legend(width, height, size)]));
+}
+
+function tag(x: number, y: number, size: number, content: string, color: string): string {
+  const back = rect(x, y, textWidth(content, size) + 6, size + 4, { fill: color });
+  return back + text(x + 3, y + (size + 4) / 2, size, content, { fill: '#fff', baseline: 'middle', bold: true });
+}
+
+function legend(width: number, height: number, size: number): string[] {
+  const small = Math.max(9, Math.min(size, Math.floor(width / 24)));
+  let x = 2;
+  return (Object.keys(JUDGEMENT_COLORS) as Judgement[]).map((judgement) => {
+    const shape = tag(x, height - small - 6, small, judgement, JUDGEMENT_COLORS[judgement]);
+    x += textWidth(judgement, small) + 8;
+    return shape;
+  });
+}
