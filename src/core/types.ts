@@ -32,7 +32,7 @@ export interface Speed {
 /** What prediction yields for a picture or a frame; also the line that `json=true` prints. */
 export interface PredictResult {
   path: string;
-  /** Index of the frame, for video and animated pictures. */
+  /** Number of the frame, for video and animated pictures: from 1, of those that were predicted (`vid_stride` skips some). */
   frame?: number;
   width: number;
   height: number;

@@ -23,7 +23,7 @@ export interface Frame {
   /** Place of its source in the list, from 0. */
   source: number;
   image: RgbImage;
-  /** Of a moving source: number of this frame in it, from 0; skipped frames (`stride`) count. */
+  /** Of a moving source: number of this frame among those that are handed out, from 1. */
   frame?: number;
   moving?: Moving;
 }
@@ -66,7 +66,7 @@ export async function* readSources(
     else if ('image' in opened) {
       large = opened.image.width * opened.image.height > LARGE_PIXELS;
       yield { path, source, image: opened.image };
-    } else yield* movingFrames(opened, path, source, stride);
+    } else yield* movingFrames(opened, path, source);
   }
 }
 
@@ -74,13 +74,11 @@ async function* movingFrames(
   { frames, moving }: { frames: () => AsyncGenerator<RgbImage>; moving: Moving },
   path: string,
   source: number,
-  stride: number,
 ): AsyncGenerator<Frame | Failure> {
   let frame = 0;
   try {
     for await (const image of frames()) {
-      yield { path, source, image, frame, moving };
-      frame += stride;
+      yield { path, source, image, frame: ++frame, moving };
     }
   } catch (error) {
     yield { path, source, error: failure(path, error) };
