@@ -53,7 +53,7 @@ export interface ModelOptions {
   nc?: number;
   /** Channels of the picture; else the file's, else 3. */
   channels?: number;
-  /** Hidden width of the class branch; else max(C3, min(K, 100)). Fine-tuning keeps that of the weights it starts from. */
+  /** Hidden width of the class branch; else the file's `head_hidden`, else max(C3, min(K, 100)). Fine-tuning keeps that of the weights it starts from. */
   headHidden?: number;
 }
 
@@ -71,19 +71,27 @@ export function parseModelYaml(source: string | YamlObject, options: ModelOption
   const nc = positiveInteger(options.nc ?? yaml.nc ?? 80, 'nc', where);
   const channels = positiveInteger(options.channels ?? yaml.channels ?? yaml.ch ?? 3, 'channels', where);
   const rows = [...rowsOf(yaml, 'backbone', where), ...rowsOf(yaml, 'head', where)];
+  const headHidden = options.headHidden ?? optionalInteger(yaml.head_hidden, 'head_hidden', where);
   const layers: LayerSpec[] = [];
-  for (const row of rows) layers.push(layerOf(row, layers, { nc, channels, scaling, where, ...options }));
+  for (const row of rows) layers.push(layerOf(row, layers, { nc, channels, scaling, headHidden, where }));
   const head = layers.at(-1);
   if (head?.module !== 'Detect' || layers.filter((layer) => layer.module === 'Detect').length !== 1)
     throw new UserError('bad-model', `${where}: the last row, and only that, should be a Detect`);
   const stride = Math.max(...layers.map((layer) => layer.stride), ...head.args.strides);
-  const kept = { ...yaml, nc, ...(scale === undefined ? {} : { scale }), ...(channels === 3 ? {} : { channels }) };
+  const kept = {
+    ...yaml,
+    nc,
+    ...(scale === undefined ? {} : { scale }),
+    ...(channels === 3 ? {} : { channels }),
+    ...(headHidden === undefined ? {} : { head_hidden: headHidden }),
+  };
   return { nc, channels, scale, layers, head, strides: head.args.strides, stride, yaml: kept };
 }
 
-interface Context extends ModelOptions {
+interface Context {
   nc: number;
   channels: number;
+  headHidden?: number;
   scaling: Scaling;
   where: string;
 }
@@ -194,6 +202,10 @@ function positiveNumber(value: unknown, name: string, where: string): number {
   if (typeof value !== 'number' || !(value > 0))
     throw new UserError('bad-model', `${where}: ${name} should be a number above 0, but is ${JSON.stringify(value)}`);
   return value;
+}
+
+function optionalInteger(value: unknown, name: string, where: string): number | undefined {
+  return value === undefined ? undefined : positiveInteger(value, name, where);
 }
 
 function positiveInteger(value: unknown, name: string, where: string): number {

@@ -41,7 +41,7 @@ describe('parseModelYaml', () => {
   it('sets nc, scale and hidden width as asked, and keeps them in yaml', () => {
     const spec = parseModelYaml('yolov8.yaml', { scale: 's', nc: 3, headHidden: 80 });
     expect([spec.nc, spec.scale, spec.head.args.classHidden]).toEqual([3, 's', 80]);
-    const again = parseModelYaml(spec.yaml, { headHidden: 80 });
+    const again = parseModelYaml(spec.yaml);
     expect(again).toEqual(spec);
   });
 

@@ -1,0 +1,115 @@
+/**
+ * The network as a detector: BatchNorm folded, decoding included, pictures in as bytes. On the native engine one compiled
+ * graph for each shape of batch; on wasm the same operations one by one.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import type { ModelSpec } from '../cfg/model-yaml.js';
+import { UserError } from '../core/errors.js';
+import type { Checkpoint, NamedArray } from '../core/types.js';
+import { type Compiled, compile } from '../graph/compile.js';
+import type { Detector, InferOutput } from './detector.js';
+import { foldBatchNorm, foldedParameters } from './fold.js';
+import { decode } from './head.js';
+import { buildNetwork, type Network, type Params, toTensors } from './model.js';
+import { nativeInfo } from './native.js';
+import { mergedScales } from './tta.js';
+import { specOf } from './weights.js';
+
+export interface DetectorOptions {
+  /** bfloat16 convolutions on the native engine (faster, a little less exact). */
+  half?: boolean;
+  /** Test-time augmentation: three scales, one of them mirrored. */
+  augment?: boolean;
+  /** What to call the engine; else found out. */
+  engine?: string;
+  /** Name of the model, for messages. */
+  where?: string;
+}
+
+/** Weights that aren't in a Checkpoint: their description is given. */
+export interface Weights {
+  spec: ModelSpec;
+  /** Unfolded, as in a checkpoint. */
+  weights: ReadonlyMap<string, NamedArray>;
+  names: string[];
+}
+
+/**
+ * @param source a loaded model file, or weights with the description of their network
+ * @throws UserError when weights and description don't fit, or half is asked of an engine without it
+ */
+export function createDetector(source: Checkpoint | Weights, options: DetectorOptions = {}): Detector {
+  const spec = 'spec' in source ? source.spec : specOf(source, options.where);
+  if (options.half && tf.getBackend() !== 'tensorflow')
+    throw new UserError(
+      'no-half',
+      `half=true needs the native engine; '${tf.getBackend()}' runs here`,
+      'run: yolo setup',
+    );
+  return new NetworkDetector(spec, source.weights, namesFor(source.names, spec.nc), options);
+}
+
+class NetworkDetector implements Detector {
+  readonly stride: number;
+  readonly engine: string;
+  private readonly params: Params;
+  private readonly run: Compiled<tf.Tensor, tf.Tensor>;
+
+  constructor(
+    spec: ModelSpec,
+    weights: ReadonlyMap<string, NamedArray>,
+    readonly names: string[],
+    { half = false, augment = false, engine }: DetectorOptions,
+  ) {
+    const network = buildNetwork(spec);
+    this.stride = Math.max(32, spec.stride);
+    this.engine = engine ?? engineName(half);
+    this.params = toTensors(foldBatchNorm(weights), foldedParameters(network.parameters));
+    // Captured, the weights become constants of the graph.
+    this.run = compile((images: tf.Tensor) => predictions(network, this.params, images, augment), {
+      name: 'predict',
+      half,
+    });
+  }
+
+  async infer(images: Uint8Array, shape: [batch: number, height: number, width: number]): Promise<InferOutput> {
+    const [b, h, w] = shape;
+    if (images.length !== b * h * w * 3 || h % this.stride || w % this.stride)
+      throw new Error(
+        `expected ${b * h * w * 3} bytes, sides in multiples of ${this.stride}; got ${images.length} for ${b} x ${h} x ${w}`,
+      );
+    const out = this.run({ data: images, shape: [b, h, w, 3] });
+    try {
+      const data = (await out.data()) as Float32Array;
+      return { data, shape: [...out.shape] as InferOutput['shape'] };
+    } finally {
+      out.dispose();
+    }
+  }
+
+  dispose(): void {
+    this.run.dispose();
+    tf.dispose(this.params);
+  }
+}
+
+/**
+ * @param images [B, H, W, 3] 0..255
+ * @returns [B, 4 + K, A]
+ */
+function predictions(network: Network, params: Params, images: tf.Tensor, augment: boolean): tf.Tensor {
+  const x = tf.mul(images, 1 / 255) as tf.Tensor4D;
+  const one = (input: tf.Tensor4D) => network.forward(input, params);
+  return augment ? mergedScales(x, one, network.spec.stride) : decode(one(x));
+}
+
+/** Names of all classes: those that a file lacks are numbered. */
+function namesFor(names: readonly string[], nc: number): string[] {
+  return Array.from({ length: nc }, (_, i) => names[i] ?? `class${i}`);
+}
+
+function engineName(half: boolean): string {
+  if (tf.getBackend() !== 'tensorflow') return tf.getBackend();
+  const info = nativeInfo();
+  return `TensorFlow ${info?.version ?? ''} (${info?.gpu ? 'GPU' : 'CPU'}${half ? ', bfloat16' : ''})`;
+}

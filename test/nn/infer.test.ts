@@ -1,0 +1,98 @@
+import * as tf from '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-wasm';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { parseModelYaml } from '../../src/cfg/model-yaml.js';
+import { rng } from '../../src/core/rng.js';
+import type { Checkpoint, NamedArray } from '../../src/core/types.js';
+import { decode } from '../../src/nn/head.js';
+import { createDetector } from '../../src/nn/infer.js';
+import { buildNetwork, toTensors } from '../../src/nn/model.js';
+import { useNative } from '../../src/nn/native.js';
+import { expectClose } from '../helpers/close.js';
+import { golden } from '../helpers/golden.js';
+
+const g = golden('model');
+const nc: number = g.meta.nc;
+const names = Array.from({ length: nc }, (_, i) => `thing ${i}`);
+const weights = new Map<string, NamedArray>();
+for (const [name, { shape, data }] of g.tensors)
+  if (name.startsWith('weights.')) weights.set(name.slice(8), { shape, data: data as Float32Array });
+const checkpoint: Checkpoint = { weights, names, yaml: g.meta.yaml, info: {} };
+const network = buildNetwork(parseModelYaml(g.meta.yaml));
+
+function picture(b: number, h: number, w: number): Uint8Array {
+  const random = rng(b, h, w);
+  return Uint8Array.from({ length: b * h * w * 3 }, () => random.int(256));
+}
+
+/** The same by the unfolded network, one operation at a time. */
+function reference(bytes: Uint8Array, [b, h, w]: [number, number, number]) {
+  const params = toTensors(weights, network.parameters);
+  const out = tf.tidy(() =>
+    decode(network.forward(tf.div(tf.tensor4d(Float32Array.from(bytes), [b, h, w, 3]), 255) as tf.Tensor4D, params)),
+  );
+  const data = out.dataSync() as Float32Array;
+  tf.dispose([out, params]);
+  return { shape: out.shape, data };
+}
+
+describe.each(['tensorflow', 'wasm'])('detector on %s', (backend) => {
+  beforeAll(async () => {
+    if (backend === 'tensorflow') expect(await useNative()).toBe(true);
+    else await tf.setBackend(backend);
+    await tf.ready();
+  });
+
+  for (const shape of [
+    [1, 64, 96],
+    [3, 96, 64],
+    [1, 64, 64],
+  ] as [number, number, number][])
+    it(`golden weights: ${shape.join(' x ')} bytes give what the network gives`, async () => {
+      const before = tf.memory().numTensors;
+      const detector = createDetector(checkpoint);
+      const bytes = picture(...shape);
+      for (let repeat = 0; repeat < 2; repeat++) {
+        const out = await detector.infer(bytes, shape);
+        expectClose(out, reference(bytes, shape), { rtol: 1e-4 });
+      }
+      expect([detector.stride, detector.names]).toEqual([32, names]);
+      detector.dispose();
+      expect(tf.memory().numTensors).toBe(before);
+    });
+
+  it('golden weights: augment gives three scales, the first of them as without it', async () => {
+    const detector = createDetector(checkpoint, { augment: true });
+    const bytes = picture(1, 128, 96);
+    const { shape, data } = await detector.infer(bytes, [1, 128, 96]);
+    const first = 16 * 12 + 8 * 6; // without the largest level
+    const second = 16 * 12 + 8 * 6 + 4 * 3; // 106 x 79 padded to 128 x 96
+    const third = 6 * 6 + 3 * 3; // 85 x 64 padded to 96 x 96, without the smallest level
+    expect(shape).toEqual([1, 4 + nc, first + second + third]);
+    const plain = reference(bytes, [1, 128, 96]);
+    for (let row = 0; row < 4 + nc; row++)
+      for (let i = 0; i < first; i += 7)
+        expect(data[row * shape[2] + i]).toBeCloseTo(plain.data[row * plain.shape[2]! + i], 2);
+    detector.dispose();
+  });
+});
+
+describe('detector', () => {
+  it('names classes that the file does not name; refuses half without the native engine', async () => {
+    await tf.setBackend('wasm');
+    const detector = createDetector({ ...checkpoint, names: ['one'] });
+    expect(detector.names).toEqual(['one', ...Array.from({ length: nc - 1 }, (_, i) => `class${i + 1}`)]);
+    detector.dispose();
+    expect(() => createDetector(checkpoint, { half: true })).toThrow(/native engine/);
+  });
+
+  it('golden weights: half=true is near the full precision', async () => {
+    await tf.setBackend('tensorflow');
+    const bytes = picture(1, 64, 64);
+    const full = reference(bytes, [1, 64, 64]);
+    const detector = createDetector(checkpoint, { half: true });
+    const out = await detector.infer(bytes, [1, 64, 64]);
+    expectClose(out, full, { rtol: 0.03 });
+    detector.dispose();
+  });
+});
