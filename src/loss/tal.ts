@@ -19,14 +19,14 @@ const SHORTEST_SIDE = 16;
 /** Pairs (label, anchor) that are looked at in one go: bounds memory to some 64 MB an intermediate result. */
 const PAIRS_AT_ONCE = 1 << 24;
 
-export interface Labels {
+export type Labels = {
   /** [B, M, 4] xyxy, pixels of the network's input. */
   boxesPx: tf.Tensor;
   /** [B, M] int32. */
   classes: tf.Tensor;
   /** [B, M] 1 where there is a label, 0 where there is padding. */
   mask: tf.Tensor;
-}
+};
 
 export interface Predictions {
   /** [B, A, 4] xyxy, pixels. */
