@@ -48,7 +48,7 @@ export function saveCheckpoint(path: string, checkpoint: Checkpoint): void {
 
 /** A file of this project, or anybody's safetensors of YOLOv8 weights. */
 function fromSafetensors(path: string): Checkpoint {
-  const { tensors, metadata } = readSafetensors(path);
+  const { tensors, metadata } = readSafetensors(path, { only: (name) => !name.startsWith('train/') });
   const weights = new Map<string, NamedArray>();
   for (const [name, { dtype, shape, data }] of tensors)
     if (!name.endsWith('num_batches_tracked')) weights.set(name, lazyFloats(shape, dtype, data));

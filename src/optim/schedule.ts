@@ -2,6 +2,7 @@
  * Learning rates, momentum and gradient accumulation as a function of the batch index: YOLOv8's recipe (reference run of
  * ultralytics 8.4.190, golden/optimizer). All in double precision; the results are inputs of the compiled step.
  */
+import { roundHalfEven } from '../core/round.js';
 
 export interface ScheduleSettings {
   epochs: number;
@@ -32,12 +33,6 @@ export interface BatchRates {
   momentum: number;
   /** A step is taken when so many batches have passed since the last one. */
   accumulate: number;
-}
-
-/** Rounds half to even, as numpy and Python do. */
-export function roundHalfEven(x: number): number {
-  const r = Math.round(x);
-  return Math.abs(x % 1) === 0.5 && r % 2 !== 0 ? r - 1 : r;
 }
 
 /** Batches over which gradients are accumulated once the warm-up is over. */

@@ -1,0 +1,141 @@
+/**
+ * `yolo benchmark`: times what users wait for, and prints the keys that the comparison script of other implementations
+ * prints. wall_s counts from the start of the process. Times of one machine mean little: run two sides in turn and compare.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { parseModelYaml } from '../cfg/model-yaml.js';
+import type { ConfigOf, PredictConfig, TrainConfig, ValConfig } from '../cfg/schema.js';
+import { UserError } from '../core/errors.js';
+import { rng } from '../core/rng.js';
+import { selectEngine } from '../nn/backend.js';
+import { buildNetwork } from '../nn/model.js';
+import { OPTIMIZERS } from '../optim/optimizers.js';
+import { predict } from './predictor.js';
+import { disposeState, freshState, type StepBatch, TrainStep } from './step.js';
+import { trainablesOf } from './trainables.js';
+import { train } from './trainer.js';
+import { validate } from './validator.js';
+
+type BenchmarkConfig = ConfigOf<'benchmark'>;
+export type BenchmarkResult = Record<string, string | number | object>;
+
+/** Runs that come before the measured ones: graphs are traced, memory is taken. */
+const WARM_UP_STEPS = 3;
+/** Objects on each made-up picture. */
+const LABELS = 8;
+
+/**
+ * @returns what, imgsz, batch, engine, peak_rss_mb and the times of that kind of benchmark
+ * @throws UserError when a key that it needs is missing
+ */
+export async function benchmark(config: BenchmarkConfig): Promise<BenchmarkResult> {
+  const engine = await selectEngine({ device: config.device, threads: config.threads || undefined });
+  const measured = await MEASURES[config.what as keyof typeof MEASURES](config);
+  return {
+    what: config.what,
+    imgsz: config.imgsz,
+    batch: config.batch,
+    engine: engine.description,
+    ...measured,
+    peak_rss_mb: Math.round(process.resourceUsage().maxRSS / 1024),
+  };
+}
+
+const MEASURES = { step, epoch, predict: predictAll, val };
+
+const wall = (): number => performance.now() / 1000;
+
+/** Network, losses, backward, clipping, optimiser and average, on made-up pictures. */
+async function step(config: BenchmarkConfig): Promise<BenchmarkResult> {
+  const { batch, imgsz, steps } = config;
+  const network = buildNetwork(parseModelYaml(requireYaml(config.model), { nc: 80 }));
+  const trainables = trainablesOf(network, null);
+  const rule = OPTIMIZERS.SGD;
+  const state = freshState(network.init(0), trainables, rule);
+  const gains = { box: config.box, cls: config.cls, dfl: config.dfl };
+  const trainStep = new TrainStep(state, { network, trainables, frozenLayers: new Set(), rule, decay: 0, gains });
+  const data = madeUpBatch(batch, imgsz);
+  const rates = { lrWeight: 1e-3, lrBn: 1e-3, lrBias: 1e-3, momentum: 0.937, accumulate: 1 };
+  const seconds: number[] = [];
+  for (let i = 0; i < steps + WARM_UP_STEPS; i++) {
+    const start = performance.now();
+    const { finite, items } = trainStep.run(data, rates, i);
+    if (!finite) throw new UserError('diverged', `the loss became ${items}`, undefined, 1);
+    if (i >= WARM_UP_STEPS) seconds.push((performance.now() - start) / 1000);
+  }
+  seconds.sort((a, b) => a - b);
+  trainStep.dispose();
+  disposeState(state);
+  return {
+    median_s_per_image: seconds[seconds.length >> 1] / batch,
+    min_s_per_image: seconds[0] / batch,
+    tensors: tf.memory().numTensors,
+  };
+}
+
+function requireYaml(model: string | null): string {
+  if (model && /\.ya?ml$/.test(model)) return model;
+  throw new UserError(
+    'bad-value',
+    `benchmark what=step takes a network, not ${model}`,
+    'for example model=yolov8n.yaml',
+  );
+}
+
+/** Noise, and objects of ordinary size. */
+function madeUpBatch(batch: number, imgsz: number): StepBatch {
+  const random = rng(0);
+  const images = Uint8Array.from({ length: batch * imgsz * imgsz * 3 }, () => random.int(256));
+  const labels = Array.from({ length: batch }, () => {
+    const rows = Array.from({ length: LABELS }, () => [
+      random.int(80),
+      random.uniform(0.25, 0.75),
+      random.uniform(0.25, 0.75),
+      random.uniform(0.1, 0.4),
+      random.uniform(0.1, 0.4),
+    ]);
+    return Float32Array.from(rows.flat());
+  });
+  return { images, shape: [batch, imgsz, imgsz], labels };
+}
+
+/** A whole training run. */
+async function epoch(config: BenchmarkConfig): Promise<BenchmarkResult> {
+  const run = train({ ...config, mode: 'train', plots: false } as unknown as TrainConfig);
+  for (;;) {
+    const { done, value } = await run.next();
+    if (!done) continue;
+    return { epochs: config.epochs, wall_s: wall(), mAP50: value.mAP50 ?? 0, 'mAP50-95': value['mAP50-95'] ?? 0 };
+  }
+}
+
+/** Decode, letterbox, network, NMS; nothing saved. The first pass is not counted. */
+async function predictAll(config: BenchmarkConfig): Promise<BenchmarkResult> {
+  const settings = {
+    ...config,
+    mode: 'predict',
+    save: false,
+    save_txt: false,
+    save_crop: false,
+    save_frames: false,
+  } as unknown as PredictConfig;
+  for await (const _ of predict(settings)) break;
+  const start = performance.now();
+  const speed = { preprocess: 0, inference: 0, postprocess: 0 };
+  let images = 0;
+  for await (const result of predict(settings)) {
+    images++;
+    for (const stage of Object.keys(speed) as (keyof typeof speed)[]) speed[stage] += result.speed[stage];
+  }
+  const seconds = (performance.now() - start) / 1000;
+  const ms = Object.fromEntries(
+    Object.entries(speed).map(([stage, sum]) => [stage, Number((sum / images).toFixed(2))]),
+  );
+  return { images, s_per_image: seconds / images, ms, wall_s: wall() };
+}
+
+async function val(config: BenchmarkConfig): Promise<BenchmarkResult> {
+  const { summary: r } = await validate({ ...config, mode: 'val', plots: false } as unknown as ValConfig);
+  const { images, precision, recall, mAP50, speed } = r;
+  return { images, wall_s: wall(), precision, recall, mAP50, 'mAP50-95': r['mAP50-95'], speed_ms: speed };
+}

@@ -1,0 +1,148 @@
+/**
+ * Checkpoints of a training run: one safetensors file with everything inside. The averaged weights stand under their
+ * checkpoint names in PyTorch's layout, so that any reader of safetensors can use the file as a model; what only training
+ * needs stands under `train/`. Written beside and renamed: a crash leaves the last good file.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { UserError } from '../core/errors.js';
+import type { Checkpoint, NamedArray } from '../core/types.js';
+import { readSafetensors, type StoredTensor, writeSafetensors } from '../io/safetensors.js';
+import { toFloats } from '../io/typed.js';
+import { fromTensors, toTensors } from '../nn/model.js';
+import type { EpochRow } from './results-csv.js';
+import { disposeState, type TrainState } from './step.js';
+
+/** Raised when the meaning of `train/` changes. */
+const VERSION = 1;
+
+/** Where a run stands, apart from its tensors. */
+export interface Progress {
+  /** Epoch that comes next or is under way, from 0. */
+  epoch: number;
+  /** Batches of that epoch that are done. */
+  batchInEpoch: number;
+  /** Index of the next batch over the whole run. */
+  index: number;
+  /** Sums of the losses over the batches of the epoch under way: box, cls, dfl. */
+  lossSums: [number, number, number];
+  bestFitness: number;
+  /** Epoch (from 0) of the best fitness, −1 before there is one. */
+  bestEpoch: number;
+  /** Seconds that the run has taken so far. */
+  seconds: number;
+  /** Times that the run went back to a good checkpoint after losses that were not finite. */
+  recoveries: number;
+  /** Factor on all learning rates, halved by each recovery. */
+  lrScale: number;
+  updates: number;
+  lastStep: number;
+  labelSlots: number;
+  rows: EpochRow[];
+}
+
+/** What a resumed run has to know besides tensors and progress. */
+export interface RunDescription {
+  names: string[];
+  yaml: Record<string, unknown>;
+  /** The configuration of the run, as in args.yaml. */
+  args: Record<string, unknown>;
+}
+
+const PARTS = ['model', 'slots', 'sums'] as const;
+
+/**
+ * Writes a checkpoint.
+ * @throws UserError when the disk is full or the folder can't be written
+ */
+export function saveRun(path: string, run: RunDescription, state: TrainState, progress: Progress): void {
+  const tensors: [string, StoredTensor][] = [];
+  const add = (name: string, { shape, data }: NamedArray): void => {
+    tensors.push([name, { dtype: 'F32', shape, data: data as Float32Array<ArrayBuffer> }]);
+  };
+  for (const [name, array] of fromTensors(state.ema)) add(name, array);
+  for (const part of PARTS) {
+    for (const [name, t] of Object.entries(state[part])) {
+      add(`train/${part}/${name}`, { shape: [...t.shape], data: t.dataSync<'float32'>() });
+    }
+  }
+  writeSafetensors(path, tensors, {
+    format: 'pt',
+    names: JSON.stringify(run.names),
+    yaml: JSON.stringify(run.yaml),
+    trainArgs: JSON.stringify(run.args),
+    info: JSON.stringify({
+      epoch: progress.epoch - 1,
+      best_fitness: progress.bestFitness,
+      date: new Date().toISOString(),
+    }),
+    run: JSON.stringify({ version: VERSION, progress }),
+  });
+}
+
+export interface LoadedRun {
+  run: RunDescription;
+  state: TrainState;
+  progress: Progress;
+}
+
+/**
+ * Reads what `saveRun` wrote.
+ * @throws UserError when the file is no checkpoint of a training run
+ */
+export function loadRun(path: string): LoadedRun {
+  const { tensors, metadata } = readSafetensors(path);
+  if (!metadata.run) {
+    throw new UserError(
+      'not-resumable',
+      `${path} holds weights only, not the state of a training run`,
+      'resume= takes the last.safetensors of a run; to start a new run from these weights give model= instead',
+    );
+  }
+  const { version, progress } = JSON.parse(metadata.run) as { version: number; progress: Progress };
+  if (version !== VERSION) {
+    throw new UserError(
+      'checkpoint-version',
+      `${path} was written by another version of this tool (state ${version}, here ${VERSION})`,
+    );
+  }
+  const ema = new Map<string, NamedArray>();
+  const state: TrainState = {
+    model: {},
+    ema: {},
+    slots: {},
+    sums: {},
+    updates: progress.updates,
+    lastStep: progress.lastStep,
+    labelSlots: progress.labelSlots,
+  };
+  for (const [key, { dtype, shape, data: raw }] of tensors) {
+    const data = toFloats(dtype, raw);
+    const [, part, name] = /^train\/(model|slots|sums)\/(.+)$/.exec(key) ?? [];
+    if (!part) ema.set(key, { shape, data });
+    else state[part as (typeof PARTS)[number]][name] = tf.tensor(data, shape);
+  }
+  state.ema = toTensors(ema);
+  const missing = Object.keys(state.ema).filter((name) => !state.model[name]);
+  if (missing.length > 0) {
+    disposeState(state);
+    throw new UserError(
+      'damaged-checkpoint',
+      `${path} lacks train/model/${missing[0]}`,
+      'resume from another checkpoint',
+    );
+  }
+  return {
+    run: {
+      names: JSON.parse(metadata.names),
+      yaml: JSON.parse(metadata.yaml),
+      args: JSON.parse(metadata.trainArgs),
+    },
+    state,
+    progress,
+  };
+}
+
+/** The averaged weights of a run as a model that predicts. */
+export function asModel(run: RunDescription, state: TrainState): Checkpoint {
+  return { weights: fromTensors(state.ema), names: run.names, yaml: run.yaml, trainArgs: run.args, info: {} };
+}

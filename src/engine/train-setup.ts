@@ -1,0 +1,198 @@
+/**
+ * Everything that a training run needs before its first batch: the network with its starting weights, the data, the
+ * optimiser and its schedule, the state. A resumed run takes model, state and arguments from its checkpoint.
+ */
+import { mkdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { dump } from 'js-yaml';
+import type { TrainConfig } from '../cfg/schema.js';
+import { UserError } from '../core/errors.js';
+import { log } from '../core/log.js';
+import { type Dataset, openDataset, summarize } from '../data/dataset.js';
+import { formatFinding } from '../data/finding.js';
+import { createTrainLoader, type TrainLoader, type TrainLoaderOptions } from '../data/loader.js';
+import { writeFileAtomic } from '../io/files.js';
+import { classWeights } from '../loss/class-weights.js';
+import { selectEngine } from '../nn/backend.js';
+import type { Network } from '../nn/model.js';
+import { describeGroups } from '../optim/groups.js';
+import { OPTIMIZERS, type OptimizerName } from '../optim/optimizers.js';
+import { type ScheduleSettings, scaledWeightDecay } from '../optim/schedule.js';
+import { fittingBatch, warnOfMemory } from './batch-size.js';
+import type { Progress, RunDescription } from './checkpoint.js';
+import { LiveDetector } from './live-detector.js';
+import { createRunDir } from './run-dir.js';
+import { disposeState, freshState, TrainStep } from './step.js';
+import { chooseOptimizer } from './train-optimizer.js';
+import { resumeRun, startingPoint } from './train-start.js';
+import { frozenLayers, trainablesOf } from './trainables.js';
+
+/** A training run that is ready for its next batch. */
+export interface Run {
+  config: TrainConfig;
+  dir: string;
+  weightsDir: string;
+  lastPath: string;
+  bestPath: string;
+  network: Network;
+  description: RunDescription;
+  schedule: ScheduleSettings;
+  train: Dataset;
+  val: Dataset;
+  loader: TrainLoader;
+  step: TrainStep;
+  /** Validates the average; its weights are set before each use. */
+  detector: LiveDetector;
+  progress: Progress;
+  /** Long side of the network's input, pixels. */
+  imgsz: number;
+  /** Name of the optimiser in use (`auto` is resolved). */
+  optimizer: OptimizerName;
+}
+
+/** Puts a run together. @throws UserError when model, data or engine can't be used */
+export async function prepareRun(given: TrainConfig): Promise<Run> {
+  const resumed = given.resume === false ? undefined : resumeRun(given);
+  const config = resumed?.config ?? given;
+  await requireTraining(config.device);
+  const data = requireData(config.data);
+  const open = { singleCls: config.single_cls, classes: config.classes };
+  const train = await openDataset(data, 'train', { ...open, fraction: config.fraction });
+  reportData(train);
+  const val = await openDataset(data, 'val', open);
+  reportData(val);
+  const start = resumed ?? (await startingPoint(config, train));
+  const { network } = start;
+  const { spec } = network;
+  const weights = network.parameters.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0);
+  const batch = config.batch > 0 ? config.batch : fittingBatch(spec, weights, config.imgsz);
+  warnOfMemory(spec, weights, config.imgsz, batch);
+  const loader = createTrainLoader(loaderOptions(config, train, batch, spec.stride));
+  const { optimizer, schedule } = chooseOptimizer(config, train, batch, loader.batches);
+  const trainables = trainablesOf(network, config.freeze);
+  const rule = OPTIMIZERS[optimizer];
+  const decay = scaledWeightDecay(config.weight_decay, batch, config.nbs);
+  const state = start.state ?? freshState(start.params, trainables, rule);
+  const gains = { box: config.box, cls: config.cls, dfl: config.dfl };
+  const weightOfClass = config.cls_pw > 0 ? classWeights(countClasses(train), config.cls_pw) : undefined;
+  const step = new TrainStep(state, {
+    network,
+    trainables,
+    frozenLayers: frozenLayers(config.freeze),
+    rule,
+    decay,
+    gains,
+    classWeights: weightOfClass,
+  });
+  log.info(
+    `optimizer: ${optimizer}(lr=${schedule.lr0}, momentum=${schedule.momentum}) with ${describeGroups(trainables, decay)}`,
+  );
+  const dir = resumed?.dir ?? createRunDir(config, 'train');
+  const weightsDir = join(dir, 'weights');
+  mkdirSync(weightsDir, { recursive: true });
+  const description: RunDescription = {
+    names: train.names,
+    yaml: network.spec.yaml,
+    args: { ...config, batch, model: config.model },
+  };
+  writeFileAtomic(join(dir, 'args.yaml'), dump({ ...config }));
+  return {
+    config,
+    dir,
+    weightsDir,
+    lastPath: join(weightsDir, 'last.safetensors'),
+    bestPath: join(weightsDir, 'best.safetensors'),
+    network,
+    description,
+    schedule,
+    train,
+    val,
+    loader,
+    step,
+    detector: new LiveDetector(network, train.names, { gains, classWeights: weightOfClass }),
+    progress: resumed?.progress ?? freshProgress(),
+    optimizer,
+    imgsz: Math.ceil(config.imgsz / spec.stride) * spec.stride,
+  };
+}
+
+function requireData(data: string | null): string {
+  if (data) return data;
+  throw new UserError(
+    'missing-data',
+    'training needs a dataset: data= is missing',
+    'for example: yolo train data=my-data.yaml model=yolov8n.pt, or data=shapes for a made-up set',
+  );
+}
+
+/** Training needs gradients of native speed: the wasm engine predicts and validates only. */
+async function requireTraining(device: string): Promise<void> {
+  const engine = await selectEngine({ device });
+  if (engine.canTrain) return;
+  throw new UserError(
+    'needs-native',
+    `training needs the native engine; ${engine.description} predicts and validates only${engine.why ? ` (${engine.why})` : ''}`,
+    engine.faster ?? 'run: yolo setup',
+  );
+}
+
+function freshProgress(): Progress {
+  return {
+    epoch: 0,
+    batchInEpoch: 0,
+    index: 0,
+    lossSums: [0, 0, 0],
+    bestFitness: 0,
+    bestEpoch: -1,
+    seconds: 0,
+    recoveries: 0,
+    lrScale: 1,
+    updates: 0,
+    lastStep: -1,
+    labelSlots: 1,
+    rows: [],
+  };
+}
+
+/** Says what was found, at most a screen of it. */
+function reportData(dataset: Dataset): void {
+  log.info(summarize(dataset));
+  for (const finding of dataset.findings.slice(0, FINDINGS_SHOWN)) log.warn(formatFinding(finding));
+  const rest = dataset.findings.length - FINDINGS_SHOWN;
+  if (rest > 0) log.warn(`… and ${rest} more; all of them: yolo check data=${dataset.file}`);
+}
+
+/** At most this many findings are printed; all of them are what `yolo check` is for. */
+const FINDINGS_SHOWN = 20;
+
+function loaderOptions(config: TrainConfig, train: Dataset, batch: number, stride: number): TrainLoaderOptions {
+  const imgsz = Math.ceil(config.imgsz / stride) * stride;
+  if (imgsz !== config.imgsz) log.warn(`imgsz=${config.imgsz} is no multiple of ${stride}; ${imgsz} is used`);
+  return {
+    images: train.images,
+    imgsz,
+    batch,
+    augment: config,
+    seed: config.seed,
+    workers: Math.min(config.workers, availableParallelism()),
+    cache: config.cache,
+    rect: config.rect,
+    multiScale: config.multi_scale,
+  };
+}
+
+/** Ends threads and releases everything that the run holds. */
+export async function disposeRun(run: Run): Promise<void> {
+  await run.loader.close();
+  run.detector.dispose();
+  run.step.dispose();
+  disposeState(run.step.state);
+}
+
+/** Objects of each class, for cls_pw. */
+function countClasses({ names, images }: Dataset): number[] {
+  const counts = new Array<number>(names.length).fill(0);
+  for (const { labels } of images) for (let i = 0; i < labels.length; i += 5) counts[labels[i]]++;
+  return counts;
+}

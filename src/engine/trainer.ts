@@ -1,0 +1,243 @@
+/**
+ * Training: the recipe of YOLOv8 around the compiled step. It reads from top to bottom: train → epoch → batch. A run is a
+ * function of its configuration: interrupted anywhere and resumed, it ends with the same bits as if left alone.
+ */
+import { join } from 'node:path';
+import type { TrainConfig } from '../cfg/schema.js';
+import { Interrupted } from '../core/errors.js';
+import { log } from '../core/log.js';
+import type { Batch } from '../data/batch.js';
+import { ratesAt } from '../optim/schedule.js';
+import { type Progress, saveRun } from './checkpoint.js';
+import type { Evaluation } from './evaluate.js';
+import { recover } from './recovery.js';
+import { type EpochRow, type LossItems, writeResultsCsv } from './results-csv.js';
+import { noteFitness, outOfPatience } from './stopper.js';
+import { disposeRun, prepareRun, type Run } from './train-setup.js';
+import { fittedEpochs, outOfTime } from './train-time.js';
+import { validateAverage, validateBest } from './train-validation.js';
+
+/** What one epoch gave; also the line that `json=true` prints. */
+export interface TrainEpoch {
+  /** From 1. */
+  epoch: number;
+  epochs: number;
+  /** Seconds since the run began. */
+  time: number;
+  train: LossItems;
+  val?: LossItems;
+  metrics?: EpochRow['metrics'];
+  /** Learning rate of the convolutions at the end of the epoch. */
+  lr: number;
+}
+
+/** What a run leaves; also the last line that `json=true` prints. */
+export interface TrainSummary {
+  best: string | null;
+  last: string | null;
+  results: string;
+  save_dir: string;
+  mAP50: number | null;
+  'mAP50-95': number | null;
+  /** The validation of the best weights, for the table. */
+  evaluation?: Evaluation;
+}
+
+export interface BatchReport {
+  epoch: number;
+  epochs: number;
+  /** Batches done and batches of the epoch. */
+  batch: number;
+  batches: number;
+  /** Mean losses of the epoch so far. */
+  losses: LossItems;
+  /** Objects in this batch. */
+  instances: number;
+  /** Longer side of the network's input, pixels. */
+  size: number;
+  rssMb: number;
+}
+
+export interface TrainHooks {
+  /** Aborted (Ctrl-C): the batch ends, last is written, `Interrupted` is thrown. */
+  signal?: AbortSignal;
+  onReady?(run: Run): void | Promise<void>;
+  onBatch?(report: BatchReport): void;
+  onValidation?(done: number, total: number): void;
+  /** The batch as it goes into the network, before its step. */
+  onInput?(batch: Batch, index: number): void | Promise<void>;
+}
+
+const lossItems = (sums: readonly number[], n: number): LossItems => ({
+  box_loss: sums[0] / n,
+  cls_loss: sums[1] / n,
+  dfl_loss: sums[2] / n,
+});
+
+/**
+ * Trains as the configuration says, one result an epoch.
+ * @throws UserError when model, data or engine can't be used; Interrupted after Ctrl-C
+ */
+export async function* train(config: TrainConfig, hooks: TrainHooks = {}): AsyncGenerator<TrainEpoch, TrainSummary> {
+  const run = await prepareRun(config);
+  try {
+    await hooks.onReady?.(run);
+    const { progress } = run;
+    while (progress.epoch < run.schedule.epochs) {
+      const row = await trainEpoch(run, hooks);
+      if (row === undefined) continue; // gone back to a good checkpoint
+      yield { ...row, epochs: run.schedule.epochs, lr: row.lr[0] };
+      if (endsEarly(run)) break;
+    }
+    return await finish(run, hooks);
+  } finally {
+    await disposeRun(run);
+  }
+}
+
+/** One epoch: its batches, the validation of the average, checkpoint and results. @returns undefined after a recovery */
+async function trainEpoch(run: Run, hooks: TrainHooks): Promise<EpochRow | undefined> {
+  const { progress, schedule, config } = run;
+  const epoch = progress.epoch;
+  const started = performance.now();
+  const before = progress.seconds;
+  const elapsed = (): number => before + (performance.now() - started) / 1000;
+  const lr = await trainBatches(run, hooks, elapsed);
+  if (lr === undefined) return undefined;
+  const row: EpochRow = { epoch: epoch + 1, time: 0, train: lossItems(progress.lossSums, progress.batchInEpoch), lr };
+  const last = epoch + 1 === schedule.epochs || outOfTime(config.time, elapsed());
+  let best = false;
+  if (config.val || last) {
+    const { losses, metrics } = await validateAverage(run, hooks);
+    row.val = losses;
+    row.metrics = metrics;
+    best = noteFitness(progress, epoch, metrics['mAP50-95']);
+  }
+  row.time = elapsed();
+  progress.seconds = row.time;
+  progress.rows.push(row);
+  progress.epoch = epoch + 1;
+  progress.batchInEpoch = 0;
+  progress.lossSums = [0, 0, 0];
+  schedule.epochs = fittedEpochs(config.time, schedule.epochs, progress);
+  writeResultsCsv(join(run.dir, 'results.csv'), progress.rows);
+  if (config.save) {
+    saveRun(run.lastPath, run.description, run.step.state, progressOf(run));
+    if (best) saveRun(run.bestPath, run.description, run.step.state, progressOf(run));
+    if (config.save_period > 0 && (epoch + 1) % config.save_period === 0) {
+      saveRun(join(run.weightsDir, `epoch${epoch + 1}.safetensors`), run.description, run.step.state, progressOf(run));
+    }
+  }
+  return row;
+}
+
+/**
+ * The batches of the epoch under way, from where it stands.
+ * @returns the learning rates of the last batch; undefined when the run went back to a checkpoint
+ */
+async function trainBatches(run: Run, hooks: TrainHooks, elapsed: () => number): Promise<EpochRow['lr'] | undefined> {
+  const { progress, schedule, step, loader } = run;
+  const { epoch } = progress;
+  const mosaic = epoch < schedule.epochs - run.config.close_mosaic;
+  if (!mosaic && epoch === schedule.epochs - run.config.close_mosaic) log.info('Closing mosaic for the last epochs');
+  let rates = ratesAt(schedule, epoch, Math.max(progress.index - 1, 0));
+  let bad = 0;
+  for await (const batch of loader.epoch(epoch, { mosaic, startBatch: progress.batchInEpoch })) {
+    rates = ratesAt(schedule, epoch, progress.index);
+    await hooks.onInput?.(batch, progress.index);
+    const result = step.run(batch, scaled(rates, progress.lrScale), progress.index);
+    progress.index++;
+    progress.batchInEpoch++;
+    if (result.finite) {
+      result.items.forEach((x, i) => {
+        progress.lossSums[i] += x;
+      });
+      bad = 0;
+    } else {
+      log.warn(
+        `epoch ${epoch + 1}, batch ${progress.batchInEpoch}: the loss is not finite (${result.items.join(', ')}); this step is skipped`,
+      );
+      if (++bad >= MOST_BAD) {
+        recover(run);
+        return undefined;
+      }
+    }
+    hooks.onBatch?.({
+      epoch: epoch + 1,
+      epochs: schedule.epochs,
+      batch: progress.batchInEpoch,
+      batches: loader.batches,
+      losses: lossItems(progress.lossSums, progress.batchInEpoch),
+      instances: batch.labels.reduce((n, l) => n + l.length / 5, 0),
+      size: Math.max(batch.shape[1], batch.shape[2]),
+      rssMb: Math.round(process.memoryUsage.rss() / 1048576),
+    });
+    // lets Ctrl-C and progress bars through: the step itself blocks the thread
+    await new Promise((resolve) => setImmediate(resolve));
+    if (hooks.signal?.aborted) interrupt(run, elapsed());
+    if (outOfTime(run.config.time, elapsed())) break;
+  }
+  const s = scaled(rates, progress.lrScale);
+  return [s.lrWeight, s.lrBn, s.lrBias];
+}
+
+/** So many losses in a row that are not finite are no accident. */
+const MOST_BAD = 5;
+
+function scaled<T extends { lrWeight: number; lrBn: number; lrBias: number }>(rates: T, by: number): T {
+  if (by === 1) return rates;
+  return { ...rates, lrWeight: rates.lrWeight * by, lrBn: rates.lrBn * by, lrBias: rates.lrBias * by };
+}
+
+/** Progress with the counters that live in the step's state. */
+function progressOf(run: Run): Progress {
+  const { updates, lastStep, labelSlots } = run.step.state;
+  return { ...run.progress, updates, lastStep, labelSlots };
+}
+
+/** Writes last and says how to go on. */
+function interrupt(run: Run, seconds: number): never {
+  if (!run.config.save) throw new Interrupted('interrupted; save=false, so nothing was kept');
+  saveRun(
+    run.lastPath,
+    run.description,
+    run.step.state,
+    progressOf({ ...run, progress: { ...run.progress, seconds } } as Run),
+  );
+  throw new Interrupted(`interrupted; go on with: yolo train resume=${run.lastPath}`);
+}
+
+/** Early stopping and the time limit, after an epoch. */
+function endsEarly(run: Run): boolean {
+  const { progress, config } = run;
+  if (outOfPatience(progress, progress.epoch - 1, config.patience)) {
+    log.info(
+      `Stopping early: no better mAP50-95 in the last ${config.patience} epochs; the best was epoch ${progress.bestEpoch + 1}. patience= changes this (0: never).`,
+    );
+    return true;
+  }
+  return outOfTime(config.time, progress.seconds);
+}
+
+/** Validates the best weights once more and sums the run up. */
+async function finish(run: Run, hooks: TrainHooks): Promise<TrainSummary> {
+  const { config, progress } = run;
+  const summary: TrainSummary = {
+    best: config.save ? run.bestPath : null,
+    last: config.save ? run.lastPath : null,
+    results: join(run.dir, 'results.csv'),
+    save_dir: run.dir,
+    mAP50: null,
+    'mAP50-95': null,
+  };
+  if (config.save && progress.bestEpoch >= 0) {
+    const { metrics, evaluation } = await validateBest(run, hooks);
+    summary.evaluation = evaluation;
+    summary.mAP50 = metrics.mAP50;
+    summary['mAP50-95'] = metrics['mAP50-95'];
+  } else if (progress.rows.at(-1)?.metrics) {
+    summary.mAP50 = progress.rows.at(-1)?.metrics?.mAP50 ?? null;
+    summary['mAP50-95'] = progress.rows.at(-1)?.metrics?.['mAP50-95'] ?? null;
+  }
+  return summary;
+}
