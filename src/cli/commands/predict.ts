@@ -1,0 +1,50 @@
+/** `yolo predict`: a line a picture on standard output (an object with json=true), the rest on standard error. */
+import type { PredictConfig } from '../../cfg/schema.js';
+import { UserError } from '../../core/errors.js';
+import { log } from '../../core/log.js';
+import type { PredictResult } from '../../core/types.js';
+import type { PredictSummary, ResultPlace } from '../../engine/predictor.js';
+import { showBanner } from '../banner.js';
+import { countNames } from '../format.js';
+import { exampleOf } from '../help.js';
+import { stopInGoodOrder } from '../interrupt.js';
+import { print, printJson } from '../terminal.js';
+
+/** @returns 1 when some pictures could not be read */
+export async function run(config: PredictConfig): Promise<number> {
+  if (config.source === null) {
+    throw new UserError('missing-source', "'source' is missing: what should be predicted?", exampleOf('predict'));
+  }
+  const signal = stopInGoodOrder('stopping after this picture');
+  const { placeOf, predict } = await import('../../engine/predictor.js');
+  const results = predict(config, { signal, onStart: ({ engine }) => showBanner(engine) });
+  for (;;) {
+    const { done, value } = await results.next();
+    if (done) return sumUp(value);
+    if (config.json) printJson(value);
+    else if (config.verbose) print(resultLine(value, placeOf(value)));
+  }
+}
+
+/** `image 1/2 /path/bus.jpg: 640x480 4 persons, 1 bus, 36.4ms` */
+export function resultLine(result: PredictResult, place: ResultPlace | undefined): string {
+  const { path, frame, detections, speed } = result;
+  const counts = place ? `${place.kind === 'image' ? 'image' : 'video'} ${place.source}/${place.sources} ` : '';
+  const frames = frame === undefined ? '' : `(frame ${frame}${place?.frames ? `/${place.frames}` : ''}) `;
+  const shape = place ? `${place.inputShape.join('x')} ` : '';
+  return `${counts}${frames}${path}: ${shape}${countNames(detections)}, ${speed.inference.toFixed(1)}ms`;
+}
+
+function sumUp({ images, failed, saveDir, labels, speed, inputShape }: PredictSummary): number {
+  if (images > 0) {
+    const { preprocess, inference, postprocess } = speed;
+    const shape = inputShape ? ` at ${inputShape.join('x')}` : '';
+    const [pre, inf, post] = [preprocess, inference, postprocess].map((ms) => `${ms.toFixed(1)}ms`);
+    log.info(`Speed: ${pre} preprocess, ${inf} inference, ${post} postprocess per image${shape}`);
+  }
+  if (saveDir !== undefined) log.info(`Results saved to ${saveDir}${labels > 0 ? ` (${labels} label files)` : ''}`);
+  if (failed.length === 0) return 0;
+  log.error(`${failed.length} of ${images + failed.length} could not be read:`);
+  for (const { path } of failed) log.error(`  ${path}`);
+  return 1;
+}
