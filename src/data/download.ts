@@ -5,11 +5,13 @@
 import { existsSync } from 'node:fs';
 import { loadDataYaml, type Split, splitSources } from '../cfg/data-yaml.js';
 import { UserError } from '../core/errors.js';
+import { isShapes, makeShapes } from './shapes.js';
 
 /**
  * @returns the YAML to read: `data` itself, or that of the dataset that was made for the word 'shapes'
  */
 export async function prepareData(data: string, splits: Split[]): Promise<string> {
+  if (isShapes(data)) return makeShapes(data);
   const spec = loadDataYaml(data);
   if (!spec.download.length || existsSync(spec.root)) return data;
   for (const split of splits) {

@@ -34,6 +34,7 @@ describe('data=shapes', () => {
     expect(train.names).toEqual(Object.keys(KINDS).slice(0, 4));
     expect(train.findings).toEqual([]);
     expect(train.images.every(({ labels }) => labels.length >= 5)).toBe(true);
+    expect((await openDataset('shapes:size=64,count=10,val=0.3,classes=4', 'val')).images.length).toBe(3);
     const time = statSync(yaml).mtimeMs;
     expect(await makeShapes('shapes:size=64,count=10,val=0.3,classes=4')).toBe(yaml);
     expect(statSync(yaml).mtimeMs).toBe(time);
