@@ -1,36 +1,110 @@
 /**
- * Loads the native TensorFlow engine: the JavaScript of @tensorflow/tfjs-node-gpu over an addon that `bin/setup.mjs`
- * compiled against the TensorFlow of a PyPI wheel, both in a per-user cache. Only the backend and its kernels are loaded,
- * against this project's own tfjs-core: the umbrella package @tensorflow/tfjs would cost most of a second and isn't used.
+ * Loads the native TensorFlow engine: the JavaScript of @tensorflow/tfjs-node-gpu over an addon that the set-up
+ * (bin/setup/engine.mjs) compiled against the TensorFlow of a PyPI wheel, both in a per-user cache. Only the backend and
+ * its kernels are loaded, against this project's own tfjs-core: the umbrella package @tensorflow/tfjs would cost most of
+ * a second and isn't used.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import Module, { createRequire } from 'node:module';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
+import { engineDir } from '../../bin/setup/paths.mjs';
+
+export { cacheDir, engineDir } from '../../bin/setup/paths.mjs';
 
 const require = createRequire(import.meta.url);
 
-export const TENSORFLOW_VERSION = '2.21.0';
-export const TFJS_VERSION = '4.22.0';
-
-/** The per-user cache of this tool; YOLO_CACHE moves it. */
-export function cacheDir(): string {
-  return process.env.YOLO_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'yolov8-tfjs');
+/** What a loaded engine tells of itself. */
+export interface NativeInfo {
+  /** Version of TensorFlow, e.g. 2.21.0. */
+  version: string;
+  /** True when TensorFlow runs on a GPU. */
+  gpu: boolean;
 }
 
-/** Folder of the engine for this platform and these versions. */
-export function engineDir(): string {
-  return join(cacheDir(), `engine-tf${TENSORFLOW_VERSION}-tfjs${TFJS_VERSION}-${process.platform}-${process.arch}`);
+/** An addon and the JavaScript of tfjs-node-gpu that goes with it. */
+interface NativeFiles {
+  addon: string;
+  /** Folder of the package: holds dist/. */
+  pkg: string;
+  /** Addon that keeps the start-up messages off the screen. */
+  quiet?: string;
 }
 
-/** Registers and selects the backend 'tensorflow'. @returns false when no engine was set up. */
-export async function useNative(): Promise<boolean> {
-  const dir = engineDir();
-  const addon = join(dir, 'tfjs_binding.node');
-  if (!existsSync(addon)) return false;
-  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
-  // The package asks for '@tensorflow/tfjs'; all that its backend and kernels use of it is in tfjs-core.
+/** TensorFlow says these whatever TF_CPP_MIN_LOG_LEVEL is; they tell the user nothing. */
+const CHATTER = /All log messages before absl::InitializeLog|oneDNN custom operations are on|^\s*$/;
+
+let loaded: NativeInfo | undefined;
+
+/**
+ * Registers and selects the backend 'tensorflow'.
+ * @param dir where the engine lies; another folder than the usual one only while it is being set up
+ * @returns false when no engine was set up
+ * @throws what the loader says when the engine is there and does not load (another C library, say)
+ */
+export async function useNative(dir: string = engineDir()): Promise<boolean> {
+  if (!existsSync(join(dir, 'tfjs_binding.node'))) return false;
+  await load({
+    addon: join(dir, 'tfjs_binding.node'),
+    pkg: join(dir, 'tfjs-node-gpu'),
+    quiet: join(dir, 'quiet.node'),
+  });
+  return true;
+}
+
+/**
+ * The same from the binary that tfjs-node-gpu fetches itself, where its install script was allowed and could.
+ * @returns false when it is not there
+ */
+export async function usePackageBinary(): Promise<boolean> {
+  const files = packageBinary();
+  if (files) await load(files);
+  return files !== undefined;
+}
+
+/** What the loaded engine is; undefined before one was loaded. */
+export function nativeInfo(): NativeInfo | undefined {
+  return loaded;
+}
+
+/** The files of tfjs-node-gpu's own binary, where its install worked: addon and libtensorflow. */
+export function packageBinary(): NativeFiles | undefined {
+  try {
+    const manifest = require.resolve('@tensorflow/tfjs-node-gpu/package.json');
+    const pkg = dirname(manifest);
+    const versions: number[] = JSON.parse(readFileSync(manifest, 'utf8')).binary.napi_versions;
+    const napi = Math.max(...versions.filter((v) => v <= Number(process.versions.napi)));
+    const addon = join(pkg, 'lib', `napi-v${napi}`, 'tfjs_binding.node');
+    return existsSync(addon) && existsSync(join(pkg, 'deps', 'lib')) ? { addon, pkg } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function load({ addon, pkg, quiet }: NativeFiles): Promise<void> {
+  if (!loaded) {
+    restoreUtil();
+    process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+    const bindings = withProjectCore(() => {
+      const native = quietly(quiet, () => require(addon));
+      const { NodeJSKernelBackend } = require(join(pkg, 'dist/nodejs_kernel_backend.js'));
+      require(join(pkg, 'dist/register_all_kernels.js'));
+      tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(native, '@tensorflow/tfjs-node-gpu'), 3);
+      return native;
+    });
+    const gpu = bindings.isUsingGpuDevice?.() === true;
+    loaded = { version: bindings.TF_Version, gpu };
+  }
+  await tf.setBackend('tensorflow');
+  await tf.ready();
+}
+
+/**
+ * The package asks for '@tensorflow/tfjs'; all that its backend and kernels use of it is in tfjs-core, and it must be the
+ * copy that this project uses.
+ */
+function withProjectCore<T>(work: () => T): T {
   const mod = Module as unknown as { _resolveFilename: (request: string, ...rest: unknown[]) => string };
   const resolve = mod._resolveFilename;
   const core = require.resolve('@tensorflow/tfjs-core');
@@ -39,14 +113,29 @@ export async function useNative(): Promise<boolean> {
     return resolve.call(this, request, ...rest);
   };
   try {
-    const bindings = require(addon);
-    const { NodeJSKernelBackend } = require(join(dir, 'tfjs-node-gpu/dist/nodejs_kernel_backend.js'));
-    require(join(dir, 'tfjs-node-gpu/dist/register_all_kernels.js'));
-    tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(bindings, '@tensorflow/tfjs-node-gpu'), 3);
-    await tf.setBackend('tensorflow');
-    await tf.ready();
-    return true;
+    return work();
   } finally {
     mod._resolveFilename = resolve;
   }
+}
+
+/** Runs `work` with its chatter on standard error swallowed; anything else that was written there is passed on. */
+function quietly<T>(addon: string | undefined, work: () => T): T {
+  if (!addon || !existsSync(addon) || process.env.TF_CPP_MIN_LOG_LEVEL === '0') return work();
+  const quiet: { hold(): void; release(): string } = require(addon);
+  quiet.hold();
+  try {
+    return work();
+  } finally {
+    for (const line of quiet.release().split('\n')) {
+      if (!CHATTER.test(line)) process.stderr.write(`${line}\n`);
+    }
+  }
+}
+
+/** tfjs-node 4.22 calls two functions that Node 23 took out of 'util'. */
+function restoreUtil(): void {
+  const old = util as unknown as Record<string, unknown>;
+  old.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
+  old.isArray ??= Array.isArray;
 }
