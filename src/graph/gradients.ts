@@ -4,6 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs-core';
+import { mendGradients } from './mended.js';
 import { flatten, isTensor, type Tree } from './tree.js';
 
 let loaded = false;
@@ -12,6 +13,7 @@ let loaded = false;
 export function ensureGradients(): void {
   if (loaded) return;
   createRequire(import.meta.url)('@tensorflow/tfjs');
+  mendGradients();
   loaded = true;
 }
 

@@ -54,7 +54,7 @@ defineSymbolic<'dy' | 'filter', Conv & { inputShape: number[] }>(
   (emit, { dy, filter }, attrs) => {
     const { inputShape } = attrs;
     const rest = convAttrs(convInfo(inputShape, filter.shape, attrs));
-    return like(emit, 'Conv2DBackpropInput', [emit.ints(inputShape), filter, dy], inputShape, { ...rest, T: FLOAT });
+    return emit.op('Conv2DBackpropInput', [emit.ints(inputShape), filter, dy], { T: FLOAT, ...rest }, inputShape);
   },
 );
 

@@ -1,0 +1,47 @@
+/**
+ * Gradients that tfjs lacks or has wrong: of maximum, minimum and squared difference when one side is broadcast (tfjs
+ * returns the wrong shape and then complains about it), and of comparisons and logic, whose gradient is zero.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+
+type Pair = { a: () => tf.Tensor; b: () => tf.Tensor };
+
+/** dy summed over the axes along which x was broadcast. */
+function unbroadcast(dy: tf.Tensor, x: tf.Tensor): tf.Tensor {
+  const axes = tf.broadcast_util.getReductionAxes(x.shape, dy.shape);
+  return tf.reshape(axes.length ? tf.sum(dy, axes) : dy, x.shape);
+}
+
+/** @param slopes of a and b, each in the shape of the result */
+function binary(kernelName: string, slopes: (a: tf.Tensor, b: tf.Tensor) => [() => tf.Tensor, () => tf.Tensor]): void {
+  tf.registerGradient({
+    kernelName,
+    inputsToSave: ['a', 'b'],
+    gradFunc: (dy, [a, b]): Pair => {
+      const [da, db] = slopes(a, b);
+      const through = (slope: () => tf.Tensor, x: tf.Tensor) => () => unbroadcast(tf.mul(dy as tf.Tensor, slope()), x);
+      return { a: through(da, a), b: through(db, b) };
+    },
+  });
+}
+
+/** A gradient of zeros for every input. */
+function flat(kernelName: string, inputs: string[]): void {
+  tf.registerGradient({
+    kernelName,
+    inputsToSave: inputs,
+    gradFunc: (_, saved) => Object.fromEntries(inputs.map((name, i) => [name, () => tf.zeros(saved[i].shape)])),
+  });
+}
+
+/** Registers them over tfjs' own. */
+export function mendGradients(): void {
+  const one = (mask: tf.Tensor) => tf.cast(mask, 'float32');
+  binary('Maximum', (a, b) => [() => one(tf.greaterEqual(a, b)), () => one(tf.less(a, b))]);
+  binary('Minimum', (a, b) => [() => one(tf.lessEqual(a, b)), () => one(tf.greater(a, b))]);
+  binary('SquaredDifference', (a, b) => [() => tf.mul(tf.sub(a, b), 2), () => tf.mul(tf.sub(b, a), 2)]);
+  for (const name of ['Greater', 'GreaterEqual', 'Less', 'LessEqual', 'Equal', 'NotEqual', 'LogicalAnd', 'LogicalOr']) {
+    flat(name, ['a', 'b']);
+  }
+  flat('LogicalNot', ['x']);
+}
