@@ -48,11 +48,14 @@ export type Assignment = {
   score: tf.Tensor;
 };
 
-/** Assigns anchors to labels. Batches too large for one go are taken in parts. */
-export function assign(predictions: Predictions, labels: Labels): Assignment {
+/**
+ * Assigns anchors to labels.
+ * @param pairsAtOnce a batch with more pairs than this is taken in parts of whole pictures
+ */
+export function assign(predictions: Predictions, labels: Labels, pairsAtOnce = PAIRS_AT_ONCE): Assignment {
   const [b, m] = labels.mask.shape;
   const a = predictions.points.shape[0];
-  const atOnce = Math.max(1, Math.min(b, Math.floor(PAIRS_AT_ONCE / (m * a))));
+  const atOnce = Math.max(1, Math.min(b, Math.floor(pairsAtOnce / (m * a))));
   return stopGradient(() =>
     tf.tidy(() => {
       const parts: Assignment[] = [];

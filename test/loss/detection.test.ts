@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { rng } from '../../src/core/rng.js';
 import { compile } from '../../src/graph/compile.js';
 import { ensureGradients } from '../../src/graph/gradients.js';
+import { classWeights } from '../../src/loss/class-weights.js';
 import { detectionLoss, type Labels, type LossOptions } from '../../src/loss/detection.js';
 import { assign } from '../../src/loss/tal.js';
 import { anchorsOf, expectedDistances, type HeadOutput, levelsOf } from '../../src/nn/head.js';
@@ -148,5 +150,127 @@ describe('detection loss', () => {
       expectClose(back(out.scores), want('grad.scores'), { rtol: 1e-4, label: 'scores' });
       step.dispose();
     });
+  });
+
+  const outcome = (rows: Row[][], m?: number, options?: LossOptions) =>
+    tf.tidy(() => {
+      const { boxes, scores } = goldenHead();
+      const out = lossAndGradients(
+        head(tf.slice(boxes, [0], [rows.length]), tf.slice(scores, [0], [rows.length])),
+        labelsOf(rows, m),
+        options,
+      );
+      const result = { items: read(out.items), boxes: read(out.boxes), scores: read(out.scores) };
+      out.items.dispose();
+      return result as unknown as Record<'items' | 'boxes' | 'scores', { shape: number[]; data: Float32Array }>;
+    });
+  const expectSame = (a: ReturnType<typeof outcome>, b: ReturnType<typeof outcome>) => {
+    for (const key of ['items', 'boxes', 'scores'] as const) expectClose(a[key], b[key], { rtol: 1e-5, label: key });
+  };
+
+  it('does not depend on the order of labels', () => {
+    const rows = goldenRows();
+    for (const seed of [1, 2, 3]) {
+      const mixed = rows.map((list, i) => rng(seed, i).shuffle([...list]));
+      expectSame(outcome(mixed), outcome(rows));
+    }
+  });
+
+  it('does not depend on padding', () => {
+    const most = Math.max(...goldenRows().map((r) => r.length));
+    for (const m of [most + 1, 32]) expectSame(outcome(goldenRows(), m), outcome(goldenRows()));
+  });
+
+  it('a batch without labels: only the class loss counts', () => {
+    const { items, boxes, scores } = outcome([[], []]);
+    expect([items.data[0], items.data[2]]).toEqual([0, 0]);
+    expect(boxes.data.every((v) => v === 0)).toBe(true);
+    const x = want('scores'); // [B, K, A]
+    let sum = 0;
+    for (let i = 0; i < 2 * K * A; i++) sum += Math.log1p(Math.exp(x.data[i]));
+    expect(Math.abs(items.data[1] - gains.cls * sum)).toBeLessThan(1e-4 * sum);
+    for (let a = 0; a < A; a += 17) {
+      const slope = (2 * gains.cls) / (1 + Math.exp(-x.data[a]));
+      expect(Math.abs(scores.data[a * K] - slope)).toBeLessThan(1e-5 * slope);
+    }
+  });
+
+  it('class loss agrees with finite differences where there are no labels', () => {
+    tf.tidy(() => {
+      const { boxes, scores } = goldenHead();
+      const loss = (s: tf.Tensor) =>
+        detectionLoss(head(boxes, s), labelsOf(Array.from({ length: B }, () => [])), { gains }).total;
+      const direction = tf.randomNormal(scores.shape, 0, 1, 'float32', 5);
+      const slope = tf.sum(tf.mul(tf.grad(loss)(scores), direction)).dataSync()[0];
+      const h = 1e-2;
+      const at = (t: number) => loss(tf.add(scores, tf.mul(direction, t))).dataSync()[0];
+      expect(Math.abs((at(h) - at(-h)) / (2 * h) - slope)).toBeLessThan(2e-3 * Math.abs(slope));
+    });
+  });
+
+  it('copes with 500 labels in a picture', () => {
+    const random = rng(500);
+    const many: Row[] = Array.from({ length: 500 }, () => {
+      const [w, h] = [random.uniform(1, 80), random.uniform(1, 80)];
+      const [x, y] = [random.uniform(0, width - w), random.uniform(0, height - h)];
+      return [random.int(K), x, y, x + w, y + h];
+    });
+    const out = outcome([many, goldenRows()[0]]);
+    for (const { data } of Object.values(out)) expect(data.every(Number.isFinite)).toBe(true);
+    expect(out.items.data[0]).toBeGreaterThan(0);
+  });
+
+  it('a label that holds no anchor point is widened, so that it is found', () => {
+    tf.tidy(() => {
+      // 2 px wide, between the points of every level; each anchor's box reaches one cell to the right and below.
+      const peak = (bin: number) => Array.from({ length: 16 }, (_, i) => (i === bin ? 20 : 0));
+      const boxes = tf.tile(tf.tensor3d([[[...peak(0), ...peak(0), ...peak(1), ...peak(1)]]]), [1, A, 1]);
+      const out = lossAndGradients(head(boxes, tf.zeros([1, A, K])), labelsOf([[[0, 31, 31, 33, 33]]]));
+      expect(out.items.dataSync()[0]).toBeGreaterThan(0);
+      expect(out.boxes.dataSync().some((v) => v !== 0)).toBe(true);
+      out.items.dispose();
+    });
+  });
+
+  it('weighs classes: all alike is as without, a weight of 0 silences a class', () => {
+    const rows = goldenRows();
+    expectSame(outcome(rows, undefined, { gains, classWeights: new Array(K).fill(1) }), outcome(rows));
+    const { scores, items } = outcome(rows, undefined, { gains, classWeights: [0, ...new Array(K - 1).fill(2)] });
+    const plain = outcome(rows);
+    for (let i = 0; i < scores.data.length; i++)
+      expect(scores.data[i]).toBeCloseTo(i % K === 0 ? 0 : 2 * plain.scores.data[i], 5);
+    expect(items.data[0]).toBeCloseTo(plain.items.data[0], 5);
+  });
+
+  it('takes a large batch in parts with the same result', () => {
+    tf.tidy(() => {
+      const { points, strides: strideOf } = anchorsOf(levels, strides);
+      const { boxes, scores } = goldenHead();
+      const s = tf.tensor2d(strideOf, [A, 1]);
+      const p = tf.mul(tf.tensor2d(points, [A, 2]), s);
+      const [lt, rb] = tf.split(tf.reshape(expectedDistances(boxes), [B, A, 4]), 2, -1);
+      const predictions = {
+        boxesPx: tf.concat([tf.sub(p, tf.mul(lt, s)), tf.add(p, tf.mul(rb, s))], -1),
+        scores,
+        points: p,
+      };
+      const labels = labelsOf(goldenRows());
+      const whole = assign(predictions, labels);
+      for (const atOnce of [1, 2 * A * labels.mask.shape[1]!]) {
+        const parts = assign(predictions, labels, atOnce);
+        for (const key of ['anchors', 'labels', 'share'] as const) expect(read(parts[key])).toEqual(read(whole[key]));
+        expectClose(read(parts.score), read(whole.score), { rtol: 1e-6 });
+      }
+    });
+  });
+});
+
+describe('classWeights', () => {
+  it('is (1 / frequency)^p with a mean of 1; a class without labels counts as one', () => {
+    expect(classWeights([5, 10, 20], 0)).toEqual([1, 1, 1]);
+    const w = classWeights([1, 4, 0], 0.5);
+    expect(w[0] / w[1]).toBeCloseTo(2);
+    expect(w[2]).toBe(w[0]);
+    expect((w[0] + w[1] + w[2]) / 3).toBeCloseTo(1);
   });
 });
