@@ -30,12 +30,16 @@ export function hsv(image: RgbImage, gains: HsvGains): void {
     const r = data[i];
     const g = data[i + 1];
     const b = data[i + 2];
-    const high = Math.max(r, g, b);
-    const low = Math.min(r, g, b);
-    const diff = high - low;
-    const turn = high === r ? g - b : high === g ? b - r + 2 * diff : r - g + 4 * diff;
-    let h = (Math.imul(turn, hueDivide[diff]) + ROUND) >> SHIFT;
-    if (h < 0) h += HUES;
+    // Signs as masks instead of branches: which channel is largest changes from pixel to pixel.
+    const rg = r - g;
+    const top = r - (rg & (rg >> 31));
+    const bottom = g + (rg & (rg >> 31));
+    const high = top + ((b - top) & ((top - b) >> 31));
+    const diff = high - bottom + ((bottom - b) & ((b - bottom) >> 31));
+    const notRed = (r - high) >> 31;
+    const notGreen = (g - high) >> 31;
+    const turn = (~notRed & (g - b)) | (notRed & ((~notGreen & (b - r + 2 * diff)) | (notGreen & (4 * diff + rg))));
+    const h = ((Math.imul(turn, hueDivide[diff]) + ROUND) >> SHIFT) + SECTOR;
     const v = value[high];
     const vs = Math.imul(v, saturation[(Math.imul(diff, satDivide[high]) + ROUND) >> SHIFT]);
     data[i] = v - ((Math.imul(vs, red[h]) + UP) >> BACK);
@@ -44,15 +48,15 @@ export function hsv(image: RgbImage, gains: HsvGains): void {
   }
 }
 
-/** Tables of the gains; red, green and blue are indexed by the hue before the shift. */
+/** Tables of the gains; red, green and blue are indexed by the hue before the shift, −30 to 150, plus 30. */
 function tables([hue, sat, val]: HsvGains) {
   const times = (gain: number) =>
     Uint8Array.from({ length: 256 }, (_, x) => Math.min(255, Math.max(0, x * (1 + gain))));
   const saturation = times(sat);
   // Gains of 1 + r never colour a grey pixel.
   saturation[0] = 0;
-  // Hue 180 can come out of the rounding; it is 0 once more.
-  const shifted = Array.from({ length: HUES + 1 }, (_, h) => Math.floor((((h + hue * HUES) % HUES) + HUES) % HUES));
+  const modulo = (h: number): number => ((h % HUES) + HUES) % HUES;
+  const shifted = Array.from({ length: HUES + 1 }, (_, i) => Math.floor(modulo(modulo(i - SECTOR) + hue * HUES)));
   const channel = (offset: number) =>
     Int32Array.from(shifted, (h) => Math.round((distance((h + offset) % HUES) / SECTOR / 255) * 2 ** BACK));
   return { red: channel(0), green: channel(4 * SECTOR), blue: channel(2 * SECTOR), saturation, value: times(val) };
