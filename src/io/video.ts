@@ -29,16 +29,22 @@ export interface VideoInfo {
 
 const running = new Set<ChildProcess>();
 let exitHook = false;
-let found: Promise<number> | undefined;
+/** Version of each ffmpeg that was asked for, by path. */
+const versions = new Map<string, Promise<number>>();
 
 /** Major and minor version of ffmpeg as one number, e.g. 5.1. @throws UserError 'no-ffmpeg' */
 export function requireFfmpeg(purpose: string): Promise<number> {
-  found ??= promisify(execFile)(ffmpeg(), ['-version']).then(({ stdout }) => {
-    const version = /version \D?(\d+\.\d+)/.exec(stdout);
-    return version ? Number(version[1]) : 99; // a build from git calls itself by a date or a hash
-  });
-  return found.catch(() => {
-    found = undefined;
+  const path = ffmpeg();
+  let version = versions.get(path);
+  if (!version) {
+    version = promisify(execFile)(path, ['-version']).then(({ stdout }) => {
+      const numbers = /version \D?(\d+\.\d+)/.exec(stdout);
+      return numbers ? Number(numbers[1]) : 99; // a build from git calls itself by a date or a hash
+    });
+    versions.set(path, version);
+  }
+  return version.catch(() => {
+    versions.delete(path);
     throw new UserError(
       'no-ffmpeg',
       `${purpose} needs ffmpeg, and there is no ffmpeg on this machine`,
