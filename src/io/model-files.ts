@@ -6,8 +6,8 @@
  * is told so.
  */
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
+import { cacheDir } from '../core/cache-dir.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { type DownloadOptions, download } from './fetch.js';
@@ -26,10 +26,9 @@ const RELEASED: Record<string, { sha256?: string; megabytes: [least: number, mos
   'yolov8x.pt': { megabytes: [128, 142] },
 };
 
-/** Folder of fetched weights: of YOLO_CACHE, else XDG_CACHE_HOME, else ~/.cache. */
+/** Folder of fetched weights, in the per-user cache. */
 export function weightsDir(): string {
-  const cache = process.env.YOLO_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'yolov8-tfjs');
-  return join(cache, 'weights');
+  return join(cacheDir(), 'weights');
 }
 
 /** The path itself, or the cache's copy of a released model; undefined when there is neither. */

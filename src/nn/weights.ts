@@ -35,15 +35,22 @@ export async function resolveModelPath(name: string): Promise<string> {
 
 /** Writes a checkpoint as safetensors, whole or not at all. @throws UserError 'cannot-write' */
 export function saveCheckpoint(path: string, checkpoint: Checkpoint): void {
-  const { weights, names, yaml, trainArgs, info } = checkpoint;
-  const json = { format: 'pt', names: JSON.stringify(names), info: JSON.stringify(info) } as Record<string, string>;
-  if (yaml) json.yaml = JSON.stringify(yaml);
-  if (trainArgs) json.trainArgs = JSON.stringify(trainArgs);
-  const tensors = [...weights].map(
+  const tensors = [...checkpoint.weights].map(
     ([name, { shape, data }]) =>
       [name, { dtype: 'F32' as Dtype, shape, data: data as Float32Array<ArrayBuffer> }] as const,
   );
-  writeSafetensors(path, tensors, json);
+  writeSafetensors(path, tensors, checkpointMetadata(checkpoint));
+}
+
+/** Everything of a checkpoint but its weights, as a safetensors file holds it. */
+export function checkpointMetadata({ names, yaml, trainArgs, info }: Checkpoint): Record<string, string> {
+  return {
+    format: 'pt',
+    names: JSON.stringify(names),
+    info: JSON.stringify(info),
+    ...(yaml ? { yaml: JSON.stringify(yaml) } : {}),
+    ...(trainArgs ? { trainArgs: JSON.stringify(trainArgs) } : {}),
+  };
 }
 
 /** A file of this project, or anybody's safetensors of YOLOv8 weights. */

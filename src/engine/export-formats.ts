@@ -1,0 +1,96 @@
+/** The formats of `yolo export`: what each writes, which settings it honours, and how its files are run again. */
+import type { ModelSpec } from '../cfg/model-yaml.js';
+import type { ExportConfig, Key } from '../cfg/schema.js';
+import { UserError } from '../core/errors.js';
+import type { Checkpoint } from '../core/types.js';
+import { exportMetadata } from '../export/metadata.js';
+import { onnxModel, writeModel } from '../export/onnx.js';
+import { writeWeights } from '../export/safetensors.js';
+import type { Detector } from '../nn/detector.js';
+import { createDetector } from '../nn/infer.js';
+import { createOnnxDetector } from '../nn/onnx-detector.js';
+import { loadCheckpoint } from '../nn/weights.js';
+
+export interface ExportJob {
+  config: ExportConfig;
+  checkpoint: Checkpoint;
+  spec: ModelSpec;
+  /** Names of all classes. */
+  names: string[];
+  /** Where to write, without an ending: `runs/train/weights/best`. */
+  stem: string;
+  /** Rounded up to the model's stride. */
+  imgsz: [height: number, width: number];
+  version: string;
+}
+
+export interface ExportFormat {
+  /** Settings that this format honours, of those that not all do. */
+  honours: readonly Key[];
+  /** What will be written; the first is the model itself. */
+  target(stem: string): string;
+  /** @returns the files */
+  write(job: ExportJob): Promise<string[]>;
+  /** Loads what was written, to compare it. */
+  open(target: string): Promise<Detector>;
+}
+
+/** Settings that some formats honour and others don't. */
+export const PARTICULAR = ['dynamic', 'opset', 'int8', 'nms', 'batch'] as const satisfies readonly Key[];
+
+export const FORMATS: Record<string, ExportFormat> = {
+  onnx: {
+    honours: ['dynamic', 'opset', 'nms', 'batch'],
+    target: (stem) => `${stem}.onnx`,
+    write: writeOnnx,
+    open: (target) => createOnnxDetector(target),
+  },
+  safetensors: {
+    honours: [],
+    target: (stem) => `${stem}.safetensors`,
+    async write({ stem, checkpoint, names, spec, config }) {
+      const path = `${stem}.safetensors`;
+      writeWeights(path, { ...checkpoint, names, yaml: spec.yaml }, config.half);
+      return [path];
+    },
+    open: async (target) => createDetector(await loadCheckpoint(target), { where: target }),
+  },
+};
+
+async function writeOnnx({ config, checkpoint, spec, names, stem, imgsz, version }: ExportJob): Promise<string[]> {
+  const { batch, dynamic, half, conf, iou, max_det: maxDet, agnostic_nms: agnostic } = config;
+  const opset = config.opset ?? 17;
+  const args = { half, dynamic, opset, nms: config.nms, simplify: true };
+  const path = `${stem}.onnx`;
+  const model = onnxModel(spec, checkpoint.weights, {
+    imgsz,
+    batch,
+    dynamic,
+    half,
+    opset,
+    version,
+    nms: config.nms ? { conf, iou, maxDet, agnostic } : undefined,
+    metadata: exportMetadata(spec, checkpoint, names, { imgsz, batch, args, version }),
+  });
+  writeModel(path, model);
+  return [path];
+}
+
+/** @throws UserError when a setting was asked for that this format has no use for */
+export function refuseUnused(
+  name: string,
+  format: ExportFormat,
+  config: ExportConfig,
+  given: (key: Key) => boolean,
+): void {
+  for (const key of PARTICULAR) {
+    const value = config[key];
+    if (format.honours.includes(key) || !given(key) || value === false || value === null) continue;
+    const others = Object.keys(FORMATS).filter((n) => FORMATS[n].honours.includes(key));
+    throw new UserError(
+      'unused-setting',
+      `${key}=${value} has no meaning for format=${name}`,
+      others.length ? `formats that honour ${key}: ${others.join(', ')}` : `leave ${key} out`,
+    );
+  }
+}

@@ -1,0 +1,157 @@
+/** `yolo export`: a checkpoint in another format, and the proof that it still says the same. */
+import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import { wasGiven } from '../cfg/load.js';
+import type { ExportConfig, Key } from '../cfg/schema.js';
+import { messageOf, UserError } from '../core/errors.js';
+import { log } from '../core/log.js';
+import { refuseFormat } from '../export/formats.js';
+import { weightsDir } from '../io/model-files.js';
+import { selectEngine } from '../nn/backend.js';
+import type { InferOutput } from '../nn/detector.js';
+import { createDetector } from '../nn/infer.js';
+import { loadCheckpoint, resolveModelPath, specOf } from '../nn/weights.js';
+import { type ExportFormat, type ExportJob, FORMATS, refuseUnused } from './export-formats.js';
+import { compareFinal, compareRaw, FLOAT_TOLERANCE, HALF_TOLERANCE, type Parity, within } from './parity.js';
+import { parityPicture } from './parity-picture.js';
+
+/** What `json=true` prints. */
+export interface ExportResult {
+  format: string;
+  /** Everything that was written; the model itself first. */
+  files: string[];
+  imgsz: [height: number, width: number];
+  /** Null when the runtime of the format is not installed, so that nothing could be compared. */
+  parity: Parity | null;
+}
+
+/**
+ * Writes the model in another format beside the file it came from (a released model from the cache: into the current
+ * folder), and compares what both find in a picture.
+ * @throws UserError when the format or a setting can't be had; exit code 1 when the export does not agree (its files are
+ *   removed)
+ */
+export async function exportModel(config: ExportConfig): Promise<ExportResult> {
+  const format = FORMATS[config.format] ?? refuseFormat(config.format, Object.keys(FORMATS));
+  refuseUnused(config.format, format, config, (key: Key) => wasGiven(config, key));
+  const started = performance.now();
+  const path = await resolveModelPath(config.model);
+  const job = await prepare(path, config);
+  const target = format.target(job.stem);
+  if (existsSync(target) && resolve(target) === resolve(path))
+    throw new UserError(
+      'same-file',
+      `${path} is already in the format ${config.format}`,
+      'give another model or another format',
+    );
+  log.info(`Export: ${path} → ${target}, ${job.imgsz.join('x')}, batch ${config.batch}${config.half ? ', half' : ''}`);
+  const files = await format.write(job);
+  log.info(`written in ${((performance.now() - started) / 1000).toFixed(1)} s, ${megabytes(files)} MB`);
+  const parity = await proveParity(format, target, files, job);
+  return { format: config.format, files, imgsz: job.imgsz, parity };
+}
+
+async function prepare(path: string, config: ExportConfig): Promise<ExportJob> {
+  if (/\.onnx$/i.test(path) || statSync(path).isDirectory())
+    throw new UserError(
+      'wrong-model',
+      `${path} is an exported model already`,
+      'export from the weights it came from (.pt or .safetensors)',
+    );
+  const checkpoint = await loadCheckpoint(path);
+  const spec = specOf(checkpoint, path);
+  const names = Array.from({ length: spec.nc }, (_, i) => checkpoint.names[i] ?? `class${i}`);
+  const stride = Math.max(32, spec.stride);
+  const asked: [number, number] = typeof config.imgsz === 'number' ? [config.imgsz, config.imgsz] : config.imgsz;
+  const imgsz = asked.map((n) => Math.ceil(n / stride) * stride) as [number, number];
+  if (imgsz.join() !== asked.join())
+    log.warn(`imgsz=${config.imgsz} is no multiple of ${stride}; ${imgsz.join('x')} is used`);
+  const folder = dirname(resolve(path)) === resolve(weightsDir()) ? '.' : dirname(path);
+  return {
+    config,
+    checkpoint,
+    spec,
+    names,
+    imgsz,
+    stem: join(folder, basename(path, extname(path))),
+    version: packageVersion(),
+  };
+}
+
+/** @returns null when there is nothing to run the export with @throws UserError 'no-parity' after removing the files */
+async function proveParity(
+  format: ExportFormat,
+  target: string,
+  files: string[],
+  job: ExportJob,
+): Promise<Parity | null> {
+  const { config, imgsz } = job;
+  const picture = await parityPicture(config.data, config.split, imgsz);
+  const { half, nms, conf, iou, max_det: maxDet, agnostic_nms: agnostic } = config;
+  const tolerance = half || config.int8 ? HALF_TOLERANCE : FLOAT_TOLERANCE;
+  try {
+    const original = await outputOfOriginal(job, picture.data);
+    const exported = await outputOfExport(format, target, picture.data, imgsz);
+    const parity = nms
+      ? compareFinal(original, exported, { conf, iou, maxDet, agnostic }, tolerance)
+      : compareRaw(original, exported);
+    const found = `boxes ${parity.boxes.toPrecision(2)} px, scores ${parity.scores.toPrecision(2)} at ${parity.compared} ${nms ? 'detections' : 'anchors'} of ${picture.name}`;
+    if (!within(parity, tolerance))
+      throw new UserError(
+        'no-parity',
+        `the export does not agree with the original: ${found}; ${target} was removed`,
+        'please report this, with the model if you can',
+        1,
+      );
+    if (parity.compared > 0) log.info(`Parity: largest difference ${found}`);
+    else log.warn(`nothing was found on ${picture.name}, by both: data=YOUR.yaml compares on a picture of yours`);
+    return parity;
+  } catch (error) {
+    if (error instanceof UserError && error.code === 'missing-package') {
+      log.warn(`the export was not compared with the original: ${error.message} (${error.hint})`);
+      return null;
+    }
+    for (const file of files) rmSync(file, { recursive: true, force: true });
+    throw error instanceof UserError
+      ? error
+      : new UserError(
+          'no-parity',
+          `the export cannot be run: ${messageOf(error)}; ${target} was removed`,
+          'please report this',
+          1,
+        );
+  }
+}
+
+async function outputOfOriginal({ config, checkpoint, imgsz }: ExportJob, picture: Uint8Array): Promise<InferOutput> {
+  await selectEngine({ device: config.device });
+  const detector = createDetector(checkpoint, { where: config.model });
+  try {
+    return await detector.infer(picture, [1, ...imgsz]);
+  } finally {
+    detector.dispose();
+  }
+}
+
+async function outputOfExport(
+  format: ExportFormat,
+  target: string,
+  picture: Uint8Array,
+  imgsz: [number, number],
+): Promise<InferOutput> {
+  const detector = await format.open(target);
+  try {
+    return await detector.infer(picture, [1, ...imgsz]);
+  } finally {
+    detector.dispose();
+  }
+}
+
+function megabytes(files: string[]): string {
+  return (files.reduce((sum, file) => sum + statSync(file).size, 0) / 1e6).toFixed(1);
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,40 @@
+/**
+ * Formats that are known by name but not written here, and the way to each of them. ONNX is what all other runtimes import;
+ * each line names the tool that its makers provide for that.
+ */
+import { UserError } from '../core/errors.js';
+
+const ADVICE: Record<string, string> = {
+  torchscript: 'format=onnx for other runtimes, or format=safetensors for weights that PyTorch reads',
+  pt: 'format=safetensors writes the weights under PyTorch’s names: safetensors.torch.load_file(…)',
+  engine: 'format=onnx, then: trtexec --onnx=model.onnx --saveEngine=model.engine (on the machine that will run it)',
+  tensorrt: 'format=onnx, then: trtexec --onnx=model.onnx --saveEngine=model.engine (on the machine that will run it)',
+  openvino: 'format=onnx; OpenVINO reads it as it is, or converts it: ovc model.onnx',
+  coreml: 'format=saved_model, which coremltools converts on a Mac: coremltools.convert(…)',
+  mlmodel: 'format=saved_model, which coremltools converts on a Mac: coremltools.convert(…)',
+  tflite: 'format=saved_model, then tf.lite.TFLiteConverter.from_saved_model(…)',
+  litert: 'format=saved_model, then tf.lite.TFLiteConverter.from_saved_model(…)',
+  edgetpu: 'format=saved_model, then tf.lite.TFLiteConverter and edgetpu_compiler',
+  pb: 'format=saved_model holds the same graph',
+  paddle: 'format=onnx, then: x2paddle --framework=onnx --model=model.onnx',
+  mnn: 'format=onnx, then: MNNConvert -f ONNX --modelFile model.onnx',
+  ncnn: 'format=onnx, then: pnnx model.onnx',
+  imx: 'format=onnx, then the converter of the camera’s maker',
+  rknn: 'format=onnx, then rknn-toolkit2',
+  executorch: 'format=onnx; or format=safetensors and export from PyTorch',
+  axelera: 'format=onnx, then the compiler of the maker',
+};
+
+/** Ways to formats that are not written here, by their name. */
+export function adviceFor(format: string): string {
+  return ADVICE[format.toLowerCase()] ?? 'other runtimes import ONNX: format=onnx';
+}
+
+/** @throws UserError with what to do instead */
+export function refuseFormat(format: string, known: readonly string[]): never {
+  throw new UserError(
+    'unknown-format',
+    `format=${format} is not written here; there is ${known.join(', ')}`,
+    adviceFor(format),
+  );
+}

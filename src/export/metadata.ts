@@ -1,0 +1,40 @@
+/** What an exported model says about itself, under the keys and in the form (Python literals) that runtimes of YOLO read. */
+import type { ModelSpec } from '../cfg/model-yaml.js';
+import type { Checkpoint } from '../core/types.js';
+import { type Literal, toPythonLiteral } from '../io/python-literal.js';
+
+export interface MetadataOptions {
+  imgsz: [height: number, width: number];
+  batch: number;
+  /** Settings of the export, e.g. { half: false, nms: false }. */
+  args: { [key: string]: Literal };
+  version: string;
+}
+
+/** @param names of all classes */
+export function exportMetadata(
+  spec: ModelSpec,
+  checkpoint: Checkpoint,
+  names: readonly string[],
+  options: MetadataOptions,
+): Record<string, string> {
+  const { imgsz, batch, args, version } = options;
+  const { license, date } = checkpoint.info;
+  const entries: Record<string, string> = {
+    description: `YOLOv8${spec.scale ?? ''} detection, ${spec.nc} classes`,
+    author: 'yolov8-tfjs',
+    version,
+    // The licence of the weights, which is that of whoever trained them.
+    ...(typeof license === 'string' ? { license } : {}),
+    ...(typeof date === 'string' ? { weights_date: date } : {}),
+    stride: String(Math.max(32, spec.stride)),
+    task: 'detect',
+    batch: String(batch),
+    imgsz: toPythonLiteral(imgsz),
+    names: toPythonLiteral(Object.fromEntries(names.map((name, i) => [i, name]))),
+    args: toPythonLiteral({ batch, ...args }),
+    channels: String(spec.channels),
+    end2end: toPythonLiteral(args.nms === true),
+  };
+  return entries;
+}
