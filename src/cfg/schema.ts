@@ -34,7 +34,7 @@ function under<T extends Record<string, { group: string }>>(group: string, optio
 }
 
 const basics = under('Model and data', {
-  model: text(null, [...RUNS, 'check'], 'weights (.pt, .safetensors), exported model, or network (.yaml)', {
+  model: text(null, RUNS, 'weights (.pt, .safetensors), exported model, or network (.yaml)', {
     path: true,
     what: 'a file or a name such as yolov8n.pt',
   }),
@@ -68,7 +68,7 @@ const basics = under('Model and data', {
   }),
   workers: integer(
     8,
-    ['train', 'val', 'benchmark', 'show', 'check'],
+    ['train', 'val', 'benchmark', 'show'],
     'threads that prepare pictures, at most one a core; 0: none',
     { min: 0 },
   ),
@@ -188,7 +188,7 @@ const detection = under('Detection', {
 
 const validation = under('Validation', {
   split: choice('val', [...VAL, 'export', 'show'], 'part of the dataset', { of: ['train', 'val', 'test'] }),
-  save_json: flag(false, [...VAL, 'train'], 'write predictions.json in COCO form'),
+  save_json: flag(false, VAL, 'write predictions.json in COCO form'),
   visualize: flag(false, VAL, 'draw hits, false positives and misses of every picture'),
 });
 

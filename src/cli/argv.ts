@@ -1,0 +1,162 @@
+/**
+ * The grammar of the command: `yolo [detect] MODE key=value …` in any order, `--key value` and `--key=value` besides.
+ * Here words are told apart; what values mean and which are allowed is cfg/load's business, so all stay strings.
+ */
+import { existsSync } from 'node:fs';
+import { FIXED, OTHER_NAMES } from '../cfg/names.js';
+import { MODES, type Mode } from '../cfg/option.js';
+import { KEYS, type Key, OPTIONS } from '../cfg/schema.js';
+import { UserError } from '../core/errors.js';
+import { similar } from '../core/suggest.js';
+import { isAssignment, joinArguments } from './join.js';
+
+export const SPECIAL = ['help', 'checks', 'version', 'cfg', 'copy-cfg', 'setup', 'completion'] as const;
+export type Special = (typeof SPECIAL)[number];
+
+export interface Request {
+  /** Absent: a special word, or nothing was asked for. */
+  mode?: Mode;
+  special?: Special;
+  /** key → value as written; the last one wins. */
+  entries: Record<string, string>;
+  /** Words behind a special word (`help train`, `completion zsh`), run folders behind `report`. */
+  words: string[];
+}
+
+const EXAMPLE = 'For example: yolo predict model=yolov8n.pt source=bus.jpg';
+const OTHER_TASKS = ['segment', 'classify', 'pose', 'obb', 'semantic'];
+const OTHER_WORDS: Record<string, string> = {
+  track: 'tracking is not offered; predict finds the objects of every frame',
+  settings: 'there are no stored settings; keys and cfg=FILE say everything',
+  solutions: 'it is not offered',
+  hub: 'there is no account and no service behind this tool',
+  login: 'there is no account and no service behind this tool',
+  logout: 'there is no account and no service behind this tool',
+};
+
+const isMode = (word: string): word is Mode => (MODES as readonly string[]).includes(word);
+const isSpecial = (word: string): word is Special => (SPECIAL as readonly string[]).includes(word);
+export const isKey = (name: string): name is Key => Object.hasOwn(OPTIONS, name);
+
+/** Whether a key may be named alone and then means true. */
+function isFlag(name: string): boolean {
+  return isKey(name) ? OPTIONS[name].isFlag : Object.hasOwn(FIXED, name) || name.startsWith('hide_');
+}
+
+/**
+ * @param tokens what stood behind `yolo`
+ * @throws UserError for words and forms that have no meaning
+ */
+export async function parseArgv(tokens: readonly string[]): Promise<Request> {
+  const args = joinArguments(tokens);
+  const special = args.find((arg, i) => specialOf(arg) && !(args[i - 1] ?? '').startsWith('--'));
+  if (special !== undefined) {
+    const words = args.filter((arg) => arg !== special && !arg.startsWith('-') && !isAssignment(arg));
+    return { special: specialOf(special), entries: {}, words };
+  }
+  const { entries, words } = await readDashed(args.flatMap((arg, i) => dashed(arg, args[i + 1], args[i - 1])));
+  const request: Request = { entries, words: [] };
+  const { mode = words.find(isMode) } = entries;
+  delete entries.mode;
+  if (mode !== undefined) request.mode = modeOf(mode);
+  for (const word of words) if (word !== mode) readWord(word, request);
+  return request;
+}
+
+/** A mode by its name. @throws UserError for another word */
+export function modeOf(word: string): Mode {
+  if (isMode(word)) return word;
+  throw wordError(word);
+}
+
+/** What to do when there is no mode at all. */
+export function missingMode(): UserError {
+  return new UserError(
+    'missing-mode',
+    `MODE is missing: yolo MODE key=value …, MODE is one of ${MODES.join(', ')}`,
+    EXAMPLE,
+  );
+}
+
+function specialOf(arg: string): Special | undefined {
+  if (arg === '-h' || arg === '--help') return 'help';
+  if (arg === '-v' || arg === '-V' || arg === '--version') return 'version';
+  return isSpecial(arg) ? arg : undefined;
+}
+
+/** `key=value` becomes `--key=value`, `--some-key` `--some_key`, a flag alone `--flag=true`; words stay. */
+function dashed(arg: string, next = '', before = ''): string[] {
+  if (isAssignment(arg)) return [`--${nameOf(arg)}${arg.slice(arg.indexOf('='))}`];
+  if (arg === '-' && before.startsWith('--')) return [];
+  if (arg.startsWith('--') && arg.length > 2) {
+    const name = nameOf(arg);
+    if (next === '-') return [`--${name}=-`];
+    return isFlag(name) && !/^(true|false)$/i.test(next) ? [`--${name}=true`] : [`--${name}`];
+  }
+  if (/^-[^\d.-]/.test(arg)) {
+    throw new UserError('bad-argument', `'${arg}' is not a valid argument`, 'Write key=value or --key value.');
+  }
+  return [arg];
+}
+
+function nameOf(arg: string): string {
+  return arg.replace(/^--/, '').split('=')[0].replaceAll('-', '_');
+}
+
+/** Pairs keys with values; everything is a string, the last of two wins. */
+async function readDashed(args: string[]): Promise<{ entries: Record<string, string>; words: string[] }> {
+  const { Parser } = await import('yargs/helpers');
+  const names = args.filter((arg) => arg.startsWith('--')).map(nameOf);
+  const parsed = Parser(args, {
+    string: names,
+    configuration: {
+      'boolean-negation': false,
+      'camel-case-expansion': false,
+      'dot-notation': false,
+      'duplicate-arguments-array': false,
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'short-option-groups': false,
+    },
+  });
+  const { _: words, ...entries } = parsed;
+  return { entries: entries as Record<string, string>, words: words.map(String) };
+}
+
+/** A word without `=` that is not the mode: task, a key that is true when named, a run folder. */
+function readWord(word: string, request: Request): void {
+  if (word === 'detect' || word === '') return;
+  if (OTHER_TASKS.includes(word)) {
+    throw new UserError('other-task', `'${word}' is not offered: this tool does detection only`);
+  }
+  const name = word.replaceAll('-', '_');
+  if (isFlag(name)) request.entries[name] ??= 'true';
+  else if (isKey(name) || Object.hasOwn(OTHER_NAMES, name)) throw missingValue(name);
+  else if (request.mode === 'report') request.words.push(word);
+  else throw wordError(word);
+}
+
+function missingValue(name: string): UserError {
+  const example = isKey(name) ? exampleValue(name) : 'VALUE';
+  return new UserError('missing-value', `'${name}' has no value`, `Write ${name}=${example}`);
+}
+
+function exampleValue(key: Key): string {
+  const value = OPTIONS[key].default;
+  return value === null || typeof value === 'object' ? 'VALUE' : String(value);
+}
+
+function wordError(arg: string): UserError {
+  if (Object.hasOwn(OTHER_WORDS, arg)) return new UserError('not-offered', `'${arg}': ${OTHER_WORDS[arg]}`);
+  const near = similar(arg, [...MODES, ...SPECIAL, ...KEYS]);
+  const text = `'${arg}' is not a valid argument${near.length ? `. Similar: ${near.join(', ')}` : ''}`;
+  return new UserError('bad-argument', text, hintFor(arg));
+}
+
+function hintFor(arg: string): string {
+  if (/\.(pt|safetensors|onnx)$/i.test(arg)) return `Is it the model? Write model=${arg}`;
+  if (/\.ya?ml$/i.test(arg)) return `Write what it is: data=${arg}, model=${arg} or cfg=${arg}`;
+  if (existsSync(arg) || /^https?:\/\/|\.(jpe?g|png|webp|bmp|gif|tiff?|avif|mp4|mov|avi|mkv)$/i.test(arg))
+    return `Is it the source? Write source=${arg}`;
+  return "'yolo help' shows what there is.";
+}

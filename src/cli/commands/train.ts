@@ -1,0 +1,112 @@
+/** `yolo train`: epoch rows with a bar on standard error; with json=true an object an epoch on standard output. */
+import type { TrainConfig } from '../../cfg/schema.js';
+import { UserError } from '../../core/errors.js';
+import { log } from '../../core/log.js';
+import type { BatchReport, TrainEpoch, TrainSummary } from '../../engine/trainer.js';
+import { showBanner } from '../banner.js';
+import { sparkline } from '../format.js';
+import { exampleOf } from '../help.js';
+import { stopInGoodOrder } from '../interrupt.js';
+import { Bar } from '../progress.js';
+import { printJson } from '../terminal.js';
+
+export async function run(config: TrainConfig): Promise<number> {
+  if (config.data === null && !config.resume) {
+    throw new UserError('missing-data', "'data' is missing: which dataset should be trained on?", exampleOf('train'));
+  }
+  const signal = stopInGoodOrder('stopping after this batch; the run can be resumed');
+  showBanner();
+  const { train } = await import('../../engine/trainer.js');
+  const show = new EpochDisplay();
+  const epochs = train(config, {
+    signal,
+    onBatch: (report) => show.batch(report),
+    onValidation: (done, total) => show.validation(done, total),
+  });
+  try {
+    for (;;) {
+      const { done, value } = await epochs.next();
+      if (done) {
+        show.end();
+        await printBest(value.evaluation);
+        return sumUp(value, config.json);
+      }
+      show.epoch(value);
+      if (config.json) printJson(value);
+    }
+  } finally {
+    show.end();
+  }
+}
+
+const COLUMNS = ['Epoch', 'Memory', 'box_loss', 'cls_loss', 'dfl_loss', 'Instances', 'Size'];
+
+const columns = (cells: readonly string[]): string => cells.map((cell) => cell.padStart(10)).join('');
+
+/** The row that grows with the batches of an epoch, then the one of its validation. */
+class EpochDisplay {
+  private bar?: Bar;
+  private validating?: Bar;
+  private row = '';
+  private readonly fitness: number[] = [];
+
+  batch({ epoch, epochs, batch, batches, losses, instances, size, rssMb }: BatchReport): void {
+    const { box_loss, cls_loss, dfl_loss } = losses;
+    const numbers = [box_loss, cls_loss, dfl_loss].map((x) => x.toPrecision(4));
+    this.row = columns([`${epoch}/${epochs}`, `${(rssMb / 1024).toFixed(2)}G`, ...numbers, `${instances}`, `${size}`]);
+    if (!this.bar) {
+      log.info(columns(COLUMNS));
+      this.bar = new Bar('', batches, '');
+    }
+    this.bar.state.label = this.row;
+    this.bar.update(batch, batches);
+    if (batch >= batches) this.closeRow();
+  }
+
+  validation(done: number, total: number): void {
+    this.closeRow();
+    this.validating ??= new Bar('Validating', total, 'batches');
+    this.validating.update(done, total);
+  }
+
+  epoch({ metrics }: TrainEpoch): void {
+    this.end();
+    if (!metrics) return;
+    const { precision, recall, mAP50 } = metrics;
+    const fitness = metrics['mAP50-95'];
+    this.fitness.push(fitness);
+    const cells = [precision, recall, mAP50, fitness].map((x) => x.toFixed(3));
+    log.info(columns(['', '', 'P', 'R', 'mAP50', 'mAP50-95']));
+    const curve = this.fitness.length > 2 ? `  ${sparkline(this.fitness.slice(-18))}` : '';
+    log.info(columns(['', 'all', ...cells]) + curve);
+  }
+
+  end(): void {
+    this.closeRow();
+    this.validating?.end();
+    this.validating = undefined;
+  }
+
+  private closeRow(): void {
+    this.bar?.end(this.row);
+    this.bar = undefined;
+  }
+}
+
+/** The table of the best weights, per class. */
+async function printBest(evaluation: TrainSummary['evaluation']): Promise<void> {
+  if (evaluation === undefined) return;
+  const { tableHeader, tableRows } = await import('../../engine/val-table.js');
+  for (const line of [tableHeader(), ...tableRows(evaluation, true)]) log.info(line);
+}
+
+function sumUp(summary: TrainSummary, json: boolean): number {
+  const { best, last, results, save_dir, mAP50, 'mAP50-95': fitness } = summary;
+  if (mAP50 !== null && fitness !== null) {
+    log.info(`Best weights: mAP50 ${mAP50.toFixed(3)}, mAP50-95 ${fitness.toFixed(3)}`);
+  }
+  for (const path of [best, last]) if (path !== null) log.info(`Weights saved to ${path}`);
+  log.info(`Results saved to ${save_dir}`);
+  if (json) printJson({ best, last, results, save_dir, mAP50, 'mAP50-95': fitness });
+  return 0;
+}

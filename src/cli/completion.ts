@@ -1,0 +1,102 @@
+/**
+ * Completion for bash, zsh and fish. The scripts are thin: they ask the command itself (`yolo --complete WORDS…`), which
+ * answers from the option table. Where it has no answer the shell completes file names.
+ */
+import { MODES } from '../cfg/option.js';
+import { type Key, keysOf, OPTIONS } from '../cfg/schema.js';
+import { UserError } from '../core/errors.js';
+import { SPECIAL } from './argv.js';
+
+const BASH = `# yolo completion for bash: yolo completion bash >> ~/.bashrc
+_yolo_complete() {
+  local line="\${COMP_LINE:0:COMP_POINT}" words cur prefix
+  read -ra words <<< "$line"
+  [[ "$line" == *" " ]] && words+=("")
+  cur="\${words[\${#words[@]}-1]}"
+  mapfile -t COMPREPLY < <(yolo --complete "\${words[@]:1}" 2>/dev/null)
+  if [[ "\${COMPREPLY[0]}" == ":files" ]]; then
+    mapfile -t COMPREPLY < <(compgen -f -- "\${cur#*=}")
+    compopt -o filenames
+  elif [[ "$cur" == *=* && "$COMP_WORDBREAKS" == *=* ]]; then
+    prefix="\${cur%%=*}="
+    COMPREPLY=("\${COMPREPLY[@]#"$prefix"}")
+  fi
+  [[ "\${COMPREPLY[0]}" == *= ]] && compopt -o nospace
+  return 0
+}
+complete -F _yolo_complete yolo
+`;
+
+const ZSH = `#compdef yolo
+# yolo completion for zsh: yolo completion zsh > a file _yolo in a folder of $fpath
+_yolo() {
+  local -a found keys
+  found=("\${(@f)$(yolo --complete "\${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  if [[ "\${found[1]}" == ":files" ]]; then
+    compset -P '*='
+    _files
+    return
+  fi
+  keys=("\${(@M)found:#*=}")
+  found=("\${(@)found:#*=}")
+  (( \${#keys} )) && compadd -S '' -- "\${keys[@]}"
+  (( \${#found} )) && compadd -- "\${found[@]}"
+}
+if [ "$funcstack[1]" = "_yolo" ]; then _yolo "$@"; else compdef _yolo yolo; fi
+`;
+
+const FISH = `# yolo completion for fish: yolo completion fish > ~/.config/fish/completions/yolo.fish
+function __yolo_complete
+  set -l words (commandline -opc) (commandline -ct)
+  set -l found (yolo --complete $words[2..-1] 2>/dev/null)
+  if test "$found[1]" = ":files"
+    set -l parts (string split -m1 = -- (commandline -ct))
+    if test (count $parts) -gt 1
+      string replace -r '^' "$parts[1]=" (__fish_complete_path $parts[2])
+    else
+      __fish_complete_path $parts[1]
+    end
+  else
+    string join \\n -- $found
+  end
+end
+complete -c yolo -f -a '(__yolo_complete)'
+`;
+
+const SCRIPTS: Record<string, string> = { bash: BASH, zsh: ZSH, fish: FISH };
+
+/**
+ * The script of a shell.
+ * @param shell its name; when absent the one that $SHELL says
+ * @throws UserError another shell
+ */
+export function completionScript(shell: string | undefined): string {
+  const name = shell ?? (process.env.SHELL ?? 'bash').split('/').at(-1) ?? '';
+  if (Object.hasOwn(SCRIPTS, name)) return SCRIPTS[name];
+  throw new UserError('unknown-shell', `there is no completion for '${name}'`, 'yolo completion bash, zsh or fish');
+}
+
+/**
+ * What may stand at the place of the last word; [':files'] when it is a file name.
+ * @param words what stands behind `yolo`, the last one perhaps unfinished or empty
+ */
+export function complete(words: readonly string[]): string[] {
+  const current = words.at(-1) ?? '';
+  const before = words.slice(0, -1);
+  const starting = (list: readonly string[]): string[] => list.filter((item) => item.startsWith(current));
+  if (before[0] === 'completion') return starting(Object.keys(SCRIPTS));
+  const mode = MODES.find((m) => before.includes(m));
+  if (before.includes('help')) return starting(MODES);
+  if (mode === undefined) return starting([...MODES, ...(before.length === 0 ? SPECIAL : [])]);
+  if (!current.includes('=')) {
+    const given = new Set(before.map((word) => word.split('=')[0]));
+    const keys = [...keysOf(mode).filter((key) => !given.has(key)), 'cfg'].map((key) => `${key}=`);
+    return mode === 'report' && starting(keys).length === 0 ? [':files'] : starting(keys);
+  }
+  const name = current.split('=')[0];
+  if (name === 'cfg') return [':files'];
+  if (!Object.hasOwn(OPTIONS, name)) return [];
+  const option = OPTIONS[name as Key];
+  const offers = option.offers(mode).map((value) => `${name}=${value}`);
+  return offers.length > 0 ? starting(offers) : option.isPath ? [':files'] : [];
+}

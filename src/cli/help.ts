@@ -1,0 +1,121 @@
+/** Help, from the option table: what there is, and the keys of a mode with their defaults. */
+import { MODES, type Mode } from '../cfg/option.js';
+import { defaultOf, type Key, keysOf, optionOf } from '../cfg/schema.js';
+import { SPECIAL, type Special } from './argv.js';
+import { out } from './terminal.js';
+
+export const ABOUT: Record<Mode, string> = {
+  train: 'train a network on a dataset; go on with a run',
+  val: 'measure a model on a dataset, and see what it gets wrong',
+  predict: 'find objects in pictures, videos, streams',
+  export: 'write a model as ONNX, TensorFlow.js, SavedModel or safetensors',
+  benchmark: 'measure the speed of training, prediction and validation',
+  check: 'examine a dataset before training on it',
+  convert: 'turn COCO or Pascal VOC annotations into labels, and back',
+  show: 'draw what the data loader feeds, or what the assigner picks',
+  report: 'put training runs side by side in one page',
+};
+
+const WORDS: Record<Special, string> = {
+  help: 'this text; yolo help MODE: the keys of a mode',
+  checks: 'engine, versions, machine, and what is missing',
+  setup: 'put the native engine in place',
+  version: 'print the version',
+  cfg: 'print every key with its default',
+  'copy-cfg': 'write them to default_copy.yaml here, for use as cfg=',
+  completion: 'print the completion script of a shell: bash, zsh, fish',
+};
+
+const EXAMPLES: Record<Mode, string[]> = {
+  train: ['yolo train data=coco128.yaml model=yolov8n.pt epochs=10', 'yolo train resume=runs/detect/train'],
+  val: ['yolo val model=yolov8n.pt data=coco128.yaml'],
+  predict: ['yolo predict model=yolov8n.pt source=bus.jpg', 'yolo predict source=videos/ save_txt json'],
+  export: ['yolo export model=yolov8n.pt format=onnx', 'yolo export model=best.safetensors format=tfjs half'],
+  benchmark: ['yolo benchmark what=step imgsz=320 batch=8'],
+  check: ['yolo check data=my.yaml'],
+  convert: ['yolo convert source=annotations.json out=my-data', 'yolo convert source=my.yaml format=coco out=coco'],
+  show: ['yolo show data=coco128.yaml', 'yolo show what=assign data=coco128.yaml model=yolov8n.pt'],
+  report: ['yolo report runs/detect/train runs/detect/train-2'],
+};
+
+/** An example line for messages about something missing. */
+export function exampleOf(mode: Mode): string {
+  return `For example: ${EXAMPLES[mode][0]}`;
+}
+
+/** What `yolo help` prints. */
+export function generalHelp(version: string): string {
+  const list = (rows: Record<string, string>, names: readonly string[]): string[] =>
+    names.map((name) => `  ${out.cyan(name.padEnd(12))}${rows[name]}`);
+  return [
+    `${out.bold('yolo')} ${version}: YOLOv8 object detection on TensorFlow.js`,
+    '',
+    `  yolo [detect] MODE key=value …      (or --key value, --key=value)`,
+    '',
+    out.bold('Modes'),
+    ...list(ABOUT, MODES),
+    '',
+    out.bold('Besides'),
+    ...list(WORDS, SPECIAL),
+    '',
+    out.bold('Examples'),
+    ...(['predict', 'train', 'val', 'export'] as const).map((mode) => `  ${EXAMPLES[mode][0]}`),
+    '',
+    "Keys of a mode: 'yolo help train'. A file of keys lies under them: cfg=my.yaml",
+  ].join('\n');
+}
+
+/** What `yolo help MODE` prints: the keys of the mode in their groups. */
+export function modeHelp(mode: Mode): string {
+  const lines = [`${out.bold(`yolo ${mode}`)}: ${ABOUT[mode]}`, '', ...EXAMPLES[mode].map((line) => `  ${line}`)];
+  const keys = keysOf(mode);
+  const widest = Math.max(...keys.map((key) => assignment(key, mode).length)) + 4;
+  let group = '';
+  for (const key of keys) {
+    if (optionOf(key).group !== group) lines.push('', out.bold(optionOf(key).group));
+    group = optionOf(key).group;
+    lines.push(...row(key, mode, widest));
+  }
+  return [
+    ...lines,
+    '',
+    out.bold('Besides'),
+    `${'  cfg=FILE'.padEnd(widest)}YAML file of keys; what is given here lies over it`,
+  ].join('\n');
+}
+
+/** What `yolo help KEY` prints. */
+export function keyHelp(key: Key): string {
+  const { help, modes, allowed } = optionOf(key);
+  const values = [...new Set(modes.map(allowed))].join('; ');
+  const defaults = [...new Set(modes.map((mode) => assignment(key, mode)))].join(' or ');
+  return [
+    `${out.bold(key)}: ${help}`,
+    `  takes    ${values}`,
+    `  default  ${defaults}`,
+    `  modes    ${modes.join(', ')}`,
+  ].join('\n');
+}
+
+function assignment(key: Key, mode: Mode): string {
+  const value = defaultOf(key, mode);
+  return `${key}=${value === null || (Array.isArray(value) && value.length === 0) ? '' : String(value)}`;
+}
+
+/** `  key=default   help`, the help wrapped to 80 columns. */
+function row(key: Key, mode: Mode, indent: number): string[] {
+  const shown = assignment(key, mode);
+  const [first, ...rest] = wrap(optionOf(key).help, 80 - indent);
+  const head = `  ${out.cyan(key)}${shown.slice(key.length)}`;
+  return [head + ' '.repeat(indent - 2 - shown.length) + first, ...rest.map((line) => ' '.repeat(indent) + line)];
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.length - 1;
+    if (lines[last] !== '' && lines[last].length + 1 + word.length > width) lines.push(word);
+    else lines[last] += (lines[last] && ' ') + word;
+  }
+  return lines;
+}

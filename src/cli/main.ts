@@ -1,0 +1,120 @@
+/**
+ * The command: reads the arguments, starts what they ask for, turns errors into messages and exit codes. 0: done;
+ * 1: could not be carried out, or a bug (then with its stack); 2: a wrong request; 130: Ctrl-C.
+ * Help loads neither TensorFlow nor anything else heavy: engines come in by dynamic import, inside their commands.
+ */
+import { MODES, type Mode } from '../cfg/option.js';
+import { Interrupted, UserError } from '../core/errors.js';
+import { log } from '../core/log.js';
+import { isKey, missingMode, modeOf, parseArgv, type Request, type Special } from './argv.js';
+import { endOnSignals } from './interrupt.js';
+import { endWithReader, err, keepStdoutForResults, print, printed } from './terminal.js';
+import { version } from './version.js';
+
+/** What a command module offers: carries a configuration out, gives the exit code. */
+interface Command {
+  // biome-ignore lint/suspicious/noExplicitAny: each command takes the configuration of its own mode
+  run(config: any): Promise<number>;
+}
+
+const COMMANDS: Record<Mode, () => Promise<Command>> = {
+  train: () => import('./commands/train.js'),
+  val: () => import('./commands/val.js'),
+  predict: () => import('./commands/predict.js'),
+  export: () => import('./commands/export.js'),
+  benchmark: () => import('./commands/benchmark.js'),
+  check: () => import('./commands/check.js'),
+  convert: () => import('./commands/not-built.js'),
+  show: () => import('./commands/not-built.js'),
+  report: () => import('./commands/not-built.js'),
+};
+
+/**
+ * Runs `yolo` with these arguments.
+ * @returns the exit code; everything has been printed then
+ */
+export async function main(tokens: readonly string[] = process.argv.slice(2)): Promise<number> {
+  endWithReader();
+  endOnSignals();
+  try {
+    return await dispatch(tokens);
+  } catch (error) {
+    return report(error);
+  } finally {
+    await printed();
+  }
+}
+
+async function dispatch(tokens: readonly string[]): Promise<number> {
+  if (tokens[0] === '--complete') {
+    const { complete } = await import('./completion.js');
+    for (const line of complete(tokens.slice(1))) print(line);
+    return 0;
+  }
+  if (tokens.length === 0) return special('help', []);
+  const request = await parseArgv(tokens);
+  return request.special === undefined ? runMode(request) : special(request.special, request.words);
+}
+
+/** Configuration, then the mode's command. */
+async function runMode({ mode, entries, words }: Request): Promise<number> {
+  keepStdoutForResults();
+  const { modeInFile, resolveConfig } = await import('../cfg/load.js');
+  if (mode === undefined) {
+    const inFile = entries.cfg ? modeInFile(entries.cfg) : undefined;
+    if (typeof inFile !== 'string') throw missingMode();
+    mode = modeOf(inFile);
+  }
+  const config = resolveConfig(mode, words.length > 0 ? { ...entries, runs: words } : entries);
+  log.setVerbose(config.verbose);
+  const { showProgress } = await import('./progress.js');
+  showProgress();
+  const command = await COMMANDS[mode]();
+  return command.run(config);
+}
+
+async function special(word: Special, words: string[]): Promise<number> {
+  switch (word) {
+    case 'help':
+      print(await help(words.find((w) => w !== 'detect')));
+      return 0;
+    case 'version':
+      print(version());
+      return 0;
+    case 'completion':
+      process.stdout.write((await import('./completion.js')).completionScript(words[0]));
+      return 0;
+    case 'cfg':
+      return (await import('./commands/cfg.js')).printDefaults();
+    case 'copy-cfg':
+      return (await import('./commands/cfg.js')).copyDefaults();
+    case 'checks':
+      return (await import('./commands/checks.js')).run();
+    case 'setup':
+      return (await import('./commands/setup.js')).run();
+  }
+}
+
+/** Help on everything, a mode or a key. */
+async function help(about: string | undefined): Promise<string> {
+  const { generalHelp, keyHelp, modeHelp } = await import('./help.js');
+  if (about === undefined) return generalHelp(version());
+  const isMode = (MODES as readonly string[]).includes(about);
+  return !isMode && isKey(about) ? keyHelp(about) : modeHelp(modeOf(about));
+}
+
+/** Says what went wrong; a stack only for bugs. @returns the exit code */
+function report(error: unknown): number {
+  if (error instanceof Interrupted) {
+    log.info(error.message);
+    return 130;
+  }
+  if (error instanceof UserError) {
+    log.error(error.message);
+    if (error.hint) process.stderr.write(`${err.dim(error.hint)}\n`);
+    return error.exitCode;
+  }
+  log.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  process.stderr.write('This is a bug in yolov8-tfjs. Please report it with the command and the lines above.\n');
+  return 1;
+}

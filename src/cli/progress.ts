@@ -1,0 +1,138 @@
+/**
+ * Progress on standard error: a bar on a terminal (cli-progress), now and then a plain line without one. One bar shows at
+ * a time, the one started last; messages go above it; the cursor comes back however the process ends.
+ */
+import cliProgress from 'cli-progress';
+import { type LogSink, log } from '../core/log.js';
+import { type ProgressSink, type ProgressTask, progress } from '../core/progress.js';
+import { bytes, clock, rate } from './format.js';
+import { columns, err } from './terminal.js';
+
+/** Seconds between the plain lines that stand for a bar where there is no terminal. */
+const LINE_SECONDS = 15;
+const BAR_WIDTH = 20;
+
+/** What a bar says: everything behind the label. */
+export interface BarState {
+  label: string;
+  done: number;
+  total: number | undefined;
+  unit: string;
+  note: string;
+  seconds: number;
+}
+
+/** `label: 45% ━━━━━     57/126 images 18.2/s 0:03<0:04 note`, cut to the width. */
+export function barText(state: BarState, width: number, withBar = true): string {
+  const { label, done, total, unit, note, seconds } = state;
+  const count = (n: number): string => (unit === 'bytes' ? bytes(n) : String(n));
+  const speed = done / seconds;
+  const part = total ? Math.min(done / total, 1) : undefined;
+  const filled = Math.round((part ?? 0) * BAR_WIDTH);
+  const pieces = [
+    label && `${label}:`,
+    part === undefined ? '' : `${Math.floor(part * 100)}%`.padStart(4),
+    withBar && part !== undefined ? '━'.repeat(filled) + '─'.repeat(BAR_WIDTH - filled) : '',
+    `${count(done)}${total === undefined ? '' : `/${count(total)}`}${unit && unit !== 'bytes' ? ` ${unit}` : ''}`,
+    unit === 'bytes' ? `${bytes(speed || 0)}/s` : rate(speed),
+    part === undefined
+      ? clock(seconds)
+      : `${clock(seconds)}<${clock(done > 0 ? (seconds * (1 - part)) / part : Number.NaN)}`,
+    note,
+  ];
+  const text = pieces.filter(Boolean).join(' ');
+  if (text.length <= width || !withBar) return text.slice(0, Math.max(width, 20));
+  return barText(state, width, false);
+}
+
+/** A running bar; `label` may change while it runs. */
+export class Bar implements ProgressTask {
+  readonly state: BarState;
+  private readonly started = performance.now();
+  private lastLine = performance.now();
+  private bar?: cliProgress.SingleBar;
+  private ended = false;
+
+  constructor(label: string, total: number | undefined, unit: string) {
+    this.state = { label, done: 0, total, unit, note: '', seconds: 0 };
+    running.at(-1)?.hide();
+    running.push(this);
+    this.show();
+  }
+
+  update(done: number, total = this.state.total, note = ''): void {
+    if (this.ended) return;
+    Object.assign(this.state, { done, total, note, seconds: this.elapsed() });
+    if (this.bar) {
+      this.bar.update(done);
+    } else if (!process.stderr.isTTY && performance.now() - this.lastLine > LINE_SECONDS * 1000) {
+      this.lastLine = performance.now();
+      log.info(barText(this.state, 200, false));
+    }
+  }
+
+  end(text?: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.hide();
+    running.splice(running.indexOf(this), 1);
+    if (text !== undefined) log.info(text);
+    running.at(-1)?.show();
+  }
+
+  /** Takes the bar from the screen for a while. */
+  hide(): void {
+    this.bar?.stop();
+    this.bar = undefined;
+  }
+
+  show(): void {
+    if (!process.stderr.isTTY || this.bar) return;
+    const format = (): string => err.cyan(barText({ ...this.state, seconds: this.elapsed() }, columns() - 1));
+    const options = {
+      format,
+      stream: process.stderr,
+      hideCursor: true,
+      clearOnComplete: true,
+      linewrap: true,
+      gracefulExit: false,
+      fps: 8,
+    };
+    this.bar = new cliProgress.SingleBar(options);
+    this.bar.start(Math.max(this.state.total ?? 1, 1), this.state.done);
+  }
+
+  /** Prints above the bar. */
+  static above(write: () => void): void {
+    const top = running.at(-1);
+    const shown = top?.bar !== undefined;
+    if (shown) top.hide();
+    write();
+    if (shown) top.show();
+  }
+
+  private elapsed(): number {
+    return (performance.now() - this.started) / 1000;
+  }
+}
+
+const running: Bar[] = [];
+
+/** Shows the progress of everything below, and keeps messages clear of it. */
+export function showProgress(): void {
+  const sink: ProgressSink = { start: (label, total, unit) => new Bar(label, total, unit) };
+  progress.setSink(sink);
+  const messages: LogSink = {
+    write: (level, text) => Bar.above(() => process.stderr.write(`${colored(level, text)}\n`)),
+  };
+  log.setSink(messages);
+  process.on('exit', () => {
+    for (const bar of running) bar.hide();
+  });
+}
+
+function colored(level: 'debug' | 'info' | 'warn' | 'error', text: string): string {
+  if (level === 'warn') return `${err.yellow('WARNING')} ${text}`;
+  if (level === 'error') return `${err.red('ERROR')} ${text}`;
+  return level === 'debug' ? err.dim(text) : text;
+}

@@ -1,0 +1,54 @@
+/**
+ * What standard output and standard error can do, and how the command leaves them. Standard output is for results;
+ * everything else goes to standard error.
+ */
+import { Chalk, type ChalkInstance, supportsColor, supportsColorStderr } from 'chalk';
+
+/** NO_COLOR (no-color.org) wins over what a terminal can do; FORCE_COLOR, which chalk reads, over both. */
+function colors(level: 0 | 1 | 2 | 3): ChalkInstance {
+  const forbidden = Boolean(process.env.NO_COLOR) && process.env.FORCE_COLOR === undefined;
+  return new Chalk({ level: forbidden ? 0 : level });
+}
+
+/** Colours of standard output. */
+export const out = colors(supportsColor ? supportsColor.level : 0);
+/** Colours of standard error. */
+export const err = colors(supportsColorStderr ? supportsColorStderr.level : 0);
+
+/** Columns of standard error; 80 without a terminal. */
+export function columns(): number {
+  return process.stderr.columns || 80;
+}
+
+/** One line of result. */
+export function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** One object of result, on a line of its own. */
+export function printJson(value: unknown): void {
+  print(JSON.stringify(value));
+}
+
+/** Libraries that print do it on standard error from now on. */
+export function keepStdoutForResults(): void {
+  console.log = console.error;
+  console.info = console.error;
+}
+
+/** A reader that has seen enough (`| head`) ends the command without a word. */
+export function endWithReader(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+      process.exit(process.exitCode ?? 0);
+    });
+  }
+}
+
+/** Waits until everything that was printed has left the process. */
+export async function printed(): Promise<void> {
+  await Promise.all(
+    [process.stdout, process.stderr].map((stream) => new Promise<void>((resolve) => stream.write('', () => resolve()))),
+  );
+}

@@ -1,0 +1,55 @@
+import { execFileSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { complete, completionScript } from '../../src/cli/completion.js';
+
+describe('complete', () => {
+  it.each<[string[], string[]]>([
+    [['tr'], ['train']],
+    [['c'], ['check', 'convert', 'checks', 'cfg', 'copy-cfg', 'completion']],
+    [['train', 'epo'], ['epochs=']],
+    [
+      ['predict', 'save_'],
+      ['save_txt=', 'save_conf=', 'save_crop=', 'save_frames='],
+    ],
+    [
+      ['train', 'optimizer='],
+      ['optimizer=auto', 'optimizer=SGD', 'optimizer=AdamW', 'optimizer=Adam', 'optimizer=RMSProp'],
+    ],
+    [['predict', 'save=t'], ['save=true']],
+    [
+      ['export', 'format=s'],
+      ['format=saved_model', 'format=safetensors'],
+    ],
+    [
+      ['convert', 'format='],
+      ['format=yolo', 'format=coco', 'format=voc'],
+    ],
+    [['train', 'data='], [':files']],
+    [['train', 'cfg=x'], [':files']],
+    [['train', 'epochs='], []],
+    [['help', 'pre'], ['predict']],
+    [
+      ['completion', ''],
+      ['bash', 'zsh', 'fish'],
+    ],
+    [['report', 'runs/'], [':files']],
+    [['train', 'qqq'], []],
+  ])('%j → %j', (words, want) => {
+    expect(complete(words)).toEqual(want);
+  });
+  it('does not offer a key twice', () => {
+    expect(complete(['train', 'epochs=3', 'epo'])).toEqual([]);
+  });
+});
+
+describe('completionScript', () => {
+  it.each(['bash', 'zsh', 'fish'])('%s asks the command itself', (shell) => {
+    expect(completionScript(shell)).toContain('yolo --complete');
+  });
+  it('refuses another shell', () => {
+    expect(() => completionScript('tcsh')).toThrow(/no completion for 'tcsh'/);
+  });
+  it('is correct bash', () => {
+    execFileSync('bash', ['-n'], { input: completionScript('bash') });
+  });
+});
