@@ -8,6 +8,7 @@ import { messageOf } from '../core/errors.js';
 import { workerUrl } from '../core/worker-url.js';
 import type { DatasetImage } from './dataset.js';
 import { PAD_VALUE } from './letterbox.js';
+import { orderByAspect } from './rect-order.js';
 import { type Filled, fillSlot, placeForValidation, type Slot } from './val-slot.js';
 
 export interface ValLoaderOptions {
@@ -89,10 +90,9 @@ export function createValLoader(images: readonly DatasetImage[], options: ValLoa
 /** Which pictures stand together and what shape they get: reference numbers, "Validation in rect batches". */
 export function planBatches(images: readonly { width: number; height: number }[], options: ValLoaderOptions): Plan[] {
   const { imgsz, batch, rect = true, stride = 32, fixedShape } = options;
-  const order = [...images.keys()];
   const aspect = (i: number): number => images[i].height / images[i].width;
   const shaped = rect && !fixedShape;
-  if (shaped) order.sort((a, b) => aspect(a) - aspect(b) || a - b);
+  const order = shaped ? orderByAspect(images.map((_, i) => aspect(i))) : [...images.keys()];
   const plans: Plan[] = [];
   for (let at = 0; at < order.length; at += batch) {
     const indices = order.slice(at, at + batch);

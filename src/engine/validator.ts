@@ -43,7 +43,11 @@ const FINDINGS_SHOWN = 20;
 export async function validate(config: ValConfig, hooks: ValHooks = {}): Promise<ValResult> {
   const dataset = await openSplit(config, hooks);
   const options = evaluateOptions(config, hooks);
-  const detector = await loadDetector(config.model, { device: config.device, half: config.half });
+  const detector = await loadDetector(config.model, {
+    device: config.device,
+    half: config.half,
+    augment: config.augment,
+  });
   try {
     const imgsz = Math.ceil(options.imgsz / detector.stride) * detector.stride;
     if (imgsz !== options.imgsz)
