@@ -1,6 +1,7 @@
 /** How much memory decoded pictures get, and from how far mosaic partners come. */
 import { mkdirSync, statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
+import { messageOf } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { pictureCacheDir } from './disk-cache.js';
 import { loadedSize } from './training-pictures.js';
@@ -62,7 +63,9 @@ function fitsDisk(n: number, bytes: number): boolean {
     const { bavail, bsize } = statfsSync(pictureCacheDir());
     return fits('disk', `disk space in ${pictureCacheDir()}`, n, bytes, bavail * bsize * FREE_PART);
   } catch (error) {
-    log.warn(`cache=disk: ${pictureCacheDir()} can't be used (${error}); pictures are decoded anew in each epoch`);
+    log.warn(
+      `cache=disk: ${pictureCacheDir()} can't be used (${messageOf(error)}); pictures are decoded anew in each epoch`,
+    );
     return false;
   }
 }

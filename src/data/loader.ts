@@ -3,6 +3,7 @@
  * epoch, picture) and the settings: the number of workers, what was drawn before and where an epoch was entered change
  * nothing. Memory is bounded: `depth` batches, and a cache of decoded pictures (cache-plan.ts).
  */
+import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { workerUrl } from '../core/worker-url.js';
 import type { Batch } from './batch.js';
@@ -40,6 +41,14 @@ export interface TrainLoader {
   epoch(epoch: number, options?: EpochOptions): AsyncGenerator<Batch, void, void>;
   /** Ends the threads. */
   close(): Promise<void>;
+}
+
+/**
+ * How many threads make sense of those asked for: half the processors, since the training step wants them too and one
+ * thread prepares far more pictures than a processor can train on.
+ */
+export function limitWorkers(asked: number): number {
+  return Math.max(0, Math.min(asked, Math.ceil(availableParallelism() / 2)));
 }
 
 /** @throws UserError when a picture turns out to be broken, from the epoch's iterator */
