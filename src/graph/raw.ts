@@ -23,8 +23,8 @@ export interface Emitter {
   ops(op: string, inputs: tf.TensorInfo[], attrs: Attrs, outputs: OutputSpec[]): tf.TensorInfo[];
   /** The same for an op with one output, by default of type float32. */
   op(op: string, inputs: tf.TensorInfo[], attrs: Attrs, shape: number[], dtype?: ElementType): tf.TensorInfo;
-  /** An int32 scalar or vector, such as the axes of a reduction. */
-  ints(values: number | readonly number[]): tf.TensorInfo;
+  /** An int32 scalar, vector (axes of a reduction) or matrix (rows of paddings). */
+  ints(values: number | readonly number[] | readonly (readonly number[])[]): tf.TensorInfo;
   /** A constant of one value. */
   fill(value: number, shape: number[], dtype: ElementType): tf.TensorInfo;
   /** Element type of a tensor, as the attribute `T` wants it. */
@@ -154,8 +154,8 @@ class EagerEmitter implements Emitter {
     return this.ops(op, inputs, attrs, [{ shape, dtype }])[0];
   }
 
-  ints(values: number | readonly number[]): tf.TensorInfo {
-    return typeof values === 'number' ? tf.scalar(values, 'int32') : tf.tensor1d([...values], 'int32');
+  ints(values: number | readonly number[] | readonly (readonly number[])[]): tf.TensorInfo {
+    return tf.tensor(values as number[], undefined, 'int32');
   }
 
   fill(value: number, shape: number[], dtype: ElementType): tf.TensorInfo {

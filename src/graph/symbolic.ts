@@ -81,9 +81,11 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
     return this.ops(op, inputs, attrs, [{ shape, dtype }])[0];
   }
 
-  ints(values: number | readonly number[]): tf.TensorInfo {
-    const list = typeof values === 'number' ? [values] : values;
-    return this.literal(Int32Array.from(list), typeof values === 'number' ? [] : [values.length], 'int32');
+  ints(values: number | readonly number[] | readonly (readonly number[])[]): tf.TensorInfo {
+    if (typeof values === 'number') return this.literal(Int32Array.of(values), [], 'int32');
+    const rows = values.flat();
+    const shape = Array.isArray(values[0]) ? [values.length, values[0].length] : [values.length];
+    return this.literal(Int32Array.from(rows), shape, 'int32');
   }
 
   fill(value: number, shape: number[], dtype: ElementType): tf.TensorInfo {
@@ -146,7 +148,9 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
     const { recording } = this;
     if (!recording) throw new Error('a tensor of a traced function was used after tracing');
     const owner = (tf.engine().state as unknown as EngineState).tensorInfo.get(x.dataId)?.backend;
-    if (owner === this) throw new Error('a tensor of one traced function was used in another');
+    if (owner === this || owner === undefined) {
+      throw new Error('a tensor of one traced function was used in another, or a tensor after it was disposed');
+    }
     if (x instanceof tf.Variable && !recording.freeze) {
       let known = recording.variables.get(x);
       if (!known) {

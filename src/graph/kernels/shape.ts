@@ -118,19 +118,15 @@ defineSymbolic<'value', { axis: number }>('Unpack', (emit, { value }, { axis }) 
 defineSymbolic<'x', { paddings: [number, number][]; constantValue: number }>('PadV2', (emit, { x }, attrs) => {
   const { paddings, constantValue } = attrs;
   const shape = x.shape.map((d, i) => d + paddings[i][0] + paddings[i][1]);
-  return like(emit, 'PadV2', [x, pairs(emit, paddings), emit.fill(constantValue, [], emit.type(x).type)], shape, {
+  return like(emit, 'PadV2', [x, emit.ints(paddings), emit.fill(constantValue, [], emit.type(x).type)], shape, {
     Tpaddings: INT,
   });
 });
 
 defineSymbolic<'x', { paddings: [number, number][]; mode: string }>('MirrorPad', (emit, { x }, { paddings, mode }) => {
   const shape = x.shape.map((d, i) => d + paddings[i][0] + paddings[i][1]);
-  return like(emit, 'MirrorPad', [x, pairs(emit, paddings)], shape, { Tpaddings: INT, mode: mode.toUpperCase() });
+  return like(emit, 'MirrorPad', [x, emit.ints(paddings)], shape, { Tpaddings: INT, mode: mode.toUpperCase() });
 });
-
-function pairs(emit: Emitter, paddings: [number, number][]): Info {
-  return symbolic(emit).literal(Int32Array.from(paddings.flat()), [paddings.length, 2], 'int32');
-}
 
 defineSymbolic<'x', { dims: number | number[] }>('Reverse', (emit, { x }, { dims }) =>
   like(emit, 'ReverseV2', [x, emit.ints(axesOf(dims, x.shape))], x.shape, { Tidx: INT }),
