@@ -1,15 +1,18 @@
 #!/usr/bin/env node
-// The command. Plain JS and tiny: it must be able to say what is missing on an old Node and before anything was built.
+// The command. Tiny, and without newer syntax: it must be able to say what is missing on an old Node or before a build.
 import { existsSync } from 'node:fs';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
 const main = new URL('../dist/cli/main.js', import.meta.url);
 if (major < 20 || (major === 20 && minor < 19)) {
-  process.stderr.write(`yolo needs Node 20.19 or newer; this is ${process.versions.node}. See https://nodejs.org\n`);
-  process.exitCode = 1;
+  refuse(`yolo needs Node 20.19 or newer; this is ${process.versions.node}. See https://nodejs.org`);
 } else if (!existsSync(main)) {
-  process.stderr.write('yolo is not built yet. Run "npm run setup" in its folder.\n');
-  process.exitCode = 1;
+  refuse('yolo is not built yet. Run "npm run setup" in its folder.');
 } else {
-  process.exitCode = await (await import(main.href)).main();
+  import(main.href).then((command) => command.main()).then((code) => process.exit(code));
+}
+
+function refuse(message) {
+  process.stderr.write(`${message}\n`);
+  process.exitCode = 1;
 }

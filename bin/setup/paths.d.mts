@@ -4,6 +4,8 @@ export interface WheelPin {
   file: string;
   platform: string;
   bytes: number;
+  /** Room that unpacking it takes for a while. */
+  diskBytes: number;
   sha256: string;
 }
 export interface Failure {

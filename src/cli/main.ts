@@ -91,7 +91,7 @@ async function special(word: Special, words: string[]): Promise<number> {
     case 'checks':
       return (await import('./commands/checks.js')).run();
     case 'setup':
-      return (await import('./commands/setup.js')).run();
+      return (await import('./commands/setup.js')).run(words);
   }
 }
 

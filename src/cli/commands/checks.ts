@@ -1,11 +1,9 @@
-/** `yolo checks`: versions and machine. */
-import { availableParallelism, totalmem } from 'node:os';
+/** `yolo checks`: the engine, versions, the machine, and what is missing. */
 import { print } from '../terminal.js';
 import { version } from '../version.js';
 
 export async function run(): Promise<number> {
-  print(`yolov8-tfjs ${version()}`);
-  print(`Node ${process.versions.node}, ${process.platform} ${process.arch}`);
-  print(`${availableParallelism()} cores, ${(totalmem() / 2 ** 30).toFixed(1)} GiB of memory`);
+  const { collectChecks, formatChecks } = await import('../../engine/checks.js');
+  for (const line of formatChecks(await collectChecks(version()))) print(line);
   return 0;
 }

@@ -2,10 +2,14 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** @returns the script's exit code */
-export async function run(): Promise<number> {
+/**
+ * @param words `force` builds an engine that is there anew
+ * @returns the script's exit code
+ */
+export async function run(words: readonly string[] = []): Promise<number> {
   const script = fileURLToPath(new URL('../../../bin/setup.mjs', import.meta.url));
-  const child = spawn(process.execPath, [script], { stdio: 'inherit' });
+  const options = words.includes('force') ? ['--force'] : [];
+  const child = spawn(process.execPath, [script, ...options], { stdio: 'inherit' });
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? 130 : 1)));

@@ -1,0 +1,200 @@
+/**
+ * Sets up the native engine: tfjs-node-gpu's JavaScript and addon sources, the addon compiled against the TensorFlow that
+ * tensorflow.mjs provides. Used by bin/setup.mjs in a clone and by `yolo setup` in an installed package. Safe to run again
+ * and to run twice at once; what is interrupted leaves nothing that looks finished.
+ */
+import { createHash } from 'node:crypto';
+import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { basename, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { temporaryFolder, withLock } from './lock.mjs';
+import {
+  cacheDir,
+  engineDir,
+  engineReady,
+  failureFile,
+  lastFailure,
+  pins,
+  quietSource,
+  setupCommand,
+  tensorflowDir,
+  wheelPin,
+} from './paths.mjs';
+import { findProgram, lastLine, npmCommand, run, SetupProblem, say } from './process.mjs';
+import { provideTensorflow } from './tensorflow.mjs';
+
+const require = createRequire(import.meta.url);
+/** A failed set-up is not tried again within this time, unless the user asks for it. */
+const RETRY_MS = 24 * 3600 * 1000;
+
+/**
+ * @param {{ force?: boolean, retry?: boolean }} options force: build it anew; retry: try again what failed lately
+ * @returns {Promise<{ ready: boolean, changed: boolean, why?: string, faster?: string }>} never throws for what a machine lacks
+ */
+export async function setupEngine({ force = false, retry = true } = {}) {
+  if (engineReady() && !force) return { ready: true, changed: false };
+  const last = lastFailure();
+  if (last && !retry && !force && Date.now() - last.at < RETRY_MS) return { ready: false, changed: false, ...last };
+  try {
+    const compiler = checkMachine();
+    mkdirSync(cacheDir(), { recursive: true });
+    await withLock(
+      cacheDir(),
+      () => build(compiler, force),
+      () => say('Waiting for another set-up to finish …'),
+    );
+    rmSync(failureFile(), { force: true });
+    return { ready: true, changed: true };
+  } catch (error) {
+    return noteFailure(error);
+  }
+}
+
+/** Keeps the reason, for those who ask later which engine runs and why. */
+function noteFailure(error) {
+  const { why, faster } = error instanceof SetupProblem ? error : diskProblem(error);
+  try {
+    writeFileSync(failureFile(), `${JSON.stringify({ why, faster, at: Date.now() })}\n`);
+  } catch {
+    // the cache can't be written: that is the reason itself
+  }
+  return { ready: false, changed: false, why, faster };
+}
+
+/** What the file system says, in words. */
+function diskProblem(error) {
+  const again = `then run "${setupCommand}"`;
+  if (error.code === 'ENOSPC') return { why: `the disk of ${cacheDir()} is full`, faster: `make room, ${again}` };
+  if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'].includes(error.code)) {
+    return {
+      why: `the cache folder ${cacheDir()} cannot be written (${error.code})`,
+      faster: `point YOLO_CACHE at a folder of yours, ${again}`,
+    };
+  }
+  return { why: `its set-up failed: ${error.message}`, faster: `run "${setupCommand}" again` };
+}
+
+/** @returns the C++ compiler @throws SetupProblem where the engine can't be built */
+function checkMachine() {
+  if (!wheelPin()) {
+    throw new SetupProblem(
+      `no native engine was tried on ${process.platform}-${process.arch}`,
+      'use a Linux machine with an x86-64 processor',
+    );
+  }
+  if (!process.report.getReport().header.glibcVersionRuntime) {
+    throw new SetupProblem("TensorFlow's Linux build needs glibc", 'use a distribution with glibc (Debian, say)');
+  }
+  const compiler = findProgram('g++', 'c++', 'clang++');
+  if (compiler) return compiler;
+  throw new SetupProblem(
+    'no C++ compiler (g++, c++ or clang++) was found',
+    `install one (Debian, Ubuntu: apt-get install g++; Fedora: dnf install gcc-c++), then run "${setupCommand}"`,
+  );
+}
+
+/** Everything, in a folder beside the final one, renamed when it is known to work. */
+async function build(compiler, force) {
+  if (engineReady() && !force) return;
+  await provideTensorflow();
+  const folder = temporaryFolder(cacheDir());
+  await copyPackage('@tensorflow/tfjs-node-gpu', folder, join(folder, 'tfjs-node-gpu'), isNeeded);
+  await copyPackage('google-protobuf', folder, join(folder, 'node_modules/google-protobuf'), () => true);
+  say(`Compiling the engine's addons with ${basename(compiler)} …`);
+  await compile(compiler, folder);
+  await smokeTest(folder);
+  const facts = { tensorflow: pins.tensorflow, tfjs: pins.tfjs, compiler, node: process.version, date: new Date() };
+  writeFileSync(join(folder, 'engine.json'), `${JSON.stringify(facts, null, 2)}\n`);
+  rmSync(engineDir(), { recursive: true, force: true });
+  renameSync(folder, engineDir());
+}
+
+/** Of tfjs-node-gpu: the addon's sources and the JavaScript, without tests and types. */
+function isNeeded(file) {
+  return /^(package\.json$|binding(\/|$)|dist(\/|$))/.test(file) && !/(_test|run_tests)\.js$|\.d\.ts$/.test(file);
+}
+
+/** Copies a package from node_modules, or from the registry where an allowed but failed install script removed it. */
+async function copyPackage(name, scratch, target, filter) {
+  const from = installed(name) ?? (await fetchPackage(name, scratch));
+  cpSync(from, target, {
+    recursive: true,
+    filter: (source) => source === from || filter(source.slice(from.length + 1).replaceAll('\\', '/')),
+  });
+  rmSync(join(scratch, 'package'), { recursive: true, force: true });
+}
+
+/** Folder of an installed package of the pinned version. */
+function installed(name) {
+  try {
+    const manifest = require.resolve(`${name}/package.json`);
+    return require(manifest).version === pins.npm[name].version ? dirname(manifest) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function fetchPackage(name, folder) {
+  const { version, integrity } = pins.npm[name];
+  const again = `when the network is there, run "${setupCommand}"`;
+  const npm = npmCommand();
+  if (!npm)
+    throw new SetupProblem(`npm, which fetches ${name}, was not found`, `install npm, then run "${setupCommand}"`);
+  const args = ['pack', `${name}@${version}`, '--pack-destination', folder, '--ignore-scripts', '--loglevel=error'];
+  const { code, output } = await run(npm[0], [...npm[1], ...args], { cwd: folder });
+  const file = readdirSync(folder).find((f) => f.endsWith('.tgz'));
+  if (code !== 0 || !file) throw new SetupProblem(`npm could not fetch ${name}: ${lastLine(output)}`, again);
+  const archive = join(folder, file);
+  const hash = `sha512-${createHash('sha512').update(readFileSync(archive)).digest('base64')}`;
+  if (hash !== integrity) throw new SetupProblem(`the fetched ${name} is not the file that was expected`, again);
+  const tar = await run(findProgram('tar') ?? 'tar', ['-xzf', archive, '-C', folder]);
+  if (tar.code !== 0) throw new SetupProblem(`tar could not unpack ${name}: ${lastLine(tar.output)}`, 'install tar');
+  rmSync(archive);
+  return join(folder, 'package');
+}
+
+/** Two addons: TensorFlow's, which finds its libraries beside it in the cache, and the one that keeps start-up quiet. */
+async function compile(compiler, folder) {
+  const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
+  const flags = [
+    '-O2',
+    '-std=c++17',
+    '-fPIC',
+    '-shared',
+    '-DNAPI_VERSION=8',
+    '-DBUILDING_NODE_EXTENSION',
+    `-I${headers}`,
+  ];
+  const pkg = join(folder, 'tfjs-node-gpu');
+  const libraries = join(tensorflowDir(), 'lib');
+  const jobs = [
+    [quietSource, '-o', join(folder, 'quiet.node')],
+    [
+      ...[`-I${join(tensorflowDir(), 'include')}`, `-I${pkg}`],
+      ...[join(pkg, 'binding/tfjs_backend.cc'), join(pkg, 'binding/tfjs_binding.cc'), '-o'],
+      ...[join(folder, 'tfjs_binding.node'), `-L${libraries}`, '-l:libtensorflow_cc.so.2'],
+      ...['-l:libtensorflow_framework.so.2', `-Wl,-rpath,$ORIGIN/../${basename(tensorflowDir())}/lib`],
+    ],
+  ];
+  for (const { code, output } of await Promise.all(jobs.map((job) => run(compiler, [...flags, ...job])))) {
+    if (code === 0) continue;
+    const headersMissing = /fatal error: (?:cstdio|string|stdio\.h|algorithm)/.test(output);
+    throw new SetupProblem(
+      `${compiler} could not compile the addon: ${lastLine(output)}`,
+      `${headersMissing ? "install the compiler's standard library (Debian, Ubuntu: apt-get install g++)" : 'report this'}, then run "${setupCommand}"`,
+    );
+  }
+  rmSync(join(pkg, 'binding'), { recursive: true });
+}
+
+/** Multiplies two matrices in a process of its own: a library that doesn't fit this machine may end the process. */
+async function smokeTest(folder) {
+  const script = fileURLToPath(new URL('./smoke.mjs', import.meta.url));
+  const { code, output } = await run(process.execPath, [script, folder]);
+  if (code === 0) return;
+  throw new SetupProblem(
+    `the engine was built but does not work here: ${code === null ? 'its process was ended' : lastLine(output)}`,
+    'report this together with the output of "yolo checks"',
+  );
+}

@@ -1,0 +1,76 @@
+/** The parts of the set-up that only a clone needs: dependencies and compiled JavaScript. */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { root } from './paths.mjs';
+import { npmCommand, run, say } from './process.mjs';
+
+/** What was installed and built last, by digests of what it was made from; gone with node_modules. */
+const STAMPS = join(root, 'node_modules', '.yolo-setup.json');
+
+/** Installs the dependencies where package.json or its lock changed since. @throws Error */
+export async function installDependencies() {
+  const digest = digestOf(['package.json', 'package-lock.json', '.npmrc']);
+  if (readStamps().dependencies === digest) return false;
+  const npm = npmCommand();
+  if (!npm) throw new Error('npm was not found; it comes with Node');
+  say('Installing dependencies (npm install) …');
+  const { code } = await run(npm[0], [...npm[1], 'install', '--no-audit', '--no-fund', '--loglevel=error'], {
+    cwd: root,
+    inherit: true,
+  });
+  if (code !== 0) throw new Error('npm install failed: see its message above');
+  // npm may have brought the lock up to date.
+  writeStamp('dependencies', digestOf(['package.json', 'package-lock.json', '.npmrc']));
+  return true;
+}
+
+/** Compiles src to dist where it changed since, and removes what has no source any more. @throws Error */
+export async function buildSources() {
+  const sources = list('src').filter((file) => file.endsWith('.ts'));
+  const digest = digestOf(['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', ...sources]);
+  const outputs = sources.map((file) => file.replace(/^src/, 'dist').replace(/\.ts$/, '.js'));
+  if (readStamps().build === digest && outputs.every((file) => existsSync(join(root, file)))) return false;
+  say('Compiling src (tsc) …');
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const { code, output } = await run(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root });
+  if (code !== 0) throw new Error(`src does not compile:\n${output.trim()}`);
+  const expected = new Set(outputs);
+  for (const file of list('dist')) {
+    const source = file.replace(/\.d\.ts$/, '.js');
+    if (/\.(js|d\.ts)$/.test(file) && !expected.has(source)) rmSync(join(root, file));
+  }
+  writeStamp('build', digest);
+  return true;
+}
+
+/** Files under a folder of the project, in a fixed order, with forward slashes. */
+function list(folder) {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name).slice(root.length).replaceAll('\\', '/'))
+    .sort();
+}
+
+function digestOf(files) {
+  const hash = createHash('sha256');
+  for (const file of files) {
+    const path = join(root, file);
+    hash.update(`${file}\0`).update(existsSync(path) ? readFileSync(path) : '');
+  }
+  return hash.digest('hex');
+}
+
+function readStamps() {
+  try {
+    return JSON.parse(readFileSync(STAMPS, 'utf8'));
+  } catch {
+    return {};
+  }
+}
+
+function writeStamp(name, digest) {
+  mkdirSync(dirname(STAMPS), { recursive: true });
+  writeFileSync(STAMPS, JSON.stringify({ ...readStamps(), [name]: digest }));
+}
