@@ -10,9 +10,10 @@
  * ```
  */
 import { resolveConfig } from './cfg/load.js';
-import type { PredictConfig, TrainConfig, ValConfig } from './cfg/schema.js';
+import type { ExportConfig, PredictConfig, TrainConfig, ValConfig } from './cfg/schema.js';
 import type { PredictResult } from './core/types.js';
 import type { SourceInput } from './data/source-list.js';
+import type { ExportResult } from './engine/exporter.js';
 import { loadDetector } from './engine/load-detector.js';
 import { type PredictSummary, predict } from './engine/predictor.js';
 import type { TrainEpoch, TrainHooks, TrainSummary } from './engine/trainer.js';
@@ -23,6 +24,7 @@ export { UserError } from './core/errors.js';
 export { type LogSink, log } from './core/log.js';
 export type { Box, Detection, PredictResult, RgbImage, Speed } from './core/types.js';
 export type { SourceInput } from './data/source-list.js';
+export type { ExportResult } from './engine/exporter.js';
 export { describeDetections, type PredictSummary } from './engine/predictor.js';
 export type { TrainEpoch, TrainHooks, TrainSummary } from './engine/trainer.js';
 export type { ValHooks, ValResult } from './engine/validator.js';
@@ -38,6 +40,8 @@ export type PredictOptions = Partial<Omit<PredictConfig, Common | 'source' | 'de
 export type ValOptions = Partial<Omit<ValConfig, Common>>;
 /** Keys as on the command line (`yolo help train`). */
 export type TrainOptions = Partial<Omit<TrainConfig, Common>>;
+/** Keys as on the command line (`yolo help export`). */
+export type ExportOptions = Partial<Omit<ExportConfig, Common>>;
 
 export interface ModelOptions {
   /** 'auto' (default), 'cpu' or a GPU number. */
@@ -107,6 +111,12 @@ export class YOLO {
     const { train } = await import('./engine/trainer.js');
     const { device } = this.options;
     return yield* train(resolveConfig('train', { device, ...options, model: this.model }), hooks);
+  }
+
+  /** Writes the model in another format. @throws UserError when the format can't hold what is asked for */
+  async export(options: ExportOptions = {}): Promise<ExportResult> {
+    const { exportModel } = await import('./engine/exporter.js');
+    return exportModel(resolveConfig('export', { ...options, model: this.model }));
   }
 
   /** Frees the memory of the network. The object can't be used afterwards. */

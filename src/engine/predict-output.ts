@@ -8,9 +8,10 @@ import { log } from '../core/log.js';
 import type { Box, Detection, PredictResult, RgbImage } from '../core/types.js';
 import { resize } from '../data/resize.js';
 import type { Frame, Moving } from '../data/sources.js';
+import { hasFfmpeg } from '../io/ffmpeg.js';
 import { writeFileAtomic } from '../io/files.js';
 import { encodeAnimation, encodeImage } from '../io/image.js';
-import { createVideo, hasFfmpeg } from '../io/video.js';
+import { createVideo } from '../io/video.js';
 import { type AnnotateOptions, annotate } from '../render/annotate.js';
 
 export interface OutputOptions extends AnnotateOptions {

@@ -2,11 +2,10 @@
  * Video in and out through a child process: ffmpeg, where it is installed. Frames come as PPM pictures over a pipe (each
  * says its own size, so rotation and changes of resolution need no extra question) and go out as raw RGB into an MP4.
  */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { rename, rm } from 'node:fs/promises';
-import { promisify } from 'node:util';
 import { messageOf, UserError } from '../core/errors.js';
 import type { RgbImage } from '../core/types.js';
+import { askFfmpeg, type Child, requireFfmpeg, startFfmpeg } from './ffmpeg.js';
 
 /** File endings that are taken for videos. */
 export const VIDEO_EXTENSIONS = ['asf', 'avi', 'm4v', 'mkv', 'mov', 'mp4', 'mpeg', 'mpg', 'ts', 'webm', 'wmv'] as const;
@@ -25,43 +24,6 @@ export interface VideoInfo {
   fps: number;
   /** Estimated number of frames before `stride`; undefined for streams. */
   frames?: number;
-}
-
-const running = new Set<ChildProcess>();
-let exitHook = false;
-/** Version of each ffmpeg that was asked for, by path. */
-const versions = new Map<string, Promise<number>>();
-
-/** Major and minor version of ffmpeg as one number, e.g. 5.1. @throws UserError 'no-ffmpeg' */
-export function requireFfmpeg(purpose: string): Promise<number> {
-  const path = ffmpeg();
-  let version = versions.get(path);
-  if (!version) {
-    version = promisify(execFile)(path, ['-version']).then(({ stdout }) => {
-      const numbers = /version \D?(\d+\.\d+)/.exec(stdout);
-      return numbers ? Number(numbers[1]) : 99; // a build from git calls itself by a date or a hash
-    });
-    versions.set(path, version);
-  }
-  return version.catch(() => {
-    versions.delete(path);
-    throw new UserError(
-      'no-ffmpeg',
-      `${purpose} needs ffmpeg, and there is no ffmpeg on this machine`,
-      "install it (Debian, Ubuntu: 'apt install ffmpeg'; macOS: 'brew install ffmpeg') or set FFMPEG_PATH",
-    );
-  });
-}
-
-export async function hasFfmpeg(): Promise<boolean> {
-  return requireFfmpeg('').then(
-    () => true,
-    () => false,
-  );
-}
-
-function ffmpeg(): string {
-  return process.env.FFMPEG_PATH || 'ffmpeg';
 }
 
 /** Input arguments for the n-th camera of this machine. */
@@ -93,20 +55,19 @@ export async function* readVideo(
   if (stride > 1) args.push('-vf', `select=not(mod(n\\,${Math.floor(stride)}))`);
   args.push(...(version >= 5.1 ? ['-fps_mode', 'passthrough'] : ['-vsync', '0']));
   args.push('-f', 'image2pipe', '-c:v', 'ppm', '-pix_fmt', 'rgb24', 'pipe:1');
-  const child = start(args, ['ignore', 'pipe', 'pipe']);
-  const messages = keepText(child);
+  const child = startFfmpeg(args, ['ignore', 'pipe', 'pipe']);
   let count = 0;
   try {
     const frames = live ? newestOnly(ppmFrames(child)) : ppmFrames(child);
     for await (const frame of frames) {
-      if (count++ === 0) onInfo?.(videoInfo(messages.text()));
+      if (count++ === 0) onInfo?.(videoInfo(child.messages()));
       yield frame;
     }
     const status = await child.done;
     if (count === 0 || status !== 0) {
       throw new UserError(
         'broken-video',
-        `${name} ${count ? `ends badly after ${count} frames` : "can't be read as a video"}: ${messages.reason()}`,
+        `${name} ${count ? `ends badly after ${count} frames` : "can't be read as a video"}: ${child.reason()}`,
         undefined,
         1,
       );
@@ -129,52 +90,6 @@ export function videoInfo(text: string): VideoInfo {
   if (!time || !known) return { fps: known ? fps : 25 };
   const seconds = Number(time[1]) * 3600 + Number(time[2]) * 60 + Number(time[3]);
   return { fps, frames: Math.max(1, Math.round(seconds * fps)) };
-}
-
-interface Child {
-  process: ChildProcess;
-  /** Resolves with the exit status (−1 when killed or not started). */
-  done: Promise<number>;
-  /** Kills it if it runs, and waits until it is gone. */
-  stop(): Promise<void>;
-}
-
-function start(args: string[], stdio: ('ignore' | 'pipe')[]): Child {
-  if (!exitHook) {
-    exitHook = true;
-    process.on('exit', () => {
-      for (const child of running) child.kill('SIGKILL');
-    });
-  }
-  // A process group of its own: Ctrl-C in a terminal must not end a writer before its file is finished.
-  const child = spawn(ffmpeg(), args, { stdio, windowsHide: true, detached: process.platform !== 'win32' });
-  running.add(child);
-  const done = new Promise<number>((resolve) => {
-    child.once('error', () => resolve(-1));
-    child.once('close', (code) => resolve(code ?? -1));
-  }).finally(() => running.delete(child));
-  return {
-    process: child,
-    done,
-    async stop() {
-      if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
-      child.stdout?.destroy();
-      await done;
-    },
-  };
-}
-
-/** Collects the last 20 kB of standard error. */
-function keepText(child: Child): { text(): string; reason(): string } {
-  let text = '';
-  child.process.stderr?.setEncoding('utf8').on('data', (part: string) => {
-    text = text.length < 20_000 ? text + part : text.slice(0, 8_000) + (text.slice(8_000) + part).slice(-12_000);
-  });
-  const reason = (): string => {
-    const lines = text.split('\n').filter((line) => line.trim() && !/^( |Conversion failed)/.test(line));
-    return lines.at(-1)?.trim() ?? 'ffmpeg said nothing';
-  };
-  return { text: () => text, reason };
 }
 
 /** Cuts standard output into PPM pictures: `P6 width height 255`, then rows of RGB. */
@@ -259,8 +174,7 @@ export interface VideoWriter {
 /** Starts an MP4 (H.264 where ffmpeg has it, else MPEG-4). It appears at `path` when it is complete. */
 export async function createVideo(path: string, width: number, height: number, fps: number): Promise<VideoWriter> {
   await requireFfmpeg(`writing ${path}`);
-  const { stdout } = await promisify(execFile)(ffmpeg(), ['-hide_banner', '-encoders'], { maxBuffer: 1 << 24 });
-  const codec = /\blibx264\b/.test(stdout)
+  const codec = /\blibx264\b/.test(await askFfmpeg('-encoders'))
     ? ['-c:v', 'libx264', '-preset', 'veryfast', '-crf', '20', '-pix_fmt', 'yuv420p']
     : ['-c:v', 'mpeg4', '-q:v', '3', '-pix_fmt', 'yuv420p'];
   const part = `${path}.part`;
@@ -268,15 +182,14 @@ export async function createVideo(path: string, width: number, height: number, f
   args.push('-s', `${width}x${height}`, '-r', `${fps}`, '-i', 'pipe:0');
   // Chroma is halved, so sides are padded to even numbers.
   args.push('-vf', 'pad=ceil(iw/2)*2:ceil(ih/2)*2', ...codec, '-movflags', '+faststart', '-f', 'mp4', `file:${part}`);
-  const child = start(args, ['pipe', 'ignore', 'pipe']);
-  const messages = keepText(child);
+  const child = startFfmpeg(args, ['pipe', 'ignore', 'pipe']);
   const pipe = child.process.stdin;
   let broken: Error | undefined;
   pipe?.on('error', (error) => {
     broken = error;
   });
   const failed = (): UserError =>
-    new UserError('no-video-written', `${path} can't be written: ${messages.reason()}`, undefined, 1);
+    new UserError('no-video-written', `${path} can't be written: ${child.reason()}`, undefined, 1);
   return {
     path,
     async write(frame) {

@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { glob } from '../../src/data/glob.js';
 import { listSources, type SourceInput } from '../../src/data/source-list.js';
 import { type Failure, type Frame, readSources } from '../../src/data/sources.js';
+import { hasFfmpeg } from '../../src/io/ffmpeg.js';
 import { encodeAnimation, encodeImage } from '../../src/io/image.js';
-import { createVideo, hasFfmpeg, readVideo, videoInfo, webcamArguments } from '../../src/io/video.js';
+import { createVideo, readVideo, videoInfo, webcamArguments } from '../../src/io/video.js';
 import { tmpDir } from '../helpers/tmp.js';
 
 const dir = tmpDir();

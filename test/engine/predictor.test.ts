@@ -14,8 +14,9 @@ import {
   predict,
 } from '../../src/engine/predictor.js';
 import { createRunDir } from '../../src/engine/run-dir.js';
+import { hasFfmpeg } from '../../src/io/ffmpeg.js';
 import { decodeImage, encodeAnimation, encodeImage, readImageSize } from '../../src/io/image.js';
-import { createVideo, hasFfmpeg } from '../../src/io/video.js';
+import { createVideo } from '../../src/io/video.js';
 import type { Detector } from '../../src/nn/detector.js';
 import { tmpDir } from '../helpers/tmp.js';
 
