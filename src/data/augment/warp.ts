@@ -117,12 +117,16 @@ function warpRow(source: RgbImage, back: Matrix, y: number, out: RgbImage): void
     const wx = Math.round((px - sx) * ONE);
     const wy = Math.round((py - sy) * ONE);
     const i = sy * stride + sx * 3;
-    for (let c = 0; c < 3; c++) {
-      const p = data[i + c];
-      const q = data[i + stride + c];
-      const top = (p << BITS) + Math.imul(data[i + c + 3] - p, wx);
-      const low = (q << BITS) + Math.imul(data[i + stride + c + 3] - q, wx);
-      out.data[j + c] = (Math.imul(top, ONE - wy) + Math.imul(low, wy) + HALF) >> (2 * BITS);
-    }
+    const k = i + stride;
+    out.data[j] = blend(data[i], data[i + 3], data[k], data[k + 3], wx, wy);
+    out.data[j + 1] = blend(data[i + 1], data[i + 4], data[k + 1], data[k + 4], wx, wy);
+    out.data[j + 2] = blend(data[i + 2], data[i + 5], data[k + 2], data[k + 5], wx, wy);
   }
+}
+
+/** Between four neighbours: a b above, c d below; weights 0..ONE of the right and of the lower ones. */
+function blend(a: number, b: number, c: number, d: number, wx: number, wy: number): number {
+  const top = (a << BITS) + Math.imul(b - a, wx);
+  const low = (c << BITS) + Math.imul(d - c, wx);
+  return (Math.imul(top, ONE - wy) + Math.imul(low, wy) + HALF) >> (2 * BITS);
 }
