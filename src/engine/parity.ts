@@ -33,7 +33,6 @@ const SCORE = 0.25;
 const LEAST_ANCHORS = 20;
 
 export function within({ boxes, scores }: Parity, tolerance: Tolerance): boolean {
-  // NaN is not within.
   return boxes <= tolerance.boxes && scores <= tolerance.scores;
 }
 
@@ -52,7 +51,8 @@ export function compareRaw(original: InferOutput, exported: InferOutput): Parity
     for (let r = 0; r < rows; r++) {
       const difference = Math.abs(original.data[r * anchors + a] - exported.data[r * anchors + a]);
       const key = r < 4 ? 'boxes' : 'scores';
-      if (!(difference <= parity[key])) parity[key] = difference;
+      // Not a number: nothing could differ more.
+      parity[key] = Math.max(parity[key], Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference);
     }
   }
   return { ...parity, max_abs_diff: largest(parity), compared: chosen.length };

@@ -1,0 +1,93 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { resolveConfig } from '../../src/cfg/load.js';
+import { log } from '../../src/core/log.js';
+import { FORMATS } from '../../src/engine/export-formats.js';
+import { exportModel } from '../../src/engine/exporter.js';
+import { adviceFor, refuseFormat } from '../../src/export/formats.js';
+import { readOnnxHeader } from '../../src/io/onnx-file.js';
+import { readSafetensors } from '../../src/io/safetensors.js';
+import { loadCheckpoint, saveCheckpoint, specOf } from '../../src/nn/weights.js';
+import { tinyModel } from '../helpers/tiny-model.js';
+import { tmpDir } from '../helpers/tmp.js';
+
+const dir = tmpDir();
+const model = join(dir, 'tiny.weights');
+const { checkpoint, spec } = tinyModel();
+const run = (options: Record<string, unknown>) =>
+  exportModel(resolveConfig('export', { model, imgsz: 96, ...options }));
+
+beforeAll(() => {
+  saveCheckpoint(model, checkpoint);
+  log.setVerbose(false);
+});
+afterAll(() => log.setVerbose(true));
+
+describe('exportModel', () => {
+  for (const options of [{}, { dynamic: true }, { half: true }, { batch: 2, opset: 15 }, { imgsz: [64, 100] }]) {
+    test(`onnx ${JSON.stringify(options)}: written beside the model, and compared`, async () => {
+      const got = await run(options);
+      expect(got).toMatchObject({
+        format: 'onnx',
+        files: [join(dir, 'tiny.onnx')],
+        imgsz: 'imgsz' in options ? [64, 128] : [96, 96],
+      });
+      expect(got.parity!.compared).toBeGreaterThanOrEqual(20);
+      expect(got.parity!.max_abs_diff).toBeLessThan('half' in options ? 2 : 0.01);
+      expect(readOnnxHeader(got.files[0]).metadata.names).toContain('it');
+      expect(readdirSync(dir).sort()).toEqual(['tiny.onnx', 'tiny.weights']);
+    });
+  }
+
+  test('safetensors, and with half: the same network, names and class count', async () => {
+    for (const half of [false, true]) {
+      const got = await run({ format: 'safetensors', half });
+      const again = await loadCheckpoint(got.files[0]);
+      expect(again.names).toEqual(checkpoint.names);
+      expect(specOf(again).nc).toBe(spec.nc);
+      expect([...again.weights.keys()].sort()).toEqual([...checkpoint.weights.keys()].sort());
+      expect(readSafetensors(got.files[0]).tensors.get('model.0.conv.weight')!.dtype).toBe(half ? 'F16' : 'F32');
+    }
+    const out = join(dir, 'tiny.safetensors');
+    await expect(exportModel(resolveConfig('export', { model: out, format: 'safetensors' }))).rejects.toThrow(
+      /already in the format/,
+    );
+    expect(existsSync(out)).toBe(true);
+  });
+
+  test('an export that does not agree is removed, with exit code 1', async () => {
+    const { write } = FORMATS.onnx;
+    FORMATS.onnx.write = (job) => {
+      const weights = new Map(job.checkpoint.weights);
+      for (const level of job.spec.strides.keys()) {
+        const name = `model.${job.spec.head.index}.cv2.${level}.2.bias`;
+        const { shape, data } = weights.get(name)!;
+        weights.set(name, { shape, data: data.map((x, i) => x + (i % 16)) });
+      }
+      return write({ ...job, checkpoint: { ...job.checkpoint, weights } });
+    };
+    try {
+      await expect(run({})).rejects.toThrow(expect.objectContaining({ code: 'no-parity', exitCode: 1 }));
+      expect(existsSync(join(dir, 'tiny.onnx'))).toBe(false);
+    } finally {
+      FORMATS.onnx.write = write;
+    }
+  });
+
+  test('settings without meaning for the format, other formats and exported models are refused', async () => {
+    await expect(run({ format: 'safetensors', nms: true })).rejects.toThrow(
+      /nms=true has no meaning for format=safetensors/,
+    );
+    await expect(run({ int8: true })).rejects.toThrow(/int8=true has no meaning for format=onnx/);
+    await run({});
+    await expect(exportModel(resolveConfig('export', { model: join(dir, 'tiny.onnx') }))).rejects.toThrow(
+      /exported model already/,
+    );
+    expect(() => refuseFormat('engine', ['onnx'])).toThrow(
+      expect.objectContaining({ hint: expect.stringContaining('trtexec') }),
+    );
+    for (const name of ['torchscript', 'coreml', 'tflite', 'openvino', 'unheard-of'])
+      expect(adviceFor(name)).toMatch(/format=(onnx|saved_model)/);
+  });
+});
