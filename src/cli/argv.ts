@@ -52,7 +52,10 @@ export async function parseArgv(tokens: readonly string[]): Promise<Request> {
   const special = args.find((arg, i) => specialOf(arg) && !(args[i - 1] ?? '').startsWith('--'));
   if (special !== undefined) {
     const words = args.filter((arg) => arg !== special && !arg.startsWith('-') && !isAssignment(arg));
-    return { special: specialOf(special), entries: {}, words };
+    const entries = Object.fromEntries(
+      args.filter(isAssignment).map((arg) => [nameOf(arg), arg.slice(arg.indexOf('=') + 1)]),
+    );
+    return { special: specialOf(special), entries, words };
   }
   const { entries, words } = await readDashed(args.flatMap((arg, i) => dashed(arg, args[i + 1], args[i - 1])));
   const request: Request = { entries, words: [] };

@@ -51,9 +51,9 @@ async function dispatch(tokens: readonly string[]): Promise<number> {
     for (const line of complete(tokens.slice(1))) print(line);
     return 0;
   }
-  if (tokens.length === 0) return special('help', []);
+  if (tokens.length === 0) return special('help', { entries: {}, words: [] });
   const request = await parseArgv(tokens);
-  return request.special === undefined ? runMode(request) : special(request.special, request.words);
+  return request.special === undefined ? runMode(request) : special(request.special, request);
 }
 
 /** Configuration, then the mode's command. */
@@ -73,7 +73,7 @@ async function runMode({ mode, entries, words }: Request): Promise<number> {
   return command.run(config);
 }
 
-async function special(word: Special, words: string[]): Promise<number> {
+async function special(word: Special, { entries, words }: Pick<Request, 'entries' | 'words'>): Promise<number> {
   switch (word) {
     case 'help':
       print(await help(words.find((w) => w !== 'detect')));
@@ -89,7 +89,7 @@ async function special(word: Special, words: string[]): Promise<number> {
     case 'copy-cfg':
       return (await import('./commands/cfg.js')).copyDefaults();
     case 'checks':
-      return (await import('./commands/checks.js')).run();
+      return (await import('./commands/checks.js')).run(words.includes('json') || entries.json === 'true');
     case 'setup':
       return (await import('./commands/setup.js')).run(words);
   }

@@ -22,27 +22,27 @@ export interface BarState {
   seconds: number;
 }
 
-/** `label: 45% ━━━━━     57/126 images 18.2/s 0:03<0:04 note`, cut to the width. */
-export function barText(state: BarState, width: number, withBar = true): string {
-  const { label, done, total, unit, note, seconds } = state;
+/** `label: 45% ━━━━━     57/126 images 18.2/s 0:03<0:04 note`; what has no room is left out, the label last. */
+export function barText({ label, done, total, unit, note, seconds }: BarState, width: number): string {
   const count = (n: number): string => (unit === 'bytes' ? bytes(n) : String(n));
-  const speed = done / seconds;
   const part = total ? Math.min(done / total, 1) : undefined;
   const filled = Math.round((part ?? 0) * BAR_WIDTH);
-  const pieces = [
-    label && `${label}:`,
-    part === undefined ? '' : `${Math.floor(part * 100)}%`.padStart(4),
-    withBar && part !== undefined ? '━'.repeat(filled) + '─'.repeat(BAR_WIDTH - filled) : '',
-    `${count(done)}${total === undefined ? '' : `/${count(total)}`}${unit && unit !== 'bytes' ? ` ${unit}` : ''}`,
-    unit === 'bytes' ? `${bytes(speed || 0)}/s` : rate(speed),
-    part === undefined
-      ? clock(seconds)
-      : `${clock(seconds)}<${clock(done > 0 ? (seconds * (1 - part)) / part : Number.NaN)}`,
-    note,
+  const remaining = part && done > 0 ? (seconds * (1 - part)) / part : Number.NaN;
+  const pieces: [text: string, rank: number][] = [
+    [label && `${label}:`, 0],
+    [part === undefined ? '' : `${Math.floor(part * 100)}%`.padStart(4), 1],
+    [part === undefined ? '' : '━'.repeat(filled) + '─'.repeat(BAR_WIDTH - filled), 4],
+    [count(done) + (total === undefined ? '' : `/${count(total)}`) + (unit && unit !== 'bytes' ? ` ${unit}` : ''), 3],
+    [unit === 'bytes' ? `${bytes(done / seconds || 0)}/s` : rate(done / seconds), 5],
+    [part === undefined ? clock(seconds) : `${clock(seconds)}<${clock(remaining)}`, 2],
+    [note, 6],
   ];
-  const text = pieces.filter(Boolean).join(' ');
-  if (text.length <= width || !withBar) return text.slice(0, Math.max(width, 20));
-  return barText(state, width, false);
+  for (let most = 6; most > 0; most--) {
+    const shown = pieces.filter(([piece, rank]) => piece !== '' && rank <= most).map(([piece]) => piece);
+    const text = shown.join(' ');
+    if (text.length <= width) return text;
+  }
+  return label.slice(0, width);
 }
 
 /** A running bar; `label` may change while it runs. */
@@ -67,7 +67,7 @@ export class Bar implements ProgressTask {
       this.bar.update(done);
     } else if (!process.stderr.isTTY && performance.now() - this.lastLine > LINE_SECONDS * 1000) {
       this.lastLine = performance.now();
-      log.info(barText(this.state, 200, false));
+      log.info(barText(this.state, 100));
     }
   }
 
@@ -88,7 +88,7 @@ export class Bar implements ProgressTask {
 
   show(): void {
     if (!process.stderr.isTTY || this.bar) return;
-    const format = (): string => err.cyan(barText({ ...this.state, seconds: this.elapsed() }, columns() - 1));
+    const format = (): string => barText({ ...this.state, seconds: this.elapsed() }, columns() - 1);
     const options = {
       format,
       stream: process.stderr,

@@ -1,9 +1,13 @@
 /** `yolo checks`: the engine, versions, the machine, and what is missing. */
-import { print } from '../terminal.js';
+import { keepStdoutForResults, print, printJson } from '../terminal.js';
 import { version } from '../version.js';
 
-export async function run(): Promise<number> {
+/** @param json the report as one object */
+export async function run(json: boolean): Promise<number> {
+  keepStdoutForResults();
   const { collectChecks, formatChecks } = await import('../../engine/checks.js');
-  for (const line of formatChecks(await collectChecks(version()))) print(line);
+  const report = await collectChecks(version());
+  if (json) printJson(report);
+  else for (const line of formatChecks(report)) print(line);
   return 0;
 }

@@ -41,7 +41,10 @@ export async function run(config: TrainConfig): Promise<number> {
 
 const COLUMNS = ['Epoch', 'Memory', 'box_loss', 'cls_loss', 'dfl_loss', 'Instances', 'Size'];
 
-const columns = (cells: readonly string[]): string => cells.map((cell) => cell.padStart(10)).join('');
+/** Room for a percentage and the remaining time is left in 80 columns. */
+const WIDTHS = [9, 8, 9, 9, 9, 10, 6];
+
+const columns = (cells: readonly string[]): string => cells.map((cell, i) => cell.padStart(WIDTHS[i])).join('');
 
 /** The row that grows with the batches of an epoch, then the one of its validation. */
 class EpochDisplay {
