@@ -3,7 +3,6 @@
  * optimiser and its schedule, the state. A resumed run takes model, state and arguments from its checkpoint.
  */
 import { mkdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
 import type { TrainConfig } from '../cfg/schema.js';
@@ -11,7 +10,7 @@ import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { type Dataset, openDataset, summarize } from '../data/dataset.js';
 import { formatFinding } from '../data/finding.js';
-import { createTrainLoader, type TrainLoader, type TrainLoaderOptions } from '../data/loader.js';
+import { createTrainLoader, limitWorkers, type TrainLoader, type TrainLoaderOptions } from '../data/loader.js';
 import { writeFileAtomic } from '../io/files.js';
 import { classWeights } from '../loss/class-weights.js';
 import { selectEngine } from '../nn/backend.js';
@@ -175,7 +174,7 @@ function loaderOptions(config: TrainConfig, train: Dataset, batch: number, strid
     batch,
     augment: config,
     seed: config.seed,
-    workers: Math.min(config.workers, availableParallelism()),
+    workers: limitWorkers(config.workers),
     cache: config.cache,
     rect: config.rect,
     multiScale: config.multi_scale,
