@@ -24,7 +24,7 @@ const COMMANDS: Record<Mode, () => Promise<Command>> = {
   export: () => import('./commands/export.js'),
   benchmark: () => import('./commands/benchmark.js'),
   check: () => import('./commands/check.js'),
-  convert: () => import('./commands/not-built.js'),
+  convert: () => import('./commands/convert.js'),
   show: () => import('./commands/not-built.js'),
   report: () => import('./commands/not-built.js'),
 };
