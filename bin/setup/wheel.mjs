@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, createWriteStream, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { Transform } from 'node:stream';
+import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { crc32, createInflateRaw } from 'node:zlib';
 
@@ -79,7 +79,8 @@ export async function extract(file, entry, target, onBytes = () => {}) {
       done(null, part);
     },
   });
-  const steps = [createReadStream(file, { start, end: start + Math.max(1, entry.packed) - 1, highWaterMark: 1 << 20 })];
+  const end = start + entry.packed - 1;
+  const steps = [entry.packed ? createReadStream(file, { start, end, highWaterMark: 1 << 20 }) : Readable.from([])];
   if (entry.method === 8) steps.push(createInflateRaw({ chunkSize: 1 << 20 }));
   else if (entry.method !== 0) throw new Error(`an entry is packed by method ${entry.method}, not by deflate`);
   await pipeline(...steps, check, createWriteStream(target));

@@ -11,7 +11,7 @@ import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { engineDir } from '../../bin/setup/paths.mjs';
 
-export { cacheDir, engineDir } from '../../bin/setup/paths.mjs';
+export { engineDir } from '../../bin/setup/paths.mjs';
 
 const require = createRequire(import.meta.url);
 
