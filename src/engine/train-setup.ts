@@ -128,7 +128,10 @@ function requireData(data: string | null): string {
 /** Training needs gradients of native speed: the wasm engine predicts and validates only. */
 async function requireTraining(device: string): Promise<void> {
   const engine = await selectEngine({ device });
-  if (engine.canTrain) return;
+  if (engine.canTrain) {
+    log.info(`engine: ${engine.description}`);
+    return;
+  }
   throw new UserError(
     'needs-native',
     `training needs the native engine; ${engine.description} predicts and validates only${engine.why ? ` (${engine.why})` : ''}`,

@@ -86,7 +86,7 @@ export async function* train(config: TrainConfig, hooks: TrainHooks = {}): Async
     while (progress.epoch < run.schedule.epochs) {
       const row = await trainEpoch(run, hooks);
       if (row === undefined) continue; // gone back to a good checkpoint
-      yield { ...row, epochs: run.schedule.epochs, lr: row.lr[0] };
+      yield { ...row, epochs: run.schedule.epochs, lr: Number(row.lr[0].toPrecision(8)) };
       if (endsEarly(run)) break;
     }
     return await finish(run, hooks);
