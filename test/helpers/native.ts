@@ -3,7 +3,6 @@ import { useNative } from '../../src/nn/native.js';
 
 /** For beforeAll: the native engine, with gradients. Fails where it isn't set up: the tests that call this are about it. */
 export async function native(): Promise<void> {
-  if (!(await useNative(process.env.YOLO_TEST_ENGINE)))
-    throw new Error('the native engine is not set up: npm run setup');
+  if (!(await useNative())) throw new Error('the native engine is not set up: npm run setup');
   ensureGradients();
 }
