@@ -44,7 +44,7 @@ export interface DatasetCounts {
 export interface Dataset {
   /** The YAML. */
   file: string;
-  split: string;
+  split: Split;
   /** Class names by index; K = names.length. */
   names: string[];
   /** Sorted by path. */
@@ -115,7 +115,7 @@ async function scanWithCache(
   for (const { picture, labelFile } of files) {
     const stamp = stampOf(picture, labelFile);
     const old = cache.get(picture);
-    if (old && old.stamp.every((value, k) => value === stamp[k])) known.set(picture, old);
+    if (old?.stamp.every((value, k) => value === stamp[k])) known.set(picture, old);
     else {
       items.push({ picture, labelFile: stamp[2] < 0 ? undefined : labelFile });
       stamps.push(stamp);

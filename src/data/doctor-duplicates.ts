@@ -38,11 +38,11 @@ export async function duplicateNotes(
   const notes: DoctorNote[] = [];
   const kept: Dataset[] = [];
   for (const set of sets) {
-    const twin = kept.find((other) => same(other.split as Split, set.split as Split));
+    const twin = kept.find((other) => same(other.split, set.split));
     if (twin) notes.push(sameSplits(twin, set));
     else kept.push(set);
   }
-  const items = kept.flatMap((set) => set.images.map((image) => ({ image, split: set.split as Split })));
+  const items = kept.flatMap((set) => set.images.map((image) => ({ image, split: set.split })));
   const pairs = [...exactPairs(items), ...(await nearPairs(items, onProgress))];
   return [...notes, ...pairNotes(pairs)];
 }
@@ -51,7 +51,7 @@ function sameSplits(a: Dataset, b: Dataset): DoctorNote {
   return {
     level: 'warning',
     kind: 'same-splits',
-    split: b.split as Split,
+    split: b.split,
     message: `${a.split} and ${b.split} are the same pictures`,
     meaning:
       'figures then say how well the pictures were learnt by heart, nothing about new ones; fine for a trial run',

@@ -1,7 +1,6 @@
 /** Mistakes that show in the labels: wrong units, class numbers from 1, boxes all alike, objects too small to be found. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import type { Split } from '../cfg/data-yaml.js';
 import type { Dataset, DatasetImage } from './dataset.js';
 import type { DoctorNote } from './doctor.js';
 import { formatFinding } from './finding.js';
@@ -60,7 +59,7 @@ function note(
   return {
     level,
     kind,
-    split: set?.split as Split | undefined,
+    split: set?.split,
     count,
     examples: examples.slice(0, EXAMPLES),
     ...words,

@@ -2,7 +2,6 @@
  * Looks a dataset over before hours of training are spent on it: what is in it, what is broken, what is probably a
  * mistake, and what each of these means. Only reads.
  */
-import { dirname } from 'node:path';
 import { type DataSpec, loadDataYaml, SPLITS, type Split, splitSources } from '../cfg/data-yaml.js';
 import { messageOf, UserError } from '../core/errors.js';
 import { type Dataset, openDataset } from './dataset.js';
@@ -83,11 +82,12 @@ export async function examine(data: string, options: DoctorOptions): Promise<Doc
       notes.push(unusable(split, error));
     }
   }
-  for (const set of sets) {
-    notes.push(...fileNotes(set), ...strayLabels(set));
-  }
-  notes.push(...labelNotes(sets, options.imgsz));
-  notes.push(...(await duplicateNotes(sets, sameSources(spec), options.onProgress)));
+  const same = sameSources(spec);
+  // What is said of a split need not be said again of one with the very same pictures.
+  const distinct = sets.filter((set, i) => !sets.slice(0, i).some((other) => same(other.split, set.split)));
+  for (const set of distinct) notes.push(...fileNotes(set), ...strayLabels(set));
+  notes.push(...labelNotes(distinct, options.imgsz));
+  notes.push(...(await duplicateNotes(sets, same, options.onProgress)));
   const rank: Record<Level, number> = { harm: 0, warning: 1, note: 2 };
   notes.sort((a, b) => rank[a.level] - rank[b.level]);
   return {
@@ -154,7 +154,7 @@ function fileNotes({ split, findings, counts }: Dataset): DoctorNote[] {
   return [...groups].map(([kind, list]) => ({
     level: list[0].severity === 'corrupt' && many ? 'harm' : 'warning',
     kind,
-    split: split as Split,
+    split,
     message: `${list.length} x ${kind.replaceAll('-', ' ')}`,
     meaning: MEANINGS[kind],
     count: list.length,
@@ -178,7 +178,7 @@ function reportOf({ split, images, names, counts }: Dataset, imgsz: number): Spl
   }
   const { backgrounds, missingLabels, corrupt, instances } = counts;
   return {
-    split: split as Split,
+    split,
     images: images.length,
     backgrounds,
     missingLabels,
@@ -195,9 +195,4 @@ function quarters(values: number[]): number[] {
   if (!values.length) return [];
   const sorted = Float64Array.from(values).sort();
   return [0.25, 0.5, 0.75].map((part) => Math.round(sorted[Math.floor(part * (sorted.length - 1))]));
-}
-
-/** Folder that a set's labels are in. */
-export function labelFolder(set: Dataset): string {
-  return dirname(set.images[0].labelFile);
 }

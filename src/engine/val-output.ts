@@ -2,9 +2,9 @@
 
 import { mkdirSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
+import { categoryIds, imageId } from '../core/coco-ids.js';
 import type { Dataset } from '../data/dataset.js';
 import { writeFileAtomic } from '../io/files.js';
-import { categoryIds } from '../metrics/coco-ids.js';
 import { CONFUSION_CONFIDENCE } from '../metrics/confusion.js';
 import { ERROR_KINDS, ERROR_MEANING, type ErrorKind } from '../metrics/errors.js';
 import type { EvaluatedPicture, Evaluation } from './evaluate.js';
@@ -71,12 +71,6 @@ export interface CocoResult {
   score: number;
 }
 
-/** COCO's pictures are called by their number; others keep their name. */
-export function cocoImageId(path: string): number | string {
-  const stem = basename(path, extname(path));
-  return /^\d{1,15}$/.test(stem) ? Number(stem) : stem;
-}
-
 export function cocoResults({ image, detections }: EvaluatedPicture, names: readonly string[]): CocoResult[] {
   const ids = categoryIds(names);
   const rows: CocoResult[] = [];
@@ -84,7 +78,7 @@ export function cocoResults({ image, detections }: EvaluatedPicture, names: read
   for (let i = 0; i < detections.length; i += 6) {
     const [x1, y1, x2, y2, score, id] = detections.subarray(i, i + 6);
     rows.push({
-      image_id: cocoImageId(image.path),
+      image_id: imageId(basename(image.path, extname(image.path))),
       file_name: basename(image.path),
       category_id: ids[id] ?? id,
       bbox: [x1, y1, x2 - x1, y2 - y1].map((value) => round(value, 3)),

@@ -108,8 +108,9 @@ export async function imageFingerprint(path: string): Promise<Uint32Array | unde
     for (let y = 0; y < 16; y++) {
       for (let x = 0; x < 16; x++) {
         const difference = grey[y * 17 + x + 1] - grey[y * 17 + x];
-        if (Math.abs(difference) > 1) steps++;
-        if (difference > 0) bits[y >> 1] |= 1 << (((y & 1) << 4) | x);
+        // Noise of compression in even areas must not set bits.
+        if (Math.abs(difference) > 3) steps++;
+        if (difference > 3) bits[y >> 1] |= 1 << (((y & 1) << 4) | x);
       }
     }
     return steps < 24 ? undefined : bits;

@@ -1,0 +1,55 @@
+/** What all formats have in common: pictures with boxes in pixels, by split. Readers make it, writers write it. */
+import type { Box } from '../../core/types.js';
+import type { Finding } from '../finding.js';
+
+export interface AnnotatedPicture {
+  /** Where the picture is, absolute; undefined when it was not found. */
+  path?: string;
+  /** Its name below the split's folder, with `/`. */
+  name: string;
+  width: number;
+  height: number;
+  objects: { class: number; box: Box }[];
+}
+
+export interface Annotations {
+  /** Class names by index. */
+  names: string[];
+  /** Pictures by split, each in a fixed order. */
+  splits: Map<string, AnnotatedPicture[]>;
+  findings: Finding[];
+}
+
+/** Cuts a box to its picture; undefined, with a finding, when nothing is left of it. */
+export function usableBox(
+  [x1, y1, x2, y2]: Box,
+  { width, height }: { width: number; height: number },
+  where: { file: string; line?: number; object: string },
+  findings: Finding[],
+): Box | undefined {
+  const { file, line, object } = where;
+  const say = (kind: Finding['kind'], message: string): void => {
+    findings.push({ kind, severity: 'warning', file, line, message: `${object}: ${message}` });
+  };
+  if (![x1, y1, x2, y2].every(Number.isFinite)) {
+    say('not-a-number', 'the box has something that is not a number; dropped');
+    return undefined;
+  }
+  if (x2 < x1 || y2 < y1) {
+    say('negative-size', `negative size ${x2 - x1} x ${y2 - y1}; dropped`);
+    return undefined;
+  }
+  const cut: Box = [clip(x1, width), clip(y1, height), clip(x2, width), clip(y2, height)];
+  const off = Math.max(...cut.map((value, k) => Math.abs(value - [x1, y1, x2, y2][k])));
+  if (cut[2] <= cut[0] || cut[3] <= cut[1]) {
+    say('empty-box', `no area inside the picture (${[x1, y1, x2, y2].join(' ')} in ${width} x ${height}); dropped`);
+    return undefined;
+  }
+  if (off > 0.01 * Math.max(width, height))
+    say('out-of-range', `reaches ${off.toFixed(1)} pixels beyond the picture; cut`);
+  return cut;
+}
+
+function clip(value: number, limit: number): number {
+  return Math.min(Math.max(value, 0), limit);
+}

@@ -1,0 +1,181 @@
+/** COCO's JSON (cocodataset.org, "Data format"): instances with boxes x, y, w, h in pixels. */
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, extname, join } from 'node:path';
+import { categoryIds, imageId } from '../../core/coco-ids.js';
+import { messageOf, UserError } from '../../core/errors.js';
+import { writeFileAtomic } from '../../io/files.js';
+import { readImageSize } from '../../io/image.js';
+import type { Finding } from '../finding.js';
+import { type AnnotatedPicture, type Annotations, usableBox } from './annotations.js';
+
+interface CocoImage {
+  id: number | string;
+  file_name: string;
+  width?: number;
+  height?: number;
+}
+
+interface CocoObject {
+  id?: number;
+  image_id: number | string;
+  category_id: number;
+  bbox?: number[];
+  iscrowd?: number;
+}
+
+interface CocoFile {
+  images: CocoImage[];
+  annotations: CocoObject[];
+  categories: { id: number; name: string }[];
+}
+
+/** The instance files that a source means; undefined when it is not COCO's. */
+export function cocoFiles(source: string): string[] | undefined {
+  if (!statSync(source).isDirectory()) return extname(source).toLowerCase() === '.json' ? [source] : undefined;
+  for (const folder of [join(source, 'annotations'), source]) {
+    if (!existsSync(folder) || !statSync(folder).isDirectory()) continue;
+    const all = readdirSync(folder).filter((name) => name.endsWith('.json'));
+    const instances = all.filter((name) => name.startsWith('instances'));
+    const chosen = instances.length ? instances : all;
+    if (chosen.length) return chosen.sort().map((name) => join(folder, name));
+  }
+  return undefined;
+}
+
+/** @throws UserError when a file is not COCO's JSON */
+export async function readCoco(files: string[]): Promise<Annotations> {
+  const read = files.map((file) => ({ file, content: parse(file) }));
+  const categories = new Map(read.flatMap(({ content }) => content.categories.map(({ id, name }) => [id, name])));
+  const ids = [...categories.keys()].sort((a, b) => a - b);
+  const findings: Finding[] = [];
+  const splits = new Map<string, AnnotatedPicture[]>();
+  for (const { file, content } of read) {
+    splits.set(splitName(file), await readPictures(file, content, new Map(ids.map((id, i) => [id, i])), findings));
+  }
+  return { names: ids.map((id) => String(categories.get(id))), splits, findings };
+}
+
+function parse(file: string): CocoFile {
+  let content: Partial<CocoFile>;
+  try {
+    content = JSON.parse(readFileSync(file, 'utf8')) as Partial<CocoFile>;
+  } catch (error) {
+    throw new UserError('bad-annotations', `${file} is not readable JSON: ${messageOf(error)}`, undefined, 1);
+  }
+  const { images, annotations, categories } = content ?? {};
+  if (!Array.isArray(images) || !Array.isArray(annotations) || !Array.isArray(categories))
+    throw new UserError(
+      'bad-annotations',
+      `${file} is not an instance file of COCO's: it must have images, annotations and categories`,
+      undefined,
+      1,
+    );
+  return { images, annotations, categories };
+}
+
+/** instances_val2017.json → val2017 */
+function splitName(file: string): string {
+  const stem = basename(file, extname(file)).replace(/^instances_?/, '');
+  return stem || 'train';
+}
+
+async function readPictures(
+  file: string,
+  { images, annotations }: CocoFile,
+  classOf: Map<number, number>,
+  findings: Finding[],
+): Promise<AnnotatedPicture[]> {
+  const folders = pictureFolders(file);
+  const pictures = new Map<number | string, AnnotatedPicture>();
+  for (const image of images) {
+    const path = folders.map((folder) => join(folder, image.file_name)).find((place) => existsSync(place));
+    if (!path)
+      findings.push({
+        kind: 'missing-picture',
+        severity: 'warning',
+        file,
+        message: `picture ${image.file_name} was not found`,
+      });
+    const size = await sizeOf(image, path, file, findings);
+    if (size) pictures.set(image.id, { path, name: image.file_name.replace(/^(\.*\/)+/, ''), ...size, objects: [] });
+  }
+  for (const [i, object] of annotations.entries()) {
+    const picture = pictures.get(object.image_id);
+    const name = `annotation ${object.id ?? i}`;
+    const say = (kind: Finding['kind'], message: string): void => {
+      findings.push({ kind, severity: 'warning', file, message: `${name}: ${message}` });
+    };
+    const id = classOf.get(object.category_id);
+    if (!picture) say('missing-picture', `there is no image ${object.image_id}; dropped`);
+    else if (id === undefined) say('bad-class', `there is no category ${object.category_id}; dropped`);
+    else if (object.iscrowd) say('empty-box', 'a crowd (iscrowd=1) has no boxes of its own; dropped');
+    else if (!Array.isArray(object.bbox) || object.bbox.length !== 4)
+      say('wrong-columns', 'has no bbox of 4 numbers; dropped');
+    else {
+      const [x, y, w, h] = object.bbox;
+      const box = usableBox([x, y, x + w, y + h], picture, { file, object: name }, findings);
+      if (box) picture.objects.push({ class: id, box });
+    }
+  }
+  return [...pictures.values()];
+}
+
+async function sizeOf(
+  image: CocoImage,
+  path: string | undefined,
+  file: string,
+  findings: Finding[],
+): Promise<{ width: number; height: number } | undefined> {
+  const { width, height } = image;
+  if (width && height && width > 0 && height > 0) return { width, height };
+  try {
+    if (path) return await readImageSize(path);
+  } catch (error) {
+    findings.push({ kind: 'broken-picture', severity: 'corrupt', file: path ?? file, message: messageOf(error) });
+    return undefined;
+  }
+  findings.push({
+    kind: 'missing-picture',
+    severity: 'corrupt',
+    file,
+    message: `${image.file_name} has no size and no picture; left out`,
+  });
+  return undefined;
+}
+
+/** Where the pictures of an instance file usually are. */
+function pictureFolders(file: string): string[] {
+  const [own, split] = [dirname(file), splitName(file)];
+  const above = dirname(own);
+  return [own, above].flatMap((base) => [
+    base,
+    join(base, split),
+    join(base, 'images'),
+    join(base, 'images', split),
+    join(base, 'train'),
+  ]);
+}
+
+/** annotations/instances_<split>.json in `out`; ids of categories and pictures as predictions.json of `yolo val` has them. */
+export function writeCoco({ names, splits }: Annotations, out: string): string[] {
+  const ids = categoryIds(names);
+  return [...splits].map(([split, pictures]) => {
+    const images: (CocoImage & { width: number; height: number })[] = [];
+    const annotations: (CocoObject & { area: number; segmentation: never[] })[] = [];
+    for (const { name, width, height, objects } of pictures) {
+      const id = imageId(basename(name, extname(name)));
+      images.push({ id, file_name: name, width, height });
+      for (const object of objects) {
+        const [x1, y1, x2, y2] = object.box;
+        const bbox = [x1, y1, x2 - x1, y2 - y1].map((value) => Number(value.toFixed(3)));
+        const area = Number((bbox[2] * bbox[3]).toFixed(3));
+        const base = { id: annotations.length + 1, image_id: id, category_id: ids[object.class] };
+        annotations.push({ ...base, bbox, area, iscrowd: 0, segmentation: [] });
+      }
+    }
+    const categories = names.map((name, i) => ({ id: ids[i], name }));
+    const file = join(out, 'annotations', `instances_${split}.json`);
+    writeFileAtomic(file, JSON.stringify({ info: { description: split }, images, annotations, categories }));
+    return file;
+  });
+}

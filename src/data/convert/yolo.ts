@@ -1,0 +1,82 @@
+/** This project's own layout: a YAML, images/<split>/…, labels/<split>/….txt with rows `class cx cy w h`. */
+import { copyFileSync, existsSync, linkSync, mkdirSync } from 'node:fs';
+import { basename, dirname, extname, join } from 'node:path';
+import { dump } from 'js-yaml';
+import { loadDataYaml, SPLITS } from '../../cfg/data-yaml.js';
+import type { Box } from '../../core/types.js';
+import { writeFileAtomic } from '../../io/files.js';
+import { openDataset } from '../dataset.js';
+import type { Finding } from '../finding.js';
+import type { AnnotatedPicture, Annotations } from './annotations.js';
+
+/** @param yaml as `data=` takes it */
+export async function readYolo(yaml: string): Promise<Annotations> {
+  const spec = loadDataYaml(yaml);
+  const splits = new Map<string, AnnotatedPicture[]>();
+  const findings: Finding[] = [];
+  for (const split of SPLITS) {
+    if (!spec.splits[split]) continue;
+    const set = await openDataset(yaml, split);
+    findings.push(...set.findings);
+    const pictures = set.images.map(({ path, width, height, labels }) => {
+      const objects: AnnotatedPicture['objects'] = [];
+      for (let i = 0; i < labels.length; i += 5) {
+        const [id, cx, cy, w, h] = labels.subarray(i, i + 5);
+        const box: Box = [(cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height];
+        objects.push({ class: id, box });
+      }
+      return { path, name: basename(path), width, height, objects };
+    });
+    splits.set(split, pictures);
+  }
+  return { names: spec.names, splits, findings };
+}
+
+/** images/, labels/ and data.yaml in `out`; the pictures are linked, or copied where links can't be made. */
+export function writeYolo({ names, splits }: Annotations, out: string): string[] {
+  const used: Record<string, string> = {};
+  for (const [split, pictures] of splits) {
+    used[roleOf(split, used)] = `images/${split}`;
+    mkdirSync(join(out, 'images', split), { recursive: true });
+    for (const picture of pictures) {
+      const stem = picture.name.slice(0, picture.name.length - extname(picture.name).length);
+      writeFileAtomic(join(out, 'labels', split, `${stem}.txt`), picture.objects.map((o) => row(o, picture)).join(''));
+      if (picture.path) placePicture(picture.path, join(out, 'images', split, picture.name));
+    }
+  }
+  const file = join(out, 'data.yaml');
+  writeFileAtomic(file, dump({ ...used, names: Object.fromEntries(names.map((name, i) => [i, name])) }));
+  return [file];
+}
+
+/** Puts pictures of the other formats beside their annotations. */
+export function placePictures({ splits }: Annotations, folderOf: (split: string) => string): void {
+  for (const [split, pictures] of splits) {
+    for (const { path, name } of pictures) if (path) placePicture(path, join(folderOf(split), name));
+  }
+}
+
+/** val2017 → val; the first split of an unknown name trains. */
+function roleOf(split: string, used: Record<string, string>): string {
+  const known = SPLITS.find((role) => split.toLowerCase().includes(role)) ?? (/valid/i.test(split) ? 'val' : undefined);
+  if (known && !used[known]) return known;
+  return SPLITS.find((role) => !used[role]) ?? split;
+}
+
+function row(
+  { class: id, box: [x1, y1, x2, y2] }: AnnotatedPicture['objects'][number],
+  { width, height }: AnnotatedPicture,
+): string {
+  const values = [(x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height];
+  return `${[id, ...values.map((value) => Number(value.toFixed(6)))].join(' ')}\n`;
+}
+
+function placePicture(from: string, to: string): void {
+  if (existsSync(to)) return;
+  mkdirSync(dirname(to), { recursive: true });
+  try {
+    linkSync(from, to);
+  } catch {
+    copyFileSync(from, to);
+  }
+}

@@ -1,0 +1,85 @@
+/** `yolo convert`: COCO JSON and Pascal VOC XML to this project's layout, and back. The source is only read. */
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, extname, join, resolve } from 'node:path';
+import { findDataYaml } from '../cfg/data-yaml.js';
+import type { ConfigOf } from '../cfg/schema.js';
+import { UserError } from '../core/errors.js';
+import { log } from '../core/log.js';
+import type { Annotations } from '../data/convert/annotations.js';
+import { cocoFiles, readCoco, writeCoco } from '../data/convert/coco.js';
+import { readVoc, vocFiles, writeVoc } from '../data/convert/voc.js';
+import { placePictures, readYolo, writeYolo } from '../data/convert/yolo.js';
+import { type Finding, formatFinding } from '../data/finding.js';
+
+export interface ConvertResult {
+  /** What `json=true` prints. */
+  from: Format;
+  to: Format;
+  out: string;
+  files: string[];
+  names: string[];
+  splits: { split: string; images: number; instances: number }[];
+  findings: Finding[];
+}
+
+type Format = 'yolo' | 'coco' | 'voc';
+
+const FINDINGS_SHOWN = 20;
+
+/** @throws UserError when the source is none of the formats, or `out` is not empty */
+export async function convertDataset(config: ConfigOf<'convert'>): Promise<ConvertResult> {
+  const { source } = config;
+  const to = config.format as Format;
+  if (!source)
+    throw new UserError(
+      'missing-source',
+      'convert what? source= is missing',
+      'for example: yolo convert source=instances_val.json format=yolo',
+    );
+  const { from, read } = recognize(source);
+  if (from === to)
+    throw new UserError('same-format', `${source} is in the ${to} format already`, 'give another format=');
+  const out = resolve(config.out ?? `${basename(source, extname(source))}-${to}`);
+  if (existsSync(out) && readdirSync(out).length)
+    throw new UserError('not-empty', `${out} is there already and not empty`, 'give another folder: out=FOLDER');
+  const annotations = await read();
+  if (!annotations.names.length) throw new UserError('no-labels', `${source} has no labelled objects`, undefined, 1);
+  const files = write(annotations, to, out);
+  return report({ from, to, out, files, ...annotations });
+}
+
+function recognize(source: string): { from: Format; read: () => Promise<Annotations> } {
+  const isYaml = /\.ya?ml$/i.test(source);
+  if (!isYaml && existsSync(source)) {
+    const coco = cocoFiles(source);
+    if (coco) return { from: 'coco', read: () => readCoco(coco) };
+    const voc = vocFiles(source);
+    if (voc) return { from: 'voc', read: () => readVoc(source, voc) };
+  }
+  // A YAML, a folder with one, or the name of a built-in one; else the error says what was tried.
+  findDataYaml(source);
+  return { from: 'yolo', read: () => readYolo(source) };
+}
+
+function write(annotations: Annotations, to: Format, out: string): string[] {
+  if (to === 'yolo') return writeYolo(annotations, out);
+  if (to === 'coco') {
+    placePictures(annotations, (split) => join(out, 'images', split));
+    return writeCoco(annotations, out);
+  }
+  placePictures(annotations, () => join(out, 'JPEGImages'));
+  return writeVoc(annotations, out);
+}
+
+function report({ splits, names, findings, ...rest }: Annotations & Omit<ConvertResult, 'splits'>): ConvertResult {
+  const counts = [...splits].map(([split, pictures]) => ({
+    split,
+    images: pictures.length,
+    instances: pictures.reduce((n, picture) => n + picture.objects.length, 0),
+  }));
+  for (const finding of findings.slice(0, FINDINGS_SHOWN)) log.warn(formatFinding(finding));
+  if (findings.length > FINDINGS_SHOWN) log.warn(`… and ${findings.length - FINDINGS_SHOWN} more`);
+  for (const { split, images, instances } of counts) log.info(`${split}: ${images} images, ${instances} objects`);
+  log.info(`${rest.from} → ${rest.to}: ${rest.out}`);
+  return { ...rest, names, splits: counts, findings };
+}

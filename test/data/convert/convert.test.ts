@@ -1,0 +1,110 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { ConfigOf } from '../../../src/cfg/schema.js';
+import { log } from '../../../src/core/log.js';
+import { openDataset } from '../../../src/data/dataset.js';
+import { convertDataset } from '../../../src/engine/convert.js';
+import { encodeImage } from '../../../src/io/image.js';
+import { tmpDir } from '../../helpers/tmp.js';
+
+log.setSink({ write: () => {} });
+
+const convert = (source: string, format: string, out: string) =>
+  convertDataset({ source, format, out } as unknown as ConfigOf<'convert'>);
+
+function put(dir: string, name: string, data: string | Uint8Array): void {
+  mkdirSync(dirname(join(dir, name)), { recursive: true });
+  writeFileSync(join(dir, name), data);
+}
+
+const picture = (width: number, height: number) =>
+  encodeImage({ data: new Uint8Array(width * height * 3).fill(60), width, height }, 'png');
+
+async function cocoSet(): Promise<string> {
+  const dir = tmpDir();
+  put(dir, 'val2017/000000000007.png', await picture(100, 50));
+  put(dir, 'val2017/sub/b.png', await picture(40, 80));
+  const categories = [
+    { id: 18, name: 'dog' },
+    { id: 3, name: 'car' },
+  ];
+  const images = [
+    { id: 7, file_name: '000000000007.png', width: 100, height: 50 },
+    { id: 8, file_name: 'sub/b.png' },
+    { id: 9, file_name: 'gone.png', width: 10, height: 10 },
+  ];
+  const annotations = [
+    { id: 1, image_id: 7, category_id: 3, bbox: [10, 5, 20, 30] },
+    { id: 2, image_id: 7, category_id: 18, bbox: [90, 40, 30, 30] },
+    { id: 3, image_id: 8, category_id: 18, bbox: [0, 0, 40, 80] },
+    { id: 4, image_id: 8, category_id: 18, bbox: [0, 0, 0, 8] },
+    { id: 5, image_id: 8, category_id: 99, bbox: [0, 0, 4, 8] },
+    { id: 6, image_id: 7, category_id: 3, bbox: [0, 0, 50, 50], iscrowd: 1 },
+  ];
+  put(dir, 'annotations/instances_val2017.json', JSON.stringify({ images, annotations, categories }));
+  return dir;
+}
+
+describe('convertDataset', () => {
+  it('makes rows, pictures and a YAML of COCO JSON, with findings', async () => {
+    const out = join(tmpDir(), 'out');
+    const result = await convert(await cocoSet(), 'yolo', out);
+    expect(result).toMatchObject({ from: 'coco', to: 'yolo', names: ['car', 'dog'] });
+    expect(readFileSync(join(out, 'labels/val2017/000000000007.txt'), 'utf8')).toBe(
+      '0 0.2 0.4 0.2 0.6\n1 0.95 0.9 0.1 0.2\n',
+    );
+    expect(readFileSync(join(out, 'labels/val2017/sub/b.txt'), 'utf8')).toBe('1 0.5 0.5 1 1\n');
+    expect(existsSync(join(out, 'images/val2017/sub/b.png'))).toBe(true);
+    const kinds = result.findings.map((finding) => finding.kind).sort();
+    expect(kinds).toEqual(['bad-class', 'empty-box', 'empty-box', 'missing-picture', 'out-of-range']);
+    const set = await openDataset(join(out, 'data.yaml'), 'val');
+    expect(set.counts).toMatchObject({ images: 2, instances: 3, corrupt: 0 });
+    expect(set.names).toEqual(['car', 'dog']);
+  });
+
+  it.each(['coco', 'voc'])('comes back the same through %s', async (format) => {
+    const [first, middle, last] = ['a', 'b', 'c'].map((name) => join(tmpDir(), name));
+    await convert(await cocoSet(), 'yolo', first);
+    await convert(join(first, 'data.yaml'), format, middle);
+    const back = await convert(middle, 'yolo', last);
+    expect(back.from).toBe(format);
+    expect(back.findings).toEqual([]);
+    const [before, after] = [
+      await openDataset(join(first, 'data.yaml'), 'val'),
+      await openDataset(join(last, 'data.yaml'), 'val'),
+    ];
+    expect(after.names).toEqual(before.names);
+    expect(after.images.length).toBe(before.images.length);
+    const boxes = (set: typeof before) => set.images.map((image) => [...image.labels].map((value) => value.toFixed(3)));
+    expect(boxes(after)).toEqual(boxes(before));
+  });
+
+  it('reads VOC as labelling tools write it, and names what is wrong with file and line', async () => {
+    const dir = tmpDir();
+    put(dir, 'JPEGImages/a.png', await picture(200, 100));
+    const object = (name: string, box: number[]): string =>
+      `<object>\n<name>${name}</name><bndbox>${['xmin', 'ymin', 'xmax', 'ymax'].map((k, i) => `<${k}>${box[i]}</${k}>`).join('')}</bndbox></object>\n`;
+    const objects = object('a &amp; b', [20, 10, 60, 90]) + object('cat', [50, 50, 50, 90]);
+    put(dir, 'Annotations/a.xml', `<annotation>\n<filename>a.png</filename>\n${objects}</annotation>`);
+    put(dir, 'Annotations/broken.xml', 'not xml');
+    put(dir, 'ImageSets/Main/val.txt', 'a\n');
+    const out = join(tmpDir(), 'out');
+    const result = await convert(dir, 'yolo', out);
+    expect(result.names).toEqual(['a & b', 'cat']);
+    expect(readFileSync(join(out, 'labels/val/a.txt'), 'utf8')).toBe('0 0.2 0.5 0.2 0.8\n');
+    expect(result.findings.map(({ kind, line }) => [kind, line])).toEqual([
+      ['unreadable-label', undefined],
+      ['empty-box', 5],
+    ]);
+  });
+
+  it('refuses what it cannot do in one sentence', async () => {
+    const dir = tmpDir();
+    put(dir, 'x.json', '{"images": []}');
+    await expect(convert(join(dir, 'x.json'), 'yolo', join(dir, 'o'))).rejects.toThrow('must have images, annotations');
+    await expect(convert(await cocoSet(), 'coco', join(dir, 'o'))).rejects.toThrow('already');
+    await expect(convert(await cocoSet(), 'yolo', dir)).rejects.toThrow('not empty');
+    await expect(convert(join(dir, 'nothing'), 'yolo', join(dir, 'o'))).rejects.toThrow("no dataset '");
+  });
+});
