@@ -7,7 +7,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { compile } from '../graph/compile.js';
-import { ensureGradients } from '../graph/gradients.js';
+import { differentiate } from '../graph/gradients.js';
 import { detectionLoss, type LossGains } from '../loss/detection.js';
 import type { Network } from '../nn/model.js';
 import { emaDecay, emaUpdate } from '../optim/ema.js';
@@ -109,13 +109,15 @@ type UpdateInputs = {
 export class TrainStep {
   readonly state: TrainState;
   private readonly options: StepOptions;
+  /** What the waiting gradients start from after each step: shared memory, never written. */
+  private readonly zeros: Tensors;
   private readonly backward;
   private readonly update;
 
   constructor(state: TrainState, options: StepOptions) {
-    ensureGradients();
     this.state = state;
     this.options = options;
+    this.zeros = Object.fromEntries(options.trainables.map(({ name }) => [name, tf.zeros(state.model[name].shape)]));
     this.backward = compile((inputs: BackwardInput) => this.backwardGraph(inputs), { name: 'backward' });
     this.update = compile((inputs: UpdateInputs) => this.updateGraph(inputs), { name: 'update' });
   }
@@ -146,7 +148,7 @@ export class TrainStep {
 
   /** Clips, updates and averages; a gradient that is not finite is thrown away instead. */
   private take(at: BatchRates, index: number): Pick<StepResult, 'finite' | 'stepped' | 'norm'> {
-    const { state, options } = this;
+    const { state } = this;
     const t = state.updates + 1;
     const rates = {
       lrWeight: tf.scalar(at.lrWeight),
@@ -162,8 +164,10 @@ export class TrainStep {
     tf.dispose(rates);
     const norm = out.norm.dataSync()[0];
     out.norm.dispose();
-    const zeros = Object.fromEntries(options.trainables.map(({ name }) => [name, tf.zeros(state.sums[name].shape)]));
-    this.replace(state.sums, zeros);
+    this.replace(
+      state.sums,
+      Object.fromEntries(Object.entries(this.zeros).map(([name, zero]) => [name, tf.clone(zero)])),
+    );
     state.lastStep = index;
     if (!Number.isFinite(norm)) {
       tf.dispose(out);
@@ -188,22 +192,14 @@ export class TrainStep {
   } {
     const { network, trainables, gains, classWeights, frozenLayers } = this.options;
     const pictures = tf.div(images, 255) as tf.Tensor4D; // [B, H, W, 3] 0..1
-    let items: tf.Tensor | undefined;
-    let statistics: Tensors = {};
-    const lossOf = (...values: tf.Tensor[]): tf.Scalar => {
-      const params = { ...model };
-      trainables.forEach(({ name }, i) => {
-        params[name] = values[i];
-      });
-      const head = network.forward(pictures, params, { training: true, frozenLayers });
-      const loss = detectionLoss(head, labels, { gains, classWeights });
-      items = tf.keep(loss.items);
-      statistics = Object.fromEntries(Object.entries(head.statistics).map(([k, t]) => [k, tf.keep(t)]));
-      return loss.total;
-    };
-    const { grads } = tf.valueAndGrads(lossOf)(trainables.map(({ name }) => model[name]));
-    const added = trainables.map(({ name }, i) => [name, tf.add(sums[name], grads[i])]);
-    return { items: items as tf.Tensor, statistics, sums: Object.fromEntries(added) };
+    const trained = trainables.map(({ name }) => model[name]);
+    const { rest, gradients } = differentiate(() => {
+      const head = network.forward(pictures, model, { training: true, frozenLayers });
+      const { total, items } = detectionLoss(head, labels, { gains, classWeights });
+      return { loss: total, rest: { items: items as tf.Tensor, statistics: head.statistics as Tensors } };
+    }, trained);
+    const added = trainables.map(({ name }, i) => [name, tf.add(sums[name], gradients[i])]);
+    return { ...rest, sums: Object.fromEntries(added) };
   }
 
   private updateGraph({
@@ -239,6 +235,7 @@ export class TrainStep {
   }
 
   dispose(): void {
+    tf.dispose(this.zeros);
     this.backward.dispose();
     this.update.dispose();
   }
