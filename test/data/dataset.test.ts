@@ -26,7 +26,9 @@ async function makeSet(dir: string): Promise<string> {
     writeFileSync(join(dir, name), data);
   };
   for (const name of ['b', 'a', 'deep/c', 'background', 'badrow', 'twice']) put(`images/train/${name}.jpg`, jpg);
-  put('images/train/cut.jpg', jpg.subarray(0, jpg.length - 40));
+  const noisy = { ...grey(64, 48), data: Uint8Array.from({ length: 64 * 48 * 3 }, (_, i) => (i * 7919) % 256) };
+  const long = await encodeImage(noisy, 'jpg');
+  put('images/train/cut.jpg', long.subarray(0, long.length - 400));
   put('images/train/broken.png', 'no picture at all, although the name says so');
   put('images/train/tiny.png', await encodeImage(grey(5, 40), 'png'));
   put('images/train/notes.md', 'x');
