@@ -46,6 +46,7 @@ async function validateWeights(
     coco: full,
     errors: full,
     onBatch: hooks.onValidation,
+    onPicture: full ? hooks.onBestPicture : undefined,
   });
   const [box_loss, cls_loss, dfl_loss] = evaluation.loss ?? [Number.NaN, Number.NaN, Number.NaN];
   const { precision, recall, mAP50 } = evaluation;

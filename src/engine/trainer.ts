@@ -9,7 +9,7 @@ import { log } from '../core/log.js';
 import type { Batch } from '../data/batch.js';
 import { ratesAt } from '../optim/schedule.js';
 import { type Progress, saveRun } from './checkpoint.js';
-import type { Evaluation } from './evaluate.js';
+import type { EvaluatedPicture, Evaluation } from './evaluate.js';
 import { recover } from './recovery.js';
 import { type EpochRow, type LossItems, writeResultsCsv } from './results-csv.js';
 import { noteFitness, outOfPatience } from './stopper.js';
@@ -66,6 +66,14 @@ export interface TrainHooks {
   onValidation?(done: number, total: number): void;
   /** The batch as it goes into the network, before its step. */
   onInput?(batch: Batch, index: number): void | Promise<void>;
+  /** After an epoch; its row is the last one of `run.progress`. */
+  onEpoch?(): void | Promise<void>;
+  /** Every picture of the validation of the best weights … */
+  onBestPicture?(picture: EvaluatedPicture): void | Promise<void>;
+  /** … and what came of it. */
+  onBest?(evaluation: Evaluation): void | Promise<void>;
+  /** However the run ends; before what it holds is released. */
+  onEnd?(): void | Promise<void>;
 }
 
 const lossItems = (sums: readonly number[], n: number): LossItems => ({
@@ -82,15 +90,18 @@ export async function* train(config: TrainConfig, hooks: TrainHooks = {}): Async
   const run = await prepareRun(config);
   try {
     await hooks.onReady?.(run);
+    if (run.config.plots) hooks = await (await import('./train-plots.js')).withPlots(run, hooks);
     const { progress } = run;
     while (progress.epoch < run.schedule.epochs) {
       const row = await trainEpoch(run, hooks);
       if (row === undefined) continue; // gone back to a good checkpoint
+      await hooks.onEpoch?.();
       yield { ...row, epochs: run.schedule.epochs, lr: Number(row.lr[0].toPrecision(8)) };
       if (endsEarly(run)) break;
     }
     return await finish(run, hooks);
   } finally {
+    await hooks.onEnd?.();
     await disposeRun(run);
   }
 }
@@ -232,6 +243,7 @@ async function finish(run: Run, hooks: TrainHooks): Promise<TrainSummary> {
   };
   if (config.save && progress.bestEpoch >= 0) {
     const { metrics, evaluation } = await validateBest(run, hooks);
+    await hooks.onBest?.(evaluation);
     summary.evaluation = evaluation;
     summary.mAP50 = metrics.mAP50;
     summary['mAP50-95'] = metrics['mAP50-95'];

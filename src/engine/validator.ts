@@ -9,6 +9,7 @@ import { writeFileAtomic } from '../io/files.js';
 import type { Detector } from '../nn/detector.js';
 import { type EvaluatedPicture, type EvaluateOptions, type Evaluation, evaluate, loaderFor } from './evaluate.js';
 import { loadDetector } from './load-detector.js';
+import type { ValPictures } from './plots.js';
 import { createRunDir } from './run-dir.js';
 import {
   type CocoResult,
@@ -54,13 +55,15 @@ export async function validate(config: ValConfig, hooks: ValHooks = {}): Promise
       log.warn(`imgsz=${options.imgsz} is no multiple of ${detector.stride}; ${imgsz} is used`);
     if (!config.single_cls) warnOfNames(detector, dataset);
     const dir = createRunDir(config, 'val');
-    const { onPicture, finish } = pictureOutput(config, dir, dataset.names);
+    const plots = config.plots ? await startPlots(detector.fixedBatch ?? options.batch) : undefined;
+    const { onPicture, finish } = pictureOutput(config, dir, dataset.names, plots?.pictures);
     const settings = { ...options, imgsz, onPicture };
     const evaluation = await evaluate(detector, dataset, settings, loaderFor(dataset, settings, detector));
     finish();
     const summary = summarizeEvaluation(evaluation, dir);
     writeMetrics(dir, summary);
     writeErrors(dir, evaluation);
+    await plots?.write(dir, evaluation, dataset.names);
     report(evaluation, config.verbose, dir);
     return { summary, evaluation };
   } finally {
@@ -120,15 +123,28 @@ function warnOfNames(detector: Detector, dataset: Dataset): void {
   log.warn(`${difference}; classes are compared by number`);
 }
 
+/** Plotting is loaded only where it is wanted. */
+async function startPlots(batch: number) {
+  const { ValPictures, writeEvaluationPlots } = await import('./plots.js');
+  const pictures = new ValPictures(batch);
+  const write = async (dir: string, evaluation: Evaluation, names: readonly string[]): Promise<void> => {
+    await writeEvaluationPlots(dir, evaluation, names);
+    await pictures.write(dir, names);
+  };
+  return { pictures, write };
+}
+
 /** predictions.json, labels/*.txt and pictures, as the configuration asks for them. */
 function pictureOutput(
   config: ValConfig,
   dir: string,
   names: readonly string[],
+  plotted?: ValPictures,
 ): { onPicture: (picture: EvaluatedPicture) => Promise<void>; finish: () => void } {
   const results: CocoResult[] = [];
   return {
     async onPicture(picture) {
+      plotted?.add(picture);
       if (config.save_json) results.push(...cocoResults(picture, names));
       if (config.save_txt) writeLabels(dir, picture, config.save_conf);
       if (config.visualize) await writeJudgedPicture(dir, picture, names);

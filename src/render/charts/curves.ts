@@ -1,0 +1,145 @@
+/**
+ * Curves over confidence or recall, a line a class and the mean. Up to some twenty classes each has a look and a legend
+ * entry of its own; of more than that the best and the worst are named and the others stay grey.
+ */
+import { textWidth } from '../glyphs.js';
+import { line, polyline, svg, text } from '../svg.js';
+import { fittedName, frame } from './axes.js';
+import { INK, LINE_STYLES, lineStyle, MUTED, PAPER } from './colors.js';
+
+export interface ClassCurve {
+  class: number;
+  name: string;
+  /** Values over an even grid from 0 to 1. */
+  values: ArrayLike<number>;
+  /** What the legend says of it, and what best and worst go by. */
+  figure: number;
+}
+
+export interface CurvesChart {
+  title: string;
+  xLabel: string;
+  yLabel: string;
+  curves: readonly ClassCurve[];
+  mean: { label: string; values: ArrayLike<number> };
+  /** What `figure` is, e.g. 'AP50'. */
+  figure: string;
+  /** A place on x that matters, drawn as a line. */
+  mark?: { x: number; label: string };
+}
+
+/** More classes than this are not told apart by their look. */
+const MOST_NAMED = Math.min(20, LINE_STYLES);
+/** Then so many of the best and of the worst are. */
+const EXTREMES = 6;
+const PLOT = { width: 760, height: 620 };
+const LEGEND_WIDTH = 270;
+const SIZE = 13;
+/** Points a line needs: finer than the picture's pixels is lost. */
+const POINTS = 400;
+
+type Entry = {
+  label: string;
+  figure?: string;
+  style?: { stroke: string; strokeWidth: number; dash?: readonly number[] };
+};
+
+export function curvesChart(chart: CurvesChart): string {
+  const { under, plot, px, py } = frame(
+    { x: 12, y: 8, width: PLOT.width, height: PLOT.height },
+    {
+      title: chart.title,
+      x: { label: chart.xLabel, range: [0, 1], ticks: 10 },
+      y: { label: chart.yLabel, range: [0, 1], ticks: 10 },
+      size: SIZE,
+    },
+  );
+  const draw = (values: ArrayLike<number>, style: Parameters<typeof polyline>[1]): string =>
+    polyline(
+      sampled(values).map(([x, y]) => [px(x), py(y)] as const),
+      style,
+    );
+  const { named, rest, entries } = divide(chart);
+  const meanStyle = { stroke: '#000000', strokeWidth: 3.2 };
+  const shapes = [
+    ...rest.map(({ values }) => draw(values, { stroke: '#c3c8d0', strokeWidth: 1 })),
+    ...named.map(({ curve, style }) => draw(curve.values, style)),
+    draw(chart.mean.values, meanStyle),
+  ];
+  if (chart.mark) shapes.push(...mark(chart.mark, plot, px));
+  const legend = [{ label: chart.mean.label, style: meanStyle }, ...entries];
+  const right = PLOT.width + 36;
+  return svg(
+    right + LEGEND_WIDTH,
+    PLOT.height + 20,
+    [...under, ...shapes, ...legendRows(legend, chart.figure, right, plot.y, plot.height)],
+    PAPER,
+  );
+}
+
+function divide({ curves, figure }: CurvesChart) {
+  const falling = [...curves].sort((a, b) => b.figure - a.figure || a.class - b.class);
+  const few = curves.length <= MOST_NAMED;
+  const chosen = few ? falling : [...falling.slice(0, EXTREMES), ...falling.slice(-EXTREMES)];
+  const named = chosen.map((curve, i) => ({ curve, style: { ...lineStyle(i), strokeWidth: 1.8 } }));
+  const rows = named.map(
+    ({ curve, style }): Entry => ({
+      label: curve.name,
+      figure: figure ? curve.figure.toFixed(3) : undefined,
+      style,
+    }),
+  );
+  const others = curves.length - chosen.length;
+  const entries: Entry[] = few
+    ? rows
+    : [
+        { label: `best ${EXTREMES}` },
+        ...rows.slice(0, EXTREMES),
+        { label: `worst ${EXTREMES}` },
+        ...rows.slice(EXTREMES),
+        { label: `${others} others`, style: { stroke: '#c3c8d0', strokeWidth: 1.4 } },
+      ];
+  return { named, rest: few ? [] : falling.slice(EXTREMES, -EXTREMES), entries };
+}
+
+function mark(
+  { x, label }: { x: number; label: string },
+  plot: { y: number; height: number },
+  px: (value: number) => number,
+): string[] {
+  const style = { fill: MUTED, anchor: x > 0.6 ? 'end' : 'start' } as const;
+  const at = px(x);
+  return [
+    line(at, plot.y, at, plot.y + plot.height, { stroke: MUTED, strokeWidth: 1.2, dash: [4, 4] }),
+    text(at + (x > 0.6 ? -6 : 6), plot.y + plot.height - 8, SIZE - 1, label, style),
+  ];
+}
+
+function legendRows(entries: readonly Entry[], figure: string, x: number, y: number, height: number): string[] {
+  const step = Math.min(24, height / (entries.length + 1));
+  const size = Math.min(SIZE, step * 0.75);
+  const end = x + LEGEND_WIDTH - 16;
+  const out = figure ? [text(end, y + step / 2, size, figure, { fill: MUTED, anchor: 'end', baseline: 'middle' })] : [];
+  entries.forEach(({ label, figure: value, style }, i) => {
+    const middle = y + step * (i + 1.5);
+    if (style) out.push(line(x, middle, x + 30, middle, style));
+    const from = style ? x + 38 : x;
+    const room = end - from - (value ? textWidth(value, size) + 10 : 0);
+    const shown = fittedName(label, i, room, size);
+    out.push(text(from, middle, size, shown, { fill: style ? INK : MUTED, baseline: 'middle' }));
+    if (value) out.push(text(end, middle, size, value, { fill: INK, anchor: 'end', baseline: 'middle' }));
+  });
+  return out;
+}
+
+/** @returns x, y pairs, thinned to what a picture can show; runs of one value keep their ends */
+function sampled(values: ArrayLike<number>): [number, number][] {
+  const last = values.length - 1;
+  const every = Math.max(1, Math.floor(values.length / POINTS));
+  const points: [number, number][] = [];
+  for (let i = 0; i <= last; i++) {
+    const kink = i > 0 && i < last && Math.abs(values[i + 1] - 2 * values[i] + values[i - 1]) > 0.01;
+    if (i % every === 0 || i === last || kink) points.push([i / last, values[i]]);
+  }
+  return points;
+}

@@ -1,0 +1,55 @@
+/** Pictures side by side with their boxes drawn in and their names below: what a batch looks like. */
+import type { Detection, RgbImage } from '../core/types.js';
+import { compositeSvg } from '../io/image.js';
+import { annotate } from './annotate.js';
+import { fittedName } from './charts/axes.js';
+import { svg, text } from './svg.js';
+
+export interface Tile {
+  image: RgbImage;
+  /** In pixels of the image. */
+  detections: readonly Detection[];
+  caption: string;
+}
+
+export interface SheetOptions {
+  /** Adds the confidence to each box. Default: false. */
+  showConf?: boolean;
+}
+
+const GAP = 8;
+const CAPTION = 20;
+const FONT = 12;
+const PAPER = 255;
+
+/** A grid as square as can be, in reading order. @throws RangeError without a tile */
+export async function contactSheet(tiles: readonly Tile[], { showConf = false }: SheetOptions = {}): Promise<RgbImage> {
+  if (!tiles.length) throw new RangeError('a sheet needs a picture');
+  const columns = Math.ceil(Math.sqrt(tiles.length));
+  const rows = Math.ceil(tiles.length / columns);
+  const cellWidth = Math.max(...tiles.map(({ image }) => image.width)) + GAP;
+  const cellHeight = Math.max(...tiles.map(({ image }) => image.height)) + CAPTION + GAP;
+  const [width, height] = [columns * cellWidth + GAP, rows * cellHeight + GAP];
+  const sheet: RgbImage = { data: new Uint8Array(width * height * 3).fill(PAPER), width, height };
+  const captions: string[] = [];
+  for (const [i, { image, detections, caption }] of tiles.entries()) {
+    const left = GAP + (i % columns) * cellWidth;
+    const top = GAP + Math.floor(i / columns) * cellHeight;
+    const drawn = await annotate(image, detections, { showConf, lineWidth: LINE });
+    paste(sheet, drawn, left, top);
+    const shown = fittedName(caption, i, image.width - 4, FONT);
+    captions.push(
+      text(left + 2, top + image.height + CAPTION / 2 + 1, FONT, shown, { fill: '#1f2430', baseline: 'middle' }),
+    );
+  }
+  return compositeSvg(sheet, svg(width, height, captions));
+}
+
+/** Width of boxes, pixels: labels of 12 pixels go with it. */
+const LINE = 2;
+
+function paste(sheet: RgbImage, image: RgbImage, left: number, top: number): void {
+  const bytes = image.width * 3;
+  for (let y = 0; y < image.height; y++)
+    sheet.data.set(image.data.subarray(y * bytes, (y + 1) * bytes), ((top + y) * sheet.width + left) * 3);
+}
