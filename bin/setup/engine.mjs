@@ -55,6 +55,7 @@ export async function setupEngine({ force = false, retry = true } = {}) {
 function noteFailure(error) {
   const { why, faster } = error instanceof SetupProblem ? error : diskProblem(error);
   try {
+    mkdirSync(cacheDir(), { recursive: true });
     writeFileSync(failureFile(), `${JSON.stringify({ why, faster, at: Date.now() })}\n`);
   } catch {
     // the cache can't be written: that is the reason itself

@@ -19,7 +19,7 @@ function pathWith(programs: Record<string, string>): string {
 }
 
 beforeEach(() => {
-  process.env.YOLO_CACHE = tmpDir();
+  process.env.YOLO_CACHE = join(tmpDir(), 'not-there-yet');
 });
 afterEach(() => {
   process.env = { ...saved };
