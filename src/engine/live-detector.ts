@@ -10,9 +10,17 @@ import type { Detector, InferOutput } from '../nn/detector.js';
 import { foldBatchNorm } from '../nn/fold.js';
 import { decode } from '../nn/head.js';
 import { type Network, type Params, toTensors } from '../nn/model.js';
-import { type LabelTensors, padLabels } from './label-tensors.js';
+import { type LabelTensors, labelSlots, padLabels } from './label-tensors.js';
 
 type Input = { images: tf.Tensor; labels: LabelTensors; params: Params };
+
+/** How the loss is computed. */
+export interface LiveLoss {
+  gains: LossGains;
+  classWeights?: number[];
+  /** Labels of the picture that has most, where that is known: then no graph has to be traced again for more. */
+  mostLabels?: number;
+}
 
 export interface LiveOutput extends InferOutput {
   /** Box, class and DFL loss with their gains, as while training. */
@@ -25,12 +33,13 @@ export class LiveDetector implements Detector {
   readonly engine: string;
   private readonly run;
   private params: Params = {};
-  private slots = 1;
+  private slots: number;
 
-  constructor(network: Network, names: string[], loss: { gains: LossGains; classWeights?: number[] }) {
+  constructor(network: Network, names: string[], loss: LiveLoss, engine = `TensorFlow (${tf.getBackend()})`) {
     this.names = names;
     this.stride = network.spec.stride;
-    this.engine = `TensorFlow (${tf.getBackend()})`;
+    this.engine = engine;
+    this.slots = labelSlots(loss.mostLabels ?? 1);
     this.run = compile(
       ({ images, labels, params }: Input) => {
         const head = network.forward(tf.div(images, 255) as tf.Tensor4D, params);

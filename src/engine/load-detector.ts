@@ -2,8 +2,11 @@
  * Finds out what kind of model a name means and loads it, with the fastest engine of this machine. What a kind needs is
  * imported only then: TensorFlow is not loaded for a model that something else runs.
  */
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
+import type { Checkpoint } from '../core/types.js';
 import type { Detector } from '../nn/detector.js';
 
 export interface LoadOptions {
@@ -13,10 +16,12 @@ export interface LoadOptions {
   half?: boolean;
   /** Detects at three scales and merges (TTA). */
   augment?: boolean;
+  /** Also gives the validation loss, where the native engine runs the network in float32; most labels of a picture. */
+  lossFor?: { mostLabels: number };
 }
 
 /**
- * @param model weights (.pt, .safetensors), an .onnx file, or the name of a released model (yolov8n.pt), which is fetched
+ * @param model weights (.pt, .safetensors), an .onnx file, an exported folder (x_web_model, x_saved_model), or the name of a released model (yolov8n.pt), which is fetched
  * @throws UserError when it is missing, damaged, or no detection model
  */
 export async function loadDetector(model: string, options: LoadOptions = {}): Promise<Detector> {
@@ -25,25 +30,55 @@ export async function loadDetector(model: string, options: LoadOptions = {}): Pr
     throw new UserError('no-weights', `${model} describes a network without weights`, hint);
   }
   if (/\.onnx$/i.test(model)) return loadOnnx(model, options);
+  if (isFolder(model) || /\b(model\.json|saved_model\.pb)$/.test(model)) return loadFolder(model, options);
   return loadNetwork(model, options);
 }
 
 /** An ONNX file, run by onnxruntime-node. */
-async function loadOnnx(model: string, { half, augment }: LoadOptions): Promise<Detector> {
-  if (half || augment) {
-    const what = half ? 'half' : 'augment';
-    throw new UserError(
-      'unused-setting',
-      `${what}=true has no meaning for ${model}`,
-      `an exported model runs as it was exported; give weights (.pt) for ${what}=true`,
-    );
-  }
+async function loadOnnx(model: string, options: LoadOptions): Promise<Detector> {
+  refuseUnused(model, options);
   const { createOnnxDetector } = await import('../nn/onnx-detector.js');
   return createOnnxDetector(model);
 }
 
+/** An exported folder (or the file in it that counts), run by the engine of this machine. */
+async function loadFolder(model: string, options: LoadOptions): Promise<Detector> {
+  refuseUnused(model, options);
+  const has = (name: string) => model.endsWith(name) || existsSync(join(model, name));
+  const kind = has('model.json') ? 'tfjs' : has('saved_model.pb') ? 'saved_model' : undefined;
+  if (!kind)
+    throw new UserError(
+      'wrong-model',
+      `${model} is a folder with neither model.json (TensorFlow.js) nor saved_model.pb in it`,
+      'give a model file, or a folder that format=tfjs or format=saved_model wrote',
+    );
+  const { selectEngine } = await import('../nn/backend.js');
+  const { description } = await selectEngine({ device: options.device });
+  if (kind === 'tfjs') {
+    const { createTfjsDetector } = await import('../nn/tfjs-detector.js');
+    return createTfjsDetector(model, `TensorFlow.js GraphModel on ${description}`);
+  }
+  const { createSavedModelDetector } = await import('../nn/saved-model-detector.js');
+  return createSavedModelDetector(model, `SavedModel on ${description}`);
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function refuseUnused(model: string, { half, augment }: LoadOptions): void {
+  if (!half && !augment) return;
+  const what = half ? 'half' : 'augment';
+  throw new UserError(
+    'unused-setting',
+    `${what}=true has no meaning for ${model}`,
+    `an exported model runs as it was exported; give weights (.pt) for ${what}=true`,
+  );
+}
+
 /** Weights, run by this project's own network. */
-async function loadNetwork(model: string, { device = 'auto', half = false, augment = false }: LoadOptions) {
+async function loadNetwork(model: string, options: LoadOptions): Promise<Detector> {
+  const { device = 'auto', half = false, augment = false, lossFor } = options;
   // Reading the weights takes a while: the engine starts meanwhile.
   const backend = import('../nn/backend.js');
   const starting = backend.then(({ selectEngine }) => selectEngine({ device }));
@@ -52,6 +87,25 @@ async function loadNetwork(model: string, { device = 'auto', half = false, augme
   const checkpoint = await loadCheckpoint(await resolveModelPath(model));
   const engine = await starting;
   if (engine.why) log.info((await backend).describeEngine(engine));
+  if (lossFor && engine.canTrain && !half && !augment)
+    return withLoss(checkpoint, engine.description, lossFor.mostLabels);
   const { createDetector } = await import('../nn/infer.js');
   return createDetector(checkpoint, { half, augment, engine: engine.description, where: model });
+}
+
+/** Gains of the loss where the checkpoint doesn't tell those that it was trained with. */
+const DEFAULT_GAINS = { box: 7.5, cls: 0.5, dfl: 1.5 };
+
+async function withLoss(checkpoint: Checkpoint, engine: string, mostLabels: number): Promise<Detector> {
+  const { LiveDetector } = await import('./live-detector.js');
+  const { buildNetwork } = await import('../nn/model.js');
+  const { specOf } = await import('../nn/weights.js');
+  const trained = Object.entries(DEFAULT_GAINS).map(([key, gain]) => [
+    key,
+    Number(checkpoint.trainArgs?.[key] ?? gain),
+  ]);
+  const gains = Object.fromEntries(trained) as typeof DEFAULT_GAINS;
+  const detector = new LiveDetector(buildNetwork(specOf(checkpoint)), checkpoint.names, { gains, mostLabels }, engine);
+  detector.setWeights(checkpoint.weights);
+  return detector;
 }

@@ -44,11 +44,10 @@ const FINDINGS_SHOWN = 20;
 export async function validate(config: ValConfig, hooks: ValHooks = {}): Promise<ValResult> {
   const dataset = await openSplit(config, hooks);
   const options = evaluateOptions(config, hooks);
-  const detector = await loadDetector(config.model, {
-    device: config.device,
-    half: config.half,
-    augment: config.augment,
-  });
+  const { device, half, augment } = config;
+  const mostLabels = dataset.images.reduce((n, { labels }) => Math.max(n, labels.length / 5), 0);
+  const lossFor = config.single_cls ? undefined : { mostLabels };
+  const detector = await loadDetector(config.model, { device, half, augment, lossFor });
   try {
     const imgsz = Math.ceil(options.imgsz / detector.stride) * detector.stride;
     if (imgsz !== options.imgsz)
@@ -165,7 +164,8 @@ function report(evaluation: Evaluation, verbose: boolean, dir: string): void {
     log.info('What mistakes cost in mAP50:');
     for (const line of costRows(evaluation)) log.info(line);
   }
-  if (evaluation.loss) log.info(`loss: box ${evaluation.loss.map((value) => value.toFixed(4)).join(', cls/dfl ')}`);
+  if (evaluation.loss)
+    log.info(`Loss: ${['box', 'cls', 'dfl'].map((term, i) => `${term} ${evaluation.loss![i].toFixed(4)}`).join(', ')}`);
   log.info(`Speed: ${ms(preprocess)} preprocess, ${ms(inference)} inference, ${ms(postprocess)} postprocess per image`);
   log.info(`Results saved to ${dir}`);
 }
