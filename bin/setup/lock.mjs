@@ -25,7 +25,10 @@ export async function withLock(folder, work, onWait = () => {}) {
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   const heartbeat = setInterval(() => touch(file), HEARTBEAT_MS);
-  const release = () => rmSync(file, { force: true });
+  const release = () => {
+    sweep(folder); // empty after good work; at an early end of the process it is what was begun
+    rmSync(file, { force: true });
+  };
   process.once('exit', release);
   try {
     sweep(folder);
@@ -47,7 +50,7 @@ export function temporaryFolder(folder) {
 /** Removes what an interrupted set-up left; only for the owner of the lock. */
 function sweep(folder) {
   for (const name of readdirSync(folder)) {
-    if (name.startsWith('tmp-')) rmSync(join(folder, name), { recursive: true, force: true });
+    if (name.startsWith('tmp-')) rmSync(join(folder, name), { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
