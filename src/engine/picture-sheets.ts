@@ -13,6 +13,8 @@ export const TILES = 16;
 /** Sheets are about this wide, and no tile is wider than LARGEST_TILE, pixels. */
 const SHEET = 1920;
 const LARGEST_TILE = 640;
+/** Detections drawn in a tile; a model that has just begun finds hundreds. */
+const MOST_FOUND = 50;
 
 /** The first pictures of a batch as the network gets them, with the boxes that came along. */
 export function batchSheet(batch: Batch, names: readonly string[]): Promise<RgbImage> {
@@ -38,7 +40,10 @@ export async function validationSheets(
     const image = fitted(await decodeImage(source.path, { acceptTruncated: true }), side);
     const caption = basename(source.path);
     labels.push({ image, detections: labelled(source.labels, image, names), caption });
-    pred.push({ image, detections: found(detections, confidence, source, image, names), caption });
+    const all = found(detections, confidence, source, image, names);
+    const shown = all.slice(0, MOST_FOUND);
+    const rest = all.length > shown.length ? `: the surest ${shown.length} of ${all.length}` : '';
+    pred.push({ image, detections: shown, caption: caption + rest });
   }
   return { labels: await contactSheet(labels), pred: await contactSheet(pred, { showConf: true }) };
 }

@@ -28,13 +28,18 @@ export async function contactSheet(tiles: readonly Tile[], { showConf = false }:
   const columns = Math.ceil(Math.sqrt(tiles.length));
   const rows = Math.ceil(tiles.length / columns);
   const cellWidth = Math.max(...tiles.map(({ image }) => image.width)) + GAP;
-  const cellHeight = Math.max(...tiles.map(({ image }) => image.height)) + CAPTION + GAP;
-  const [width, height] = [columns * cellWidth + GAP, rows * cellHeight + GAP];
+  // Each row is as high as its highest picture.
+  const tops = [GAP];
+  for (let row = 0; row < rows; row++) {
+    const heights = tiles.slice(row * columns, (row + 1) * columns).map(({ image }) => image.height);
+    tops.push(tops[row] + Math.max(...heights) + CAPTION + GAP);
+  }
+  const [width, height] = [columns * cellWidth + GAP, tops[rows]];
   const sheet: RgbImage = { data: new Uint8Array(width * height * 3).fill(PAPER), width, height };
   const captions: string[] = [];
   for (const [i, { image, detections, caption }] of tiles.entries()) {
     const left = GAP + (i % columns) * cellWidth;
-    const top = GAP + Math.floor(i / columns) * cellHeight;
+    const top = tops[Math.floor(i / columns)];
     const drawn = await annotate(image, detections, { showConf, lineWidth: LINE });
     paste(sheet, drawn, left, top);
     const shown = fittedName(caption, i, image.width - 4, FONT);

@@ -23,10 +23,14 @@ const BACKGROUND = 'background';
 const TABLE = 900;
 const SMALLEST_CELL = 17;
 const LARGEST_CELL = 130;
+/** With hundreds of classes the table stays this large and cells get as small as need be, without numbers. */
+const LARGEST_TABLE = 2400;
+const SMALLEST_NUMBERED = 14;
 
 export function confusionChart({ names, counts, normalized, title }: ConfusionChart): string {
   const n = names.length + 1;
-  const cell = Math.max(SMALLEST_CELL, Math.min(LARGEST_CELL, Math.floor(TABLE / n)));
+  const roomy = Math.max(SMALLEST_CELL, Math.min(LARGEST_CELL, Math.floor(TABLE / n)));
+  const cell = Math.min(roomy, LARGEST_TABLE / n);
   const size = Math.max(10, Math.min(15, cell * 0.6));
   const shown = drawnNames([...names, BACKGROUND], 150, size);
   const widest = Math.max(...shown.map((name) => textWidth(name, size)));
@@ -62,7 +66,7 @@ interface Scale {
   at(value: number): number;
 }
 
-/** Counts of a common and a rare class lie far apart: they are coloured by their logarithm, parts as they are. */
+/** Counts of a common and a rare class lie far apart: they are coloured by their logarithm from 1 on, parts as they are. */
 function scaleOf(values: Float64Array, normalized: boolean): Scale {
   const highest = normalized
     ? 1
@@ -71,7 +75,7 @@ function scaleOf(values: Float64Array, normalized: boolean): Scale {
         values.reduce((a, b) => Math.max(a, b), 0),
       );
   if (normalized) return { highest, at: (value) => value };
-  return { highest, at: (value) => Math.log1p(value) / Math.log1p(highest) };
+  return { highest, at: (value) => (highest > 1 ? Math.log(value) / Math.log(highest) : 1) };
 }
 
 /** Columns that hold nothing stay 0. */
@@ -100,6 +104,7 @@ function cells(
       const color = quantityColor(scale.at(value));
       const [x, y] = [left + c * cell, top + r * cell];
       out.push(rect(x, y, cell, cell, { fill: hex(color) }));
+      if (cell < SMALLEST_NUMBERED) continue;
       const label = cellLabel(value, normalized, n > 30);
       const size = Math.min(cell * 0.45, 26, ((cell * 0.86) / textWidth(label, 100)) * 100);
       const style = { fill: hex(textColorOn(color)), anchor: 'middle', baseline: 'middle' } as const;
@@ -144,7 +149,9 @@ function nameLabels(
   { size, turned }: { size: number; turned: boolean },
 ): string[] {
   const below = top + names.length * cell;
+  const every = Math.ceil(size / cell);
   return names.flatMap((name, i) => {
+    if (i % every && i !== names.length - 1) return [];
     const middle = (i + 0.5) * cell;
     const across = turned
       ? text(left + middle, below + 7, size, name, { fill: INK, anchor: 'end', baseline: 'middle', rotate: -90 })
@@ -170,10 +177,10 @@ function colorBar({ highest, at }: Scale, normalized: boolean, x: number, y: num
   return out;
 }
 
-/** 0, 0.2 … 1; of counts 0, 1, 2, 5, 10 … and the highest. */
+/** 0, 0.2 … 1; of counts 1, 2, 5, 10 … and the highest. */
 function barTicks(highest: number, normalized: boolean): number[] {
   if (normalized) return [0, 0.2, 0.4, 0.6, 0.8, 1];
-  const ticks = [0];
+  const ticks: number[] = [];
   for (let power = 1; power <= highest; power *= 10)
     for (const step of [1, 2, 5]) if (step * power < highest * 0.8) ticks.push(step * power);
   return [...ticks, highest];

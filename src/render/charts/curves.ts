@@ -3,7 +3,7 @@
  * entry of its own; of more than that the best and the worst are named and the others stay grey.
  */
 import { textWidth } from '../glyphs.js';
-import { line, polyline, svg, text } from '../svg.js';
+import { line, polyline, rect, svg, text } from '../svg.js';
 import { fittedName, frame } from './axes.js';
 import { INK, LINE_STYLES, lineStyle, MUTED, PAPER } from './colors.js';
 
@@ -107,11 +107,14 @@ function mark(
   plot: { y: number; height: number },
   px: (value: number) => number,
 ): string[] {
-  const style = { fill: MUTED, anchor: x > 0.6 ? 'end' : 'start' } as const;
+  const left = x > 0.6;
+  const style = { fill: INK, anchor: left ? 'end' : 'start', baseline: 'middle' } as const;
   const at = px(x);
+  const [wide, y] = [textWidth(label, SIZE - 1) + 8, plot.y + plot.height - 14];
   return [
     line(at, plot.y, at, plot.y + plot.height, { stroke: MUTED, strokeWidth: 1.2, dash: [4, 4] }),
-    text(at + (x > 0.6 ? -6 : 6), plot.y + plot.height - 8, SIZE - 1, label, style),
+    rect(left ? at - 2 - wide : at + 2, y - 10, wide, 20, { fill: PAPER, opacity: 0.85 }),
+    text(at + (left ? -6 : 6), y, SIZE - 1, label, style),
   ];
 }
 

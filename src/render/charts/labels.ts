@@ -3,7 +3,7 @@ import { textWidth } from '../glyphs.js';
 import { classColorHex } from '../palette.js';
 import { line, path, rect, svg, text } from '../svg.js';
 import { type Area, drawnNames, frame } from './axes.js';
-import { BLUE, hex, INK, MUTED, PAPER, quantityColor } from './colors.js';
+import { hex, INK, MUTED, PAPER, quantityColor } from './colors.js';
 import { grouped, roundRange, tickLabels, ticksBetween } from './ticks.js';
 
 export interface LabelsChart {
@@ -16,7 +16,8 @@ const WIDTH = 1360;
 const BARS = 380;
 const SQUARE = 440;
 const MARGIN = 14;
-const BINS = 50;
+/** Sides of the density maps in cells: few boxes need large cells to show a pattern. */
+const [FEWEST_BINS, MOST_BINS] = [12, 50];
 /** Boxes drawn over each other; more than this only make it black. */
 const MOST_BOXES = 1000;
 
@@ -66,10 +67,12 @@ function countBars(area: Area, names: readonly string[], counts: readonly number
     const style = { fill: MUTED, anchor: 'end', baseline: 'middle' } as const;
     out.push(text(plot.x - 8, py(tick), 12, tickLabels(ticks)[i], style));
   });
+  const every = Math.ceil(size / slot); // hundreds of classes: not all names have room
   names.forEach((_, i) => {
     const middle = plot.x + (i + 0.5) * slot;
     const width = Math.min(slot * 0.78, 120);
-    out.push(rect(middle - width / 2, py(counts[i]), width, py(0) - py(counts[i]), { fill: BLUE }));
+    out.push(rect(middle - width / 2, py(counts[i]), width, py(0) - py(counts[i]), { fill: classColorHex(i) }));
+    if (i % every) return;
     const label = String(counts[i]);
     const small = Math.min(12, size);
     const upright = textWidth(label, small) > slot - 1;
@@ -120,35 +123,32 @@ function density(
   ys: Float64Array,
   down: boolean,
 ): string[] {
+  const n = Math.max(FEWEST_BINS, Math.min(MOST_BINS, Math.round(Math.sqrt(xs.length))));
+  const bins = histogram(xs, ys, n);
+  const most = bins.reduce((a, b) => Math.max(a, b), 1);
   const { under, plot, px, py } = frame(area, {
-    title,
+    title: `${title} (at most ${grouped(String(most))} on a spot)`,
     x: { label: xLabel, range: [0, 1] },
     y: { label: yLabel, range: down ? [1, 0] : [0, 1] },
     grid: false,
   });
-  const bins = histogram(xs, ys);
-  const most = bins.reduce((a, b) => Math.max(a, b), 1);
-  const [w, h] = [plot.width / BINS, plot.height / BINS];
+  const [w, h] = [plot.width / n, plot.height / n];
   const out = [...under];
   bins.forEach((count, at) => {
     if (!count) return;
-    const x = px((at % BINS) / BINS);
-    const row = Math.floor(at / BINS);
-    const y = py((down ? row : row + 1) / BINS);
+    const x = px((at % n) / n);
+    const row = Math.floor(at / n);
+    const y = py((down ? row : row + 1) / n);
     const t = most > 1 ? Math.log(count) / Math.log(most) : 0.5;
     out.push(rect(x, y, w + 0.15, h + 0.15, { fill: hex(quantityColor(0.1 + 0.9 * t)) }));
   });
-  const note = `most on one spot: ${grouped(String(most))}`;
-  out.push(text(plot.x + plot.width - 6, plot.y + 14, 11, note, { fill: MUTED, anchor: 'end' }));
   return out;
 }
 
-/** @returns [BINS, BINS] counts, rows by y */
-export function histogram(xs: Float64Array, ys: Float64Array): Uint32Array {
-  const bins = new Uint32Array(BINS * BINS);
-  const at = (v: number): number => Math.min(BINS - 1, Math.max(0, Math.floor(v * BINS)));
-  xs.forEach((x, i) => {
-    bins[at(ys[i]) * BINS + at(x)]++;
-  });
+/** @returns [n, n] counts over 0..1, rows by y */
+export function histogram(xs: ArrayLike<number>, ys: ArrayLike<number>, n: number): Uint32Array {
+  const bins = new Uint32Array(n * n);
+  const at = (v: number): number => Math.min(n - 1, Math.max(0, Math.floor(v * n)));
+  for (let i = 0; i < xs.length; i++) bins[at(ys[i]) * n + at(xs[i])]++;
   return bins;
 }

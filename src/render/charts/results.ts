@@ -43,7 +43,7 @@ function panel(x: number, y: number, title: string, epochs: readonly number[], v
     {
       title,
       x: { label: 'epoch', range: first === last ? [first - 1, last + 1] : [first, last], whole: true },
-      y: { range: roundRange(measured, 5) },
+      y: { range: roundRange(measured, 5), ticks: 6 },
     },
   );
   if (!measured.length) {
