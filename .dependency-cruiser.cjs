@@ -7,6 +7,7 @@ const may = {
   graph: ['core', 'io'],
   nn: ['core', 'cfg', 'io', 'graph'],
   detect: ['core'],
+  browser: ['core', 'data', 'detect'],
   loss: ['core', 'nn', 'graph'],
   optim: ['core', 'nn', 'graph'],
   metrics: ['core'],

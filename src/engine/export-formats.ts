@@ -3,12 +3,18 @@ import type { ModelSpec } from '../cfg/model-yaml.js';
 import type { ExportConfig, Key } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import type { Checkpoint } from '../core/types.js';
-import { exportMetadata } from '../export/metadata.js';
+import { exportMetadata, plainMetadata } from '../export/metadata.js';
 import { onnxModel, writeModel } from '../export/onnx.js';
 import { writeWeights } from '../export/safetensors.js';
+import { writeSavedModel } from '../export/saved-model.js';
+import { writeTfjs } from '../export/tfjs.js';
+import { writePage } from '../export/tfjs-page.js';
+import { selectEngine } from '../nn/backend.js';
 import type { Detector } from '../nn/detector.js';
 import { createDetector } from '../nn/infer.js';
 import { createOnnxDetector } from '../nn/onnx-detector.js';
+import { createSavedModelDetector } from '../nn/saved-model-detector.js';
+import { createTfjsDetector } from '../nn/tfjs-detector.js';
 import { loadCheckpoint } from '../nn/weights.js';
 
 export interface ExportJob {
@@ -29,7 +35,7 @@ export interface ExportFormat {
   honours: readonly Key[];
   /** What will be written; the first is the model itself. */
   target(stem: string): string;
-  /** @returns the files */
+  /** @returns the model itself (a file or a folder), then the other files, those in the folder among them */
   write(job: ExportJob): Promise<string[]>;
   /** Loads what was written, to compare it. */
   open(target: string): Promise<Detector>;
@@ -44,6 +50,18 @@ export const FORMATS: Record<string, ExportFormat> = {
     target: (stem) => `${stem}.onnx`,
     write: writeOnnx,
     open: (target) => createOnnxDetector(target),
+  },
+  tfjs: {
+    honours: ['int8', 'batch'],
+    target: (stem) => `${stem}_web_model`,
+    write: writeGraphModel,
+    open: (target) => createTfjsDetector(target),
+  },
+  saved_model: {
+    honours: ['batch'],
+    target: (stem) => `${stem}_saved_model`,
+    write: writeSaved,
+    open: (target) => createSavedModelDetector(target),
   },
   safetensors: {
     honours: [],
@@ -74,6 +92,32 @@ async function writeOnnx({ config, checkpoint, spec, names, stem, imgsz, version
   });
   writeModel(path, model);
   return [path];
+}
+
+async function writeGraphModel(job: ExportJob): Promise<string[]> {
+  const { config, checkpoint, spec, stem, imgsz, version } = job;
+  const { batch, half, int8 } = config;
+  if (half && int8)
+    throw new UserError('conflict', 'half=true and int8=true both say how weights are stored', 'give one of them');
+  await selectEngine({ device: config.device });
+  const dir = `${stem}_web_model`;
+  const weights = int8 ? 'uint8' : half ? 'float16' : 'float32';
+  const metadata = metadataOf(job, { half, int8 });
+  const files = writeTfjs(dir, spec, checkpoint.weights, { imgsz, batch, weights, metadata, version });
+  return [dir, ...files, ...writePage(dir)];
+}
+
+async function writeSaved(job: ExportJob): Promise<string[]> {
+  const { config, checkpoint, spec, stem, imgsz } = job;
+  const { batch, half } = config;
+  await selectEngine({ device: config.device });
+  const dir = `${stem}_saved_model`;
+  const metadata = metadataOf(job, { half });
+  return [dir, ...writeSavedModel(dir, spec, checkpoint.weights, { imgsz, batch, half, metadata })];
+}
+
+function metadataOf({ spec, checkpoint, names, imgsz, config, version }: ExportJob, args: { [key: string]: boolean }) {
+  return plainMetadata(exportMetadata(spec, checkpoint, names, { imgsz, batch: config.batch, args, version }));
 }
 
 /** @throws UserError when a setting was asked for that this format has no use for */

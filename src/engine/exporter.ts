@@ -1,5 +1,5 @@
 /** `yolo export`: a checkpoint in another format, and the proof that it still says the same. */
-import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { wasGiven } from '../cfg/load.js';
@@ -13,11 +13,24 @@ import { selectEngine } from '../nn/backend.js';
 import type { InferOutput } from '../nn/detector.js';
 import { foldBatchNorm, foldedParameters } from '../nn/fold.js';
 import { decode } from '../nn/head.js';
+import { createDetector } from '../nn/infer.js';
 import { buildNetwork, type Params, toTensors } from '../nn/model.js';
 import { loadCheckpoint, resolveModelPath, specOf } from '../nn/weights.js';
+import { type MapCost, mapCost } from './export-cost.js';
 import { type ExportFormat, type ExportJob, FORMATS, refuseUnused } from './export-formats.js';
-import { compareFinal, compareRaw, FLOAT_TOLERANCE, HALF_TOLERANCE, type Parity, within } from './parity.js';
-import { parityPicture } from './parity-picture.js';
+import {
+  compareFinal,
+  compareRaw,
+  eightBitTolerance,
+  FLOAT_TOLERANCE,
+  HALF_TOLERANCE,
+  type Parity,
+  within,
+} from './parity.js';
+import { type ParityPicture, parityPicture } from './parity-picture.js';
+
+/** Pictures at a time while int8's mAP is measured. */
+const COST_BATCH = 16;
 
 /** What `json=true` prints. */
 export interface ExportResult {
@@ -27,6 +40,8 @@ export interface ExportResult {
   imgsz: [height: number, width: number];
   /** Null when the runtime of the format is not installed, so that nothing could be compared. */
   parity: Parity | null;
+  /** With int8 and data: what the 8-bit weights cost. */
+  cost?: MapCost;
 }
 
 /**
@@ -49,10 +64,26 @@ export async function exportModel(config: ExportConfig): Promise<ExportResult> {
       'give another model or another format',
     );
   log.info(`Export: ${path} → ${target}, ${job.imgsz.join('x')}, batch ${config.batch}${config.half ? ', half' : ''}`);
+  // First of all: a dataset that isn't there is told before anything is written.
+  const picture = await parityPicture(config.data, config.split, job.imgsz);
   const files = await format.write(job);
   log.info(`written in ${((performance.now() - started) / 1000).toFixed(1)} s, ${megabytes(files)} MB`);
-  const parity = await proveParity(format, target, files, job);
-  return { format: config.format, files, imgsz: job.imgsz, parity };
+  const parity = await proveParity(format, target, files, job, picture);
+  const result = { format: config.format, files, imgsz: job.imgsz, parity };
+  return config.int8 && config.data && parity ? { ...result, cost: await costOf(format, target, job) } : result;
+}
+
+async function costOf(
+  format: ExportFormat,
+  target: string,
+  { config, checkpoint, imgsz }: ExportJob,
+): Promise<MapCost> {
+  const { data, split, model } = config;
+  const open = {
+    original: async () => createDetector(checkpoint, { where: model }),
+    exported: () => format.open(target),
+  };
+  return mapCost(open, { data: data!, split, imgsz, batch: COST_BATCH });
 }
 
 async function prepare(path: string, config: ExportConfig): Promise<ExportJob> {
@@ -88,11 +119,11 @@ async function proveParity(
   target: string,
   files: string[],
   job: ExportJob,
+  picture: ParityPicture,
 ): Promise<Parity | null> {
   const { config, imgsz } = job;
-  const picture = await parityPicture(config.data, config.split, imgsz);
   const { half, nms, conf, iou, max_det: maxDet, agnostic_nms: agnostic } = config;
-  const tolerance = half || config.int8 ? HALF_TOLERANCE : FLOAT_TOLERANCE;
+  const tolerance = config.int8 ? eightBitTolerance(imgsz) : half ? HALF_TOLERANCE : FLOAT_TOLERANCE;
   try {
     const original = await outputOfOriginal(job, picture.data);
     const exported = await outputOfExport(format, target, picture.data, imgsz);
@@ -111,11 +142,11 @@ async function proveParity(
     else log.warn(`nothing was found on ${picture.name}, by both: data=YOUR.yaml compares on a picture of yours`);
     return parity;
   } catch (error) {
-    if (error instanceof UserError && error.code === 'missing-package') {
+    if (error instanceof UserError && (error.code === 'missing-package' || error.code === 'needs-native')) {
       log.warn(`the export was not compared with the original: ${error.message} (${error.hint})`);
       return null;
     }
-    for (const file of files) rmSync(file, { recursive: true, force: true });
+    removeFiles(files);
     throw error instanceof UserError
       ? error
       : new UserError(
@@ -166,8 +197,20 @@ async function outputOfExport(
   }
 }
 
+/** A folder goes when nothing else is in it: it may hold files of the user's. */
+function removeFiles(files: string[]): void {
+  const [model] = files;
+  const isFolder = statSync(model, { throwIfNoEntry: false })?.isDirectory();
+  for (const file of isFolder ? files.slice(1) : files) rmSync(file, { force: true });
+  if (!isFolder) return;
+  const folders = new Set([...files.slice(1).map((file) => dirname(file)), model]);
+  for (const folder of [...folders].sort((a, b) => b.length - a.length))
+    if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
+}
+
 function megabytes(files: string[]): string {
-  return (files.reduce((sum, file) => sum + statSync(file).size, 0) / 1e6).toFixed(1);
+  const sizes = files.map((file) => statSync(file)).filter((stat) => stat.isFile());
+  return (sizes.reduce((sum, { size }) => sum + size, 0) / 1e6).toFixed(1);
 }
 
 function packageVersion(): string {

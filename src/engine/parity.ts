@@ -28,6 +28,14 @@ export const FLOAT_TOLERANCE: Tolerance = { boxes: 0.5, scores: 1e-3 };
 /** Twice what half precision was seen to cost a detection of YOLOv8n. */
 export const HALF_TOLERANCE: Tolerance = { boxes: 2, scores: 2e-2 };
 
+/**
+ * 8-bit weights move every answer, most of all those of anchors that nobody would keep: this only tells a wrong file from
+ * a right one. What the rounding costs is told by mAP (data=).
+ */
+export function eightBitTolerance(imgsz: readonly [number, number]): Tolerance {
+  return { boxes: 0.1 * Math.max(...imgsz), scores: 0.25 };
+}
+
 /** Anchors over this score are compared, and at least so many of the best. */
 const SCORE = 0.25;
 const LEAST_ANCHORS = 20;

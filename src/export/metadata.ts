@@ -1,7 +1,7 @@
 /** What an exported model says about itself, under the keys and in the form (Python literals) that runtimes of YOLO read. */
 import type { ModelSpec } from '../cfg/model-yaml.js';
 import type { Checkpoint } from '../core/types.js';
-import { type Literal, toPythonLiteral } from '../io/python-literal.js';
+import { type Literal, parsePythonLiteral, toPythonLiteral } from '../io/python-literal.js';
 
 export interface MetadataOptions {
   imgsz: [height: number, width: number];
@@ -37,4 +37,15 @@ export function exportMetadata(
     end2end: toPythonLiteral(args.nms === true),
   };
   return entries;
+}
+
+/** The same as plain values, for formats that hold JSON or YAML: names as { '0': 'person', … }. */
+export type PlainMetadata = { [key: string]: Literal };
+
+const LITERALS = new Set(['stride', 'batch', 'imgsz', 'names', 'args', 'channels', 'end2end']);
+
+export function plainMetadata(entries: Record<string, string>): PlainMetadata {
+  return Object.fromEntries(
+    Object.entries(entries).map(([key, text]) => [key, LITERALS.has(key) ? parsePythonLiteral(text) : text]),
+  );
 }

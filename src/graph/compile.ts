@@ -54,7 +54,7 @@ export function compile<I extends Tree<tf.Tensor>, O extends Tree<tf.Tensor>>(
     const specs = leaves.map(([, feed]): TensorSpec => ({ shape: [...feed.shape], dtype: typeOf(feed) }));
     const traced = trace(fn, unflatten(tree, isFeed, specs), { half });
     const ports = [...traced.inputs, ...traced.variables.map((v) => v.port)];
-    const session = new Session(
+    const session = Session.of(
       traced,
       ports.map((port) => port.node),
       device,

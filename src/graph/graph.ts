@@ -4,19 +4,29 @@
  */
 import type { DataType } from '@tensorflow/tfjs-core';
 
-/** Element types that may occur inside a graph; tfjs' own tensors know only the first three. */
-export type ElementType = 'float32' | 'int32' | 'bool' | 'uint8' | 'bfloat16';
+/** Element types that may occur inside a graph; tfjs' own tensors know only the first three. float16: stored weights only. */
+export type ElementType = 'float32' | 'int32' | 'bool' | 'uint8' | 'bfloat16' | 'float16';
 
 /** Numbers of tensorflow/core/framework/types.proto. */
-export const TYPE_NUMBER: Record<ElementType, number> = { float32: 1, int32: 3, uint8: 4, bool: 10, bfloat16: 14 };
+export const TYPE_NUMBER: Record<ElementType, number> = {
+  float32: 1,
+  int32: 3,
+  uint8: 4,
+  bool: 10,
+  bfloat16: 14,
+  float16: 19,
+};
 
 export type Values = Float32Array | Int32Array | Uint8Array;
 
-/** A literal tensor; `shape` [] is a scalar. `values` may hold one element that stands for all (as in a TensorProto). */
+/**
+ * A literal tensor; `shape` [] is a scalar. `values` may hold one element that stands for all (as in a TensorProto);
+ * float16 comes as its bits, all of them.
+ */
 export interface Literal {
   dtype: ElementType;
   shape: number[];
-  values: Values;
+  values: Values | Uint16Array;
 }
 
 /** A plain number is an integer, a list is a list of integers; what a plain value can't say has a key. */

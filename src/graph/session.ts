@@ -38,23 +38,32 @@ export interface SessionBackend extends tf.KernelBackend {
 }
 
 export class Session {
-  private readonly backend: SessionBackend;
-  private readonly inputNames: string;
-  private readonly outputNames: string;
   private id: number | undefined;
 
-  /** @param inputs nodes to feed, in the order of `run`'s argument */
-  constructor(graph: Graph, inputs: readonly string[], device = '') {
-    this.backend = tf.engine().findBackend(NATIVE) as SessionBackend;
-    this.inputNames = inputs.map((node) => `${node}:0`).join(',');
-    this.outputNames = graph.outputs.map((port) => `${port.node}:0`).join(',');
+  /** Loads a graph of this process. @param inputs nodes to feed, in the order of `run`'s argument */
+  static of(graph: Graph, inputs: readonly string[], device = ''): Session {
     const dir = mkdtempSync(join(tmpdir(), 'yolo-graph-'));
     try {
       writeChunks(join(dir, 'saved_model.pb'), savedModel(graph, { device }).chunks);
-      this.id = this.backend.binding.loadSavedModel(dir, 'serve');
+      const outputs = graph.outputs.map((port) => `${port.node}:0`);
+      return new Session(
+        dir,
+        inputs.map((node) => `${node}:0`),
+        outputs,
+      );
     } finally {
       rmSync(dir, { recursive: true, force: true });
     }
+  }
+
+  /** Loads a SavedModel that lies in a folder. @param inputs, outputs names of graph tensors: 'images:0' */
+  constructor(
+    dir: string,
+    private readonly inputs: readonly string[],
+    private readonly outputs: readonly string[],
+    private readonly backend = tf.engine().findBackend(NATIVE) as SessionBackend,
+  ) {
+    this.id = backend.binding.loadSavedModel(dir, 'serve');
   }
 
   /** Runs the graph. @returns its outputs in order; they belong to the caller (or the tidy around it) */
@@ -70,7 +79,7 @@ export class Session {
         own.push(id);
         return id;
       });
-      const outputs = binding.runSavedModel(this.id, ids, this.inputNames, this.outputNames);
+      const outputs = binding.runSavedModel(this.id, ids, this.inputs.join(), this.outputs.join());
       return outputs.map((output) => backend.createOutputTensor(output));
     } finally {
       for (const id of own) binding.deleteTensor(id);

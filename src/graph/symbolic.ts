@@ -276,7 +276,7 @@ interface EngineState {
 
 /** How tfjs sees an element type. */
 function tensorType(type: ElementType): tf.DataType {
-  if (type === 'bfloat16') return 'float32';
+  if (type === 'bfloat16' || type === 'float16') return 'float32';
   return type === 'uint8' ? 'int32' : type;
 }
 

@@ -12,6 +12,7 @@ import { floatToHalf, halfToFloat } from '../io/half.js';
 import { type OnnxHeader, type OnnxPort, readOnnxHeader } from '../io/onnx-file.js';
 import { parsePythonLiteral } from '../io/python-literal.js';
 import type { Detector, InferOutput } from './detector.js';
+import { inSteps } from './fixed-batch.js';
 
 type Runtime = typeof import('onnxruntime-node');
 
@@ -141,15 +142,7 @@ class OnnxDetector implements Detector {
   }
 
   async infer(images: Uint8Array, shape: [batch: number, height: number, width: number]): Promise<InferOutput> {
-    const [b, h, w] = shape;
-    if (images.length !== b * h * w * 3)
-      throw new Error(`expected ${b * h * w * 3} bytes for ${b} x ${h} x ${w}, got ${images.length}`);
-    const step = this.fixedBatch ?? b;
-    const parts: InferOutput[] = [];
-    for (let at = 0; at < b; at += step)
-      parts.push(await this.runOne(images.subarray(at * h * w * 3, (at + step) * h * w * 3), [step, h, w]));
-    if (parts.length === 1 && parts[0].shape[0] === b) return parts[0];
-    return joined(parts, b);
+    return inSteps(images, shape, this.fixedBatch, (part, size) => this.runOne(part, size));
   }
 
   /** @param images may hold fewer pictures than the batch: the rest is black */
@@ -190,17 +183,4 @@ function toPlanes(images: Uint8Array, [b, h, w]: [number, number, number]): Floa
 function floatsOf({ data }: Tensor): Float32Array {
   if (data instanceof Float32Array) return data;
   return data instanceof Uint16Array ? halfToFloat(data) : Float32Array.from(data as unknown as ArrayLike<number>);
-}
-
-/** The parts one after the other, as far as the first `b` pictures. */
-function joined(parts: InferOutput[], b: number): InferOutput {
-  const [, rows, columns] = parts[0].shape;
-  const data = new Float32Array(b * rows * columns);
-  let at = 0;
-  for (const part of parts) {
-    const piece = part.data.subarray(0, data.length - at);
-    data.set(piece, at);
-    at += piece.length;
-  }
-  return { data, shape: [b, rows, columns] };
 }

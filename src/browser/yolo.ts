@@ -1,0 +1,173 @@
+/**
+ * Detection in a browser with an exported TensorFlow.js model. Letterbox, decoding and non-maximum suppression are the
+ * modules that `yolo predict` runs; `yolo export format=tfjs` joins this file and them into one, yolo.js.
+ *
+ *   import { loadYolo } from './yolo.js';            // after <script src="tf/tf.min.js"></script>
+ *   const yolo = await loadYolo('./model.json');
+ *   const found = await yolo.detect(document.querySelector('img'));
+ */
+import type { Detection, RgbImage } from '../core/types.js';
+import { toUnit } from '../core/unit.js';
+import { letterbox, unletterbox } from '../data/letterbox.js';
+import { detectionsOf, toDetections } from '../detect/decode.js';
+import { ROW } from '../detect/nms.js';
+
+export interface DetectOptions {
+  /** Least confidence, 0..1. Default: 0.25. */
+  conf?: number;
+  /** Of boxes of one class that overlap by more than this, the most certain stays. Default: 0.7. */
+  iou?: number;
+  /** At most this many objects. Default: 300. */
+  maxDet?: number;
+  /** Only classes with these numbers; all when left out. */
+  classes?: readonly number[];
+  /** Boxes of different classes suppress each other, too. */
+  agnostic?: boolean;
+}
+
+/** Pixels, four bytes each: what a canvas' getImageData gives. */
+export interface Pixels {
+  data: Uint8ClampedArray | Uint8Array;
+  width: number;
+  height: number;
+}
+
+/** What a canvas can draw: an image, a video, a canvas, an ImageBitmap. */
+export interface Drawable {
+  width: number | object;
+  height: number | object;
+  naturalWidth?: number;
+  naturalHeight?: number;
+  videoWidth?: number;
+  videoHeight?: number;
+}
+
+/** The part of TensorFlow.js that is used here. */
+export interface TensorFlow {
+  loadGraphModel(url: string): Promise<Model>;
+  tensor4d(values: Float32Array, shape: [number, number, number, number]): Tensor;
+}
+
+interface Tensor {
+  shape: number[];
+  data(): Promise<ArrayLike<number>>;
+  dispose(): void;
+}
+
+interface Model {
+  inputs: { shape?: number[] }[];
+  metadata?: object;
+  execute(input: Tensor): Tensor | Tensor[] | object;
+  dispose(): void;
+}
+
+/**
+ * @param url of model.json
+ * @param tf TensorFlow.js; default: the global that its script makes
+ */
+export async function loadYolo(url = './model.json', tf = globalTensorFlow()): Promise<Yolo> {
+  return new Yolo(tf, await tf.loadGraphModel(url));
+}
+
+export class Yolo {
+  /** Class names by number. */
+  readonly names: string[];
+  /** Height and width of the network's input; pictures of any size are fitted into it. */
+  readonly imgsz: [height: number, width: number];
+  private readonly tf: TensorFlow;
+  private readonly model: Model;
+  private readonly batch: number;
+
+  constructor(tf: TensorFlow, model: Model) {
+    const [batch, height, width] = model.inputs[0].shape ?? [];
+    const names = (model.metadata as { names?: object } | undefined)?.names;
+    if (!(height > 0 && width > 0) || !names) throw new Error('this model was not written by: yolo export format=tfjs');
+    this.tf = tf;
+    this.model = model;
+    this.batch = Math.max(1, batch);
+    this.imgsz = [height, width];
+    this.names = Object.values(names);
+  }
+
+  /** @returns objects, most certain first; boxes in pixels of the picture */
+  async detect(
+    picture: Pixels | Drawable,
+    { conf = 0.25, iou = 0.7, ...rest }: DetectOptions = {},
+  ): Promise<Detection[]> {
+    const image = toRgb(isPixels(picture) ? picture : readPixels(picture));
+    const place = letterbox(image, this.imgsz);
+    const [h, w] = this.imgsz;
+    const input = this.tf.tensor4d(toUnit(place.image.data, this.batch * h * w * 3), [this.batch, h, w, 3]);
+    let output: Tensor | undefined;
+    try {
+      output = this.model.execute(input) as Tensor; // [B, 4 + K, A]
+      const data = Float32Array.from(await output.data());
+      const rows = detectionsOf({ data, shape: output.shape as [number, number, number] }, 0, { conf, iou, ...rest });
+      return toDetections(unletterbox(rows, ROW, place, image), this.names);
+    } finally {
+      input.dispose();
+      output?.dispose();
+    }
+  }
+
+  dispose(): void {
+    this.model.dispose();
+  }
+}
+
+function globalTensorFlow(): TensorFlow {
+  const { tf } = globalThis as { tf?: TensorFlow };
+  if (!tf) throw new Error('TensorFlow.js is not there: load its script before, or give it to loadYolo');
+  return tf;
+}
+
+function isPixels(picture: Pixels | Drawable): picture is Pixels {
+  return 'data' in picture && ArrayBuffer.isView(picture.data);
+}
+
+/** RGBA → RGB. */
+function toRgb({ data, width, height }: Pixels): RgbImage {
+  const rgb = new Uint8Array(width * height * 3);
+  for (let i = 0, j = 0; j < rgb.length; i += 4) {
+    rgb[j++] = data[i];
+    rgb[j++] = data[i + 1];
+    rgb[j++] = data[i + 2];
+  }
+  return { data: rgb, width, height };
+}
+
+interface Canvas {
+  width: number;
+  height: number;
+  getContext(kind: '2d', options: object): Context | null;
+}
+
+interface Context {
+  drawImage(picture: unknown, x: number, y: number, width: number, height: number): void;
+  getImageData(x: number, y: number, width: number, height: number): Pixels;
+}
+
+let canvas: Canvas | undefined;
+
+/** Draws a picture at its own size and reads it back. */
+function readPixels(picture: Drawable): Pixels {
+  const width = picture.videoWidth || picture.naturalWidth || Number(picture.width);
+  const height = picture.videoHeight || picture.naturalHeight || Number(picture.height);
+  if (!(width > 0 && height > 0)) throw new Error('the picture has no size yet: wait until it is loaded');
+  canvas ??= makeCanvas();
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  const context = canvas.getContext('2d', { willReadFrequently: true, alpha: false });
+  if (!context) throw new Error('this browser draws on no canvas');
+  context.drawImage(picture, 0, 0, width, height);
+  return context.getImageData(0, 0, width, height);
+}
+
+function makeCanvas(): Canvas {
+  const { OffscreenCanvas, document } = globalThis as unknown as {
+    OffscreenCanvas?: new (width: number, height: number) => Canvas;
+    document?: { createElement(name: 'canvas'): Canvas };
+  };
+  if (OffscreenCanvas) return new OffscreenCanvas(1, 1);
+  if (document) return document.createElement('canvas');
+  throw new Error('there is no canvas here: give pixels ({ data, width, height })');
+}

@@ -1,0 +1,126 @@
+/**
+ * A SavedModel in a folder as a detector, run by the native engine: what this project exports, with its metadata.yaml
+ * beside it. Input and output are those of the signature serving_default.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { load } from 'js-yaml';
+import { messageOf, UserError } from '../core/errors.js';
+import { toUnit } from '../core/unit.js';
+import { TYPE_NUMBER } from '../graph/graph.js';
+import { NATIVE } from '../graph/raw.js';
+import { Session } from '../graph/session.js';
+import { bytesFields, intFields, type ProtoField, readFields, stringField } from '../io/protobuf.js';
+import type { Detector, InferOutput } from './detector.js';
+import { type Contract, type Description, type Port, readContract, reading } from './exported.js';
+import { inSteps } from './fixed-batch.js';
+
+/**
+ * @param dir the folder, or its saved_model.pb
+ * @param engine what to call the engine
+ * @throws UserError when another engine is in use, files are missing or damaged, or it is no detection model
+ */
+export async function createSavedModelDetector(dir: string, engine: string = tf.getBackend()): Promise<Detector> {
+  const path = dir.endsWith('.pb') ? dir : join(dir, 'saved_model.pb');
+  const folder = dirname(path);
+  const contract = readContract(path, {
+    ...reading(path, () => servingDefault(readFileSync(path))),
+    metadata: readMetadata(join(folder, 'metadata.yaml')),
+  });
+  if (tf.getBackend() !== NATIVE)
+    throw new UserError(
+      'needs-native',
+      `a SavedModel is run by the native engine; '${tf.getBackend()}' runs here`,
+      'run: yolo setup (or export with format=tfjs or onnx)',
+    );
+  try {
+    return new SavedModelDetector(
+      new Session(folder, [contract.input.tensor], [contract.output.tensor]),
+      contract,
+      engine,
+    );
+  } catch (error) {
+    throw new UserError(
+      'bad-model',
+      `${path} cannot be loaded: ${messageOf(error).split('\n')[0]}`,
+      'export the model again',
+      1,
+    );
+  }
+}
+
+function readMetadata(path: string): Record<string, unknown> {
+  if (!existsSync(path)) return {};
+  return reading(path, () => load(readFileSync(path, 'utf8')) as Record<string, unknown>) ?? {};
+}
+
+const TYPE_OF = new Map(
+  Object.entries(TYPE_NUMBER).map(([name, number]) => [number, name === 'float32' ? 'DT_FLOAT' : name]),
+);
+
+/** Field numbers: tensorflow/core/protobuf/{saved_model,meta_graph}.proto. */
+function servingDefault(file: Uint8Array): Omit<Description, 'metadata'> {
+  for (const graph of bytesFields(readFields(file), 2)) {
+    for (const entry of bytesFields(readFields(graph), 5)) {
+      const [name, signature] = keyed(entry);
+      if (name !== 'serving_default') continue;
+      const inputs = bytesFields(signature, 1).map(port);
+      const outputs = bytesFields(signature, 2).map(port);
+      if (inputs.length !== 1 || outputs.length !== 1)
+        throw new Error(`serving_default has ${inputs.length} inputs and ${outputs.length} outputs, not one of each`);
+      return { input: inputs[0], output: outputs[0] };
+    }
+  }
+  throw new Error('it has no signature serving_default');
+}
+
+/** An entry of a map whose values are messages. */
+function keyed(entry: Uint8Array): [name: string | undefined, fields: ProtoField[]] {
+  const fields = readFields(entry);
+  return [stringField(fields, 1), readFields(bytesFields(fields, 2)[0] ?? new Uint8Array())];
+}
+
+function port(entry: Uint8Array): Port {
+  const [, info] = keyed(entry);
+  const shape = readFields(bytesFields(info, 3)[0] ?? new Uint8Array());
+  return {
+    tensor: stringField(info, 1) ?? '',
+    dtype: TYPE_OF.get(intFields(info, 2)[0]) ?? 'unknown',
+    shape: bytesFields(shape, 2).map((dim) => intFields(readFields(dim), 1)[0] ?? 0),
+  };
+}
+
+class SavedModelDetector implements Detector {
+  readonly names: string[];
+  readonly stride: number;
+  readonly fixedShape?: [height: number, width: number];
+  readonly fixedBatch?: number;
+
+  constructor(
+    private readonly session: Session,
+    contract: Contract,
+    readonly engine: string,
+  ) {
+    this.names = contract.names;
+    this.stride = contract.stride;
+    this.fixedShape = contract.fixedShape;
+    this.fixedBatch = contract.fixedBatch;
+  }
+
+  async infer(images: Uint8Array, shape: [batch: number, height: number, width: number]): Promise<InferOutput> {
+    return inSteps(images, shape, this.fixedBatch, async (part, [b, h, w]) => {
+      const x = tf.tensor4d(toUnit(part, b * h * w * 3), [b, h, w, 3]);
+      const [out] = this.session.run([x]);
+      try {
+        return { data: (await out.data()) as Float32Array, shape: [...out.shape] as InferOutput['shape'] };
+      } finally {
+        tf.dispose([x, out]);
+      }
+    });
+  }
+
+  dispose(): void {
+    this.session.dispose();
+  }
+}

@@ -1,0 +1,135 @@
+/**
+ * A TensorFlow.js GraphModel in a folder (model.json and shards) as a detector, on the engine that is in use: the same
+ * files that a browser loads. Takes what this project exports.
+ */
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { GraphModel } from '@tensorflow/tfjs-converter';
+import * as converter from '@tensorflow/tfjs-converter';
+import * as tf from '@tensorflow/tfjs-core';
+import { messageOf, UserError } from '../core/errors.js';
+import { toUnit } from '../core/unit.js';
+import type { Detector, InferOutput } from './detector.js';
+import { type Contract, type Port, readContract, reading } from './exported.js';
+import { inSteps } from './fixed-batch.js';
+
+/** One input or output in model.json. */
+interface PortJson {
+  name: string;
+  dtype: string;
+  tensorShape: { dim?: { size: string }[] };
+}
+
+/**
+ * @param dir the folder, or its model.json
+ * @param engine what to call the engine
+ * @throws UserError when files are missing or damaged, or it is no detection model
+ */
+export async function createTfjsDetector(dir: string, engine: string = tf.getBackend()): Promise<Detector> {
+  const path = dir.endsWith('.json') ? dir : join(dir, 'model.json');
+  const json = reading(path, () => JSON.parse(readFileSync(path, 'utf8')) as tf.io.ModelJSON);
+  if (json.format !== 'graph-model')
+    throw new UserError(
+      'wrong-model',
+      `${path}: expected a graph-model, got ${JSON.stringify(json.format)}`,
+      'layers-models are not run; export with format=tfjs',
+    );
+  const contract = readContract(path, {
+    ...reading(path, () => ports(json.signature as Record<'inputs' | 'outputs', Record<string, PortJson>>)),
+    metadata: json.userDefinedMetadata ?? {},
+  });
+  const weights = readShards(path, json.weightsManifest);
+  try {
+    const artifacts = await tf.io.getModelArtifactsForJSON(json, async (manifest) => [
+      manifest.flatMap((group) => group.weights),
+      weights,
+    ]);
+    const model = await converter.loadGraphModel({ load: async () => artifacts });
+    return new TfjsDetector(model, contract, engine);
+  } catch (error) {
+    throw new UserError(
+      'bad-model',
+      `${path} cannot be loaded: ${messageOf(error).split('\n')[0]}`,
+      'export the model again',
+      1,
+    );
+  }
+}
+
+function ports({ inputs, outputs }: Record<'inputs' | 'outputs', Record<string, PortJson>>): {
+  input: Port;
+  output: Port;
+} {
+  const [input, ...others] = Object.values(inputs);
+  const [output, ...more] = Object.values(outputs);
+  if (!input || !output || others.length || more.length) throw new Error('it has more than one input or output');
+  const port = ({ name, dtype, tensorShape }: PortJson): Port => ({
+    tensor: name,
+    dtype,
+    shape: (tensorShape.dim ?? []).map(({ size }) => Number(size)),
+  });
+  return { input: port(input), output: port(output) };
+}
+
+/** All shards, joined. */
+function readShards(path: string, manifest: tf.io.WeightsManifestConfig): ArrayBuffer {
+  const files = manifest.flatMap((group) => group.paths).map((name) => join(dirname(path), name));
+  const shards = files.map((file) => reading(file, () => readFileSync(file)));
+  const length = shards.reduce((sum, shard) => sum + shard.length, 0);
+  const wanted = manifest.flatMap((group) => group.weights).reduce((sum, entry) => sum + bytesOf(entry), 0);
+  if (length !== wanted)
+    throw new UserError(
+      'bad-model',
+      `${path} lists ${wanted} bytes of weights, but its shards hold ${length}`,
+      'export the model again',
+    );
+  const out = new Uint8Array(length);
+  let at = 0;
+  for (const shard of shards) {
+    out.set(shard, at);
+    at += shard.length;
+  }
+  return out.buffer;
+}
+
+function bytesOf({ shape, quantization }: tf.io.WeightsManifestEntry): number {
+  const each = { uint8: 1, uint16: 2, float16: 2 }[quantization?.dtype as string] ?? 4;
+  return shape.reduce((a, b) => a * b, 1) * each;
+}
+
+class TfjsDetector implements Detector {
+  readonly names: string[];
+  readonly stride: number;
+  readonly fixedShape?: [height: number, width: number];
+  readonly fixedBatch?: number;
+
+  constructor(
+    private readonly model: GraphModel,
+    private readonly contract: Contract,
+    readonly engine: string,
+  ) {
+    this.names = contract.names;
+    this.stride = contract.stride;
+    this.fixedShape = contract.fixedShape;
+    this.fixedBatch = contract.fixedBatch;
+  }
+
+  async infer(images: Uint8Array, shape: [batch: number, height: number, width: number]): Promise<InferOutput> {
+    return inSteps(images, shape, this.fixedBatch, async (part, [b, h, w]) => {
+      const { input, output } = this.contract;
+      const out = tf.tidy(() => {
+        const x = tf.tensor4d(toUnit(part, b * h * w * 3), [b, h, w, 3]);
+        return this.model.execute({ [input.tensor]: x }, output.tensor) as tf.Tensor;
+      });
+      try {
+        return { data: (await out.data()) as Float32Array, shape: [...out.shape] as InferOutput['shape'] };
+      } finally {
+        out.dispose();
+      }
+    });
+  }
+
+  dispose(): void {
+    this.model.dispose();
+  }
+}

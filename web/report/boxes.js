@@ -1,0 +1,126 @@
+/** Pictures with what was labelled, found, falsely found and missed drawn over them; large in a dialog. */
+import { byId, el, say, svg } from './dom.js';
+import { keep, recall } from './state.js';
+
+/** Kinds of mistakes in the order of the data's indices. */
+const KINDS = ['localisation', 'wrong class', 'duplicate', 'background'];
+const PAGE = 24;
+
+/** @returns the boxes as SVG in pixels of the picture; captions only where there is room */
+export function overlay(picture, names, captions) {
+  const { width, height } = picture;
+  const unit = Math.max(width, height);
+  const root = svg('svg', { class: 'boxes', viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' });
+  const draw = (kind, [x1, y1, x2, y2], text) => {
+    const group = svg(
+      'g',
+      { class: `box ${kind}` },
+      svg('rect', { x: x1, y: y1, width: Math.max(x2 - x1, 0), height: Math.max(y2 - y1, 0) }),
+    );
+    if (captions) {
+      const size = unit / 48;
+      const y = kind === 'label' || kind === 'miss' ? Math.min(y2 + size, height - 2) : Math.max(y1 - size * 0.3, size);
+      group.append(svg('text', { x: x1, y, 'font-size': size, 'stroke-width': size / 5 }, text));
+    }
+    root.append(group);
+  };
+  for (const [id, x1, y1, x2, y2, hit] of picture.labels) draw(hit ? 'label' : 'miss', [x1, y1, x2, y2], names[id]);
+  for (const [id, x1, y1, x2, y2, confidence, kind] of picture.found) {
+    const text = `${names[id] ?? id} ${confidence.toFixed(2)}${kind < 0 ? '' : ` ${KINDS[kind]}`}`;
+    draw(kind < 0 ? 'hit' : 'false', [x1, y1, x2, y2], text);
+  }
+  return root;
+}
+
+const baseName = (path) => path.split(/[\\/]/).pop();
+
+function summary({ labels, hits, found }) {
+  const wrong = found.length - hits;
+  const missed = labels.filter((label) => !label[5]).length;
+  return `${hits} of ${labels.length} found, ${wrong} false, ${missed} missed`;
+}
+
+/** A picture as a button that opens it large. */
+function card(picture, names) {
+  const name = baseName(picture.path);
+  const view = el(
+    'span',
+    { class: 'picture', style: `aspect-ratio:${picture.width}/${picture.height}` },
+    el('img', { src: picture.source, alt: '', loading: 'lazy' }),
+    overlay(picture, names, false),
+  );
+  return el(
+    'button',
+    {
+      type: 'button',
+      class: 'card',
+      title: picture.path,
+      'aria-label': `${name}: ${summary(picture)}. Open large`,
+      onclick: () => openLarge(picture, names),
+    },
+    view,
+    el('span', { class: 'name' }, name),
+    el('span', { class: 'note' }, summary(picture)),
+  );
+}
+
+/** Fills a gallery with pictures, some at a time. */
+export function gallery(host, more, pictures, names) {
+  let shown = 0;
+  const add = () => {
+    host.append(...pictures.slice(shown, shown + PAGE).map((picture) => card(picture, names)));
+    shown += PAGE;
+    more.hidden = shown >= pictures.length;
+    more.textContent = `More pictures (${Math.max(pictures.length - shown, 0)})`;
+  };
+  host.replaceChildren();
+  more.onclick = () => {
+    const next = shown;
+    add();
+    host.children[next]?.focus();
+  };
+  add();
+}
+
+function openLarge(picture, names) {
+  const dialog = byId('large');
+  dialog.setAttribute('aria-label', `${baseName(picture.path)}: ${summary(picture)}`);
+  dialog.replaceChildren(
+    el(
+      'form',
+      { method: 'dialog', class: 'bar' },
+      el('h3', { class: 'path' }, picture.path),
+      el('button', { autofocus: true }, 'Close'),
+    ),
+    el(
+      'span',
+      {
+        class: 'picture',
+        style: `aspect-ratio:${picture.width}/${picture.height};--part:${picture.width / picture.height}`,
+      },
+      el('img', { src: picture.source, alt: '' }),
+      overlay(picture, names, true),
+    ),
+    el('p', {}, `${summary(picture)}.`),
+    el('ul', {}, ...picture.mistakes.map((text) => el('li', {}, text))),
+  );
+  dialog.showModal();
+}
+
+/** The boxes that are drawn, chosen by kind. */
+export function kindSwitches() {
+  for (const box of document.querySelectorAll('.show-kind')) {
+    const apply = () => document.body.classList.toggle(`without-${box.value}`, !box.checked);
+    box.checked = recall(`show-${box.value}`, true);
+    apply();
+    box.addEventListener('change', () => {
+      keep(`show-${box.value}`, box.checked);
+      apply();
+      say(`${box.parentElement.textContent.trim()}: ${box.checked ? 'shown' : 'hidden'}`);
+    });
+  }
+  const dialog = byId('large');
+  dialog?.addEventListener('click', (event) => {
+    if (event.target === dialog) dialog.close();
+  });
+}
