@@ -88,12 +88,22 @@ export async function examine(data: string, options: DoctorOptions): Promise<Doc
   for (const set of distinct) notes.push(...fileNotes(set), ...strayLabels(set));
   notes.push(...labelNotes(distinct, options.imgsz));
   notes.push(...(await duplicateNotes(sets, same, options.onProgress)));
+  return { ...reportOn(spec.file, sets, notes, options.imgsz), names: sets[0]?.names ?? spec.names };
+}
+
+/** What open splits show by themselves, without reading a picture: everything but twins and splits that cannot be opened. */
+export function examineOpen(sets: Dataset[], imgsz: number): DoctorReport {
+  const notes = [...sets.flatMap((set) => [...fileNotes(set), ...strayLabels(set)]), ...labelNotes(sets, imgsz)];
+  return reportOn(sets[0].file, sets, notes, imgsz);
+}
+
+function reportOn(data: string, sets: Dataset[], notes: DoctorNote[], imgsz: number): DoctorReport {
   const rank: Record<Level, number> = { harm: 0, warning: 1, note: 2 };
   notes.sort((a, b) => rank[a.level] - rank[b.level]);
   return {
-    data: spec.file,
-    names: sets[0]?.names ?? spec.names,
-    splits: sets.map((set) => reportOf(set, options.imgsz)),
+    data,
+    names: sets[0]?.names ?? [],
+    splits: sets.map((set) => reportOf(set, imgsz)),
     notes,
     harmful: notes.some((note) => note.level === 'harm'),
   };

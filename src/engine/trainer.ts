@@ -66,6 +66,8 @@ export interface TrainHooks {
   onValidation?(done: number, total: number): void;
   /** The batch as it goes into the network, before its step. */
   onInput?(batch: Batch, index: number): void | Promise<void>;
+  /** The validation of the averaged weights, where an epoch has one. */
+  onAverage?(evaluation: Evaluation): void | Promise<void>;
   /** After an epoch; its row is the last one of `run.progress`. */
   onEpoch?(): void | Promise<void>;
   /** Every picture of the validation of the best weights … */
@@ -90,7 +92,10 @@ export async function* train(config: TrainConfig, hooks: TrainHooks = {}): Async
   const run = await prepareRun(config);
   try {
     await hooks.onReady?.(run);
-    if (run.config.plots) hooks = await (await import('./train-plots.js')).withPlots(run, hooks);
+    if (run.config.plots) {
+      hooks = await (await import('./train-plots.js')).withPlots(run, hooks);
+      hooks = (await import('./report.js')).withReport(run, hooks);
+    }
     const { progress } = run;
     while (progress.epoch < run.schedule.epochs) {
       const row = await trainEpoch(run, hooks);
@@ -119,7 +124,8 @@ async function trainEpoch(run: Run, hooks: TrainHooks): Promise<EpochRow | undef
   const last = epoch + 1 === schedule.epochs || outOfTime(config.time, elapsed());
   let best = false;
   if (config.val || last) {
-    const { losses, metrics } = await validateAverage(run, hooks);
+    const { losses, metrics, evaluation } = await validateAverage(run, hooks);
+    await hooks.onAverage?.(evaluation);
     row.val = losses;
     row.metrics = metrics;
     best = noteFitness(progress, epoch, metrics['mAP50-95']);

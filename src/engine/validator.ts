@@ -9,7 +9,6 @@ import { writeFileAtomic } from '../io/files.js';
 import type { Detector } from '../nn/detector.js';
 import { type EvaluatedPicture, type EvaluateOptions, type Evaluation, evaluate, loaderFor } from './evaluate.js';
 import { loadDetector } from './load-detector.js';
-import type { ValPictures } from './plots.js';
 import { createRunDir } from './run-dir.js';
 import {
   type CocoResult,
@@ -54,15 +53,15 @@ export async function validate(config: ValConfig, hooks: ValHooks = {}): Promise
       log.warn(`imgsz=${options.imgsz} is no multiple of ${detector.stride}; ${imgsz} is used`);
     if (!config.single_cls) warnOfNames(detector, dataset);
     const dir = createRunDir(config, 'val');
-    const plots = config.plots ? await startPlots(detector.fixedBatch ?? options.batch) : undefined;
-    const { onPicture, finish } = pictureOutput(config, dir, dataset.names, plots?.pictures);
+    const plots = config.plots ? await startPlots(config, dataset, detector.fixedBatch ?? options.batch) : undefined;
+    const { onPicture, finish } = pictureOutput(config, dir, dataset.names, plots?.add);
     const settings = { ...options, imgsz, onPicture };
     const evaluation = await evaluate(detector, dataset, settings, loaderFor(dataset, settings, detector));
     finish();
     const summary = summarizeEvaluation(evaluation, dir);
     writeMetrics(dir, summary);
     writeErrors(dir, evaluation);
-    await plots?.write(dir, evaluation, dataset.names);
+    await plots?.write(dir, evaluation);
     report(evaluation, config.verbose, dir);
     return { summary, evaluation };
   } finally {
@@ -122,15 +121,23 @@ function warnOfNames(detector: Detector, dataset: Dataset): void {
   log.warn(`${difference}; classes are compared by number`);
 }
 
-/** Plotting is loaded only where it is wanted. */
-async function startPlots(batch: number) {
+/** Plots and the report; loaded only where they are wanted. */
+async function startPlots(config: ValConfig, dataset: Dataset, batch: number) {
   const { ValPictures, writeEvaluationPlots } = await import('./plots.js');
+  const { ValReport } = await import('./report.js');
   const pictures = new ValPictures(batch);
-  const write = async (dir: string, evaluation: Evaluation, names: readonly string[]): Promise<void> => {
-    await writeEvaluationPlots(dir, evaluation, names);
-    await pictures.write(dir, names);
+  const page = new ValReport(config, dataset);
+  return {
+    add(picture: EvaluatedPicture): void {
+      pictures.add(picture);
+      page.add(picture);
+    },
+    async write(dir: string, evaluation: Evaluation): Promise<void> {
+      await writeEvaluationPlots(dir, evaluation, dataset.names);
+      await pictures.write(dir, dataset.names);
+      await page.write(dir, evaluation);
+    },
   };
-  return { pictures, write };
 }
 
 /** predictions.json, labels/*.txt and pictures, as the configuration asks for them. */
@@ -138,12 +145,12 @@ function pictureOutput(
   config: ValConfig,
   dir: string,
   names: readonly string[],
-  plotted?: ValPictures,
+  plotted?: (picture: EvaluatedPicture) => void,
 ): { onPicture: (picture: EvaluatedPicture) => Promise<void>; finish: () => void } {
   const results: CocoResult[] = [];
   return {
     async onPicture(picture) {
-      plotted?.add(picture);
+      plotted?.(picture);
       if (config.save_json) results.push(...cocoResults(picture, names));
       if (config.save_txt) writeLabels(dir, picture, config.save_conf);
       if (config.visualize) await writeJudgedPicture(dir, picture, names);

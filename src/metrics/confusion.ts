@@ -21,16 +21,27 @@ export function confusionMatrix(nc: number): ConfusionMatrix {
 /** Adds one picture: detections rows of 6, labels rows of 5, same pixels. */
 export function addToConfusion(matrix: ConfusionMatrix, detections: Float32Array, labels: Float32Array): void {
   const { nc, counts } = matrix;
-  const add = (predicted: number, actual: number): void => {
+  for (const [predicted, actual] of confusedPairs(nc, detections, labels)) {
     if (predicted <= nc && actual <= nc) counts[predicted * (nc + 1) + actual]++;
-  };
+  }
+}
+
+/** What one picture counts as: predicted and true class of every pair, `nc` where one of them has no partner. */
+export function confusedPairs(
+  nc: number,
+  detections: Float32Array,
+  labels: Float32Array,
+): [predicted: number, actual: number][] {
+  const out: [number, number][] = [];
   const sure = overConfidence(detections, CONFUSION_CONFIDENCE);
   const pairs = pairUp(sure, labels, CONFUSION_IOU);
   for (let j = 0; j < labels.length / LABEL; j++) {
     const i = pairs.ofLabel[j];
-    add(i < 0 ? nc : sure[DETECTION * i + 5], labels[LABEL * j]);
+    out.push([i < 0 ? nc : sure[DETECTION * i + 5], labels[LABEL * j]]);
   }
-  for (let i = 0; i < sure.length / DETECTION; i++) if (pairs.ofDetection[i] < 0) add(sure[DETECTION * i + 5], nc);
+  for (let i = 0; i < sure.length / DETECTION; i++)
+    if (pairs.ofDetection[i] < 0) out.push([sure[DETECTION * i + 5], nc]);
+  return out;
 }
 
 /** The rows over a confidence, in their order. */

@@ -1,0 +1,20 @@
+/** Small pictures for pages. */
+import sharp, { type Sharp } from 'sharp';
+import { decodeImage } from './image.js';
+
+/**
+ * @param side longest side of the result, pixels; smaller pictures stay as they are
+ * @returns a WebP file, upright
+ * @throws when the file cannot be read as a picture
+ */
+export async function thumbnail(path: string, side: number, quality = 55): Promise<Buffer> {
+  // Large JPEGs are decoded at a fraction of their size, which decodeImage cannot do; BMP is what only decodeImage knows.
+  const input = /\.bmp$/i.test(path) ? await fromDecoded(path) : sharp(path, { failOn: 'none' }).autoOrient();
+  const small = input.resize(side, side, { fit: 'inside', withoutEnlargement: true });
+  return small.removeAlpha().webp({ quality, effort: 1 }).toBuffer();
+}
+
+async function fromDecoded(path: string): Promise<Sharp> {
+  const { data, width, height } = await decodeImage(path);
+  return sharp(data, { raw: { width, height, channels: 3 } });
+}

@@ -1,0 +1,149 @@
+/** The sections of a report as HTML; what is drawn (charts, matrix, pictures) is filled in by the page's script. */
+import type { ConfusionData, DatasetData, Fact, MistakeRow, NoteData, ReportData, Setting } from './data.js';
+import { type Html, html } from './html.js';
+
+const MOST_CONFUSIONS = 25;
+
+/** Three decimals, as in the terminal. */
+const figure = (value: number): string => value.toFixed(3);
+
+export function scrollTable(label: string, table: Html): Html {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="${label}">${table}</div>`;
+}
+
+export function classTable({ classes = [], all }: ReportData): Html {
+  const heads = ['Class', 'Images', 'Objects', 'Precision', 'Recall', 'mAP50', 'mAP50-95'];
+  const row = (name: string, figures: NonNullable<ReportData['all']>, kind: string): Html =>
+    html`<tr class="${kind}"><th scope="row">${name}</th><td>${figures.images}</td><td>${figures.instances}</td><td>${figure(figures.precision)}</td><td>${figure(figures.recall)}</td><td>${figure(figures.mAP50)}</td><td>${meter(figures['mAP50-95'])}${figure(figures['mAP50-95'])}</td></tr>`;
+  return scrollTable(
+    'Figures of each class',
+    html`<table class="sortable figures"><caption>Precision and recall at the confidence where the mean F1 is highest. A heading sorts.</caption>
+<thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
+<tbody>${all && row('all', all, 'all')}${classes.map((c) => row(c.name, c, ''))}</tbody></table>`,
+  );
+}
+
+/** A bar behind a figure; for the eye only. @param part 0..1 */
+function meter(part: number): Html {
+  return html`<span class="meter" aria-hidden="true"><span style="width:${(100 * Math.min(Math.max(part, 0), 1)).toFixed(1)}%"></span></span>`;
+}
+
+export function confidencePanel({ curves, names }: ReportData): Html {
+  const best = (curves?.best ?? 0).toFixed(2);
+  const option = (id: number): Html => html`<option value="${id}">${names[id]}</option>`;
+  return html`<p>Detections under the confidence are thrown away: a low one finds more, a high one errs less. F1, which weighs both alike, is highest at ${best}.</p>
+<div class="controls" hidden>
+<label>Class <select id="curve-class"><option value="-1">all (mean)</option>${curves?.classes.map(option)}</select></label>
+<label class="wide">Confidence <input type="range" id="threshold" min="0" max="1" step="0.01" value="${best}"></label>
+<output id="at-threshold" for="threshold curve-class"></output>
+</div>
+<div id="confidence-charts" class="charts"></div>`;
+}
+
+export function confusionPanel({ names }: ReportData, { nc, cells }: ConfusionData): Html {
+  const name = (id: number): string => (id === nc ? 'background' : (names[id] ?? `class ${id}`));
+  const worst = cells
+    .filter(([p, t]) => p !== t)
+    .sort((a, b) => b[2] - a[2])
+    .slice(0, MOST_CONFUSIONS);
+  const words = ([p, t]: ConfusionData['cells'][number]): string =>
+    p === nc
+      ? `${name(t)} not found`
+      : t === nc
+        ? `${name(p)} found where none is labelled`
+        : `${name(t)} taken for ${name(p)}`;
+  return html`<p>Detections over a confidence of 0.25, paired with labels from an overlap (IoU) of 0.45. Columns are what is labelled, rows what was found. A cell opens its pictures.</p>
+<div class="controls" hidden><label><input type="checkbox" id="normalise" checked> as part of all labels of the class</label></div>
+<div id="matrix" class="scroll" tabindex="0" role="region" aria-label="Confusion matrix"></div>
+<p id="matrix-note" class="note" hidden></p>
+<div id="cell-pictures" tabindex="-1"></div>
+${
+  worst.length > 0 &&
+  html`<details${worst.length <= 10 && html` open`}><summary>The most frequent confusions</summary><table><caption class="hidden">The most frequent confusions</caption><thead><tr><th scope="col">What</th><th scope="col">How often</th><th scope="col"><span class="hidden">Pictures</span></th></tr></thead>
+<tbody>${worst.map((cell) => html`<tr><th scope="row">${words(cell)}</th><td>${cell[2]}</td><td><button type="button" class="cell" data-cell="${cell[0]},${cell[1]}" hidden aria-label="Pictures: ${words(cell)}">Pictures</button></td></tr>`)}</tbody></table></details>`
+}`;
+}
+
+export function mistakeTable(rows: readonly MistakeRow[]): Html {
+  const most = Math.max(...rows.map(({ cost }) => cost ?? 0), 1e-9);
+  const sorted = [...rows].sort((a, b) => (b.cost ?? 0) - (a.cost ?? 0));
+  return scrollTable(
+    'Mistakes by kind',
+    html`<table class="sortable mistakes"><caption>Counted at a confidence of 0.25. The cost is what mAP50 would gain if no mistake of the kind were made, over all confidences.</caption>
+<thead><tr><th scope="col">Kind</th><th scope="col">Count</th><th scope="col">Cost in mAP50</th><th scope="col" class="text">What it is</th></tr></thead>
+<tbody>${sorted.map(({ kind, count, cost, meaning }) => html`<tr><th scope="row">${kind}</th><td>${count}</td><td>${cost !== undefined && [meter(cost / most), figure(cost)]}</td><td class="text">${meaning}</td></tr>`)}</tbody></table>`,
+  );
+}
+
+export function picturePanel({ pictures = [], mistaken = 0 }: ReportData): Html {
+  const kinds: [string, string][] = [
+    ['hit', 'found'],
+    ['false', 'false detection'],
+    ['miss', 'missed'],
+    ['label', 'label (of what was found)'],
+  ];
+  return html`<p>${mistaken ? `${mistaken} pictures have mistakes; the worst come first.` : 'No picture has a mistake.'} Detections over a confidence of 0.25, judged at an overlap (IoU) of 0.5. A picture opens large.</p>
+<fieldset class="controls" hidden><legend class="hidden">What is drawn</legend>${kinds.map(([kind, text]) => html`<label class="swatch ${kind}"><input type="checkbox" class="show-kind" value="${kind}" checked> ${text}</label>`)}</fieldset>
+<div id="gallery" class="gallery" data-count="${pictures.length}"></div>
+<button type="button" id="more-pictures" hidden>More pictures</button>
+<dialog id="large" aria-label="Picture"></dialog>`;
+}
+
+export function datasetPanel({ file, names, splits, notes }: DatasetData): Html {
+  const heads = [
+    'Split',
+    'Pictures',
+    'Objects',
+    'Backgrounds',
+    'Without label file',
+    'Left out',
+    'Small',
+    'Medium',
+    'Large',
+  ];
+  const rows = splits.map(
+    (s) =>
+      html`<tr><th scope="row">${s.split}</th>${[s.images, s.instances, s.backgrounds, s.missingLabels, s.corrupt, s.sizes.small, s.sizes.medium, s.sizes.large].map((n) => html`<td>${n}</td>`)}</tr>`,
+  );
+  return html`<p class="path">${file}</p>
+${scrollTable('Pictures and objects', html`<table><caption>Objects are small under 32² pixels of the network's input, large over 96².</caption><thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead><tbody>${rows}</tbody></table>`)}
+<h3>What was noticed</h3>
+${notes.length ? html`<ul class="notes">${notes.map(noteItem)}</ul>` : html`<p>Nothing out of the ordinary.</p>`}
+<p class="note">Twins within and across splits are looked for by <code>yolo check</code>.</p>
+${perClass(names, splits)}`;
+}
+
+function noteItem({ level, split, message, meaning, examples, count }: NoteData): Html {
+  const sign = { harm: 'Harm', warning: 'Warning', note: 'Note' }[level];
+  return html`<li class="${level}"><strong>${sign}${split && `, ${split}`}:</strong> ${message}. <span>${meaning}</span>${
+    examples.length > 0 &&
+    html`<details><summary>${examples.length < count ? `${examples.length} of ${count}` : 'where'}</summary><ul>${examples.map((example) => html`<li class="path">${example}</li>`)}</ul></details>`
+  }</li>`;
+}
+
+function perClass(names: readonly string[], splits: DatasetData['splits']): Html {
+  const most = splits.map(({ perClass }) => perClass.reduce((a, b) => Math.max(a, b), 1));
+  const rows = names.map(
+    (name, id) =>
+      html`<tr><th scope="row">${name}</th>${splits.map(({ perClass }, s) => html`<td>${meter(perClass[id] / most[s])}${perClass[id]}</td>`)}</tr>`,
+  );
+  return html`<details${names.length <= 12 && html` open`}><summary>Objects of each class</summary>${scrollTable('Objects of each class', html`<table class="sortable"><caption class="hidden">Objects of each class</caption><thead><tr><th scope="col">Class</th>${splits.map(({ split }) => html`<th scope="col">${split}</th>`)}</tr></thead><tbody>${rows}</tbody></table>`)}</details>`;
+}
+
+export function settingsPanel(settings: readonly Setting[]): Html {
+  const changed = settings.filter((setting) => setting.changed);
+  const rest = settings.filter((setting) => !setting.changed);
+  const heads = ['Key', 'Value', 'Default', 'Meaning'];
+  const table = (caption: string, rows: readonly Setting[]): Html =>
+    scrollTable(
+      caption,
+      html`<table class="settings"><caption>${caption}</caption><thead><tr>${heads.map((head) => html`<th scope="col" class="text">${head}</th>`)}</tr></thead>
+<tbody>${rows.map(({ key, value, usual, help }) => html`<tr><th scope="row"><code>${key}</code></th><td class="text path">${value}</td><td class="text path">${usual}</td><td class="text">${help}</td></tr>`)}</tbody></table>`,
+    );
+  return html`${changed.length ? table('Changed from the default', changed) : html`<p>Everything is as it is by default.</p>`}
+<details><summary>${rest.length} settings as they are by default</summary>${table('As by default', rest)}</details>`;
+}
+
+export function facts(title: string, rows: readonly Fact[]): Html {
+  return html`<div><h3>${title}</h3><dl class="facts">${rows.map(({ name, value }) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl></div>`;
+}
