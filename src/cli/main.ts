@@ -25,7 +25,7 @@ const COMMANDS: Record<Mode, () => Promise<Command>> = {
   benchmark: () => import('./commands/benchmark.js'),
   check: () => import('./commands/check.js'),
   convert: () => import('./commands/convert.js'),
-  show: () => import('./commands/not-built.js'),
+  show: () => import('./commands/show.js'),
   report: () => import('./commands/not-built.js'),
 };
 

@@ -69,13 +69,19 @@ export function detectionLoss(head: HeadOutput, labels: Labels, { gains, classWe
 }
 
 function targets(head: HeadOutput, labels: Labels, anchors: Anchors) {
+  const { assignment, points, strides } = assignHead(head, labels, anchors);
+  return asRows(assignment, labels, points, strides);
+}
+
+/** Which anchors the outputs of a head make positive. @returns with it the points [A, 2], grid, and strides [A, 1] */
+export function assignHead(head: HeadOutput, labels: Labels, anchors: Anchors = anchorsOf(head.levels, head.strides)) {
   const [b, a] = head.boxes.shape;
   const points = tf.tensor2d(anchors.points, [a, 2]);
   const strides = tf.tensor2d(anchors.strides, [a, 1]);
   const [leftTop, rightBottom] = tf.split(tf.reshape(expectedDistances(head.boxes), [b, a, 4]), 2, -1);
   const boxesPx = tf.mul(tf.concat([tf.sub(points, leftTop), tf.add(points, rightBottom)], -1), strides); // [B, A, 4]
   const assignment = assign({ boxesPx, scores: head.scores, points: tf.mul(points, strides) }, labels);
-  return asRows(assignment, labels, points, strides);
+  return { assignment, points, strides };
 }
 
 /** The assignment's slots as rows over the whole batch. @returns them and the sum of the target scores, at least 1 */

@@ -134,11 +134,9 @@ function gridLines(n: number, { left, top, cell }: Grid): string[] {
     return d;
   };
   const tenth = (i: number): boolean => i % 10 === 0 || i >= n - 1;
+  const fine = through((i) => !tenth(i) && cell >= SMALLEST_NUMBERED);
   return [
-    path(
-      through((i) => !tenth(i)),
-      { fill: 'none', stroke: GRID, strokeWidth: 0.7 },
-    ),
+    path(fine, { fill: 'none', stroke: GRID, strokeWidth: 0.7 }),
     path(through(tenth), { fill: 'none', stroke: '#a7adb8', strokeWidth: 0.9 }),
   ];
 }

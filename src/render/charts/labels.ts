@@ -58,7 +58,7 @@ function countBars(area: Area, names: readonly string[], counts: readonly number
   const [, high] = roundRange([0, Math.max(...counts, 1)], 5, true);
   const plot = { x: area.x + 62, y: area.y + 42, width: area.width - 70, height: area.height - 42 - foot };
   const py = (value: number): number => plot.y + plot.height * (1 - value / high);
-  const none = absent ? `, ${absent} classes without any` : '';
+  const none = absent ? `, ${absent} ${absent === 1 ? 'class' : 'classes'} without any` : '';
   const title = `Objects per class: ${grouped(String(total))} in all${none}`;
   const out = [text(plot.x + plot.width / 2, area.y + 18, 15, title, { fill: INK, anchor: 'middle', bold: true })];
   const ticks = ticksBetween(0, high, 5, true);
@@ -79,7 +79,8 @@ function countBars(area: Area, names: readonly string[], counts: readonly number
     const style = upright
       ? ({ anchor: 'start', baseline: 'middle', rotate: -90 } as const)
       : ({ anchor: 'middle' } as const);
-    out.push(text(middle, py(counts[i]) - 4, small, label, { fill: counts[i] ? INK : '#b00020', ...style }));
+    if (every === 1)
+      out.push(text(middle, py(counts[i]) - 4, small, label, { fill: counts[i] ? INK : '#b00020', ...style }));
     out.push(
       turned
         ? text(middle, py(0) + 7, size, shown[i], { fill: INK, anchor: 'end', baseline: 'middle', rotate: -90 })

@@ -1,0 +1,197 @@
+/**
+ * Which anchor points the assigner picks for the labels of a picture, from what a network finds in it now. Training asks
+ * the same of each batch, with augmented pictures and the batch's own statistics.
+ */
+import { basename, extname, join, resolve } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { UserError } from '../core/errors.js';
+import type { Box, RgbImage } from '../core/types.js';
+import type { Dataset, DatasetImage } from '../data/dataset.js';
+import { resize } from '../data/resize.js';
+import { listSources } from '../data/source-list.js';
+import { createValLoader, type ValBatch } from '../data/val-loader.js';
+import { writeFileAtomic } from '../io/files.js';
+import { encodeImage } from '../io/image.js';
+import { assignHead } from '../loss/detection.js';
+import { selectEngine } from '../nn/backend.js';
+import { foldBatchNorm, foldedParameters } from '../nn/fold.js';
+import { type Anchors, anchorsOf } from '../nn/head.js';
+import { buildNetwork, type Network, type Params, toTensors } from '../nn/model.js';
+import { loadCheckpoint, resolveModelPath, specOf } from '../nn/weights.js';
+import { type AssignedLabel, drawAssignment } from '../render/assignment.js';
+import { padLabels } from './label-tensors.js';
+
+export interface AssignOptions {
+  dir: string;
+  model: string;
+  device: string;
+  imgsz: number;
+  /** Most pictures. */
+  pictures: number;
+  /** Only pictures of the dataset that this names. */
+  source: string | null;
+  workers: number;
+}
+
+export interface ShownAssignment {
+  file: string;
+  path: string;
+  /** Pixels to a cell of each level. */
+  strides: number[];
+  labels: {
+    class: number;
+    name: string;
+    /** Pixels of the original picture. */
+    box: Box;
+    /** Anchor points of each level that are to find it. */
+    anchors: number[];
+    /** The highest score that one of them should have, 0..1. */
+    target: number;
+  }[];
+}
+
+/** Pictures are drawn with a long side of at least this, so that points of neighbouring cells stay apart. */
+const LONG_SIDE = 960;
+
+/** @throws UserError when the model has other classes, or no picture is left */
+export async function* showAssignments(dataset: Dataset, options: AssignOptions): AsyncGenerator<ShownAssignment> {
+  const images = await chosenPictures(dataset, options);
+  await selectEngine({ device: options.device });
+  const { network, params } = await networkOf(options.model, dataset);
+  const loader = createValLoader(images, { ...options, batch: 1, stride: Math.max(32, network.spec.stride) });
+  const stems: string[] = [];
+  try {
+    for await (const batch of loader) {
+      const image = images[batch.indices[0]];
+      if (batch.broken[0]) throw new UserError('broken-image', batch.broken[0], undefined, 1);
+      const labels = assignedLabels(network, params, batch, image, dataset.names);
+      const { strides } = network.spec.head.args;
+      const stem = `assign_${basename(image.path, extname(image.path))}`;
+      const same = stems.filter((other) => other === stem).length; // pictures of other folders may have the same name
+      stems.push(stem);
+      const file = join(options.dir, `${stem}${same ? `-${same + 1}` : ''}.jpg`);
+      const drawn = await drawAssignment({ ...enlarged(batch, labels), strides, title: basename(image.path) });
+      writeFileAtomic(file, await encodeImage(drawn, 'jpg', 92));
+      yield { file, path: image.path, strides, labels: labels.map((l) => summary(l, batch, strides.length)) };
+    }
+  } finally {
+    await loader.close();
+    tf.dispose(params);
+  }
+}
+
+/** Those of `source`, else the first ones with labels. */
+async function chosenPictures({ images, split }: Dataset, { source, pictures }: AssignOptions) {
+  let chosen = images.filter(({ labels }) => labels.length > 0);
+  if (source !== null) {
+    const wanted = new Set((await listSources(source)).map(({ path }) => resolve(path)));
+    chosen = images.filter(({ path }) => wanted.has(resolve(path)));
+  }
+  if (!chosen.length) {
+    const why = source === null ? 'has a label' : `is named by source=${source}`;
+    throw new UserError('no-pictures', `no picture of the '${split}' split ${why}`);
+  }
+  return chosen.slice(0, pictures);
+}
+
+async function networkOf(model: string, { names }: Dataset): Promise<{ network: Network; params: Params }> {
+  if (/\.(ya?ml|onnx)$/i.test(model))
+    throw new UserError('no-weights', `show what=assign needs weights (.pt or .safetensors), not ${model}`);
+  const checkpoint = await loadCheckpoint(await resolveModelPath(model));
+  const network = buildNetwork(specOf(checkpoint, model));
+  if (network.spec.nc !== names.length)
+    throw new UserError(
+      'class-mismatch',
+      `the model has ${network.spec.nc} classes, the dataset ${names.length}`,
+      'give weights that were trained on this dataset: model=runs/detect/train/weights/last.safetensors',
+    );
+  return { network, params: toTensors(foldBatchNorm(checkpoint.weights), foldedParameters(network.parameters)) };
+}
+
+/** Boxes and points in pixels of the network's input. */
+function assignedLabels(
+  network: Network,
+  params: Params,
+  { images, shape: [, h, w], places }: ValBatch,
+  { labels: rows, width, height }: DatasetImage,
+  names: readonly string[],
+): AssignedLabel[] {
+  const { ratioX, ratioY, padX, padY } = places[0];
+  const [sx, sy] = [(width * ratioX) / w, (height * ratioY) / h];
+  const inInput = rows.map((v, i) => [v, v * sx + padX / w, v * sy + padY / h, v * sx, v * sy][i % 5]);
+  const out = Array.from({ length: rows.length / 5 }, (_, j): AssignedLabel => {
+    const [cls, cx, cy, bw, bh] = inInput.subarray(5 * j, 5 * j + 5);
+    const box: Box = [(cx - bw / 2) * w, (cy - bh / 2) * h, (cx + bw / 2) * w, (cy + bh / 2) * h];
+    return { class: cls, name: names[cls], box, points: [] };
+  });
+  if (!out.length) return out;
+  const { anchors, label, share, score, cells } = assignmentOf(
+    network,
+    params,
+    { data: images, width: w, height: h },
+    inInput,
+  );
+  const seen = new Set<number>(); // an anchor that several labels wanted stands in several slots
+  for (let s = 0; s < anchors.length; s++) {
+    if (share[s] <= 0 || seen.has(anchors[s])) continue;
+    seen.add(anchors[s]);
+    out[label[s]].points.push({ ...pointOf(anchors[s], cells), score: score[s] });
+  }
+  return out;
+}
+
+/** Runs network and assigner. @param labels rows class cx cy w h in 0..1 of the input */
+function assignmentOf(network: Network, params: Params, { data, width, height }: RgbImage, labels: Float32Array) {
+  const { tensors } = padLabels([labels], [height, width], 1);
+  tf.engine().startScope();
+  try {
+    const x = tf.div(tf.tensor4d(data, [1, height, width, 3], 'int32'), 255) as tf.Tensor4D;
+    const head = network.forward(x, params);
+    const { assignment: found } = assignHead(head, tensors);
+    return {
+      anchors: found.anchors.dataSync(),
+      label: found.labels.dataSync(),
+      share: found.share.dataSync(),
+      score: found.score.dataSync(),
+      cells: { levels: head.levels, ...anchorsOf(head.levels, head.strides) },
+    };
+  } finally {
+    tf.engine().endScope();
+    tf.dispose(tensors);
+  }
+}
+
+function pointOf(anchor: number, { points, strides, levels }: Anchors & { levels: readonly [number, number][] }) {
+  let level = 0;
+  for (let end = 0; level < levels.length; level++) {
+    end += levels[level][0] * levels[level][1];
+    if (anchor < end) break;
+  }
+  const stride = strides[anchor];
+  return { x: points[2 * anchor] * stride, y: points[2 * anchor + 1] * stride, level };
+}
+
+/** The network's input as a picture, small ones at a multiple of their size, with boxes and points to match. */
+function enlarged({ images, shape: [, height, width] }: ValBatch, labels: readonly AssignedLabel[]) {
+  const by = Math.max(1, Math.ceil(LONG_SIDE / Math.max(width, height)));
+  const image: RgbImage = resize({ data: images, width, height }, width * by, height * by);
+  const scaled = labels.map((label) => ({
+    ...label,
+    box: label.box.map((v) => v * by) as Box,
+    points: label.points.map((p) => ({ ...p, x: p.x * by, y: p.y * by })),
+  }));
+  return { image, labels: scaled };
+}
+
+function summary(label: AssignedLabel, { places }: ValBatch, levels: number): ShownAssignment['labels'][number] {
+  const { ratioX, ratioY, padX, padY } = places[0];
+  const [x1, y1, x2, y2] = label.box;
+  const box = [(x1 - padX) / ratioX, (y1 - padY) / ratioY, (x2 - padX) / ratioX, (y2 - padY) / ratioY];
+  return {
+    class: label.class,
+    name: label.name,
+    box: box.map((v) => Math.round(v * 10) / 10) as Box,
+    anchors: Array.from({ length: levels }, (_, level) => label.points.filter((p) => p.level === level).length),
+    target: Math.round(Math.max(0, ...label.points.map(({ score }) => score)) * 1e4) / 1e4,
+  };
+}
