@@ -11,8 +11,11 @@ import { say } from './process.mjs';
 const PROJECT = 'runs/demo';
 const DATA = 'shapes:size=160,count=300';
 
-/** @returns {Promise<number>} exit code: that of the first step that failed, else 0 */
-export async function demo() {
+/**
+ * @param {string[]} overrides keys of the training, over the demo's own
+ * @returns {Promise<number>} exit code: that of the first step that failed, else 0
+ */
+export async function demo(overrides = []) {
   if (!engineReady()) {
     say('The demo trains a model, and training needs the native engine. See the line above for what to install.');
     return 1;
@@ -21,7 +24,7 @@ export async function demo() {
   const best = `${PROJECT}/train/weights/best.safetensors`;
   const recipe = `data=${DATA} model=yolov8n.yaml imgsz=160 batch=16 epochs=20 close_mosaic=5`;
   const steps = [
-    () => `train ${recipe} project=${PROJECT} name=train`,
+    () => [`train ${recipe} project=${PROJECT} name=train`, ...overrides].join(' '),
     () => `val model=${best} data=${DATA} imgsz=160 project=${PROJECT} name=val`,
     () => `predict model=${best} source=${pictures()} imgsz=160 project=${PROJECT} name=predict`,
   ];

@@ -6,6 +6,7 @@ import { Interrupted } from '../../src/core/errors.js';
 import { log } from '../../src/core/log.js';
 import { type TrainEpoch, type TrainHooks, type TrainSummary, train } from '../../src/engine/trainer.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
+import { native } from '../helpers/native.js';
 import { writeTinyData, writeTinyModel } from '../helpers/tiny-data.js';
 import { tmpDir } from '../helpers/tmp.js';
 
@@ -14,6 +15,7 @@ let data: string;
 let model: string;
 
 beforeAll(async () => {
+  await native();
   log.setSink({ write: () => {} });
   data = await writeTinyData(dir, { train: 10, val: 4 });
   model = writeTinyModel(dir);
@@ -60,6 +62,7 @@ describe('a run of three epochs', () => {
   let rows: TrainEpoch[];
 
   beforeAll(async () => {
+    await native();
     const { epochs, summary } = await run({ ...settings(), name: 'whole' });
     rows = epochs;
     whole = tensorsOf(summary.last as string);

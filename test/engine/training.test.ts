@@ -5,14 +5,14 @@ import type { NamedArray } from '../../src/core/types.js';
 import { disposeState, freshState, type StepBatch, TrainStep } from '../../src/engine/step.js';
 import { trainablesOf } from '../../src/engine/trainables.js';
 import { buildNetwork, fromTensors, toTensors } from '../../src/nn/model.js';
-import { useNative } from '../../src/nn/native.js';
 import { OPTIMIZERS } from '../../src/optim/optimizers.js';
 import { ratesAt, scaledWeightDecay } from '../../src/optim/schedule.js';
 import { expectClose } from '../helpers/close.js';
 import { golden, pick } from '../helpers/golden.js';
+import { native } from '../helpers/native.js';
 
 beforeAll(async () => {
-  expect(await useNative()).toBe(true);
+  await native();
 });
 
 const g = golden('training');

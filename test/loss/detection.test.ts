@@ -7,9 +7,9 @@ import { classWeights } from '../../src/loss/class-weights.js';
 import { detectionLoss, type Labels, type LossOptions } from '../../src/loss/detection.js';
 import { assign } from '../../src/loss/tal.js';
 import { anchorsOf, expectedDistances, type HeadOutput, levelsOf } from '../../src/nn/head.js';
-import { useNative } from '../../src/nn/native.js';
 import { type Arrayish, expectClose } from '../helpers/close.js';
 import { golden, pick } from '../helpers/golden.js';
+import { native } from '../helpers/native.js';
 
 const g = golden('loss');
 const want = (name: string) => pick(g, name) as Arrayish;
@@ -75,7 +75,7 @@ const read = (t: tf.Tensor) => ({ shape: t.shape, data: t.dataSync() });
 const back = (t: tf.Tensor) => read(tf.transpose(t, [0, 2, 1]));
 
 beforeAll(async () => {
-  await useNative();
+  await native();
   ensureGradients();
 });
 

@@ -6,9 +6,9 @@ import { compile } from '../../src/graph/compile.js';
 import { ensureGradients } from '../../src/graph/gradients.js';
 import { detectionLoss, type Labels } from '../../src/loss/detection.js';
 import { buildNetwork, fromTensors, type Params, toTensors } from '../../src/nn/model.js';
-import { useNative } from '../../src/nn/native.js';
 import { type Arrayish, expectClose } from '../helpers/close.js';
 import { golden, pick } from '../helpers/golden.js';
+import { native } from '../helpers/native.js';
 
 const g = golden('training');
 const want = (name: string) => pick(g, name) as Arrayish;
@@ -69,7 +69,7 @@ function check({ items, grads }: ReturnType<typeof gradients>): void {
 
 describe('gradient of the whole network in training mode', () => {
   beforeAll(async () => {
-    await useNative();
+    await native();
     ensureGradients();
   });
 

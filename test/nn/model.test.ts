@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { engineReady } from '../../bin/setup/paths.mjs';
 import { parseModelYaml } from '../../src/cfg/model-yaml.js';
 import type { NamedArray } from '../../src/core/types.js';
 import { foldBatchNorm, foldedParameters } from '../../src/nn/fold.js';
@@ -46,7 +47,7 @@ function checkInference(params: Params, label: string): void {
   });
 }
 
-describe.each(['tensorflow', 'wasm'])('inference on %s', (backend) => {
+describe.each(engineReady() ? ['tensorflow', 'wasm'] : ['wasm'])('inference on %s', (backend) => {
   beforeAll(async () => {
     if (backend === 'tensorflow') expect(await useNative()).toBe(true);
     else await tf.setBackend(backend);
@@ -98,7 +99,7 @@ function statisticsOfLayer0() {
   return { running_mean, running_var };
 }
 
-describe('network', () => {
+describe.runIf(engineReady())('network', () => {
   beforeAll(async () => {
     await useNative();
     await tf.setBackend('tensorflow');

@@ -3,8 +3,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { parseModelYaml } from '../../src/cfg/model-yaml.js';
 import type { Checkpoint } from '../../src/core/types.js';
 import { buildNetwork, fromTensors, type Network } from '../../src/nn/model.js';
-import { useNative } from '../../src/nn/native.js';
 import { transferWeights } from '../../src/nn/transfer.js';
+import { native } from '../helpers/native.js';
 
 const W = 'model.22.cv3.1.2.weight';
 const BIAS = 'model.22.cv3.1.2.bias';
@@ -32,7 +32,7 @@ describe('transferWeights', () => {
   let n80: Network;
   let source: Checkpoint;
   beforeAll(async () => {
-    await useNative();
+    await native();
     n80 = buildNetwork(parseModelYaml('yolov8n.yaml'));
     source = checkpointOf(n80, coco);
   });

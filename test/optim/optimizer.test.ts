@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { useNative } from '../../src/nn/native.js';
 import { emaDecay, emaUpdate } from '../../src/optim/ema.js';
 import type { ParameterGroup, Trainable } from '../../src/optim/groups.js';
 import { ADAM_BETA2, OPTIMIZERS, type OptimizerName } from '../../src/optim/optimizers.js';
@@ -17,9 +16,10 @@ import {
 import { updateAll } from '../../src/optim/update.js';
 import { expectClose } from '../helpers/close.js';
 import { golden, pick } from '../helpers/golden.js';
+import { native } from '../helpers/native.js';
 
 beforeAll(async () => {
-  await useNative();
+  await native();
 });
 
 const group = (name: string): ParameterGroup =>
