@@ -12,6 +12,8 @@ import { letterbox, unletterbox } from '../data/letterbox.js';
 import { detectionsOf, toDetections } from '../detect/decode.js';
 import { ROW } from '../detect/nms.js';
 
+export type { Detection } from '../core/types.js';
+
 export interface DetectOptions {
   /** Least confidence, 0..1. Default: 0.25. */
   conf?: number;

@@ -10,10 +10,10 @@ import type { ModelSpec } from '../cfg/model-yaml.js';
 import type { NamedArray } from '../core/types.js';
 import type { Graph, GraphNode, Literal, Port } from '../graph/graph.js';
 import { type AtomicFile, openAtomic, writeFileAtomic } from '../io/files.js';
-import { inferenceGraph, isKernel, literalOf } from './inference-graph.js';
+import { inferenceGraph, literalOf } from './inference-graph.js';
 import type { PlainMetadata } from './metadata.js';
 import { forTfjs, nodeJson, shapeJson, TYPE_NAME } from './tfjs-graph.js';
-import { type Encoded, encodeWeight, type WeightType } from './tfjs-weights.js';
+import { type Encoded, encodeWeight, inEightBits, storedAs, type WeightType } from './tfjs-weights.js';
 
 /** What tfjs' own converter uses. */
 const SHARD_BYTES = 4 * 2 ** 20;
@@ -35,7 +35,8 @@ export function writeTfjs(
   weights: ReadonlyMap<string, NamedArray>,
   { imgsz, batch, weights: type, metadata, version }: TfjsOptions,
 ): string[] {
-  const graph = forTfjs(inferenceGraph(spec, weights, { batch, imgsz }));
+  const plain = inferenceGraph(spec, weights, { batch, imgsz });
+  const graph = forTfjs(type === 'uint8' ? inEightBits(plain) : plain);
   mkdirSync(dir, { recursive: true });
   const { entries, shards } = writeShards(dir, graph, type);
   const model = join(dir, 'model.json');
@@ -69,14 +70,13 @@ function writeShards(dir: string, { nodes }: Graph, type: WeightType): { entries
     const literal = literalOf(node);
     return literal ? [[node, literal]] : [];
   });
-  const typeOf = (literal: Literal): WeightType => (isKernel(literal) ? type : 'float32');
-  const total = constants.reduce((sum, [, literal]) => sum + sizeOf(literal, typeOf(literal)), 0);
+  const total = constants.reduce((sum, [, literal]) => sum + sizeOf(literal, storedAs(literal, type)), 0);
   const count = Math.max(1, Math.ceil(total / SHARD_BYTES));
   const shards = Array.from({ length: count }, (_, i) => `group1-shard${i + 1}of${count}.bin`);
   const out = new ShardWriter(shards.map((name) => join(dir, name)));
   try {
     const entries = constants.map(([{ name }, literal]) => {
-      const { bytes, entry }: Encoded = encodeWeight(literal, typeOf(literal));
+      const { bytes, entry }: Encoded = encodeWeight(literal, storedAs(literal, type));
       out.write(bytes);
       return { name, ...entry };
     });

@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import * as tf from '@tensorflow/tfjs-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { resolveConfig } from '../../src/cfg/load.js';
+import { log } from '../../src/core/log.js';
+import { rng } from '../../src/core/rng.js';
+import type { Detection } from '../../src/core/types.js';
+import { letterbox, unletterbox } from '../../src/data/letterbox.js';
+import { detectionsOf, toDetections } from '../../src/detect/decode.js';
+import { exportModel } from '../../src/engine/exporter.js';
+import { encodeImage } from '../../src/io/image.js';
+import { createTfjsDetector } from '../../src/nn/tfjs-detector.js';
+import { saveCheckpoint } from '../../src/nn/weights.js';
+import { Browser, findChromium } from '../helpers/chromium.js';
+import { liveModel } from '../helpers/live-model.js';
+import { tmpDir } from '../helpers/tmp.js';
+
+const dir = tmpDir();
+const web = join(dir, 'tiny_web_model');
+const random = rng(7);
+/** Wider than high, so that the letterbox pads. */
+const picture = { width: 150, height: 90, data: Uint8Array.from({ length: 150 * 90 * 3 }, () => random.int(256)) };
+const options = { conf: 0.3, iou: 0.5 };
+let want: Detection[];
+
+beforeAll(async () => {
+  log.setVerbose(false);
+  const model = join(dir, 'tiny.weights');
+  saveCheckpoint(model, liveModel());
+  await exportModel(resolveConfig('export', { model, format: 'tfjs', imgsz: 96 }));
+  writeFileSync(join(web, 'noise.png'), await encodeImage(picture, 'png'));
+  want = await detectInNode();
+});
+afterAll(() => log.setVerbose(true));
+
+async function detectInNode(): Promise<Detection[]> {
+  const detector = await createTfjsDetector(web);
+  const place = letterbox(picture, [96, 96]);
+  const output = await detector.infer(place.image.data, [1, 96, 96]);
+  detector.dispose();
+  return toDetections(unletterbox(detectionsOf(output, 0, options), 6, place, picture), detector.names);
+}
+
+function expectSame(got: Detection[], tolerance: { score: number; px: number }): void {
+  expect(got.map(({ class: cls, name }) => [cls, name])).toEqual(want.map(({ class: cls, name }) => [cls, name]));
+  got.forEach(({ confidence, box }, i) => {
+    expect(Math.abs(confidence - want[i].confidence)).toBeLessThan(tolerance.score);
+    box.forEach((x, k) => {
+      expect(Math.abs(x - want[i].box[k])).toBeLessThan(tolerance.px);
+    });
+  });
+}
+
+describe('yolo.js', () => {
+  test('there is something to find', () => {
+    expect(want.length).toBeGreaterThan(5);
+  });
+
+  test('as a module without imports: the detections of the project itself', async () => {
+    const source = readFileSync(join(web, 'yolo.js'), 'utf8');
+    expect(source).not.toMatch(/^import |\brequire\(/m);
+    expect(source.match(/^export .*/gm)).toHaveLength(2);
+    const { Yolo, loadYolo } = await import(/* @vite-ignore */ pathToFileURL(join(web, 'yolo.js')).href);
+    const { loadGraphModel } = await import('@tensorflow/tfjs-converter');
+    const json = JSON.parse(readFileSync(join(web, 'model.json'), 'utf8'));
+    const read = (name: string) => readFileSync(join(web, name));
+    const weights = Buffer.concat(json.weightsManifest[0].paths.map(read));
+    const data = weights.buffer.slice(weights.byteOffset, weights.byteOffset + weights.length);
+    const artifacts = await tf.io.getModelArtifactsForJSON(json, async () => [json.weightsManifest[0].weights, data]);
+    const handler = { load: async () => artifacts };
+    const yolo = await loadYolo(handler, { ...tf, loadGraphModel });
+    expect(yolo).toBeInstanceOf(Yolo);
+    expect(yolo.imgsz).toEqual([96, 96]);
+    const rgba = new Uint8ClampedArray(picture.width * picture.height * 4).fill(255);
+    for (let i = 0; i < picture.width * picture.height; i++) rgba.set(picture.data.subarray(3 * i, 3 * i + 3), 4 * i);
+    const before = tf.memory().numTensors;
+    expectSame(await yolo.detect({ ...picture, data: rgba }, options), { score: 1e-6, px: 1e-3 });
+    expect(tf.memory().numTensors).toBe(before);
+    expect(await yolo.detect({ ...picture, data: rgba }, { ...options, maxDet: 2 })).toHaveLength(2);
+    yolo.dispose();
+    await expect(loadYolo(handler)).rejects.toThrow(/TensorFlow.js is not there/);
+  });
+
+  test('types: no imports, and the exports of the module', () => {
+    const types = readFileSync(join(web, 'yolo.d.ts'), 'utf8');
+    expect(types).not.toMatch(/^import /m);
+    for (const name of ['loadYolo', 'class Yolo', 'DetectOptions', 'Detection'])
+      expect(types).toMatch(new RegExp(`^export .*${name}|^export (type )?\\{.*${name}`, 'm'));
+  });
+});
+
+const chromium = findChromium();
+
+describe.skipIf(!chromium)(`the page in a browser${chromium ? '' : ' (left out: no Chromium along PATH)'}`, () => {
+  let server: ChildProcess;
+  let browser: Browser;
+  let url: string;
+
+  beforeAll(async () => {
+    server = spawn(process.execPath, [join(web, 'serve.mjs'), '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    url = await new Promise<string>((resolve) => {
+      server.stdout!.setEncoding('utf8').once('data', (line: string) => resolve(line.trim()));
+    });
+    browser = await Browser.start(chromium!, join(dir, 'profile'));
+  });
+  afterAll(async () => {
+    await browser?.close();
+    server?.kill();
+  });
+
+  for (const backend of ['wasm', 'webgl'])
+    test(`${backend}: the detections of Node`, async () => {
+      await browser.open(`${url}?backend=${backend}&image=noise.png&conf=${options.conf}`);
+      const state = 'document.documentElement.dataset.state';
+      await browser.until(`['done', 'error'].includes(${state}) && location.search.includes('${backend}')`, 60);
+      expect(await browser.evaluate("document.getElementById('state').textContent")).toContain(backend);
+      const shown = await browser.evaluate<string>("document.getElementById('result').textContent");
+      expect(JSON.parse(shown).length).toBeGreaterThan(5);
+      const code = `import('./yolo.js').then(async ({ loadYolo }) => {
+        const yolo = await loadYolo('model.json');
+        const picture = await createImageBitmap(await (await fetch('noise.png')).blob());
+        return yolo.detect(picture, ${JSON.stringify(options)});
+      })`;
+      expectSame(await browser.evaluate<Detection[]>(code), { score: 1e-3, px: 0.1 });
+    });
+
+  test('the server gives nothing from outside of its folder', async () => {
+    expect((await fetch(`${url}%2e%2e/tiny.weights`)).status).toBe(404);
+    expect((await fetch(`${url}..%2ftiny.weights`)).status).toBe(404);
+    expect((await fetch(`${url}model.json`)).headers.get('content-type')).toBe('application/json');
+  });
+});

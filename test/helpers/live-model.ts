@@ -1,0 +1,16 @@
+import type { Checkpoint } from '../../src/core/types.js';
+import { tinyModel } from './tiny-model.js';
+
+/** The golden network with a class branch that speaks up: on any picture some scores are high and most are low. */
+export function liveModel(gain = 60, bias = 0): Checkpoint {
+  const { checkpoint, spec } = tinyModel();
+  const weights = new Map(checkpoint.weights);
+  for (const level of spec.strides.keys()) {
+    const name = `model.${spec.head.index}.cv3.${level}.2`;
+    const kernel = weights.get(`${name}.weight`)!;
+    weights.set(`${name}.weight`, { ...kernel, data: kernel.data.map((x) => x * gain) });
+    const offset = weights.get(`${name}.bias`)!;
+    weights.set(`${name}.bias`, { ...offset, data: offset.data.map(() => bias) });
+  }
+  return { ...checkpoint, weights };
+}
