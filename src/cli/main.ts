@@ -26,7 +26,7 @@ const COMMANDS: Record<Mode, () => Promise<Command>> = {
   check: () => import('./commands/check.js'),
   convert: () => import('./commands/convert.js'),
   show: () => import('./commands/show.js'),
-  report: () => import('./commands/not-built.js'),
+  report: () => import('./commands/report.js'),
 };
 
 /**

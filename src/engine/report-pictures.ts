@@ -8,7 +8,10 @@ import type { EvaluatedPicture, Evaluation } from './evaluate.js';
 
 /** Bytes of thumbnails as they stand in the page, base64: most of the 5 MB that a report may have. */
 const BUDGET = 3_000_000;
+/** Longest side of a thumbnail, pixels; when there are few they may be larger. */
 const SIDE = 360;
+const LARGE_SIDE = 560;
+const FEW = 50;
 /** Pictures shown because they are the worst, and with those that stand for a cell of the matrix. */
 const MOST_WORST = 96;
 const MOST = 220;
@@ -108,10 +111,11 @@ function choose(judged: readonly PictureFigures[], kept: Map<string, Kept>, cell
 /** @returns data URIs by path, as many as fit the budget; a picture that cannot be read has none */
 async function readThumbnails(pictures: readonly Kept[]): Promise<Map<string, string>> {
   const out = new Map<string, string>();
+  const side = pictures.length <= FEW ? LARGE_SIDE : SIDE;
   let left = BUDGET;
   for (let i = 0; i < pictures.length && left > 0; i += AT_ONCE) {
     const group = pictures.slice(i, i + AT_ONCE);
-    const files = await Promise.all(group.map(({ path }) => thumbnail(path, SIDE).catch(() => undefined)));
+    const files = await Promise.all(group.map(({ path }) => thumbnail(path, side).catch(() => undefined)));
     files.forEach((file, k) => {
       if (!file) return;
       const uri = `data:image/webp;base64,${file.toString('base64')}`;

@@ -1,5 +1,6 @@
 /** `yolo val`: a model over a split of a dataset, what it gets right and what it gets wrong, printed and written. */
 import { join } from 'node:path';
+import { dump } from 'js-yaml';
 import type { ValConfig } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
@@ -53,6 +54,7 @@ export async function validate(config: ValConfig, hooks: ValHooks = {}): Promise
       log.warn(`imgsz=${options.imgsz} is no multiple of ${detector.stride}; ${imgsz} is used`);
     if (!config.single_cls) warnOfNames(detector, dataset);
     const dir = createRunDir(config, 'val');
+    writeFileAtomic(join(dir, 'args.yaml'), dump({ ...config }));
     const plots = config.plots ? await startPlots(config, dataset, detector.fixedBatch ?? options.batch) : undefined;
     const { onPicture, finish } = pictureOutput(config, dir, dataset.names, plots?.add);
     const settings = { ...options, imgsz, onPicture };

@@ -5,8 +5,10 @@ import { keep, recall } from './state.js';
 /** Kinds of mistakes in the order of the data's indices. */
 const KINDS = ['localisation', 'wrong class', 'duplicate', 'background'];
 const PAGE = 24;
+/** Up to so many detections even those that are right get a caption. */
+const FEW = 20;
 
-/** @returns the boxes as SVG in pixels of the picture; captions only where there is room */
+/** @returns the boxes as SVG in pixels of the picture; captions for mistakes, and for hits where there are few */
 export function overlay(picture, names, captions) {
   const { width, height } = picture;
   const unit = Math.max(width, height);
@@ -17,17 +19,20 @@ export function overlay(picture, names, captions) {
       { class: `box ${kind}` },
       svg('rect', { x: x1, y: y1, width: Math.max(x2 - x1, 0), height: Math.max(y2 - y1, 0) }),
     );
-    if (captions) {
-      const size = unit / 48;
+    if (text) {
+      const size = unit / 60;
       const y = kind === 'label' || kind === 'miss' ? Math.min(y2 + size, height - 2) : Math.max(y1 - size * 0.3, size);
       group.append(svg('text', { x: x1, y, 'font-size': size, 'stroke-width': size / 5 }, text));
     }
     root.append(group);
   };
-  for (const [id, x1, y1, x2, y2, hit] of picture.labels) draw(hit ? 'label' : 'miss', [x1, y1, x2, y2], names[id]);
+  const few = picture.found.length <= FEW;
+  for (const [id, x1, y1, x2, y2, hit] of picture.labels) {
+    draw(hit ? 'label' : 'miss', [x1, y1, x2, y2], captions && !hit && names[id]);
+  }
   for (const [id, x1, y1, x2, y2, confidence, kind] of picture.found) {
     const text = `${names[id] ?? id} ${confidence.toFixed(2)}${kind < 0 ? '' : ` ${KINDS[kind]}`}`;
-    draw(kind < 0 ? 'hit' : 'false', [x1, y1, x2, y2], text);
+    draw(kind < 0 ? 'hit' : 'false', [x1, y1, x2, y2], captions && (kind >= 0 || few) && text);
   }
   return root;
 }

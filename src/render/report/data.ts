@@ -59,7 +59,15 @@ export interface Chart {
   title: string;
   /** What is better. */
   better?: 'higher' | 'lower';
-  series: { name: string; values: (number | null)[] }[];
+  series: Series[];
+}
+
+export interface Series {
+  name: string;
+  /** Null where nothing was measured. */
+  values: (number | null)[];
+  /** Where this series has an x of its own: [values.length] */
+  x?: number[];
 }
 
 /** Curves per class, in thousandths, over confidence (or recall) i / (points − 1). */

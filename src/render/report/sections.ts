@@ -115,7 +115,7 @@ ${perClass(names, splits)}`;
 
 function noteItem({ level, split, message, meaning, examples, count }: NoteData): Html {
   const sign = { harm: 'Harm', warning: 'Warning', note: 'Note' }[level];
-  return html`<li class="${level}"><strong>${sign}${split && `, ${split}`}:</strong> ${message}. <span>${meaning}</span>${
+  return html`<li class="level-${level}"><strong>${sign}${split && `, ${split}`}:</strong> ${message}. <span>${meaning}</span>${
     examples.length > 0 &&
     html`<details><summary>${examples.length < count ? `${examples.length} of ${count}` : 'where'}</summary><ul>${examples.map((example) => html`<li class="path">${example}</li>`)}</ul></details>`
   }</li>`;
