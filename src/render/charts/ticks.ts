@@ -31,10 +31,11 @@ export function roundRange(values: Iterable<number>, count = 5, whole = false): 
   return [Math.floor(low / step + 1e-9) * step, Math.ceil(high / step - 1e-9) * step];
 }
 
-/** Labels of ticks: all with the same number of decimals, thousands apart. */
+/** Labels of ticks: all with as many decimals as one of them needs (at most 6), thousands apart. */
 export function tickLabels(ticks: readonly number[]): string[] {
-  const step = ticks.length > 1 ? Math.abs(ticks[1] - ticks[0]) : Math.abs(ticks[0] ?? 1);
-  const decimals = step > 0 ? Math.min(Math.max(0, -Math.floor(Math.log10(step) + 1e-9)), 6) : 0;
+  const exact = (digits: number): boolean => ticks.every((t) => Math.abs(Number(t.toFixed(digits)) - t) < 1e-9);
+  let decimals = 0;
+  while (decimals < 6 && !exact(decimals)) decimals++;
   return ticks.map((tick) => grouped(tick.toFixed(decimals)));
 }
 
