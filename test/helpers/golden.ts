@@ -1,6 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+// biome-ignore lint/suspicious/noExplicitAny: free-form JSON, of another form in each file
+type Meta = Record<string, any>;
+
+/** A tensor in the header of a safetensors file. */
+interface Entry {
+  dtype: string;
+  shape: number[];
+  data_offsets: [number, number];
+}
+
 export interface GoldenArray {
   dtype: string;
   shape: number[];
@@ -11,7 +21,7 @@ export interface GoldenArray {
  * Reads test/golden/NAME.safetensors without the project's own reader, so that the reader itself can be tested against it.
  * A fresh set of golden files can be dropped in: class count, shapes and settings come from the file.
  */
-export function golden(name: string): { tensors: Map<string, GoldenArray>; meta: Record<string, any> } {
+export function golden(name: string): { tensors: Map<string, GoldenArray>; meta: Meta } {
   const file = readFileSync(fileURLToPath(new URL(`../golden/${name}.safetensors`, import.meta.url)));
   const n = Number(file.readBigUInt64LE(0));
   const header = JSON.parse(file.toString('utf8', 8, 8 + n));
@@ -23,14 +33,14 @@ export function golden(name: string): { tensors: Map<string, GoldenArray>; meta:
     U8: [1, (b) => new Uint8Array(b)],
   };
   const tensors = new Map<string, GoldenArray>();
-  for (const [key, info] of Object.entries<any>(header)) {
+  for (const [key, info] of Object.entries<Entry>(header)) {
     if (key === '__metadata__') continue;
     const [from, to] = info.data_offsets;
     const bytes = file.subarray(8 + n + from, 8 + n + to);
     const copy = bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength) as ArrayBuffer;
     tensors.set(key, { dtype: info.dtype, shape: info.shape, data: kinds[info.dtype][1](copy) });
   }
-  const meta: Record<string, any> = {};
+  const meta: Meta = {};
   for (const [key, value] of Object.entries<string>(header.__metadata__ ?? {})) meta[key] = JSON.parse(value);
   return { tensors, meta };
 }
