@@ -31,9 +31,11 @@ export interface Traced extends Graph {
   result: Tree<number>;
 }
 
+let tracing = false;
+
 /** True while a function is being traced. */
 export function isTracing(): boolean {
-  return tf.getBackend() === SYMBOLIC;
+  return tracing;
 }
 
 /**
@@ -53,6 +55,7 @@ export function trace<I extends Tree<tf.Tensor>>(
   const stackLimit = Error.stackTraceLimit;
   Error.stackTraceLimit = 60;
   void tf.setBackend(SYMBOLIC); // takes effect at once: the backend needs no loading
+  tracing = true;
   try {
     const inputs: Port[] = [];
     const outputs: Port[] = [];
@@ -81,7 +84,8 @@ export function trace<I extends Tree<tf.Tensor>>(
   } finally {
     backend.end();
     Error.stackTraceLimit = stackLimit;
-    void tf.setBackend(before);
+    tracing = false;
+    if (before) void tf.setBackend(before); // none: no engine was started yet
   }
 }
 

@@ -45,15 +45,15 @@ export async function createTfjsDetector(dir: string, engine: string = tf.getBac
       weights,
     ]);
     const model = await converter.loadGraphModel({ load: async () => artifacts });
-    return new TfjsDetector(model, contract, engine);
+    return new TfjsDetector(path, model, contract, engine);
   } catch (error) {
-    throw new UserError(
-      'bad-model',
-      `${path} cannot be loaded: ${messageOf(error).split('\n')[0]}`,
-      'export the model again',
-      1,
-    );
+    throw unusable(path, 'loaded', error);
   }
+}
+
+function unusable(path: string, what: string, error: unknown): UserError {
+  const message = `${path} cannot be ${what}: ${messageOf(error).split('\n')[0]}`;
+  return new UserError('bad-model', message, 'export the model again', 1);
 }
 
 function ports({ inputs, outputs }: Record<'inputs' | 'outputs', Record<string, PortJson>>): {
@@ -104,6 +104,7 @@ class TfjsDetector implements Detector {
   readonly fixedBatch?: number;
 
   constructor(
+    private readonly path: string,
     private readonly model: GraphModel,
     private readonly contract: Contract,
     readonly engine: string,
@@ -116,17 +117,24 @@ class TfjsDetector implements Detector {
 
   async infer(images: Uint8Array, shape: [batch: number, height: number, width: number]): Promise<InferOutput> {
     return inSteps(images, shape, this.fixedBatch, async (part, [b, h, w]) => {
-      const { input, output } = this.contract;
-      const out = tf.tidy(() => {
-        const x = tf.tensor4d(toUnit(part, b * h * w * 3), [b, h, w, 3]);
-        return this.model.execute({ [input.tensor]: x }, output.tensor) as tf.Tensor;
-      });
+      const out = this.run(toUnit(part, b * h * w * 3), [b, h, w, 3]);
       try {
         return { data: (await out.data()) as Float32Array, shape: [...out.shape] as InferOutput['shape'] };
       } finally {
         out.dispose();
       }
     });
+  }
+
+  private run(values: Float32Array, shape: [number, number, number, number]): tf.Tensor {
+    const { input, output } = this.contract;
+    try {
+      return tf.tidy(
+        () => this.model.execute({ [input.tensor]: tf.tensor4d(values, shape) }, output.tensor) as tf.Tensor,
+      );
+    } catch (error) {
+      throw unusable(this.path, 'run', error);
+    }
   }
 
   dispose(): void {

@@ -1,0 +1,87 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { load } from 'js-yaml';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { rng } from '../../src/core/rng.js';
+import { writeSavedModel } from '../../src/export/saved-model.js';
+import { Session } from '../../src/graph/session.js';
+import { createDetector } from '../../src/nn/infer.js';
+import { createSavedModelDetector } from '../../src/nn/saved-model-detector.js';
+import { expectClose } from '../helpers/close.js';
+import { pick } from '../helpers/golden.js';
+import { native } from '../helpers/native.js';
+import { tinyModel } from '../helpers/tiny-model.js';
+import { tmpDir } from '../helpers/tmp.js';
+
+const dir = tmpDir();
+const { checkpoint, spec, file } = tinyModel();
+const input = pick(file, 'input');
+const decoded = pick(file, 'eval.decoded') as { shape: number[]; data: Float32Array };
+const [B, H, W] = input.shape;
+const names = Object.fromEntries(checkpoint.names.map((name, i) => [i, name]));
+
+function write(name: string, half = false): string {
+  const target = join(dir, name);
+  const metadata = { names, stride: 32, task: 'detect', imgsz: [H, W] };
+  writeSavedModel(target, spec, checkpoint.weights, { imgsz: [H, W], batch: B, half, metadata });
+  return target;
+}
+
+beforeAll(native);
+
+describe('SavedModel export', () => {
+  for (const half of [false, true])
+    test(`half=${half}: output0 is golden/model eval.decoded`, async () => {
+      const folder = write(half ? 'half' : 'full', half);
+      const session = new Session(folder, ['images:0'], ['output0:0']);
+      const x = tf.tensor4d(input.data as Float32Array, [B, H, W, 3]);
+      const [y] = session.run([x]);
+      expectClose({ shape: y.shape, data: await y.data() }, decoded, { rtol: half ? 0.01 : 1e-4 });
+      tf.dispose([x, y]);
+      session.dispose();
+    });
+
+  test('half=true takes little more than half the bytes of the weights; metadata is plain YAML', () => {
+    const size = (name: string) => statSync(join(dir, name, 'saved_model.pb')).size;
+    expect(size('half')).toBeLessThan(size('full') * 0.75);
+    expect(load(readFileSync(join(dir, 'full/metadata.yaml'), 'utf8'))).toMatchObject({ names, imgsz: [H, W] });
+  });
+
+  test('as a detector: the numbers of the original, pictures beyond the batch in further runs, no leak', async () => {
+    const before = tf.memory().numTensors;
+    const exported = await createSavedModelDetector(write('again'), 'here');
+    expect(exported).toMatchObject({ fixedShape: [H, W], fixedBatch: B, names: checkpoint.names, engine: 'here' });
+    const original = createDetector(checkpoint);
+    const random = rng(2);
+    const count = B + 1;
+    const bytes = Uint8Array.from({ length: count * H * W * 3 }, () => random.int(256));
+    const got = await exported.infer(bytes, [count, H, W]);
+    expectClose(got, await original.infer(bytes, [count, H, W]), { rtol: 1e-5 });
+    exported.dispose();
+    original.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('damaged and foreign files are refused', async () => {
+    const folder = write('damaged');
+    const model = join(folder, 'saved_model.pb');
+    const good = readFileSync(model);
+    const refused = async (message: RegExp) =>
+      expect(createSavedModelDetector(folder)).rejects.toThrow(
+        expect.objectContaining({ name: 'UserError', message: expect.stringMatching(message) }),
+      );
+    writeFileSync(model, good.subarray(0, 1000));
+    await refused(/cannot be read/);
+    writeFileSync(model, '');
+    await refused(/no signature serving_default/);
+    writeFileSync(model, good);
+    writeFileSync(join(folder, 'metadata.yaml'), 'task: segment');
+    await refused(/task 'segment'/);
+    writeFileSync(join(folder, 'metadata.yaml'), '{');
+    await refused(/metadata.yaml cannot be read/);
+    writeFileSync(join(folder, 'metadata.yaml'), 'names: {0: a}');
+    await refused(/rows for 1 classes/);
+    await expect(createSavedModelDetector(join(dir, 'nowhere'))).rejects.toThrow(/there is no file/);
+  });
+});

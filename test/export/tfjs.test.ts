@@ -1,0 +1,196 @@
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as converter from '@tensorflow/tfjs-converter';
+import * as tf from '@tensorflow/tfjs-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseModelYaml } from '../../src/cfg/model-yaml.js';
+import { rng } from '../../src/core/rng.js';
+import { inferenceGraph, literalOf } from '../../src/export/inference-graph.js';
+import { writeTfjs } from '../../src/export/tfjs.js';
+import { encodeWeight, inEightBits, type WeightType } from '../../src/export/tfjs-weights.js';
+import { halfToFloat } from '../../src/io/half.js';
+import { createDetector } from '../../src/nn/infer.js';
+import { buildNetwork, fromTensors } from '../../src/nn/model.js';
+import { createTfjsDetector } from '../../src/nn/tfjs-detector.js';
+import { useWasm } from '../../src/nn/wasm.js';
+import { expectClose } from '../helpers/close.js';
+import { pick } from '../helpers/golden.js';
+import { native } from '../helpers/native.js';
+import { tinyModel } from '../helpers/tiny-model.js';
+import { tmpDir } from '../helpers/tmp.js';
+
+const dir = tmpDir();
+const { checkpoint, spec, file } = tinyModel();
+const input = pick(file, 'input');
+const decoded = pick(file, 'eval.decoded') as { shape: number[]; data: Float32Array };
+const [B, H, W] = input.shape;
+const names = Object.fromEntries(checkpoint.names.map((name, i) => [i, name]));
+
+function write(name: string, weights: WeightType = 'float32'): string {
+  const target = join(dir, name);
+  const metadata = { names, stride: 32, task: 'detect' };
+  writeTfjs(target, spec, checkpoint.weights, { imgsz: [H, W], batch: B, weights, metadata, version: '1' });
+  return target;
+}
+
+/** The model as a page loads it: model.json and shards, nothing else known. */
+async function loadAsFetched(folder: string): Promise<converter.GraphModel> {
+  const json = JSON.parse(readFileSync(join(folder, 'model.json'), 'utf8')) as tf.io.ModelJSON;
+  const artifacts = await tf.io.getModelArtifactsForJSON(json, async ([{ paths, weights }]) => {
+    const bytes = Buffer.concat(paths.map((name) => readFileSync(join(folder, name))));
+    return [weights, bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer];
+  });
+  return converter.loadGraphModel({ load: async () => artifacts });
+}
+
+beforeAll(native);
+afterAll(async () => {
+  await tf.setBackend('tensorflow');
+});
+
+describe('TensorFlow.js export', () => {
+  for (const backend of ['tensorflow', 'wasm'])
+    test(`on ${backend}: output0 is golden/model eval.decoded, and nothing leaks`, async () => {
+      const folder = write('golden');
+      if (backend === 'wasm') await useWasm(1);
+      else await tf.setBackend(backend);
+      const before = tf.memory().numTensors;
+      const model = await loadAsFetched(folder);
+      expect(model.inputs.map(({ name, shape }) => [name, shape])).toEqual([['images', [B, H, W, 3]]]);
+      expect(model.metadata).toMatchObject({ names, task: 'detect' });
+      const x = tf.tensor4d(input.data as Float32Array, [B, H, W, 3]);
+      const y = model.execute({ images: x }, 'output0') as tf.Tensor;
+      expectClose({ shape: y.shape, data: await y.data() }, decoded, { rtol: 1e-4 });
+      tf.dispose([x, y]);
+      model.dispose();
+      expect(tf.memory().numTensors).toBe(before);
+      await tf.setBackend('tensorflow');
+    });
+
+  for (const [type, bytes, rtol] of [
+    ['float16', 2, 0.01],
+    ['uint8', 1, 0.05],
+  ] as const)
+    test(`${type} weights: size and output`, async () => {
+      const size = (folder: string) =>
+        readdirSync(folder).reduce((n, f) => n + (f.endsWith('.bin') ? statSync(join(folder, f)).size : 0), 0);
+      const folder = write(type, type);
+      expect(size(folder)).toBeLessThan(size(write('golden')) * (bytes / 4 + 0.35)); // a network of so few weights
+      const model = await loadAsFetched(folder);
+      const x = tf.tensor4d(input.data as Float32Array, [B, H, W, 3]);
+      const y = model.execute(x) as tf.Tensor;
+      expectClose({ shape: y.shape, data: await y.data() }, decoded, { rtol });
+      tf.dispose([x, y]);
+      model.dispose();
+    });
+
+  test('yolov8n with random weights: three shards of at most 4 MB, those of an earlier export go, the rest stays', async () => {
+    const n = parseModelYaml('yolov8n.yaml', { nc: 5 });
+    const network = buildNetwork(n);
+    const params = network.init(3);
+    const weights = fromTensors(params);
+    tf.dispose(params);
+    const target = join(dir, 'n');
+    mkdirSync(target);
+    for (const name of ['group1-shard1of9.bin', 'group1-shard9of9.bin', 'mine.bin'])
+      writeFileSync(join(target, name), 'x');
+    const metadata = { names: ['a', 'b', 'c', 'd', 'e'] };
+    const options = { imgsz: [64, 96] as const, batch: 1, weights: 'float32' as const, metadata, version: '1' };
+    const files = writeTfjs(target, n, weights, options);
+    const shards = [1, 2, 3].map((i) => `group1-shard${i}of3.bin`);
+    expect(files).toEqual(['model.json', ...shards].map((name) => join(target, name)));
+    expect(readdirSync(target).sort()).toEqual([...shards, 'mine.bin', 'model.json']);
+    expect(shards.slice(0, 2).map((name) => statSync(join(target, name)).size)).toEqual([4, 4].map((x) => x * 2 ** 20));
+    const original = createDetector({ spec: n, weights, names: metadata.names });
+    const exported = await createTfjsDetector(target);
+    expect(exported).toMatchObject({ fixedShape: [64, 96], fixedBatch: 1, names: metadata.names, stride: 32 });
+    const random = rng(1);
+    const bytes = Uint8Array.from({ length: 2 * 64 * 96 * 3 }, () => random.int(256));
+    // Two pictures go through a model of batch 1 one by one.
+    expectClose(await exported.infer(bytes, [2, 64, 96]), await original.infer(bytes, [2, 64, 96]), { rtol: 1e-5 });
+    exported.dispose();
+    original.dispose();
+  });
+});
+
+describe('weights', () => {
+  const graph = inferenceGraph(spec, checkpoint.weights, { batch: 1, imgsz: [H, W] });
+  const random = rng(5);
+  const shape = [3, 3, 32, 20];
+  const channel = (i: number) => 10 ** ((i % 20) / 4 - 3); // sizes that differ by 10^5
+  const values = Float32Array.from({ length: 9 * 32 * 20 }, (_, i) => random.uniform(-1, 1) * channel(i));
+  const kernel = { dtype: 'float32' as const, shape, values };
+
+  test('float16: to the nearest of 11 bits', () => {
+    const { bytes, entry } = encodeWeight(kernel, 'float16');
+    expect(entry.quantization).toEqual({ dtype: 'float16', original_dtype: 'float32' });
+    const got = halfToFloat(new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.length / 2));
+    got.forEach((x, i) => {
+      expect(Math.abs(x - values[i])).toBeLessThanOrEqual(Math.max(Math.abs(values[i]) * 2 ** -11, 2 ** -25));
+    });
+  });
+
+  test('8 bits: no weight moves by more than half a 127th of the largest of its channel; 0 stays 0', () => {
+    const node = { name: 'k', op: 'Const', inputs: [], attrs: { value: { tensor: kernel } } };
+    const zero = values.indexOf(values[77]);
+    values[zero] = 0;
+    const { nodes } = inEightBits({ ...graph, nodes: [node] });
+    expect(nodes.map(({ name, op }) => [name, op])).toEqual([
+      ['k/steps', 'Const'],
+      ['k/scale', 'Const'],
+      ['k', 'Mul'],
+    ]);
+    const { bytes, entry } = encodeWeight(literalOf(nodes[0])!, 'uint8');
+    const { scale, min } = entry.quantization as { scale: number; min: number };
+    const scales = literalOf(nodes[1])!.values;
+    const got = Float32Array.from(bytes, (q, i) => (q * scale + min) * scales[i % 20]);
+    expect(got[zero]).toBe(0);
+    for (let o = 0; o < 20; o++) {
+      const own = values.filter((_, i) => i % 20 === o);
+      const largest = own.reduce((m, x) => Math.max(m, Math.abs(x)), 0);
+      const moved = got.filter((_, i) => i % 20 === o).map((x, i) => Math.abs(x - own[i]));
+      expect(Math.max(...moved)).toBeLessThanOrEqual((largest / 127 / 2) * (1 + 1e-5));
+    }
+  });
+
+  test('a channel of zeros, and a kernel too small to count', () => {
+    const node = (n: number) => ({
+      name: 'k',
+      op: 'Const',
+      inputs: [],
+      attrs: { value: { tensor: { dtype: 'float32' as const, shape: [1, 1, n, 8], values: new Float32Array(n * 8) } } },
+    });
+    const { nodes } = inEightBits({ ...graph, nodes: [node(1024)] });
+    expect([...encodeWeight(literalOf(nodes[0])!, 'uint8').bytes].every((q) => q === 128)).toBe(true);
+    expect(inEightBits({ ...graph, nodes: [node(8)] }).nodes).toEqual([node(8)]);
+  });
+});
+
+describe('createTfjsDetector', () => {
+  test('damaged and foreign files are refused', async () => {
+    const folder = write('damaged');
+    const model = join(folder, 'model.json');
+    const good = readFileSync(model, 'utf8');
+    const refused = async (text: string, message: RegExp) => {
+      writeFileSync(model, text);
+      await expect(createTfjsDetector(folder)).rejects.toThrow(
+        expect.objectContaining({ name: 'UserError', message: expect.stringMatching(message) }),
+      );
+    };
+    await refused('{', /cannot be read/);
+    await refused('{}', /expected a graph-model/);
+    await refused(good.replace('"graph-model"', '"layers-model"'), /layers-model/);
+    await refused(good.replace('"task":"detect"', '"task":"segment"'), /task 'segment'/);
+    await refused(good.replaceAll('"signature"', '"sign"'), /cannot be read/);
+    await refused(good.replaceAll('shard1of1', 'shard2of2'), /there is no file/);
+    writeFileSync(join(folder, 'group1-shard1of1.bin'), 'short');
+    await refused(good, /its shards hold 5/);
+    const other = write('other');
+    const text = readFileSync(join(other, 'model.json'), 'utf8');
+    writeFileSync(join(other, 'model.json'), text.replace('"op":"MaxPool"', '"op":"NoSuchOp"'));
+    const detector = await createTfjsDetector(other);
+    await expect(detector.infer(new Uint8Array(B * H * W * 3), [B, H, W])).rejects.toThrow(/cannot be run.*NoSuchOp/);
+    detector.dispose();
+    await expect(createTfjsDetector(join(dir, 'nowhere'))).rejects.toThrow(/there is no file/);
+  });
+});
