@@ -80,16 +80,22 @@ export function writeLabelsPlot(dir: string, { names, images }: Pick<Dataset, 'n
 }
 
 /** Confusion matrices and curves of a validation. */
-export async function writeEvaluationPlots(dir: string, metrics: Metrics, names: readonly string[]): Promise<void> {
+export function writeEvaluationPlots(dir: string, metrics: Metrics, names: readonly string[]): Promise<void> {
+  return drawn('the plots of the validation', () => evaluationPlots(dir, metrics, names));
+}
+
+async function evaluationPlots(dir: string, metrics: Metrics, names: readonly string[]): Promise<void> {
   const { counts } = metrics.confusion;
   const seen = `confidence over ${CONFUSION_CONFIDENCE}, IoU over ${CONFUSION_IOU}`;
-  for (const normalized of [false, true]) {
+  const matrices = [false, true].map((normalized) => {
     const title = normalized ? `Confusion, parts of each column (${seen})` : `Confusion (${seen})`;
     const name = `confusion_matrix${normalized ? '_normalized' : ''}.png`;
-    await writePlot(dir, name, () => confusionChart({ names, counts, normalized, title }));
-  }
-  for (const [name, chart] of Object.entries(curveCharts(metrics)))
-    await writePlot(dir, name, () => curvesChart(chart));
+    return writePlot(dir, name, () => confusionChart({ names, counts, normalized, title }));
+  });
+  const lines = Object.entries(curveCharts(metrics)).map(([name, chart]) =>
+    writePlot(dir, name, () => curvesChart(chart)),
+  );
+  await Promise.all([...matrices, ...lines]);
 }
 
 /** The four charts of curves by file name. */

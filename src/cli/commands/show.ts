@@ -33,7 +33,9 @@ export function shownLines(shown: Shown): string[] {
   const lines = labels.map(({ name, anchors, target }, i) => {
     const all = anchors.reduce((a, b) => a + b, 0);
     const levels = anchors.map((n, level) => `P${Math.log2(strides[level])} ${n}`).join(', ');
-    const found = all ? `${all} anchors (${levels}), target score up to ${target.toFixed(2)}` : 'NO anchor';
+    const found = all
+      ? `${all} ${all === 1 ? 'anchor' : 'anchors'} (${levels}), target score up to ${target.toFixed(2)}`
+      : 'NO anchor';
     return `  ${String(i + 1).padStart(3)} ${name}: ${found}`;
   });
   return [`${path}: ${labels.length} labels → ${file}`, ...lines];

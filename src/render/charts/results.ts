@@ -42,7 +42,7 @@ function panel(x: number, y: number, title: string, epochs: readonly number[], v
     { x, y, width: PANEL.width - 10, height: PANEL.height - 8 },
     {
       title,
-      x: { label: 'epoch', range: first === last ? [first - 1, last + 1] : [first, last], whole: true },
+      x: { label: 'epoch', range: first === last ? [first - 0.5, last + 0.5] : [first, last], whole: true },
       y: { range: roundRange(measured, 5), ticks: 6 },
     },
   );
