@@ -25,6 +25,8 @@ export interface Progress {
   index: number;
   /** Sums of the losses over the batches of the epoch under way: box, cls, dfl. */
   lossSums: [number, number, number];
+  /** Batches that they are sums of: those whose loss was finite. */
+  lossBatches: number;
   bestFitness: number;
   /** Epoch (from 0) of the best fitness, −1 before there is one. */
   bestEpoch: number;

@@ -87,7 +87,7 @@ export async function prepareRun(given: TrainConfig): Promise<Run> {
   log.info(
     `optimizer: ${optimizer}(lr=${schedule.lr0}, momentum=${schedule.momentum}) with ${describeGroups(trainables, decay)}`,
   );
-  const dir = resumed?.dir ?? createRunDir(config, 'train');
+  const dir = resumed?.dir ?? createRunDir(given, 'train');
   const weightsDir = join(dir, 'weights');
   mkdirSync(weightsDir, { recursive: true });
   const description: RunDescription = {
@@ -145,6 +145,7 @@ function freshProgress(): Progress {
     batchInEpoch: 0,
     index: 0,
     lossSums: [0, 0, 0],
+    lossBatches: 0,
     bestFitness: 0,
     bestEpoch: -1,
     seconds: 0,

@@ -3,7 +3,7 @@
  * whole state of a run that was interrupted or is to go on for longer.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { wasGiven } from '../cfg/load.js';
 import { parseModelYaml } from '../cfg/model-yaml.js';
 import { KEYS, type Key, type TrainConfig } from '../cfg/schema.js';
@@ -76,8 +76,8 @@ export interface Resumed extends Start {
   config: TrainConfig;
   state: TrainState;
   progress: Progress;
-  /** Folder of the run, which it goes on writing to. */
-  dir: string;
+  /** Folder of the run, which it goes on writing to; undefined when the checkpoint lies outside of a run folder. */
+  dir?: string;
 }
 
 /** Keys that may change without changing a bit of the result. */
@@ -133,7 +133,13 @@ export function resumeRun(given: TrainConfig): Resumed {
     `Resuming ${path} at epoch ${progress.epoch + 1} of ${config.epochs}${progress.batchInEpoch ? `, batch ${progress.batchInEpoch + 1}` : ''}`,
   );
   const network = buildNetwork(parseModelYaml(run.yaml));
-  return { config, network, params: {}, state, progress, dir: dirname(dirname(resolve(path))) };
+  return { config, network, params: {}, state, progress, dir: runFolder(path) };
+}
+
+/** A checkpoint of a run lies in its folder `weights`. */
+function runFolder(path: string): string | undefined {
+  const folder = dirname(resolve(path));
+  return basename(folder) === 'weights' ? dirname(folder) : undefined;
 }
 
 const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);

@@ -78,11 +78,11 @@ export interface TrainHooks {
   onEnd?(): void | Promise<void>;
 }
 
-const lossItems = (sums: readonly number[], n: number): LossItems => ({
-  box_loss: sums[0] / n,
-  cls_loss: sums[1] / n,
-  dfl_loss: sums[2] / n,
-});
+/** Mean losses of the batches that had finite ones. */
+function meanLosses({ lossSums, lossBatches }: Progress): LossItems {
+  const [box_loss, cls_loss, dfl_loss] = lossSums.map((sum) => sum / Math.max(lossBatches, 1));
+  return { box_loss, cls_loss, dfl_loss };
+}
 
 /**
  * Trains as the configuration says, one result an epoch.
@@ -120,7 +120,7 @@ async function trainEpoch(run: Run, hooks: TrainHooks): Promise<EpochRow | undef
   const elapsed = (): number => before + (performance.now() - started) / 1000;
   const lr = await trainBatches(run, hooks, elapsed);
   if (lr === undefined) return undefined;
-  const row: EpochRow = { epoch: epoch + 1, time: 0, train: lossItems(progress.lossSums, progress.batchInEpoch), lr };
+  const row: EpochRow = { epoch: epoch + 1, time: 0, train: meanLosses(progress), lr };
   const last = epoch + 1 === schedule.epochs || outOfTime(config.time, elapsed());
   let best = false;
   if (config.val || last) {
@@ -136,6 +136,7 @@ async function trainEpoch(run: Run, hooks: TrainHooks): Promise<EpochRow | undef
   progress.epoch = epoch + 1;
   progress.batchInEpoch = 0;
   progress.lossSums = [0, 0, 0];
+  progress.lossBatches = 0;
   schedule.epochs = fittedEpochs(config.time, schedule.epochs, progress);
   writeResultsCsv(join(run.dir, 'results.csv'), progress.rows);
   if (config.save) {
@@ -169,6 +170,7 @@ async function trainBatches(run: Run, hooks: TrainHooks, elapsed: () => number):
       result.items.forEach((x, i) => {
         progress.lossSums[i] += x;
       });
+      progress.lossBatches++;
       bad = 0;
     } else {
       log.warn(
@@ -184,7 +186,7 @@ async function trainBatches(run: Run, hooks: TrainHooks, elapsed: () => number):
       epochs: schedule.epochs,
       batch: progress.batchInEpoch,
       batches: loader.batches,
-      losses: lossItems(progress.lossSums, progress.batchInEpoch),
+      losses: meanLosses(progress),
       instances: batch.labels.reduce((n, l) => n + l.length / 5, 0),
       size: Math.max(batch.shape[1], batch.shape[2]),
       rssMb: Math.round(process.memoryUsage.rss() / 1048576),
