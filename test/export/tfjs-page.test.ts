@@ -1,4 +1,3 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -14,7 +13,7 @@ import { exportModel } from '../../src/engine/exporter.js';
 import { encodeImage } from '../../src/io/image.js';
 import { createTfjsDetector } from '../../src/nn/tfjs-detector.js';
 import { saveCheckpoint } from '../../src/nn/weights.js';
-import { Browser, findChromium } from '../helpers/chromium.js';
+import { Browser, findChromium, serve } from '../helpers/chromium.js';
 import { liveModel } from '../helpers/live-model.js';
 import { tmpDir } from '../helpers/tmp.js';
 
@@ -95,30 +94,24 @@ describe('yolo.js', () => {
 const chromium = findChromium();
 
 describe.skipIf(!chromium)(`the page in a browser${chromium ? '' : ' (left out: no Chromium along PATH)'}`, () => {
-  let server: ChildProcess;
+  let server: Awaited<ReturnType<typeof serve>>;
   let browser: Browser;
-  let url: string;
 
   beforeAll(async () => {
-    server = spawn(process.execPath, [join(web, 'serve.mjs'), '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
-    url = await new Promise<string>((resolve) => {
-      server.stdout!.setEncoding('utf8').once('data', (line: string) => resolve(line.trim()));
-    });
+    server = await serve(web);
     browser = await Browser.start(chromium!, join(dir, 'profile'));
   });
   afterAll(async () => {
     await browser?.close();
-    server?.kill();
+    server?.close();
   });
 
   for (const backend of ['wasm', 'webgl'])
     test(`${backend}: the detections of Node`, async () => {
-      await browser.open(`${url}?backend=${backend}&image=noise.png&conf=${options.conf}`);
-      const state = 'document.documentElement.dataset.state';
-      await browser.until(`['done', 'error'].includes(${state}) && location.search.includes('${backend}')`, 60);
-      expect(await browser.evaluate("document.getElementById('state').textContent")).toContain(backend);
-      const shown = await browser.evaluate<string>("document.getElementById('result').textContent");
-      expect(JSON.parse(shown).length).toBeGreaterThan(5);
+      const settings = { backend, image: 'noise.png', conf: String(options.conf) };
+      const { state, result } = await browser.openPage(server.url, settings, 60);
+      expect(state).toContain(backend);
+      expect(JSON.parse(result).length).toBeGreaterThan(5);
       const code = `import('./yolo.js').then(async ({ loadYolo }) => {
         const yolo = await loadYolo('model.json');
         const picture = await createImageBitmap(await (await fetch('noise.png')).blob());
@@ -128,8 +121,8 @@ describe.skipIf(!chromium)(`the page in a browser${chromium ? '' : ' (left out: 
     });
 
   test('the server gives nothing from outside of its folder', async () => {
-    expect((await fetch(`${url}%2e%2e/tiny.weights`)).status).toBe(404);
-    expect((await fetch(`${url}..%2ftiny.weights`)).status).toBe(404);
-    expect((await fetch(`${url}model.json`)).headers.get('content-type')).toBe('application/json');
+    expect((await fetch(`${server.url}%2e%2e/tiny.weights`)).status).toBe(404);
+    expect((await fetch(`${server.url}..%2ftiny.weights`)).status).toBe(404);
+    expect((await fetch(`${server.url}model.json`)).headers.get('content-type')).toBe('application/json');
   });
 });

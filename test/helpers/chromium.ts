@@ -13,6 +13,15 @@ export function findChromium(): string | undefined {
   return NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).find((path) => existsSync(path));
 }
 
+/** Starts the server of an exported folder. @returns its address, and what ends it */
+export async function serve(folder: string): Promise<{ url: string; close(): void }> {
+  const server = spawn(process.execPath, [join(folder, 'serve.mjs'), '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const url = await new Promise<string>((resolve) => {
+    server.stdout.setEncoding('utf8').once('data', (line: string) => resolve(line.trim()));
+  });
+  return { url, close: () => server.kill() };
+}
+
 interface Answer {
   id?: number;
   result?: unknown;
@@ -73,6 +82,20 @@ export class Browser {
     const failed = answer.exceptionDetails;
     if (failed) throw new Error(`in the page: ${failed.exception?.description ?? failed.text}`);
     return answer.result.value;
+  }
+
+  /** Opens the exported page with these settings in its address. @returns what it shows when it is done */
+  async openPage(
+    url: string,
+    settings: Record<string, string>,
+    seconds: number,
+  ): Promise<{ state: string; result: string }> {
+    await this.open(`${url}?${new URLSearchParams(settings)}`);
+    const here = Object.values(settings).map((value) => `location.search.includes('${value}')`);
+    const state = "['done', 'error'].includes(document.documentElement.dataset.state)";
+    await this.until([...here, state].join(' && '), seconds);
+    const text = (id: string) => this.evaluate<string>(`document.getElementById('${id}').textContent`);
+    return { state: await text('state'), result: await text('result') };
   }
 
   /** Waits until an expression is true. */
