@@ -1,6 +1,6 @@
 /** Pictures side by side with their boxes drawn in and their names below: what a batch looks like. */
 import type { Detection, RgbImage } from '../core/types.js';
-import { compositeSvg } from '../io/image.js';
+import { svgCoverage } from '../io/image.js';
 import { annotate } from './annotate.js';
 import { fittedName } from './charts/axes.js';
 import { svg, text } from './svg.js';
@@ -21,6 +21,8 @@ const GAP = 8;
 const CAPTION = 20;
 const FONT = 12;
 const PAPER = 255;
+/** How much darker than paper ink is, 0..1. */
+const INK = 0.86;
 
 /** A grid as square as can be, in reading order. @throws RangeError without a tile */
 export async function contactSheet(tiles: readonly Tile[], { showConf = false }: SheetOptions = {}): Promise<RgbImage> {
@@ -36,18 +38,29 @@ export async function contactSheet(tiles: readonly Tile[], { showConf = false }:
   }
   const [width, height] = [columns * cellWidth + GAP, tops[rows]];
   const sheet: RgbImage = { data: new Uint8Array(width * height * 3).fill(PAPER), width, height };
-  const captions: string[] = [];
-  for (const [i, { image, detections, caption }] of tiles.entries()) {
+  const drawn = await Promise.all(tiles.map((t) => annotate(t.image, t.detections, { showConf, lineWidth: LINE })));
+  const captions = await captionStrips(tiles, cellWidth - GAP);
+  drawn.forEach((image, i) => {
     const left = GAP + (i % columns) * cellWidth;
     const top = tops[Math.floor(i / columns)];
-    const drawn = await annotate(image, detections, { showConf, lineWidth: LINE });
-    paste(sheet, drawn, left, top);
-    const shown = fittedName(caption, i, image.width - 4, FONT);
-    captions.push(
-      text(left + 2, top + image.height + CAPTION / 2 + 1, FONT, shown, { fill: '#1f2430', baseline: 'middle' }),
-    );
-  }
-  return compositeSvg(sheet, svg(width, height, captions));
+    paste(sheet, image, left, top);
+    paste(sheet, captions[i], left, top + image.height);
+  });
+  return sheet;
+}
+
+/** All captions rasterised at once, below one another. @returns a strip each, [CAPTION, width] */
+async function captionStrips(tiles: readonly Tile[], width: number): Promise<RgbImage[]> {
+  const texts = tiles.map(({ image, caption }, i) =>
+    text(2, (i + 0.5) * CAPTION + 1, FONT, fittedName(caption, i, image.width - 4, FONT), { baseline: 'middle' }),
+  );
+  const mask = await svgCoverage(svg(width, CAPTION * tiles.length, texts));
+  const size = width * CAPTION;
+  return tiles.map((_, i) => {
+    const data = new Uint8Array(size * 3);
+    for (let k = 0; k < size; k++) data.fill(PAPER - Math.round(mask.data[i * size + k] * INK), 3 * k, 3 * k + 3);
+    return { data, width, height: CAPTION };
+  });
 }
 
 /** Width of boxes, pixels: labels of 12 pixels go with it. */
