@@ -23,6 +23,11 @@ export function rate(perSecond: number): string {
   return perSecond >= 1 ? `${perSecond.toFixed(1)}/s` : `${(1 / perSecond).toFixed(1)} s each`;
 }
 
+/** Memory that this process holds, as 1.20G. */
+export function memory(): string {
+  return `${(process.memoryUsage.rss() / 2 ** 30).toFixed(2)}G`;
+}
+
 /** `4 persons, 1 bus`: counts by name in class order; names get an s when there are several. */
 export function countNames(found: readonly { class: number; name: string }[]): string {
   const counts = new Map<number, { name: string; n: number }>();

@@ -68,7 +68,7 @@ async function runMode({ mode, entries, words }: Request): Promise<number> {
   const config = resolveConfig(mode, words.length > 0 ? { ...entries, runs: words } : entries);
   log.setVerbose(config.verbose);
   const { showProgress } = await import('./progress.js');
-  showProgress();
+  showProgress(config.verbose);
   const command = await COMMANDS[mode]();
   return command.run(config);
 }

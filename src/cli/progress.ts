@@ -65,7 +65,7 @@ export class Bar implements ProgressTask {
     Object.assign(this.state, { done, total, note, seconds: this.elapsed() });
     if (this.bar) {
       this.bar.update(done);
-    } else if (!process.stderr.isTTY && performance.now() - this.lastLine > LINE_SECONDS * 1000) {
+    } else if (!drawsBars() && performance.now() - this.lastLine > LINE_SECONDS * 1000) {
       this.lastLine = performance.now();
       log.info(barText(this.state, 100));
     }
@@ -87,7 +87,7 @@ export class Bar implements ProgressTask {
   }
 
   show(): void {
-    if (!process.stderr.isTTY || this.bar) return;
+    if (quiet || !drawsBars() || this.bar) return;
     const format = (): string => barText({ ...this.state, seconds: this.elapsed() }, columns() - 1);
     const options = {
       format,
@@ -117,9 +117,19 @@ export class Bar implements ProgressTask {
 }
 
 const running: Bar[] = [];
+let quiet = false;
 
-/** Shows the progress of everything below, and keeps messages clear of it. */
-export function showProgress(): void {
+/** A terminal that can go back in a line. */
+function drawsBars(): boolean {
+  return Boolean(process.stderr.isTTY) && process.env.TERM !== 'dumb';
+}
+
+/**
+ * Shows the progress of everything below, and keeps messages clear of it.
+ * @param shown false: no bars, only messages
+ */
+export function showProgress(shown = true): void {
+  quiet = !shown;
   const sink: ProgressSink = { start: (label, total, unit) => new Bar(label, total, unit) };
   progress.setSink(sink);
   const messages: LogSink = {

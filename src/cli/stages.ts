@@ -1,4 +1,5 @@
 /** Work in stages, a bar for each: the next one begins where the last one ends. */
+import { memory } from './format.js';
 import { Bar } from './progress.js';
 
 export class Stages {
@@ -14,7 +15,7 @@ export class Stages {
       const [label, unit] = this.labels[stage] ?? [stage, ''];
       this.bar = new Bar(label, total, unit);
     }
-    this.bar?.update(done, total);
+    this.bar?.update(done, total, memory());
     if (done >= total) this.end();
   }
 

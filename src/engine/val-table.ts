@@ -2,7 +2,11 @@
 import { ERROR_KINDS, ERROR_MEANING } from '../metrics/errors.js';
 import type { Metrics } from '../metrics/tally.js';
 
-const WIDTH = 22;
+/** Columns of the name and of the figures behind it: 80 in all. */
+const WIDTH = 20;
+const WIDTHS = [8, 11, 10, 10, 10, 11];
+const KIND = 14;
+const COST = 8;
 
 export function tableHeader(): string {
   return row('Class', ['Images', 'Instances', 'P', 'R', 'mAP50', 'mAP50-95']);
@@ -22,23 +26,23 @@ export function tableRows(metrics: Metrics, perClass: boolean): string[] {
 export function costRows({ costs }: Metrics): string[] {
   if (!costs) return [];
   const sorted = [...ERROR_KINDS].sort((a, b) => costs[b] - costs[a]);
-  return sorted.map((kind) => `${kind.padStart(WIDTH)}${short(costs[kind]).padStart(11)}  ${ERROR_MEANING[kind]}`);
+  return sorted.map((kind) => `${kind.padStart(KIND)}${short(costs[kind]).padStart(COST)}  ${ERROR_MEANING[kind]}`);
 }
 
-/** COCO's figures as one line. */
-export function cocoRow({ coco }: Metrics): string {
-  if (!coco) return '';
-  return Object.entries(coco)
-    .map(([name, value]) => `${name} ${value < 0 ? '-' : value.toFixed(3)}`)
-    .join(' · ');
+/** COCO's figures: a line of precision, a line of recall. */
+export function cocoRows({ coco }: Metrics): string[] {
+  if (!coco) return [];
+  const cells = Object.entries(coco).map(([name, value]) => `${name} ${value < 0 ? '-' : value.toFixed(3)}`);
+  const line = (start: string): string => cells.filter((cell) => cell.startsWith(start)).join(' · ');
+  return [`COCO: ${line('AP')}`, `      ${line('AR')}`];
 }
 
-/** Three significant digits, as the reference prints them. */
+/** Three significant digits, as the reference prints them; at most five decimals. */
 function short(value: number): string {
-  return value === 0 ? '0' : Number(value.toPrecision(3)).toString();
+  return Number(value < 0.001 ? value.toFixed(5) : value.toPrecision(3)).toString();
 }
 
 function row(name: string, cells: string[]): string {
   const shown = name.length > WIDTH ? `${name.slice(0, WIDTH - 1)}…` : name;
-  return shown.padStart(WIDTH) + cells.map((cell) => cell.padStart(11)).join('');
+  return shown.padStart(WIDTH) + cells.map((cell, i) => cell.padStart(WIDTHS[i])).join('');
 }

@@ -21,7 +21,7 @@ import {
   writeLabels,
   writeMetrics,
 } from './val-output.js';
-import { cocoRow, costRows, tableHeader, tableRows } from './val-table.js';
+import { cocoRows, costRows, tableHeader, tableRows } from './val-table.js';
 import { writeJudgedPicture } from './visualize.js';
 
 export interface ValHooks {
@@ -168,7 +168,7 @@ function report(evaluation: Evaluation, verbose: boolean, dir: string): void {
   for (const line of tableRows(evaluation, verbose)) log.info(line);
   const { preprocess, inference, postprocess } = evaluation.speed;
   const ms = (value: number): string => `${value.toFixed(1)}ms`;
-  if (evaluation.coco) log.info(`COCO: ${cocoRow(evaluation)}`);
+  for (const line of cocoRows(evaluation)) log.info(line);
   if (verbose) {
     log.info('What mistakes cost in mAP50:');
     for (const line of costRows(evaluation)) log.info(line);

@@ -14,7 +14,7 @@ export const ERROR_MEANING: Record<ErrorKind, string> = {
   localisation: 'right class, but the box fits badly (IoU 0.1 to 0.5)',
   'wrong class': 'an object is there, but of another class',
   duplicate: 'the object was already found by a surer detection',
-  background: 'nothing labelled is there (or it is something else, badly placed)',
+  background: 'nothing is labelled there, or another class, badly hit',
   missed: 'an object that no detection comes near',
 };
 

@@ -9,25 +9,30 @@ const MARGIN = { left: 46, right: 10, top: 8, bottom: 26 };
 /** What charts of one x axis have in common. `range` is what is shown, null for all of it; `at` is the cursor's index. */
 export function createView(name, x) {
   const full = [x[0], x[x.length - 1]];
-  const redraws = [];
-  const view = { x, range: recall(`${name}-range`, null), at: null, pinned: null, redraws };
-  view.shown = () => view.range ?? (full[0] === full[1] ? [full[0] - 1, full[1] + 1] : full);
-  view.redraw = () => {
-    for (const redraw of redraws) redraw();
+  const view = {
+    x,
+    range: recall(`${name}-range`, null),
+    at: null,
+    pinned: null,
+    redraws: [],
+    shown: () => view.range ?? (full[0] === full[1] ? [full[0] - 1, full[1] + 1] : full),
+    redraw() {
+      for (const redraw of view.redraws) redraw();
+    },
+    zoom(from, to) {
+      const least = (full[1] - full[0]) / Math.max(x.length - 1, 1);
+      const [a, b] = [Math.max(Math.min(from, to), full[0]), Math.min(Math.max(from, to), full[1])];
+      view.range = b - a < least || (a <= full[0] && b >= full[1]) ? null : [a, b];
+      keep(`${name}-range`, view.range);
+      view.redraw();
+    },
+    scale(by) {
+      const [a, b] = view.shown();
+      const middle = view.at === null ? (a + b) / 2 : x[view.at];
+      view.zoom(middle - (middle - a) * by, middle + (b - middle) * by);
+    },
+    whole: () => view.zoom(full[0], full[1]),
   };
-  view.zoom = (from, to) => {
-    const least = (full[1] - full[0]) / Math.max(x.length - 1, 1);
-    const [a, b] = [Math.max(Math.min(from, to), full[0]), Math.min(Math.max(from, to), full[1])];
-    view.range = b - a < least || (a <= full[0] && b >= full[1]) ? null : [a, b];
-    keep(`${name}-range`, view.range);
-    view.redraw();
-  };
-  view.scale = (by) => {
-    const [a, b] = view.shown();
-    const middle = view.at === null ? (a + b) / 2 : x[view.at];
-    view.zoom(middle - (middle - a) * by, middle + (b - middle) * by);
-  };
-  view.whole = () => view.zoom(full[0], full[1]);
   return view;
 }
 

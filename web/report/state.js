@@ -1,5 +1,5 @@
 /** What the reader chose, kept while the page reloads itself; where the browser keeps nothing, it lasts as long as the page. */
-const place = `report:${location.pathname}`;
+const place = `report:${globalThis.location?.pathname}`;
 const kept = read(() => JSON.parse(sessionStorage.getItem(place))) ?? {};
 
 function read(attempt) {

@@ -4,7 +4,7 @@ import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { BatchReport, TrainEpoch, TrainSummary } from '../../engine/trainer.js';
 import { showBanner } from '../banner.js';
-import { sparkline } from '../format.js';
+import { clock, memory, rate, sparkline } from '../format.js';
 import { exampleOf } from '../help.js';
 import { stopInGoodOrder } from '../interrupt.js';
 import { Bar } from '../progress.js';
@@ -69,7 +69,7 @@ class EpochDisplay {
   validation(done: number, total: number): void {
     this.closeRow();
     this.validating ??= new Bar('Validating', total, 'batches');
-    this.validating.update(done, total);
+    this.validating.update(done, total, memory());
   }
 
   epoch({ metrics }: TrainEpoch): void {
@@ -90,8 +90,11 @@ class EpochDisplay {
     this.validating = undefined;
   }
 
+  /** What stays of the bar: the row, how fast it went, and how long it took. */
   private closeRow(): void {
-    this.bar?.end(this.row);
+    if (!this.bar) return;
+    const { done, seconds } = this.bar.state;
+    this.bar.end(`${this.row}  ${rate(done / seconds)} ${clock(seconds)}`);
     this.bar = undefined;
   }
 }
