@@ -11,7 +11,7 @@ import { compile } from '../graph/compile.js';
 import { weightsDir } from '../io/model-files.js';
 import { selectEngine } from '../nn/backend.js';
 import type { InferOutput } from '../nn/detector.js';
-import { foldBatchNorm, foldedParameters } from '../nn/fold.js';
+import { foldedArray, foldedParameters } from '../nn/fold.js';
 import { decode } from '../nn/head.js';
 import { createDetector } from '../nn/infer.js';
 import { buildNetwork, type Params, toTensors } from '../nn/model.js';
@@ -168,7 +168,11 @@ async function outputOfOriginal(
 ): Promise<InferOutput> {
   await selectEngine({ device: config.device });
   const network = buildNetwork(spec);
-  const params = toTensors(foldBatchNorm(checkpoint.weights), foldedParameters(network.parameters));
+  const params: Params = {};
+  for (const parameter of foldedParameters(network.parameters)) {
+    const array = foldedArray(checkpoint.weights, parameter.name);
+    Object.assign(params, toTensors(new Map(array ? [[parameter.name, array]] : []), [parameter]));
+  }
   const run = compile(({ images, params }: { images: tf.Tensor; params: Params }) =>
     decode(network.forward(tf.mul(images, 1 / 255) as tf.Tensor4D, params)),
   );

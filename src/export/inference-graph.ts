@@ -8,7 +8,7 @@ import type { NamedArray } from '../core/types.js';
 import type { Graph, GraphNode, Literal } from '../graph/graph.js';
 import { type TensorSpec, trace } from '../graph/trace.js';
 import type { Tree } from '../graph/tree.js';
-import { foldBatchNorm, foldedParameters } from '../nn/fold.js';
+import { foldedArray, foldedParameters } from '../nn/fold.js';
 import { decode } from '../nn/head.js';
 import { oihwToHwio } from '../nn/layout.js';
 import { buildNetwork, type Params } from '../nn/model.js';
@@ -40,12 +40,11 @@ export function inferenceGraph(
     (inputs: Inputs) => ({ [OUTPUT]: decode(network.forward(inputs.images, inputs.params)) }),
     specs,
   );
-  const constants = folded(weights);
   const shapes = new Map(parameters.map(({ name, shape }) => [`${PARAMETERS}/${name}`, shape]));
   const final = traced.outputs[0].node;
   const nodes = traced.nodes.map((node): GraphNode => {
     const shape = shapes.get(node.name);
-    if (shape) return constant(node.name.slice(PARAMETERS.length + 1), shape, constants);
+    if (shape) return parameter(node.name.slice(PARAMETERS.length + 1), shape, weights);
     const inputs = node.inputs.map((input) => (shapes.has(input) ? input.slice(PARAMETERS.length + 1) : input));
     return { ...node, name: node.name === final ? OUTPUT : node.name, inputs };
   });
@@ -54,27 +53,35 @@ export function inferenceGraph(
 
 type Inputs = { images: Parameters<ReturnType<typeof buildNetwork>['forward']>[0]; params: Params };
 
-/** Folded weights that are let go of one by one: at no time there are three copies of all. */
-function folded(weights: ReadonlyMap<string, NamedArray>): (name: string) => NamedArray {
-  const left = foldBatchNorm(weights);
-  return (name) => {
-    const array = left.get(name);
+/** The folded parameter, computed when it is asked for: writers take one after the other, so only one is in memory. */
+function parameter(name: string, shape: number[], weights: ReadonlyMap<string, NamedArray>): GraphNode {
+  return lazyConstant(name, shape, () => {
+    const array = foldedArray(weights, name);
     if (!array) throw new Error(`the weights have no '${name}'`);
-    left.delete(name);
-    return array;
-  };
+    return shape.length === 4 ? oihwToHwio(array.data, shape) : array.data;
+  });
 }
 
-function constant(name: string, shape: number[], take: (name: string) => NamedArray): GraphNode {
-  const array = take(name);
-  const values = shape.length === 4 ? oihwToHwio(array.data, shape) : array.data;
-  const tensor = { dtype: 'float32' as const, shape, values };
+/** A float32 Const node whose values are computed each time they are asked for. */
+export function lazyConstant(name: string, shape: number[], compute: () => Float32Array): GraphNode {
+  const tensor: Literal = {
+    dtype: 'float32',
+    shape,
+    get values() {
+      return compute();
+    },
+  };
   return { name, op: 'Const', inputs: [], attrs: { dtype: { type: 'float32' }, value: { tensor } } };
 }
 
 /** The tensor that a Const node holds; undefined for other nodes. */
 export function literalOf({ op, attrs: { value } }: GraphNode): Literal | undefined {
   return op === 'Const' && typeof value === 'object' && 'tensor' in value ? value.tensor : undefined;
+}
+
+/** Number of a constant's values. */
+export function sizeOf({ shape }: Literal): number {
+  return shape.reduce((a, b) => a * b, 1);
 }
 
 /** Whether a constant is a convolution's kernel: nearly all of a model's size. */

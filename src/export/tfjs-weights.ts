@@ -7,7 +7,7 @@
  */
 import type { Graph, GraphNode, Literal } from '../graph/graph.js';
 import { floatToHalf } from '../io/half.js';
-import { isKernel, literalOf } from './inference-graph.js';
+import { isKernel, lazyConstant, literalOf, sizeOf } from './inference-graph.js';
 
 export type WeightType = 'float32' | 'float16' | 'uint8';
 
@@ -20,7 +20,7 @@ const LEAST_VALUES = 4096;
 /** The type in which a constant of the graph is stored when kernels are stored as `type`. */
 export function storedAs(literal: Literal, type: WeightType): WeightType {
   if (!isKernel(literal)) return 'float32';
-  return type === 'uint8' && literal.values.length < LEAST_VALUES ? 'float32' : type;
+  return type === 'uint8' && sizeOf(literal) < LEAST_VALUES ? 'float32' : type;
 }
 
 export interface Encoded {
@@ -65,30 +65,28 @@ export function inEightBits(graph: Graph): Graph {
   const nodes = graph.nodes.flatMap((node): GraphNode[] => {
     const kernel = literalOf(node);
     if (!kernel || storedAs(kernel, 'uint8') !== 'uint8') return [node];
-    const { steps, scales } = quantize(kernel.values as Float32Array, kernel.shape[3]);
+    const channels = kernel.shape[3];
+    const values = () => kernel.values as Float32Array;
     const inputs = [
-      constant(`${node.name}/steps`, kernel.shape, steps),
-      constant(`${node.name}/scale`, [scales.length], scales),
+      lazyConstant(`${node.name}/steps`, kernel.shape, () => stepsOf(values(), channels)),
+      lazyConstant(`${node.name}/scale`, [channels], () => scalesOf(values(), channels)),
     ];
-    return [
-      ...inputs,
-      { name: node.name, op: 'Mul', inputs: inputs.map(({ name }) => name), attrs: { T: { type: 'float32' } } },
-    ];
+    const attrs = { T: { type: 'float32' } } as const;
+    return [...inputs, { name: node.name, op: 'Mul', inputs: inputs.map(({ name }) => name), attrs }];
   });
   return { ...graph, nodes };
 }
 
-/** @param kernel [h, w, i, o] */
-function quantize(kernel: Float32Array, channels: number): { steps: Float32Array; scales: Float32Array } {
-  const scales = new Float32Array(channels);
-  for (let i = 0; i < kernel.length; i++) scales[i % channels] = Math.max(scales[i % channels], Math.abs(kernel[i]));
-  for (let o = 0; o < channels; o++) scales[o] = scales[o] / 127 || 1;
-  return { steps: kernel.map((w, i) => Math.round(w / scales[i % channels])), scales };
+function stepsOf(kernel: Float32Array, channels: number): Float32Array {
+  const scales = scalesOf(kernel, channels);
+  return kernel.map((w, i) => Math.round(w / scales[i % channels]));
 }
 
-function constant(name: string, shape: number[], values: Float32Array): GraphNode {
-  const tensor = { dtype: 'float32' as const, shape, values };
-  return { name, op: 'Const', inputs: [], attrs: { dtype: { type: 'float32' }, value: { tensor } } };
+/** What a step of each output channel is worth. @param kernel [h, w, i, o] */
+function scalesOf(kernel: Float32Array, channels: number): Float32Array {
+  const scales = new Float32Array(channels);
+  for (let i = 0; i < kernel.length; i++) scales[i % channels] = Math.max(scales[i % channels], Math.abs(kernel[i]));
+  return scales.map((largest) => largest / 127 || 1);
 }
 
 /** One stored element stands for all. */

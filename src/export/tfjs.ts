@@ -10,7 +10,7 @@ import type { ModelSpec } from '../cfg/model-yaml.js';
 import type { NamedArray } from '../core/types.js';
 import type { Graph, GraphNode, Literal, Port } from '../graph/graph.js';
 import { type AtomicFile, openAtomic, writeFileAtomic } from '../io/files.js';
-import { inferenceGraph, literalOf } from './inference-graph.js';
+import { inferenceGraph, literalOf, sizeOf } from './inference-graph.js';
 import type { PlainMetadata } from './metadata.js';
 import { forTfjs, nodeJson, shapeJson, TYPE_NAME } from './tfjs-graph.js';
 import { type Encoded, encodeWeight, inEightBits, storedAs, type WeightType } from './tfjs-weights.js';
@@ -70,7 +70,7 @@ function writeShards(dir: string, { nodes }: Graph, type: WeightType): { entries
     const literal = literalOf(node);
     return literal ? [[node, literal]] : [];
   });
-  const total = constants.reduce((sum, [, literal]) => sum + sizeOf(literal, storedAs(literal, type)), 0);
+  const total = constants.reduce((sum, [, literal]) => sum + bytesOf(literal, storedAs(literal, type)), 0);
   const count = Math.max(1, Math.ceil(total / SHARD_BYTES));
   const shards = Array.from({ length: count }, (_, i) => `group1-shard${i + 1}of${count}.bin`);
   const out = new ShardWriter(shards.map((name) => join(dir, name)));
@@ -87,9 +87,8 @@ function writeShards(dir: string, { nodes }: Graph, type: WeightType): { entries
   }
 }
 
-function sizeOf({ shape }: Literal, type: WeightType): number {
-  const bytes = { float32: 4, float16: 2, uint8: 1 }[type];
-  return shape.reduce((a, b) => a * b, 1) * bytes;
+function bytesOf(literal: Literal, type: WeightType): number {
+  return sizeOf(literal) * { float32: 4, float16: 2, uint8: 1 }[type];
 }
 
 /** A stream of bytes over files of 4 MB. */

@@ -35,6 +35,20 @@ export function foldBatchNorm(weights: ReadonlyMap<string, NamedArray>): Map<str
   return folded;
 }
 
+/**
+ * One array of what `foldBatchNorm` gives, for those who take one after the other and don't want to hold all.
+ * @param name e.g. `model.0.conv.weight`
+ */
+export function foldedArray(weights: ReadonlyMap<string, NamedArray>, name: string): NamedArray | undefined {
+  const stem = name.replace(/\.conv\.(weight|bias)$/, '');
+  const keys = ['conv.weight', 'bn.weight', 'bn.bias', 'bn.running_mean', 'bn.running_var'].map((k) => `${stem}.${k}`);
+  const own = [name, ...keys].flatMap((key): [string, NamedArray][] => {
+    const array = weights.get(key);
+    return array ? [[key, array]] : [];
+  });
+  return foldBatchNorm(new Map(own)).get(name);
+}
+
 /** What `foldBatchNorm` leaves of a network's parameters. */
 export function foldedParameters(parameters: readonly ParameterSpec[]): ParameterSpec[] {
   return parameters.flatMap((parameter) => {

@@ -2,7 +2,7 @@
  * A SavedModel in a folder as a detector, run by the native engine: what this project exports, with its metadata.yaml
  * beside it. Input and output are those of the signature serving_default.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { load } from 'js-yaml';
@@ -12,6 +12,7 @@ import { TYPE_NUMBER } from '../graph/graph.js';
 import { NATIVE } from '../graph/raw.js';
 import { Session } from '../graph/session.js';
 import { bytesFields, intFields, type ProtoField, readFields, stringField } from '../io/protobuf.js';
+import { readSpan, spansOf } from '../io/protobuf-file.js';
 import type { Detector, InferOutput } from './detector.js';
 import { type Contract, type Description, type Port, readContract, reading } from './exported.js';
 import { inSteps } from './fixed-batch.js';
@@ -25,7 +26,7 @@ export async function createSavedModelDetector(dir: string, engine: string = tf.
   const path = dir.endsWith('.pb') ? dir : join(dir, 'saved_model.pb');
   const folder = dirname(path);
   const contract = readContract(path, {
-    ...reading(path, () => servingDefault(readFileSync(path))),
+    ...reading(path, () => servingDefault(path)),
     metadata: readMetadata(join(folder, 'metadata.yaml')),
   });
   if (tf.getBackend() !== NATIVE)
@@ -59,20 +60,28 @@ const TYPE_OF = new Map(
   Object.entries(TYPE_NUMBER).map(([name, number]) => [number, name === 'float32' ? 'DT_FLOAT' : name]),
 );
 
-/** Field numbers: tensorflow/core/protobuf/{saved_model,meta_graph}.proto. */
-function servingDefault(file: Uint8Array): Omit<Description, 'metadata'> {
-  for (const graph of bytesFields(readFields(file), 2)) {
-    for (const entry of bytesFields(readFields(graph), 5)) {
-      const [name, signature] = keyed(entry);
-      if (name !== 'serving_default') continue;
-      const inputs = bytesFields(signature, 1).map(port);
-      const outputs = bytesFields(signature, 2).map(port);
-      if (inputs.length !== 1 || outputs.length !== 1)
-        throw new Error(`serving_default has ${inputs.length} inputs and ${outputs.length} outputs, not one of each`);
-      return { input: inputs[0], output: outputs[0] };
+/** The signature, without the graph. Field numbers: tensorflow/core/protobuf/{saved_model,meta_graph}.proto. */
+function servingDefault(path: string): Omit<Description, 'metadata'> {
+  const fd = openSync(path, 'r');
+  try {
+    const graphs = spansOf(fd, 0, fstatSync(fd).size).filter(({ field }) => field === 2);
+    const entries = graphs.flatMap(({ start, length }) => spansOf(fd, start, start + length));
+    for (const entry of entries.filter(({ field }) => field === 5)) {
+      const [name, signature] = keyed(readSpan(fd, entry));
+      if (name === 'serving_default') return portsOf(signature);
     }
+  } finally {
+    closeSync(fd);
   }
   throw new Error('it has no signature serving_default');
+}
+
+function portsOf(signature: readonly ProtoField[]): Omit<Description, 'metadata'> {
+  const inputs = bytesFields(signature, 1).map(port);
+  const outputs = bytesFields(signature, 2).map(port);
+  if (inputs.length !== 1 || outputs.length !== 1)
+    throw new Error(`serving_default has ${inputs.length} inputs and ${outputs.length} outputs, not one of each`);
+  return { input: inputs[0], output: outputs[0] };
 }
 
 /** An entry of a map whose values are messages. */

@@ -2,8 +2,9 @@
  * A TensorFlow.js GraphModel in a folder (model.json and shards) as a detector, on the engine that is in use: the same
  * files that a browser loads. Takes what this project exports.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { ReadableStream } from 'node:stream/web';
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as converter from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
@@ -38,12 +39,15 @@ export async function createTfjsDetector(dir: string, engine: string = tf.getBac
     ...reading(path, () => ports(json.signature as Record<'inputs' | 'outputs', Record<string, PortJson>>)),
     metadata: json.userDefinedMetadata ?? {},
   });
-  const weights = readShards(path, json.weightsManifest);
+  const shards = findShards(path, json.weightsManifest);
   try {
-    const artifacts = await tf.io.getModelArtifactsForJSON(json, async (manifest) => [
-      manifest.flatMap((group) => group.weights),
-      weights,
-    ]);
+    // Weight by weight: at no time all of them lie in memory twice.
+    const { weightsManifest, ...rest } = json;
+    const artifacts = {
+      ...rest,
+      weightSpecs: weightsManifest.flatMap((group) => group.weights),
+      getWeightStream: () => streamOf(shards),
+    };
     const model = await converter.loadGraphModel({ load: async () => artifacts });
     return new TfjsDetector(path, model, contract, engine);
   } catch (error) {
@@ -71,11 +75,10 @@ function ports({ inputs, outputs }: Record<'inputs' | 'outputs', Record<string, 
   return { input: port(input), output: port(output) };
 }
 
-/** All shards, joined. */
-function readShards(path: string, manifest: tf.io.WeightsManifestConfig): ArrayBuffer {
+/** Paths of all shards, whose sizes are checked. */
+function findShards(path: string, manifest: tf.io.WeightsManifestConfig): string[] {
   const files = manifest.flatMap((group) => group.paths).map((name) => join(dirname(path), name));
-  const shards = files.map((file) => reading(file, () => readFileSync(file)));
-  const length = shards.reduce((sum, shard) => sum + shard.length, 0);
+  const length = files.reduce((sum, file) => sum + reading(file, () => statSync(file)).size, 0);
   const wanted = manifest.flatMap((group) => group.weights).reduce((sum, entry) => sum + bytesOf(entry), 0);
   if (length !== wanted)
     throw new UserError(
@@ -83,13 +86,19 @@ function readShards(path: string, manifest: tf.io.WeightsManifestConfig): ArrayB
       `${path} lists ${wanted} bytes of weights, but its shards hold ${length}`,
       'export the model again',
     );
-  const out = new Uint8Array(length);
-  let at = 0;
-  for (const shard of shards) {
-    out.set(shard, at);
-    at += shard.length;
-  }
-  return out.buffer;
+  return files;
+}
+
+/** One shard after the other, read when it is asked for. */
+function streamOf(files: readonly string[]): ReadableStream {
+  let next = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (next === files.length) return controller.close();
+      const shard = readFileSync(files[next++]);
+      controller.enqueue(shard.buffer.slice(shard.byteOffset, shard.byteOffset + shard.length));
+    },
+  });
 }
 
 function bytesOf({ shape, quantization }: tf.io.WeightsManifestEntry): number {

@@ -91,6 +91,8 @@ describe('yolo.js', () => {
   });
 });
 
+/** Seconds: SwiftShader compiles the shaders on the CPU. */
+const PATIENCE = 200;
 const chromium = findChromium();
 
 describe.skipIf(!chromium)(`the page in a browser${chromium ? '' : ' (left out: no Chromium along PATH)'}`, () => {
@@ -107,18 +109,22 @@ describe.skipIf(!chromium)(`the page in a browser${chromium ? '' : ' (left out: 
   });
 
   for (const backend of ['wasm', 'webgl'])
-    test(`${backend}: the detections of Node`, async () => {
-      const settings = { backend, image: 'noise.png', conf: String(options.conf) };
-      const { state, result } = await browser.openPage(server.url, settings, 60);
-      expect(state).toContain(backend);
-      expect(JSON.parse(result).length).toBeGreaterThan(5);
-      const code = `import('./yolo.js').then(async ({ loadYolo }) => {
+    test(
+      `${backend}: the detections of Node`,
+      async () => {
+        const settings = { backend, image: 'noise.png', conf: String(options.conf) };
+        const { state, result } = await browser.openPage(server.url, settings, PATIENCE);
+        expect(state).toContain(backend);
+        expect(JSON.parse(result).length).toBeGreaterThan(5);
+        const code = `import('./yolo.js').then(async ({ loadYolo }) => {
         const yolo = await loadYolo('model.json');
         const picture = await createImageBitmap(await (await fetch('noise.png')).blob());
         return yolo.detect(picture, ${JSON.stringify(options)});
       })`;
-      expectSame(await browser.evaluate<Detection[]>(code), { score: 1e-3, px: 0.1 });
-    });
+        expectSame(await browser.evaluate<Detection[]>(code), { score: 1e-3, px: 0.1 });
+      },
+      2000 * PATIENCE,
+    );
 
   test('the server gives nothing from outside of its folder', async () => {
     expect((await fetch(`${server.url}%2e%2e/tiny.weights`)).status).toBe(404);
