@@ -91,10 +91,16 @@ export async function examine(data: string, options: DoctorOptions): Promise<Doc
   return { ...reportOn(spec.file, sets, notes, options.imgsz), names: sets[0]?.names ?? spec.names };
 }
 
-/** What open splits show by themselves, without reading a picture: everything but twins and splits that cannot be opened. */
-export function examineOpen(sets: Dataset[], imgsz: number): DoctorReport {
-  const notes = [...sets.flatMap((set) => [...fileNotes(set), ...strayLabels(set)]), ...labelNotes(sets, imgsz)];
-  return reportOn(sets[0].file, sets, notes, imgsz);
+/**
+ * What open splits show by themselves, without reading a picture: everything but twins and splits that cannot be opened.
+ * @param whole false: only a part of the pictures is open, so that other label files are not stray
+ */
+export function examineOpen(sets: Dataset[], imgsz: number, whole = true): DoctorReport {
+  const same = (a: Dataset, b: Dataset): boolean =>
+    a.images.length === b.images.length && a.images[0]?.path === b.images[0]?.path;
+  const distinct = sets.filter((set, i) => !sets.slice(0, i).some((other) => same(other, set)));
+  const notes = distinct.flatMap((set) => [...fileNotes(set), ...(whole ? strayLabels(set) : [])]);
+  return reportOn(sets[0].file, sets, [...notes, ...labelNotes(distinct, imgsz)], imgsz);
 }
 
 function reportOn(data: string, sets: Dataset[], notes: DoctorNote[], imgsz: number): DoctorReport {

@@ -40,8 +40,8 @@ function evaluated(evaluation: Evaluation): Partial<ReportData> {
   };
 }
 
-function datasetOf(sets: Dataset[], imgsz: number): DatasetData {
-  const { data, ...rest } = examineOpen(sets, imgsz);
+function datasetOf(sets: Dataset[], imgsz: number, whole = true): DatasetData {
+  const { data, ...rest } = examineOpen(sets, imgsz, whole);
   return { file: data, ...rest };
 }
 
@@ -159,7 +159,7 @@ class TrainReport {
     let started = performance.now();
     await withoutHarm(async () => {
       const { run } = this;
-      this.dataset ??= datasetOf([run.train, run.val], run.imgsz);
+      this.dataset ??= datasetOf([run.train, run.val], run.imgsz, run.config.fraction === 1);
       this.environment = await environmentFacts();
       started = performance.now(); // the dataset is looked at but once
       const { rows, epoch } = run.progress;

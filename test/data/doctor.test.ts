@@ -2,7 +2,8 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { rng } from '../../src/core/rng.js';
-import { type DoctorNote, examine } from '../../src/data/doctor.js';
+import { openDataset } from '../../src/data/dataset.js';
+import { type DoctorNote, examine, examineOpen } from '../../src/data/doctor.js';
 import { encodeImage } from '../../src/io/image.js';
 import { tmpDir } from '../helpers/tmp.js';
 
@@ -114,5 +115,14 @@ describe('examine', () => {
     const { kinds, harmful } = await check();
     expect(kinds).toEqual(['warning same-splits']);
     expect(harmful).toBe(false);
+  });
+
+  it('of open splits says what needs no reading of pictures; a part of the pictures makes no label stray', async () => {
+    for (let i = 0; i < 6; i++) put(`labels/train/${i}.txt`, '0 0.5 0.5 0.3 0.3\n1 0.5 0.5 0.3 0.3\n');
+    const whole = await openDataset(dir, 'train');
+    expect(examineOpen([whole, whole], 640).notes.map(({ kind }) => kind)).toEqual(['identical-boxes']);
+    const part = await openDataset(dir, 'train', { fraction: 0.5 });
+    expect(examineOpen([part], 640, false).notes.map(({ kind }) => kind)).not.toContain('label-without-image');
+    expect(examineOpen([part], 640).splits[0]).toMatchObject({ images: 3, instances: 6 });
   });
 });
