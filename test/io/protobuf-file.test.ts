@@ -37,7 +37,7 @@ test('fields with a length, wherever they lie; numbers are passed over', () => {
 });
 
 test('what ends early or is no message is an error, wherever it is cut', () => {
-  for (const cut of [1, 8, 12, 14, 40, 100, message.length - 1]) {
+  for (const cut of [1, 8, 11, 14, 40, 100, message.length - 1]) {
     expect(() => spans(message.subarray(0, cut)), `cut at ${cut}`).toThrow(RangeError);
   }
   expect(() => spans(new Uint8Array(30).fill(255))).toThrow(/does not end/);
