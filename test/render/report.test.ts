@@ -184,15 +184,18 @@ describe.skipIf(!chromium)(`the page in a browser${chromium ? '' : ' (skipped: n
        tell(document.querySelectorAll('#cell-pictures .card').length);
        tell(document.querySelectorAll('#cell-pictures .box.false').length);
        document.querySelector('#cell-pictures .card').click();
-       tell(document.getElementById('large').open);`,
+       tell(document.getElementById('large').open);
+       const least = document.getElementById('least'); least.value = 0.7; least.dispatchEvent(new Event('input'));
+       tell([...document.querySelectorAll('#large .box')].map((b) => b.getBoundingClientRect().width > 0));`,
     );
-    const [ready, figures, whole, order, at, title, cards, wrong, large] = told(dom);
+    const [ready, figures, whole, order, at, title, cards, wrong, large, drawn] = told(dom);
     expect([ready, figures, whole]).toEqual(['true', 7, true]);
     const byMap = [...data.classes!].sort((a, b) => b['mAP50-95'] - a['mAP50-95']).map(({ name }) => name);
     expect(order).toEqual(['all', ...byMap]);
     expect(at).toMatch(/^all at 0.60: precision \d\.\d{3}, recall \d\.\d{3}, F1 \d\.\d{3}$/);
     expect(title).toBe('Found cat, labelled dog: 1 (100 % of its column)');
     expect([cards, wrong, large]).toEqual([1, 2, true]);
+    expect(drawn).toEqual([true, true, false]); // the label, 0.8, 0.5
   }, 60_000);
 
   it('shows hostile names as text', async () => {

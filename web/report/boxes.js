@@ -7,16 +7,20 @@ const KINDS = ['localisation', 'wrong class', 'duplicate', 'background'];
 const PAGE = 24;
 /** Up to so many detections even those that are right get a caption. */
 const FEW = 20;
+/** So many false detections, the surest, get one. */
+const CAPTIONS = 40;
+/** Detections under this confidence are not drawn; the reader's choice. */
+let least = recall('least', 0);
 
 /** @returns the boxes as SVG in pixels of the picture; captions for mistakes, and for hits where there are few */
 export function overlay(picture, names, captions) {
   const { width, height } = picture;
   const unit = Math.max(width, height);
   const root = svg('svg', { class: 'boxes', viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' });
-  const draw = (kind, [x1, y1, x2, y2], text) => {
+  const draw = (kind, [x1, y1, x2, y2], text, confidence) => {
     const group = svg(
       'g',
-      { class: `box ${kind}` },
+      { class: `box ${kind}${confidence < least ? ' unsure' : ''}`, 'data-confidence': confidence },
       svg('rect', { x: x1, y: y1, width: Math.max(x2 - x1, 0), height: Math.max(y2 - y1, 0) }),
     );
     if (text) {
@@ -27,12 +31,18 @@ export function overlay(picture, names, captions) {
     root.append(group);
   };
   const few = picture.found.length <= FEW;
+  let captioned = 0;
   for (const [id, x1, y1, x2, y2, hit] of picture.labels) {
     draw(hit ? 'label' : 'miss', [x1, y1, x2, y2], captions && !hit && names[id]);
   }
   for (const [id, x1, y1, x2, y2, confidence, kind] of picture.found) {
     const text = `${names[id] ?? id} ${confidence.toFixed(2)}${kind < 0 ? '' : ` ${KINDS[kind]}`}`;
-    draw(kind < 0 ? 'hit' : 'false', [x1, y1, x2, y2], captions && (kind >= 0 || few) && text);
+    draw(
+      kind < 0 ? 'hit' : 'false',
+      [x1, y1, x2, y2],
+      captions && (few || (kind >= 0 && captioned++ < CAPTIONS)) && text,
+      confidence,
+    );
   }
   return root;
 }
@@ -123,6 +133,19 @@ export function kindSwitches() {
       apply();
       say(`${box.parentElement.textContent.trim()}: ${box.checked ? 'shown' : 'hidden'}`);
     });
+  }
+  const slider = byId('least');
+  const hideUnsure = () => {
+    least = Number(slider.value);
+    keep('least', least);
+    byId('least-shown').textContent = least.toFixed(2);
+    for (const box of document.querySelectorAll('.box[data-confidence]'))
+      box.classList.toggle('unsure', Number(box.dataset.confidence) < least);
+  };
+  if (slider) {
+    slider.value = least;
+    slider.addEventListener('input', hideUnsure);
+    hideUnsure();
   }
   const dialog = byId('large');
   dialog?.addEventListener('click', (event) => {

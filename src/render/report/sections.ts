@@ -83,7 +83,7 @@ export function picturePanel({ pictures = [], mistaken = 0 }: ReportData): Html 
     ['label', 'label (of what was found)'],
   ];
   return html`<p>${mistaken ? `${mistaken} pictures have mistakes; the worst come first.` : 'No picture has a mistake.'} Detections over a confidence of 0.25, judged at an overlap (IoU) of 0.5. A picture opens large.</p>
-<fieldset class="controls" hidden><legend class="hidden">What is drawn</legend>${kinds.map(([kind, text]) => html`<label class="swatch ${kind}"><input type="checkbox" class="show-kind" value="${kind}" checked> ${text}</label>`)}</fieldset>
+<fieldset class="controls" hidden><legend class="hidden">What is drawn</legend>${kinds.map(([kind, text]) => html`<label class="swatch ${kind}"><input type="checkbox" class="show-kind" value="${kind}" checked> ${text}</label>`)}<label class="wide">from confidence <input type="range" id="least" min="0.25" max="1" step="0.01" value="0.25"><output id="least-shown" for="least"></output></label></fieldset>
 <div id="gallery" class="gallery" data-count="${pictures.length}"></div>
 <button type="button" id="more-pictures" hidden>More pictures</button>
 <dialog id="large" aria-label="Picture"></dialog>`;
