@@ -5,8 +5,9 @@
 import { statSync } from 'node:fs';
 import { loadDataYaml, type Split, splitSources } from '../cfg/data-yaml.js';
 import { UserError } from '../core/errors.js';
+import { log } from '../core/log.js';
 import { prepareData } from './download.js';
-import type { Finding } from './finding.js';
+import { type Finding, formatFinding } from './finding.js';
 import { type CachedEntry, labelCacheFiles, readLabelCache, type Stamp, writeLabelCache } from './label-cache.js';
 import { labelPath, listPictures } from './listing.js';
 import { type ScanEntry, type ScanItem, scan } from './scan.js';
@@ -166,4 +167,15 @@ function count(images: DatasetImage[], entries: CachedEntry[]): DatasetCounts {
 export function summarize({ split, counts, fromCache }: Dataset): string {
   const { images, backgrounds, corrupt } = counts;
   return `${split}: ${images} images, ${backgrounds} backgrounds, ${corrupt} corrupt${fromCache ? ' (from cache)' : ''}`;
+}
+
+/** At most this many findings are printed; all of them are what `yolo check` is for. */
+const FINDINGS_SHOWN = 20;
+
+/** Says what an opened split holds and what was found wrong in it, at most a screen of it. */
+export function announce(dataset: Dataset, data: string = dataset.file): void {
+  log.info(summarize(dataset));
+  for (const finding of dataset.findings.slice(0, FINDINGS_SHOWN)) log.warn(formatFinding(finding));
+  const rest = dataset.findings.length - FINDINGS_SHOWN;
+  if (rest > 0) log.warn(`… and ${rest} more; all of them: yolo check data=${data}`);
 }

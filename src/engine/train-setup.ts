@@ -8,8 +8,7 @@ import { dump } from 'js-yaml';
 import type { TrainConfig } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
-import { type Dataset, openDataset, summarize } from '../data/dataset.js';
-import { formatFinding } from '../data/finding.js';
+import { announce, type Dataset, openDataset } from '../data/dataset.js';
 import { createTrainLoader, limitWorkers, type TrainLoader, type TrainLoaderOptions } from '../data/loader.js';
 import { writeFileAtomic } from '../io/files.js';
 import { classWeights } from '../loss/class-weights.js';
@@ -58,9 +57,9 @@ export async function prepareRun(given: TrainConfig): Promise<Run> {
   const data = requireData(config.data);
   const open = { singleCls: config.single_cls, classes: config.classes };
   const train = await openDataset(data, 'train', { ...open, fraction: config.fraction });
-  reportData(train);
+  announce(train);
   const val = await openDataset(data, 'val', open);
-  reportData(val);
+  announce(val);
   const start = resumed ?? (await startingPoint(config, train));
   const { network } = start;
   const { spec } = network;
@@ -157,17 +156,6 @@ function freshProgress(): Progress {
     rows: [],
   };
 }
-
-/** Says what was found, at most a screen of it. */
-function reportData(dataset: Dataset): void {
-  log.info(summarize(dataset));
-  for (const finding of dataset.findings.slice(0, FINDINGS_SHOWN)) log.warn(formatFinding(finding));
-  const rest = dataset.findings.length - FINDINGS_SHOWN;
-  if (rest > 0) log.warn(`… and ${rest} more; all of them: yolo check data=${dataset.file}`);
-}
-
-/** At most this many findings are printed; all of them are what `yolo check` is for. */
-const FINDINGS_SHOWN = 20;
 
 function loaderOptions(config: TrainConfig, train: Dataset, batch: number, stride: number): TrainLoaderOptions {
   const imgsz = Math.ceil(config.imgsz / stride) * stride;

@@ -4,8 +4,7 @@ import { dump } from 'js-yaml';
 import type { ValConfig } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
-import { type Dataset, openDataset, summarize } from '../data/dataset.js';
-import { formatFinding } from '../data/finding.js';
+import { announce, type Dataset, openDataset } from '../data/dataset.js';
 import { writeFileAtomic } from '../io/files.js';
 import type { Detector } from '../nn/detector.js';
 import { type EvaluatedPicture, type EvaluateOptions, type Evaluation, evaluate, loaderFor } from './evaluate.js';
@@ -36,9 +35,6 @@ export interface ValResult {
   /** Everything else, for plots and programs. */
   evaluation: Evaluation;
 }
-
-/** At most this many findings are printed; all of them are what `yolo check` is for. */
-const FINDINGS_SHOWN = 20;
 
 /** @throws UserError when model or dataset can't be used */
 export async function validate(config: ValConfig, hooks: ValHooks = {}): Promise<ValResult> {
@@ -83,10 +79,7 @@ async function openSplit(config: ValConfig, { onProgress }: ValHooks): Promise<D
     classes: config.classes,
     onProgress: (done, total) => onProgress?.('scan', done, total),
   });
-  log.info(summarize(dataset));
-  for (const finding of dataset.findings.slice(0, FINDINGS_SHOWN)) log.warn(formatFinding(finding));
-  const rest = dataset.findings.length - FINDINGS_SHOWN;
-  if (rest > 0) log.warn(`… and ${rest} more; all of them: yolo check data=${config.data}`);
+  announce(dataset, config.data);
   if (!dataset.counts.instances)
     log.warn(
       `no labels in the '${config.split}' split: every figure will be 0; labels are looked for as ${dataset.images[0].labelFile}`,
