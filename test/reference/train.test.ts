@@ -1,0 +1,106 @@
+import { spawn } from 'node:child_process';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { readSafetensors } from '../../src/io/safetensors.js';
+import { referenceFolder } from '../helpers/reference.js';
+import { tmpDir } from '../helpers/tmp.js';
+
+const yolo = fileURLToPath(new URL('../../bin/yolo.js', import.meta.url));
+const dir = tmpDir();
+const folder = referenceFolder() ?? '';
+const data = join(folder, 'data/bccd/data.yaml');
+
+/** Runs the command; `stop` gets each line of standard output and may end the process by a signal. */
+function run(
+  args: string[],
+  stop?: (line: string) => NodeJS.Signals | undefined,
+): Promise<{ code: number | null; lines: string[] }> {
+  const child = spawn(process.execPath, [yolo, 'train', ...args, 'json=true', 'plots=false'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let text = '';
+  let seen = 0;
+  child.stdout.on('data', (chunk) => {
+    text += chunk;
+    const lines = text.split('\n');
+    for (; seen < lines.length - 1; seen++) {
+      const signal = stop?.(lines[seen]);
+      // in the middle of the epoch that comes after this line
+      if (signal) setTimeout(() => child.kill(signal), 1500);
+    }
+  });
+  return new Promise((resolve) => child.on('close', (code) => resolve({ code, lines: text.trim().split('\n') })));
+}
+
+function tensorsOf(path: string): Record<string, string> {
+  const out: Record<string, string> = {};
+  for (const [name, { data: values }] of readSafetensors(path).tensors) {
+    out[name] = Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('base64');
+  }
+  return out;
+}
+
+describe.skipIf(!folder)('three epochs on real pictures', () => {
+  const keys = [
+    `data=${data}`,
+    'model=yolov8n.yaml',
+    'epochs=3',
+    'imgsz=160',
+    'batch=8',
+    'fraction=0.4',
+    'optimizer=SGD',
+    `project=${dir}`,
+  ];
+  const last = (name: string): string => join(dir, name, 'weights/last.safetensors');
+  const afterFirst = (signal: NodeJS.Signals) => (line: string) => (JSON.parse(line).epoch === 1 ? signal : undefined);
+
+  it('Ctrl-C or a kill in epoch 2 and resume, and threads: the same tensors', async () => {
+    expect((await run([...keys, 'name=whole', 'workers=0'])).code).toBe(0);
+    const whole = tensorsOf(last('whole'));
+
+    expect((await run([...keys, 'name=threads', 'workers=2'])).code).toBe(0);
+    expect(tensorsOf(last('threads'))).toEqual(whole);
+
+    expect((await run([...keys, 'name=stopped', 'workers=0'], afterFirst('SIGINT'))).code).toBe(130);
+    expect((await run([`resume=${last('stopped')}`])).code).toBe(0);
+    expect(tensorsOf(last('stopped'))).toEqual(whole);
+
+    expect((await run([...keys, 'name=killed', 'workers=2'], afterFirst('SIGKILL'))).code).toBe(null);
+    expect((await run([`resume=${last('killed')}`])).code).toBe(0);
+    expect(tensorsOf(last('killed'))).toEqual(whole);
+  });
+});
+
+describe.skipIf(!folder)('eight real pictures', () => {
+  it('are learnt by heart: mAP50 over 0.99', async () => {
+    const images = join(folder, 'data/bccd/images/train');
+    const eight = readdirSync(images).sort().slice(0, 8);
+    writeFileSync(join(dir, 'eight.txt'), eight.map((name) => join(images, name)).join('\n'));
+    writeFileSync(join(dir, 'eight.yaml'), 'train: eight.txt\nval: eight.txt\nnames: [Platelets, RBC, WBC]\n');
+    const plain = ['mosaic', 'hsv_h', 'hsv_s', 'hsv_v', 'translate', 'scale', 'fliplr'].map((key) => `${key}=0`);
+    const keys = [
+      'epochs=200',
+      'imgsz=320',
+      'batch=8',
+      'nbs=8',
+      'optimizer=AdamW',
+      'lr0=0.002',
+      'momentum=0.9',
+      'warmup_epochs=5',
+      'warmup_bias_lr=0',
+      'val=false',
+    ];
+    const { code, lines } = await run([
+      `data=${join(dir, 'eight.yaml')}`,
+      'model=yolov8n.yaml',
+      `project=${dir}`,
+      'name=eight',
+      ...keys,
+      ...plain,
+    ]);
+    expect(code).toBe(0);
+    expect(JSON.parse(lines.at(-1) as string).mAP50).toBeGreaterThan(0.99);
+  });
+});
