@@ -3,11 +3,12 @@
  * traced once for each shape of batch and serves all epochs; the validation loss comes out of the same pass.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import type { ModelSpec } from '../cfg/model-yaml.js';
 import type { NamedArray } from '../core/types.js';
 import { compile } from '../graph/compile.js';
 import { detectionLoss, type LossGains } from '../loss/detection.js';
 import type { Detector, InferOutput } from '../nn/detector.js';
-import { foldBatchNorm } from '../nn/fold.js';
+import { foldForBytes } from '../nn/fold.js';
 import { decode } from '../nn/head.js';
 import { type Network, type Params, toTensors } from '../nn/model.js';
 import { type LabelTensors, labelSlots, padLabels } from './label-tensors.js';
@@ -32,17 +33,21 @@ export class LiveDetector implements Detector {
   readonly stride: number;
   readonly engine: string;
   private readonly run;
+  private readonly spec: ModelSpec;
   private params: Params = {};
+  /** What pictures are multiplied by before the network: the same for all weights of a network. */
+  private scale = 1;
   private slots: number;
 
   constructor(network: Network, names: string[], loss: LiveLoss, engine = `TensorFlow (${tf.getBackend()})`) {
     this.names = names;
+    this.spec = network.spec;
     this.stride = network.spec.stride;
     this.engine = engine;
     this.slots = labelSlots(loss.mostLabels ?? 1);
     this.run = compile(
       ({ images, labels, params }: Input) => {
-        const head = network.forward(tf.div(images, 255) as tf.Tensor4D, params);
+        const head = network.forward(tf.mul(images, this.scale) as tf.Tensor4D, params);
         return { output: decode(head), items: detectionLoss(head, labels, loss).items };
       },
       { name: 'validation' },
@@ -52,7 +57,9 @@ export class LiveDetector implements Detector {
   /** @param weights unfolded, as in a checkpoint */
   setWeights(weights: ReadonlyMap<string, NamedArray>): void {
     tf.dispose(this.params);
-    this.params = toTensors(foldBatchNorm(weights));
+    const { folded, scale } = foldForBytes(weights, this.spec);
+    this.params = toTensors(folded);
+    this.scale = scale;
   }
 
   async infer(images: Uint8Array, shape: [batch: number, height: number, width: number]): Promise<InferOutput> {

@@ -2,6 +2,7 @@
  * Folds each BatchNorm into the convolution before it, for inference:
  * w' = w·γ/√(σ² + ε), b' = β − μ·γ/√(σ² + ε). Computed in double precision.
  */
+import type { ModelSpec } from '../cfg/model-yaml.js';
 import type { NamedArray } from '../core/types.js';
 import { BN_EPS, type ParameterSpec } from './blocks.js';
 
@@ -33,6 +34,26 @@ export function foldBatchNorm(weights: ReadonlyMap<string, NamedArray>): Map<str
     folded.set(`${stem}.conv.bias`, { shape: [gamma.length], data: bias });
   }
   return folded;
+}
+
+/**
+ * The same for pictures of 0..255: the factor 1/255 goes into the convolutions that see the picture, which saves a pass
+ * over its pixels. (Padding is 0 in both scales.)
+ * @returns `scale`: what pictures still have to be multiplied by, 1 unless something else than a convolution sees them
+ */
+export function foldForBytes(
+  weights: ReadonlyMap<string, NamedArray>,
+  { layers }: ModelSpec,
+): { folded: Map<string, NamedArray>; scale: number } {
+  const folded = foldBatchNorm(weights);
+  const first = layers.filter(({ inputs }) => inputs.includes(-1));
+  if (first.some(({ module }) => module !== 'Conv')) return { folded, scale: 1 / 255 };
+  for (const { index } of first) {
+    const name = `model.${index}.conv.weight`;
+    const kernel = folded.get(name); // missing ones are found when the weights become tensors
+    if (kernel) folded.set(name, { shape: kernel.shape, data: kernel.data.map((w) => w / 255) });
+  }
+  return { folded, scale: 1 };
 }
 
 /**

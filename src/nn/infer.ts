@@ -8,7 +8,7 @@ import { UserError } from '../core/errors.js';
 import type { Checkpoint, NamedArray } from '../core/types.js';
 import { compile, type Fed } from '../graph/compile.js';
 import type { Detector, InferOutput } from './detector.js';
-import { foldBatchNorm, foldedParameters } from './fold.js';
+import { foldBatchNorm, foldedParameters, foldForBytes } from './fold.js';
 import { decode } from './head.js';
 import { buildNetwork, type Network, type Params, toTensors } from './model.js';
 import { nativeInfo } from './native.js';
@@ -67,16 +67,22 @@ class NetworkDetector implements Detector {
     const network = buildNetwork(spec);
     this.stride = Math.max(32, spec.stride);
     this.engine = engine ?? engineName(half);
-    this.params = toTensors(foldBatchNorm(weights), foldedParameters(network.parameters));
+    // Padding of test-time augmentation is given in 0..1, so pictures have to be in it, too.
+    const { folded, scale } = augment
+      ? { folded: foldBatchNorm(weights), scale: 1 / 255 }
+      : foldForBytes(weights, spec);
+    this.params = toTensors(folded, foldedParameters(network.parameters));
+    const predict = (images: tf.Tensor, params: Params) =>
+      predictions(network, params, scale === 1 ? images : tf.mul(images, scale), augment);
     const settings = { name: 'predict', half };
     if (half) {
       // Captured, the weights become constants of the graph, whose rounding to bfloat16 is done once.
-      const run = compile((images: tf.Tensor) => predictions(network, this.params, images, augment), settings);
+      const run = compile((images: tf.Tensor) => predict(images, this.params), settings);
       this.run = run;
       this.release = () => run.dispose();
     } else {
       // As inputs they are held once for all shapes, and a graph is ready in half the time; it runs as fast.
-      const run = compile(({ images, params }: Input) => predictions(network, params, images, augment), settings);
+      const run = compile(({ images, params }: Input) => predict(images, params), settings);
       this.run = (images) => run({ images, params: this.params });
       this.release = () => run.dispose();
     }
@@ -104,13 +110,12 @@ class NetworkDetector implements Detector {
 }
 
 /**
- * @param images [B, H, W, 3] 0..255
+ * @param x [B, H, W, 3] in the scale that the parameters are for
  * @returns [B, 4 + K, A]
  */
-function predictions(network: Network, params: Params, images: tf.Tensor, augment: boolean): tf.Tensor {
-  const x = tf.mul(images, 1 / 255) as tf.Tensor4D;
+function predictions(network: Network, params: Params, x: tf.Tensor, augment: boolean): tf.Tensor {
   const one = (input: tf.Tensor4D) => network.forward(input, params);
-  return augment ? mergedScales(x, one, network.spec.stride) : decode(one(x));
+  return augment ? mergedScales(x as tf.Tensor4D, one, network.spec.stride) : decode(one(x as tf.Tensor4D));
 }
 
 /** Names of all classes: those that a file lacks are numbered. */
