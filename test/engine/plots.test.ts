@@ -9,6 +9,7 @@ import { type TrainSummary, train } from '../../src/engine/trainer.js';
 import { validate } from '../../src/engine/validator.js';
 import { decodeImage } from '../../src/io/image.js';
 import { apart, pixel } from '../helpers/drawing.js';
+import { native } from '../helpers/native.js';
 import { writeTinyData, writeTinyModel } from '../helpers/tiny-data.js';
 import { tmpDir } from '../helpers/tmp.js';
 
@@ -41,6 +42,7 @@ async function run(overrides: Record<string, unknown>): Promise<TrainSummary> {
 }
 
 beforeAll(async () => {
+  await native();
   log.setSink({
     write: (level, text) => {
       if (level === 'warn') warnings.push(text);
