@@ -51,9 +51,9 @@ export interface Run {
 
 /** Puts a run together. @throws UserError when model, data or engine can't be used */
 export async function prepareRun(given: TrainConfig): Promise<Run> {
+  await requireTraining(given.device);
   const resumed = given.resume === false ? undefined : resumeRun(given);
   const config = resumed?.config ?? given;
-  await requireTraining(config.device);
   const data = requireData(config.data);
   const open = { singleCls: config.single_cls, classes: config.classes };
   const train = await openDataset(data, 'train', { ...open, fraction: config.fraction });
