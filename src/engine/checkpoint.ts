@@ -5,7 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.js';
-import type { Checkpoint, NamedArray } from '../core/types.js';
+import type { NamedArray } from '../core/types.js';
 import { readSafetensors, type StoredTensor, writeSafetensors } from '../io/safetensors.js';
 import { toFloats } from '../io/typed.js';
 import { fromTensors, toTensors } from '../nn/model.js';
@@ -142,9 +142,4 @@ export function loadRun(path: string): LoadedRun {
     state,
     progress,
   };
-}
-
-/** The averaged weights of a run as a model that predicts. */
-export function asModel(run: RunDescription, state: TrainState): Checkpoint {
-  return { weights: fromTensors(state.ema), names: run.names, yaml: run.yaml, trainArgs: run.args, info: {} };
 }

@@ -20,6 +20,7 @@ import { type ScheduleSettings, scaledWeightDecay } from '../optim/schedule.js';
 import { fittingBatch, warnOfMemory } from './batch-size.js';
 import type { Progress, RunDescription } from './checkpoint.js';
 import { LiveDetector } from './live-detector.js';
+import { pictureSize } from './picture-size.js';
 import { createRunDir } from './run-dir.js';
 import { disposeState, freshState, TrainStep } from './step.js';
 import { chooseOptimizer } from './train-optimizer.js';
@@ -66,7 +67,8 @@ export async function prepareRun(given: TrainConfig): Promise<Run> {
   const weights = network.parameters.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0);
   const batch = config.batch > 0 ? config.batch : fittingBatch(spec, weights, config.imgsz);
   warnOfMemory(spec, weights, config.imgsz, batch);
-  const loader = createTrainLoader(loaderOptions(config, train, batch, spec.stride));
+  const imgsz = pictureSize(config.imgsz, spec.stride);
+  const loader = createTrainLoader(loaderOptions(config, train, batch, imgsz));
   const { optimizer, schedule } = chooseOptimizer(config, train, batch, loader.batches);
   const trainables = trainablesOf(network, config.freeze);
   const rule = OPTIMIZERS[optimizer];
@@ -111,7 +113,7 @@ export async function prepareRun(given: TrainConfig): Promise<Run> {
     detector: new LiveDetector(network, train.names, { gains, classWeights: weightOfClass }),
     progress: resumed?.progress ?? freshProgress(),
     optimizer,
-    imgsz: Math.ceil(config.imgsz / spec.stride) * spec.stride,
+    imgsz,
   };
 }
 
@@ -157,9 +159,7 @@ function freshProgress(): Progress {
   };
 }
 
-function loaderOptions(config: TrainConfig, train: Dataset, batch: number, stride: number): TrainLoaderOptions {
-  const imgsz = Math.ceil(config.imgsz / stride) * stride;
-  if (imgsz !== config.imgsz) log.warn(`imgsz=${config.imgsz} is no multiple of ${stride}; ${imgsz} is used`);
+function loaderOptions(config: TrainConfig, train: Dataset, batch: number, imgsz: number): TrainLoaderOptions {
   return {
     images: train.images,
     imgsz,

@@ -9,6 +9,7 @@ import { writeFileAtomic } from '../io/files.js';
 import type { Detector } from '../nn/detector.js';
 import { type EvaluatedPicture, type EvaluateOptions, type Evaluation, evaluate, loaderFor } from './evaluate.js';
 import { loadDetector } from './load-detector.js';
+import { pictureSize } from './picture-size.js';
 import { createRunDir } from './run-dir.js';
 import {
   type CocoResult,
@@ -45,9 +46,7 @@ export async function validate(config: ValConfig, hooks: ValHooks = {}): Promise
   const lossFor = config.single_cls ? undefined : { mostLabels };
   const detector = await loadDetector(config.model, { device, half, augment, lossFor });
   try {
-    const imgsz = Math.ceil(options.imgsz / detector.stride) * detector.stride;
-    if (imgsz !== options.imgsz)
-      log.warn(`imgsz=${options.imgsz} is no multiple of ${detector.stride}; ${imgsz} is used`);
+    const imgsz = pictureSize(options.imgsz, detector.stride);
     if (!config.single_cls) warnOfNames(detector, dataset);
     const dir = createRunDir(config, 'val');
     writeFileAtomic(join(dir, 'args.yaml'), dump({ ...config }));
