@@ -58,41 +58,53 @@ const conv = defineOp<'x' | 'w', ConvAttrs>({
   },
 });
 
+/**
+ * With padding on both sides TensorFlow leaves both gradients to its slow way (im2col, col2im): the gradient of the padded
+ * picture without padding, cut to size, takes half the time, and that of the kernel, from x padded before, a third.
+ */
 const convInputGrad = defineOp<'dy' | 'w', ConvAttrs & { shape: number[] }>({
   name: 'TorchConv2DInputGrad',
   inputs: ['dy', 'w'],
-  kernel: (emit, { dy, w }, { shape, ...attrs }) =>
-    emit.op(
-      'Conv2DBackpropInput',
-      [emit.ints(shape), w, dy],
-      { T: emit.type(dy), ...convAttrs(w.shape, attrs) },
-      shape,
-    ),
+  kernel(emit, { dy, w }, { shape, ...attrs }) {
+    const T = emit.type(dy);
+    const { pass, sides, padded } = unpadded(shape, w.shape, dy.shape, attrs);
+    const dx = emit.op('Conv2DBackpropInput', [emit.ints(padded), w, dy], { T, ...pass }, padded);
+    if (!sides) return dx;
+    const from = emit.ints([0, sides[0][0], sides[1][0], 0]);
+    return emit.op('Slice', [dx, from, emit.ints(shape)], { T, Index: { type: 'int32' } }, shape);
+  },
 });
 
-/**
- * With padding on both sides TensorFlow leaves this op to its slow way (im2col): padding x first and then no padding
- * takes a third of the time on the first layers.
- */
 const convFilterGrad = defineOp<'x' | 'dy', ConvAttrs & { shape: number[] }>({
   name: 'TorchConv2DFilterGrad',
   inputs: ['x', 'dy'],
   kernel(emit, { x, dy }, { shape, ...attrs }) {
     const T = emit.type(dy);
-    let pass = convAttrs(shape, attrs);
-    if (pass.padding === 'EXPLICIT') {
-      const sides = [0, 1].map((i) => {
-        const reached = (dy.shape[i + 1] - 1) * attrs.stride + shape[i]; // pixels that the kernel meets
-        return [attrs.pad[i], Math.max(0, reached - x.shape[i + 1] - attrs.pad[i])];
-      });
-      const padded = x.shape.map((d, i) => d + (i === 1 || i === 2 ? sides[i - 1][0] + sides[i - 1][1] : 0));
+    const { pass, sides, padded } = unpadded(x.shape, shape, dy.shape, attrs);
+    if (sides) {
       const paddings = emit.ints([[0, 0], ...sides, [0, 0]]);
       x = emit.op('Pad', [x, paddings], { T, Tpaddings: { type: 'int32' } }, padded);
-      pass = convAttrs(shape, { ...attrs, pad: [0, 0] });
     }
     return emit.op('Conv2DBackpropFilter', [x, emit.ints(shape), dy], { T, ...pass }, shape);
   },
 });
+
+/** The same convolution over a picture that was padded before, where its padding is not one that oneDNN's gradients know. */
+function unpadded(
+  x: number[],
+  w: number[],
+  dy: number[],
+  attrs: ConvAttrs,
+): { pass: Attrs; padded: number[]; sides?: [before: number, after: number][] } {
+  const pass = convAttrs(w, attrs);
+  if (pass.padding !== 'EXPLICIT') return { pass, padded: x };
+  const sides = [0, 1].map((i): [number, number] => {
+    const reached = (dy[i + 1] - 1) * attrs.stride + w[i]; // pixels that the kernel meets
+    return [attrs.pad[i], Math.max(0, reached - x[i + 1] - attrs.pad[i])];
+  });
+  const padded = x.map((d, i) => (i === 1 || i === 2 ? d + sides[i - 1][0] + sides[i - 1][1] : d));
+  return { pass: convAttrs(w, { ...attrs, pad: [0, 0] }), padded, sides };
+}
 
 /** Number of places a kernel of size k fits along n pixels with p more on both sides. */
 function reach(n: number, k: number, stride: number, p: number): number {
