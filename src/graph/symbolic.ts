@@ -34,6 +34,8 @@ export interface Recording {
   /** Variables are read as constants instead of becoming inputs. */
   freeze: boolean;
   variables: Map<tf.Variable, { entry: Entry; node: string }>;
+  /** Of every output of a node. */
+  shapes: Map<string, number[]>;
 }
 
 /** A constant of one repeated value above this size is made when the graph runs (Fill), not stored. */
@@ -54,7 +56,7 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
     this.entries = new WeakMap(); // tensors of an earlier trace are strangers in this one
     this.known.clear();
     this.names.clear();
-    this.recording = { nodes: [], variables: new Map(), ...options };
+    this.recording = { nodes: [], variables: new Map(), shapes: new Map(), ...options };
     return this.recording;
   }
 
@@ -193,6 +195,7 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
     const name = this.unique(wanted ?? op);
     this.recording.nodes.push({ name, op, inputs, attrs });
     const entries = outputs.map(({ shape, dtype }, i) => ({ ref: i ? `${name}:${i}` : name, shape, type: dtype }));
+    for (const { ref, shape } of entries) this.recording.shapes.set(ref, shape);
     if (key !== undefined) this.known.set(key, entries);
     return entries;
   }

@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { messageOf } from '../core/errors.js';
+import { absorbed } from './absorb.js';
 import { type ElementType, type Graph, type Port, TYPE_NUMBER } from './graph.js';
 import './kernels/all.js';
 import { pruned } from './prune.js';
@@ -78,7 +79,8 @@ export function trace<I extends Tree<tf.Tensor>>(
       return { port: { name: variable.name, node, shape: entry.shape, dtype: entry.type }, variable };
     });
     const keep = [...inputs, ...variables.map((v) => v.port), ...outputs].map((port) => port.node);
-    return { nodes: pruned(recording.nodes, keep), inputs, outputs, variables, result };
+    const nodes = absorbed(pruned(recording.nodes, keep), keep, (ref) => recording.shapes.get(ref));
+    return { nodes: pruned(nodes, keep), inputs, outputs, variables, result };
   } catch (error) {
     throw explained(error);
   } finally {

@@ -4,7 +4,8 @@
  * Shapes: x [B, H, W, C], kernels HWIO.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { batchNormTrain, biasAdd, conv2d, maxPool5, silu } from './ops.js';
+import { batchNormSilu, secondHalf } from './fused.js';
+import { biasAdd, conv2d, maxPool5, silu } from './ops.js';
 
 /** BatchNorm's epsilon and the share of the batch in its running statistics, as YOLOv8 sets them (PyTorch: 1e-5, 0.1). */
 export const BN_EPS = 1e-3;
@@ -50,13 +51,51 @@ export type Declare = (name: string, shape: number[], kind: ParameterKind, start
  * When the parameters hold `NAME.conv.bias` the BatchNorm has been folded into the convolution (fold.ts).
  */
 export function conv(declare: Declare, name: string, from: number, to: number, k = 1, stride = 1): Block {
+  const layer = convWithHalf(declare, name, { from, to, k, stride, half: false });
+  return (x, pass) => layer(x, pass).y;
+}
+
+/** The same; with `half` the second half of its channels comes once more as a tensor of its own. */
+function convWithHalf(
+  declare: Declare,
+  name: string,
+  { from, to, k, stride, half }: { from: number; to: number; k: number; stride: number; half: boolean },
+): (x: tf.Tensor4D, pass: Pass) => { y: tf.Tensor4D; half?: tf.Tensor4D } {
   declare(`${name}.conv.weight`, [k, k, from, to], 'weight', { fanIn: k * k * from });
-  const norm = batchNorm(declare, `${name}.bn`, to);
-  return (x, pass) => {
-    const y = conv2d(x, pass.params[`${name}.conv.weight`], stride); // [B, H/stride, W/stride, to]
-    const bias = pass.params[`${name}.conv.bias`];
-    return silu(bias ? biasAdd(y, bias) : norm(y, pass));
+  declare(`${name}.bn.weight`, [to], 'bn', { value: 1 });
+  declare(`${name}.bn.bias`, [to], 'bias', { value: 0 });
+  declare(`${name}.bn.running_mean`, [to], 'mean', { value: 0 });
+  declare(`${name}.bn.running_var`, [to], 'variance', { value: 1 });
+  const layer = Number(name.split('.')[1]);
+  return (x, { params, training, frozenLayers, statistics }) => {
+    const z = conv2d(x, params[`${name}.conv.weight`], stride); // [B, H/stride, W/stride, to]
+    const bias = params[`${name}.conv.bias`];
+    const gamma = params[`${name}.bn.weight`];
+    const beta = params[`${name}.bn.bias`];
+    const mean = params[`${name}.bn.running_mean`];
+    const variance = params[`${name}.bn.running_var`];
+    if (!bias && training && !frozenLayers?.has(layer)) {
+      const norm = { gamma, beta, mean, variance, epsilon: BN_EPS, momentum: BN_MOMENTUM };
+      const out = batchNormSilu(z, norm, half);
+      statistics[`${name}.bn.running_mean`] = out.mean;
+      statistics[`${name}.bn.running_var`] = out.variance;
+      return out;
+    }
+    const y = silu(bias ? biasAdd(z, bias) : onStatistics(z, gamma, beta, mean, variance));
+    return { y, half: half ? secondHalf(y) : undefined };
   };
+}
+
+/** BatchNorm on its running statistics. */
+function onStatistics(
+  x: tf.Tensor4D,
+  gamma: tf.Tensor,
+  beta: tf.Tensor,
+  mean: tf.Tensor,
+  variance: tf.Tensor,
+): tf.Tensor4D {
+  const scale = tf.mul(gamma, tf.rsqrt(tf.add(variance, BN_EPS))); // [C]
+  return tf.add(tf.mul(x, scale), tf.sub(beta, tf.mul(mean, scale)));
 }
 
 /** 1x1 convolution with bias: the end of a branch of the head. */
@@ -64,33 +103,6 @@ export function plainConv(declare: Declare, name: string, from: number, to: numb
   declare(`${name}.weight`, [1, 1, from, to], 'weight', { fanIn: from });
   declare(`${name}.bias`, [to], 'bias', { value: bias });
   return (x, { params }) => biasAdd(conv2d(x, params[`${name}.weight`]), params[`${name}.bias`]);
-}
-
-function batchNorm(declare: Declare, name: string, channels: number): Block {
-  declare(`${name}.weight`, [channels], 'bn', { value: 1 });
-  declare(`${name}.bias`, [channels], 'bias', { value: 0 });
-  declare(`${name}.running_mean`, [channels], 'mean', { value: 0 });
-  declare(`${name}.running_var`, [channels], 'variance', { value: 1 });
-  const layer = Number(name.split('.')[1]);
-  return (x, { params, training, frozenLayers, statistics }) => {
-    const gamma = params[`${name}.weight`];
-    const beta = params[`${name}.bias`];
-    const mean = params[`${name}.running_mean`];
-    const variance = params[`${name}.running_var`];
-    if (training && !frozenLayers?.has(layer)) {
-      const batch = batchNormTrain(x, gamma, beta, BN_EPS);
-      statistics[`${name}.running_mean`] = moved(mean, batch.mean);
-      statistics[`${name}.running_var`] = moved(variance, batch.variance);
-      return batch.y;
-    }
-    const scale = tf.mul(gamma, tf.rsqrt(tf.add(variance, BN_EPS))); // [C]
-    return tf.add(tf.mul(x, scale), tf.sub(beta, tf.mul(mean, scale)));
-  };
-}
-
-/** A running statistic after this batch. */
-function moved(running: tf.Tensor, batch: tf.Tensor): tf.Tensor {
-  return tf.add(tf.mul(running, 1 - BN_MOMENTUM), tf.mul(batch, BN_MOMENTUM));
 }
 
 /** Two 3x3 CBS of the same width, with a residual when asked for. */
@@ -103,7 +115,7 @@ export function bottleneck(declare: Declare, name: string, channels: number, sho
   };
 }
 
-/** 1x1 CBS, split in two; bottlenecks, each fed by the last, start from the second half; concat of all n + 2 parts; 1x1 CBS. */
+/** 1x1 CBS; bottlenecks, each fed by the last, start from its second half; concat of it and of theirs; 1x1 CBS. */
 export function c2f(
   declare: Declare,
   name: string,
@@ -115,12 +127,14 @@ export function c2f(
     shortcut,
   }: { from: number; to: number; hidden: number; repeats: number; shortcut: boolean },
 ): Block {
-  const cv1 = conv(declare, `${name}.cv1`, from, 2 * hidden);
+  const cv1 = convWithHalf(declare, `${name}.cv1`, { from, to: 2 * hidden, k: 1, stride: 1, half: true });
   const cv2 = conv(declare, `${name}.cv2`, (2 + repeats) * hidden, to);
   const m = Array.from({ length: repeats }, (_, i) => bottleneck(declare, `${name}.m.${i}`, hidden, shortcut));
   return (x, pass) => {
-    const parts = [...tf.split(cv1(x, pass), 2, -1)] as tf.Tensor4D[]; // a copy: the tape holds on to split's own array
-    for (const block of m) parts.push(block(parts[parts.length - 1], pass));
+    const { y, half } = cv1(x, pass);
+    const parts = [y];
+    let from = half!;
+    for (const block of m) parts.push((from = block(from, pass)));
     return cv2(tf.concat(parts, -1), pass);
   };
 }

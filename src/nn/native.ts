@@ -21,6 +21,8 @@ export interface NativeInfo {
   version: string;
   /** True when TensorFlow runs on a GPU. */
   gpu: boolean;
+  /** True when the ops of native/fused are there. */
+  fused: boolean;
 }
 
 /** An addon and the JavaScript of tfjs-node-gpu that goes with it. */
@@ -30,6 +32,8 @@ interface NativeFiles {
   pkg: string;
   /** Addon that keeps the start-up messages off the screen. */
   quiet?: string;
+  /** Addon with TensorFlow ops of our own. */
+  fused?: string;
 }
 
 /** TensorFlow says these whatever TF_CPP_MIN_LOG_LEVEL is; they tell the user nothing. */
@@ -49,6 +53,7 @@ export async function useNative(dir: string = engineDir()): Promise<boolean> {
     addon: join(dir, 'tfjs_binding.node'),
     pkg: join(dir, 'tfjs-node-gpu'),
     quiet: join(dir, 'quiet.node'),
+    fused: join(dir, 'fused.node'),
   });
   return true;
 }
@@ -82,7 +87,7 @@ export function packageBinary(): NativeFiles | undefined {
   }
 }
 
-async function load({ addon, pkg, quiet }: NativeFiles): Promise<void> {
+async function load({ addon, pkg, quiet, fused }: NativeFiles): Promise<void> {
   if (!loaded) {
     restoreUtil();
     process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
@@ -94,7 +99,9 @@ async function load({ addon, pkg, quiet }: NativeFiles): Promise<void> {
       return native;
     });
     const gpu = bindings.isUsingGpuDevice?.() === true;
-    loaded = { version: bindings.TF_Version, gpu };
+    const hasFused = fused !== undefined && existsSync(fused);
+    if (hasFused) require(fused); // registers its ops
+    loaded = { version: bindings.TF_Version, gpu, fused: hasFused };
   }
   await tf.setBackend('tensorflow');
   await tf.ready();

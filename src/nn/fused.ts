@@ -1,0 +1,103 @@
+/**
+ * Batch normalisation and SiLU as one op, from the addon in native/fused: while training they would take twice as many
+ * passes over the activations as the convolutions they follow, and three tensors of their size kept for the gradient.
+ * Only graphs have it; without the addon, eagerly and on other engines the two are ops of their own.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { addsUp } from '../graph/absorb.js';
+import type { OutputSpec } from '../graph/raw.js';
+import { defineOp } from '../graph/raw.js';
+import { isTracing } from '../graph/trace.js';
+import { nativeInfo } from './native.js';
+import { batchNormTrain, silu } from './ops.js';
+
+export interface BatchNorm {
+  gamma: tf.Tensor;
+  beta: tf.Tensor;
+  /** Running statistics. */
+  mean: tf.Tensor;
+  variance: tf.Tensor;
+  epsilon: number;
+  /** Share of the batch in the new running statistics. */
+  momentum: number;
+}
+
+export interface BatchNormSilu {
+  /** [B, H, W, C] */
+  y: tf.Tensor4D;
+  /** [B, H, W, C / 2], the second half of y's channels; when it was asked for. */
+  half?: tf.Tensor4D;
+  /** New running statistics [C]; the variance of the batch in it is the one with n − 1. */
+  mean: tf.Tensor;
+  variance: tf.Tensor;
+}
+
+/**
+ * silu(batchNorm(x)) with the batch's own statistics.
+ * @param x [B, H, W, C]
+ * @param withHalf the second half of the channels is wanted once more as a tensor of its own
+ */
+export function batchNormSilu(x: tf.Tensor4D, norm: BatchNorm, withHalf = false): BatchNormSilu {
+  const { gamma, beta, mean, variance, epsilon, momentum } = norm;
+  if (isTracing() && nativeInfo()?.fused) {
+    const out = (withHalf ? valueAndHalf : value)({ x, gamma, beta, mean, variance }, { epsilon, momentum });
+    return { y: out[0] as tf.Tensor4D, mean: out[3], variance: out[4], half: out[5] as tf.Tensor4D | undefined };
+  }
+  const batch = batchNormTrain(x, gamma, beta, epsilon);
+  const moved = (running: tf.Tensor, now: tf.Tensor) => tf.add(tf.mul(running, 1 - momentum), tf.mul(now, momentum));
+  const y = silu(batch.y);
+  const half = withHalf ? secondHalf(y) : undefined;
+  return { y, half, mean: moved(mean, batch.mean), variance: moved(variance, batch.variance) };
+}
+
+/** The second half of x's channels. */
+export function secondHalf(x: tf.Tensor4D): tf.Tensor4D {
+  return tf.split(x, 2, -1)[1] as tf.Tensor4D;
+}
+
+interface Attrs {
+  epsilon: number;
+  momentum: number;
+}
+
+const [value, valueAndHalf] = ['BatchNormSilu', 'BatchNormSiluHalf'].map((name) =>
+  defineOp<'x' | 'gamma' | 'beta' | 'mean' | 'variance', Attrs>({
+    name,
+    inputs: ['x', 'gamma', 'beta', 'mean', 'variance'],
+    kernel(emit, { x, gamma, beta, mean, variance }, { epsilon, momentum }) {
+      const shapes = [x.shape, ...Array(4).fill(gamma.shape)];
+      if (name === 'BatchNormSiluHalf') shapes.push([...x.shape.slice(0, -1), x.shape[3] / 2]);
+      const attrs = { epsilon: { float: epsilon }, momentum: { float: momentum } };
+      return emit.ops(name, [x, gamma, beta, mean, variance], attrs, shapes.map(float));
+    },
+    gradient: {
+      save: ['x', 'gamma', 'beta'],
+      saveOutputs: [false, true, true, false, false],
+      of([dy, , , , , dhalf], [x, gamma, beta, mean, inverse]) {
+        // One op gives all three; outside of the functions because each of those is tidied on its own.
+        const inputs = { x, gamma, beta, mean, inverse, dy, ...(dhalf && { dhalf }) };
+        const [dx, dgamma, dbeta] = gradient(inputs as Parameters<typeof gradient>[0], {});
+        return { x: () => dx, gamma: () => dgamma, beta: () => dbeta };
+      },
+    },
+  }),
+);
+
+const gradient = defineOp<'x' | 'gamma' | 'beta' | 'mean' | 'inverse' | 'dy' | 'dhalf', object>({
+  name: 'BatchNormSiluGrad',
+  inputs: ['x', 'gamma', 'beta', 'mean', 'inverse', 'dy', 'dhalf'],
+  kernel(emit, { x, gamma, beta, mean, inverse, dy, dhalf }) {
+    const channels = gamma.shape[0];
+    const parts = dhalf ? [dy, dhalf] : [dy];
+    const count = parts.map(({ shape }) => shape[shape.length - 1]);
+    const attrs = { N: parts.length, from: parts.map(() => 0), to: count.map((n) => channels - n), count };
+    const shapes = [x.shape, gamma.shape, gamma.shape];
+    return emit.ops('BatchNormSiluGrad', [x, gamma, beta, mean, inverse, ...parts], attrs, shapes.map(float));
+  },
+});
+
+addsUp('BatchNormSiluGrad', 5);
+
+function float(shape: number[]): OutputSpec {
+  return { shape, dtype: 'float32' };
+}
