@@ -14,6 +14,7 @@ import {
   engineDir,
   engineReady,
   failureFile,
+  fusedSources,
   lastFailure,
   pins,
   quietSource,
@@ -155,30 +156,35 @@ async function fetchPackage(name, folder) {
   return join(folder, 'package');
 }
 
-/** Two addons: TensorFlow's, which finds its libraries beside it in the cache, and the one that keeps start-up quiet. */
+/**
+ * TensorFlow's addon, which finds its libraries beside it in the cache, the one that keeps start-up quiet, and the one with
+ * ops of our own. Without the last the engine works, too, only slower.
+ */
 async function compile(compiler, folder) {
-  const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
-  const flags = [
-    '-O2',
-    '-std=c++17',
-    '-fPIC',
-    '-shared',
-    '-DNAPI_VERSION=8',
-    '-DBUILDING_NODE_EXTENSION',
-    `-I${headers}`,
-  ];
   const pkg = join(folder, 'tfjs-node-gpu');
-  const libraries = join(tensorflowDir(), 'lib');
+  const include = `-I${join(tensorflowDir(), 'include')}`;
+  const library = (name) => [`-l:libtensorflow_${name}.so.2`, `-Wl,-rpath,$ORIGIN/../${basename(tensorflowDir())}/lib`];
+  const from = `-L${join(tensorflowDir(), 'lib')}`;
+  const sources = readdirSync(fusedSources).filter((name) => name.endsWith('.cc'));
   const jobs = [
     [quietSource, '-o', join(folder, 'quiet.node')],
     [
-      ...[`-I${join(tensorflowDir(), 'include')}`, `-I${pkg}`],
-      ...[join(pkg, 'binding/tfjs_backend.cc'), join(pkg, 'binding/tfjs_binding.cc'), '-o'],
-      ...[join(folder, 'tfjs_binding.node'), `-L${libraries}`, '-l:libtensorflow_cc.so.2'],
-      ...['-l:libtensorflow_framework.so.2', `-Wl,-rpath,$ORIGIN/../${basename(tensorflowDir())}/lib`],
+      ...[include, `-I${pkg}`, join(pkg, 'binding/tfjs_backend.cc'), join(pkg, 'binding/tfjs_binding.cc')],
+      ...['-o', join(folder, 'tfjs_binding.node'), from, ...library('cc'), ...library('framework')],
+    ],
+    [
+      // contraction: a · b + c as one instruction, which the standard's own mode leaves out
+      ...['-ffp-contract=fast', '-Wno-psabi', '-pthread', include, ...sources.map((name) => join(fusedSources, name))],
+      ...['-o', join(folder, 'fused.node'), from, ...library('framework')],
     ],
   ];
-  for (const { code, output } of await Promise.all(jobs.map((job) => run(compiler, [...flags, ...job])))) {
+  const results = await Promise.all(jobs.map((job) => run(compiler, [...compilerFlags(), ...job])));
+  const fused = results.pop();
+  if (fused.code !== 0) {
+    say(`The ops that make training faster could not be compiled, so it runs without them: ${lastLine(fused.output)}`);
+    rmSync(join(folder, 'fused.node'), { force: true });
+  }
+  for (const { code, output } of results) {
     if (code === 0) continue;
     const headersMissing = /fatal error: (?:cstdio|string|stdio\.h|algorithm)/.test(output);
     throw new SetupProblem(
@@ -187,6 +193,11 @@ async function compile(compiler, folder) {
     );
   }
   rmSync(join(pkg, 'binding'), { recursive: true });
+}
+
+function compilerFlags() {
+  const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
+  return ['-O2', '-std=c++17', '-fPIC', '-shared', '-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION', `-I${headers}`];
 }
 
 /** Multiplies two matrices in a process of its own: a library that doesn't fit this machine may end the process. */

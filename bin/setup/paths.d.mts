@@ -24,6 +24,7 @@ export const pins: {
   npm: Record<string, { version: string; integrity: string }>;
 };
 export const quietSource: string;
+export const fusedSources: string;
 export const isClone: boolean;
 export const setupCommand: string;
 export function wheelPin(): WheelPin | undefined;

@@ -3,11 +3,11 @@
  * and for src/nn/native.ts, which loads what the set-up made. Types: paths.d.mts.
  *
  * In the per-user cache, shared by every clone and installed copy of these versions:
- *   tensorflow-<version>-<platform>/    lib/ and include/ of TensorFlow's wheel
+ *   tensorflow-<version>-<platform>-h<…>/    lib/ and include/ of TensorFlow's wheel
  *   engine-tf<…>-tfjs<…>-<platform>-<digest>/  addons compiled against it, the JavaScript around them, engine.json (written last)
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,14 +20,24 @@ const engineJson = readFileSync(join(root, 'native/engine.json'), 'utf8');
 /** Versions and hashes of what the engine is made of. */
 export const pins = JSON.parse(engineJson);
 
-/** The addon of our own; its text is part of the engine's digest. */
+/** The addon that keeps start-up quiet. */
 export const quietSource = join(root, 'native/quiet.cc');
+
+/** Folder of the addon with TensorFlow ops of our own. */
+export const fusedSources = join(root, 'native/fused');
 
 /** A clone has sources to build; an installed package does not. */
 export const isClone = existsSync(join(root, 'tsconfig.json'));
 
 /** What the user types to set the engine up. */
 export const setupCommand = isClone ? 'npm run setup' : 'yolo setup';
+
+/** Of everything that the addons are compiled from. */
+const digest = [quietSource, ...readdirSync(fusedSources).map((name) => join(fusedSources, name))]
+  .sort()
+  .reduce((hash, file) => hash.update(readFileSync(file)), createHash('sha256').update(engineJson))
+  .digest('hex')
+  .slice(0, 8);
 
 const platform = `${process.platform}-${process.arch}`;
 
@@ -43,14 +53,16 @@ export function cacheDir() {
   return join(process.env.XDG_CACHE_HOME || local || join(homedir(), '.cache'), 'yolov8-tfjs');
 }
 
+/** Grows with the choice of headers that is taken out of the wheel. */
+const HEADERS = 2;
+
 /** Folder of TensorFlow's libraries and headers. */
 export function tensorflowDir() {
-  return join(cacheDir(), `tensorflow-${pins.tensorflow}-${platform}`);
+  return join(cacheDir(), `tensorflow-${pins.tensorflow}-${platform}-h${HEADERS}`);
 }
 
-/** Folder of the engine for this platform, these versions and this source of the addon. */
+/** Folder of the engine for this platform, these versions and these sources of the addons. */
 export function engineDir() {
-  const digest = createHash('sha256').update(engineJson).update(readFileSync(quietSource)).digest('hex').slice(0, 8);
   return join(cacheDir(), `engine-tf${pins.tensorflow}-tfjs${pins.tfjs}-${platform}-${digest}`);
 }
 

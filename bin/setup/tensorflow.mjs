@@ -11,8 +11,11 @@ import { extract, readDirectory, sha256 } from './wheel.mjs';
 
 const LIBRARY = /^tensorflow\/(libtensorflow_(?:cc|framework)\.so\.2)$/;
 const HEADER = new RegExp(
-  '^tensorflow/include/((?:tensorflow/c/(?:c_api|c_api_macros|tf_\\w+|eager/c_api)' +
-    '|tensorflow/core/platform/ctstring(?:_internal)?|tsl/platform/ctstring(?:_internal)?|xla/tsl/c/tsl_status)\\.h)$',
+  '^tensorflow/include/((?:tensorflow/c/(?:c_api|c_api_macros|tf_\\w+|ops|kernels|eager/c_api' +
+    '|experimental/stream_executor/stream_executor)' +
+    '|tensorflow/core/common_runtime/next_pluggable_device/c/tf_rendezvous_c_api' +
+    '|tensorflow/core/platform/ctstring(?:_internal)?|tsl/platform/(?:ctstring(?:_internal)?|platform)' +
+    '|xla/tsl/c/tsl_status)\\.h)$',
 );
 
 /**

@@ -87,7 +87,7 @@ class BatchNormSilu {
 
     const Tasks tasks(rows, channels);
     std::vector<Moments> parts(tasks.count, Moments(channels));
-    std::vector<float> scale(channels), shift(channels);
+    std::vector<float> scale(channels);
     const Phase statistics{
         tasks.count,
         [&](int task) {
@@ -107,14 +107,13 @@ class BatchNormSilu {
             newMean.data()[c] = moved(runningMean.data()[c], mean.data()[c]);
             newVariance.data()[c] = moved(runningVariance.data()[c], unbiased);
             scale[c] = gamma.data()[c] * inverse.data()[c];
-            shift[c] = beta.data()[c] - mean.data()[c] * scale[c];
           }
         }};
     const Phase values{tasks.count,
                        [&](int task) {
                          // backwards: the rows that were read last may still be in a cache
                          tasks.each(tasks.count - 1 - task, [&](long row, long n) {
-                           loops().normalizeSilu(x.data() + row * channels, n, channels, scale.data(), shift.data(),
+                           loops().normalizeSilu(x.data() + row * channels, n, channels, mean.data(), scale.data(), beta.data(),
                                                  y.data() + row * channels, second + row * half, half);
                          });
                        },
@@ -153,11 +152,8 @@ class BatchNormSiluGrad {
     for (int i = 0; i < parts; i++) given.push_back(Tensor::input(context, FIRST + i));
     const std::vector<Span> spans = spansOf(given, channels, rows);
 
-    std::vector<float> scale(channels), shift(channels), meanG(channels), slope(channels);
-    for (long c = 0; c < channels; c++) {
-      scale[c] = gamma.data()[c] * inverse.data()[c];
-      shift[c] = beta.data()[c] - mean.data()[c] * scale[c];
-    }
+    std::vector<float> scale(channels), meanG(channels), slope(channels);
+    for (long c = 0; c < channels; c++) scale[c] = gamma.data()[c] * inverse.data()[c];
     const Tasks tasks(rows, channels);
     std::vector<std::vector<double>> sums(tasks.count, std::vector<double>(2 * channels));
     const int count = spans.size();
@@ -166,8 +162,8 @@ class BatchNormSiluGrad {
         [&](int task) {
           std::vector<float> sum(4 * channels), product(4 * channels);
           tasks.each(task, [&](long row, long n) {
-            loops().gradientOfNorm(x.data(), row, n, channels, spans.data(), count, scale.data(), shift.data(),
-                                   mean.data(), dx.data(), sum.data(), product.data());
+            loops().gradientOfNorm(x.data(), row, n, channels, spans.data(), count, mean.data(), scale.data(),
+                                   beta.data(), dx.data(), sum.data(), product.data());
             for (long c = 0; c < channels; c++) {
               sums[task][c] += sum[c];
               sums[task][channels + c] += product[c];
@@ -187,7 +183,7 @@ class BatchNormSiluGrad {
     const Phase values{tasks.count,
                        [&](int task) {
                          tasks.each(tasks.count - 1 - task, [&](long row, long n) {
-                           loops().gradientOfInput(x.data() + row * channels, n, channels, scale.data(), mean.data(),
+                           loops().gradientOfInput(x.data() + row * channels, n, channels, mean.data(), scale.data(),
                                                    meanG.data(), slope.data(), dx.data() + row * channels);
                          });
                        },

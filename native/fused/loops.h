@@ -21,12 +21,12 @@ struct Span {
 
 struct Loops {
   void (*moments)(const float* x, long rows, long channels, float* mean, float* squares);
-  void (*normalizeSilu)(const float* x, long rows, long channels, const float* scale, const float* shift, float* y,
-                        float* z, long tail);
+  void (*normalizeSilu)(const float* x, long rows, long channels, const float* mean, const float* scale, const float* beta,
+                        float* y, float* z, long tail);
   void (*gradientOfNorm)(const float* x, long row, long rows, long channels, const Span* spans, int count,
-                         const float* scale, const float* shift, const float* mean, float* g, float* sums,
+                         const float* mean, const float* scale, const float* beta, float* g, float* sums,
                          float* products);
-  void (*gradientOfInput)(const float* x, long rows, long channels, const float* scale, const float* mean,
+  void (*gradientOfInput)(const float* x, long rows, long channels, const float* mean, const float* scale,
                           const float* meanG, const float* slope, float* g);
 };
 

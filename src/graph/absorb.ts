@@ -88,7 +88,7 @@ function sumsWithoutOwnUse(
     const start = first.get(node.op) ?? Number.POSITIVE_INFINITY;
     const isSum = node.op === 'AddV2' && node.inputs.every((ref) => `${shapeOf(ref)}` === `${shapeOf(node.name)}`);
     if (isSum && !wanted.has(node.name)) dissolved.add(node.name);
-    else node.inputs.slice(0, start).forEach((ref) => wanted.add(nodeOf(ref)));
+    else for (const ref of node.inputs.slice(0, start)) wanted.add(nodeOf(ref));
   }
   return dissolved;
 }

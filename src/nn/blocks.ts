@@ -134,7 +134,10 @@ export function c2f(
     const { y, half } = cv1(x, pass);
     const parts = [y];
     let from = half!;
-    for (const block of m) parts.push((from = block(from, pass)));
+    for (const block of m) {
+      from = block(from, pass);
+      parts.push(from);
+    }
     return cv2(tf.concat(parts, -1), pass);
   };
 }
