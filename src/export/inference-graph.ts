@@ -79,6 +79,11 @@ export function literalOf({ op, attrs: { value } }: GraphNode): Literal | undefi
   return op === 'Const' && typeof value === 'object' && 'tensor' in value ? value.tensor : undefined;
 }
 
+/** Whether a node of `inferenceGraph` is a parameter of the network: those have the names of a checkpoint. */
+export function isParameter({ name, op }: GraphNode): boolean {
+  return op === 'Const' && name.startsWith('model.');
+}
+
 /** Number of a constant's values. */
 export function sizeOf({ shape }: Literal): number {
   return shape.reduce((a, b) => a * b, 1);

@@ -1,13 +1,14 @@
 /**
  * An ONNX model in the making: nodes and constants are added one by one, then everything is written as a protocol buffer.
  * Field numbers are those of onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). Constants are referred to,
- * never copied, so that a model of hundreds of megabytes is in memory once.
+ * never copied, or made only when the model is written, so that a model of hundreds of megabytes is never in memory whole.
  */
 import { bytes, concat, message, type ProtoPart, packedVarints, string, varint } from '../io/protobuf.js';
 
 /** TensorProto.DataType. */
 export const ELEMENT = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10 } as const;
 export type Element = keyof typeof ELEMENT;
+const BYTES: Record<Element, number> = { float32: 4, int32: 4, int64: 8, bool: 1, float16: 2 };
 
 /** An attribute of a node: a whole number, a list of them, or a word. No operator here needs more. */
 export type Attribute = number | readonly number[] | string;
@@ -68,10 +69,16 @@ export class OnnxGraph {
     return names;
   }
 
-  /** Adds a constant from the little-endian bytes of its numbers. */
-  constant(name: string, element: Element, shape: readonly number[], data: ArrayBufferView): string {
+  /** Adds a constant from the little-endian bytes of its numbers, or from what gives them when the model is written. */
+  constant(
+    name: string,
+    element: Element,
+    shape: readonly number[],
+    data: ArrayBufferView | (() => ArrayBufferView),
+  ): string {
     const own = this.free(name);
-    const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const length = shape.reduce((a, b) => a * b, 1) * BYTES[element];
+    const raw = typeof data === 'function' ? { length, make: () => bytesOf(data()) } : bytesOf(data);
     this.constants.push(
       message(5, packedVarints(1, shape), varint(2, ELEMENT[element]), string(8, own), bytes(9, raw)),
     );
@@ -114,6 +121,10 @@ export class OnnxGraph {
     this.taken.add(own);
     return own;
   }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** The oldest file version that goes with an operator set: older runtimes read it, too. */

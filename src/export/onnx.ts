@@ -9,7 +9,7 @@ import type { NamedArray } from '../core/types.js';
 import { openAtomic } from '../io/files.js';
 import { floatToHalf } from '../io/half.js';
 import type { ProtoPart } from '../io/protobuf.js';
-import { foldBatchNorm } from '../nn/fold.js';
+import { foldedArray, foldedShape } from '../nn/fold.js';
 import { levelsOf } from '../nn/head.js';
 import { type Dimension, OnnxGraph } from './onnx-graph.js';
 import { decodeHead, type Final, type LevelOutput, suppress } from './onnx-head.js';
@@ -33,7 +33,7 @@ export interface OnnxOptions {
 export function onnxModel(spec: ModelSpec, weights: ReadonlyMap<string, NamedArray>, options: OnnxOptions): ProtoPart {
   const { imgsz, batch, dynamic, half, opset, nms, metadata, version } = options;
   const g = new OnnxGraph();
-  const walk: Walk = { g, weights: foldBatchNorm(weights), half };
+  const walk: Walk = { g, weights, half };
   const levels = network(walk, spec, half ? g.op('Cast', 'images_half', ['images'], { to: 10 }) : 'images');
   const name = `model.${spec.head.index}`;
   const { boxes, scores } = decodeHead(g, name, levels, dynamic ? undefined : imgsz);
@@ -59,7 +59,7 @@ export function onnxModel(spec: ModelSpec, weights: ReadonlyMap<string, NamedArr
 export function writeModel(path: string, model: ProtoPart): void {
   const file = openAtomic(path);
   try {
-    for (const chunk of model.chunks) file.write(chunk);
+    for (const chunk of model.pieces()) file.write(chunk);
     file.commit();
   } finally {
     file.abort();
@@ -68,7 +68,7 @@ export function writeModel(path: string, model: ProtoPart): void {
 
 interface Walk {
   g: OnnxGraph;
-  /** Folded. */
+  /** As in a checkpoint; each is folded when it is written. */
   weights: ReadonlyMap<string, NamedArray>;
   half: boolean;
 }
@@ -117,11 +117,12 @@ function layerNode(walk: Walk, layer: LayerSpec, inputs: string[]): string {
 }
 
 function weight({ g, weights, half }: Walk, name: string): string {
-  const array = weights.get(name);
-  if (!array) throw new Error(`the folded weights have no '${name}'`);
+  const shape = foldedShape(weights, name);
+  if (!shape) throw new Error(`the weights have no '${name}'`);
+  const values = () => foldedArray(weights, name)!.data;
   return half
-    ? g.constant(name, 'float16', array.shape, floatToHalf(array.data))
-    : g.constant(name, 'float32', array.shape, array.data);
+    ? g.constant(name, 'float16', shape, () => floatToHalf(values()))
+    : g.constant(name, 'float32', shape, values);
 }
 
 /** Convolution (BatchNorm folded in), then SiLU: x·sigmoid(x). */

@@ -1,23 +1,20 @@
 /**
  * format=saved_model: a folder that TensorFlow loads (Python: tf.saved_model.load(dir).signatures['serving_default'];
  * tfjs-node; TensorFlow Serving). Signature serving_default: `images` [B, H, W, 3] float32 RGB 0..1 → `output0`
- * [B, 4 + K, A], cx cy w h in pixels of the input, then K scores 0..1. The weights are constants of the graph.
+ * [B, 4 + K, A], cx cy w h in pixels of the input, then K scores 0..1. The weights are variables, whose values lie in
+ * variables/: as constants of the graph they would be held several times while it loads, and end at 2 GB.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
 import type { ModelSpec } from '../cfg/model-yaml.js';
-import { UserError } from '../core/errors.js';
 import type { NamedArray } from '../core/types.js';
-import type { Graph, GraphNode } from '../graph/graph.js';
-import { savedModel } from '../graph/graphdef.js';
+import type { ElementType, Graph, GraphNode } from '../graph/graph.js';
+import { type Restore, savedModel } from '../graph/graphdef.js';
 import { openAtomic, writeFileAtomic } from '../io/files.js';
 import { floatToHalf } from '../io/half.js';
-import { inferenceGraph, isKernel, literalOf } from './inference-graph.js';
+import { inferenceGraph, isKernel, isParameter, literalOf } from './inference-graph.js';
 import type { PlainMetadata } from './metadata.js';
-
-/** A protobuf message can't be longer: its parsers count bytes in a signed 32-bit integer. */
-const LARGEST = 2 ** 31 - 1;
+import { type BundleTensor, writeBundle } from './tensor-bundle.js';
 
 export interface SavedModelOptions {
   imgsz: readonly [height: number, width: number];
@@ -34,46 +31,115 @@ export function writeSavedModel(
   weights: ReadonlyMap<string, NamedArray>,
   { imgsz, batch, half, metadata }: SavedModelOptions,
 ): string[] {
-  const graph = inferenceGraph(spec, weights, { batch, imgsz });
-  const message = savedModel(half ? withHalfWeights(graph) : graph, { signature: true });
-  if (message.length > LARGEST)
-    throw new UserError(
-      'too-large',
-      `the model takes ${(message.length / 2 ** 30).toFixed(1)} GB; a saved_model.pb holds 2 GB`,
-      'half=true halves it',
-      1,
-    );
-  mkdirSync(dir, { recursive: true });
+  const { graph, variables, restore } = withVariables(inferenceGraph(spec, weights, { batch, imgsz }), half);
   const [model, yaml] = [join(dir, 'saved_model.pb'), join(dir, 'metadata.yaml')];
   const file = openAtomic(model);
   try {
-    for (const chunk of message.chunks) file.write(chunk);
+    for (const piece of savedModel(graph, { signature: true, restore }).pieces()) file.write(piece);
+    const bundle = writeBundle(join(dir, 'variables/variables'), variables);
     writeFileAtomic(yaml, dump(metadata));
     file.commit();
+    return [model, yaml, ...bundle];
   } finally {
     file.abort();
   }
-  return [model, yaml];
 }
 
-/** Each kernel as a float16 constant and a Cast under the old name. */
-function withHalfWeights(graph: Graph): Graph {
+/** The names that TensorFlow's own savers give to these two. */
+const FILENAME = 'save/filename';
+const RESTORE_ALL = 'save/restore_all';
+
+/** Every parameter as a variable, read under its old name, and the nodes that fill all of them from a checkpoint. */
+function withVariables(graph: Graph, half: boolean): { graph: Graph; variables: BundleTensor[]; restore: Restore } {
+  const variables: BundleTensor[] = [];
   const nodes = graph.nodes.flatMap((node): GraphNode[] => {
-    const tensor = literalOf(node);
-    if (!tensor || !isKernel(tensor)) return [node];
-    const stored: GraphNode = {
-      name: `${node.name}/float16`,
-      op: 'Const',
-      inputs: [],
-      attrs: {
-        dtype: { type: 'float16' },
-        value: {
-          tensor: { dtype: 'float16', shape: tensor.shape, values: floatToHalf(tensor.values as Float32Array) },
-        },
-      },
-    };
-    const attrs = { SrcT: { type: 'float16' }, DstT: { type: 'float32' }, Truncate: false } as const;
-    return [stored, { name: node.name, op: 'Cast', inputs: [stored.name], attrs }];
+    const literal = literalOf(node);
+    if (!literal || !isParameter(node)) return [node];
+    const dtype = half && isKernel(literal) ? 'float16' : 'float32';
+    const values = () => literal.values as Float32Array;
+    variables.push({
+      name: node.name,
+      dtype,
+      shape: literal.shape,
+      bytes: () => bytesOf(dtype === 'float16' ? floatToHalf(values()) : values()),
+    });
+    return variableNodes(node.name, dtype, literal.shape);
   });
-  return { ...graph, nodes };
+  const restored = variables.map(({ name }, i) => ({
+    handle: handleOf(name),
+    assign: i === 0 ? 'save/Assign' : `save/Assign_${i}`,
+    read: variables[i].dtype === 'float16' ? halfOf(name) : name,
+  }));
+  const assigns = restored.map(({ handle, assign }, i) => ({
+    name: assign,
+    op: 'AssignVariableOp',
+    inputs: [handle, i === 0 ? 'save/Restore' : `save/Restore:${i}`],
+    attrs: { dtype: { type: variables[i].dtype } },
+  }));
+  const all = { name: RESTORE_ALL, op: 'NoOp', inputs: restored.map(({ assign }) => `^${assign}`), attrs: {} };
+  return {
+    graph: { ...graph, nodes: [...nodes, ...restoring(variables), ...assigns, all] },
+    variables,
+    restore: { filename: `${FILENAME}:0`, node: RESTORE_ALL, variables: restored },
+  };
+}
+
+function handleOf(name: string): string {
+  return `${name}/variable`;
+}
+
+/** The node that reads a variable as it is stored, where it is cast afterwards. */
+function halfOf(name: string): string {
+  return `${name}/float16`;
+}
+
+function variableNodes(name: string, dtype: ElementType, shape: number[]): GraphNode[] {
+  const type = { type: dtype };
+  const handle = handleOf(name);
+  const read = (as: string): GraphNode => ({
+    name: as,
+    op: 'ReadVariableOp',
+    inputs: [handle],
+    attrs: { dtype: type },
+  });
+  const made = {
+    name: handle,
+    op: 'VarHandleOp',
+    inputs: [],
+    attrs: { dtype: type, shape: { shape }, shared_name: name },
+  };
+  if (dtype === 'float32') return [made, read(name)];
+  const attrs = { SrcT: type, DstT: { type: 'float32' }, Truncate: false } as const;
+  return [made, read(halfOf(name)), { name, op: 'Cast', inputs: [halfOf(name)], attrs }];
+}
+
+/** The file name's place, and one RestoreV2 with an output for each tensor. */
+function restoring(tensors: readonly BundleTensor[]): GraphNode[] {
+  const strings = (name: string, list: string[]): GraphNode => ({
+    name,
+    op: 'Const',
+    inputs: [],
+    attrs: { dtype: { type: 'string' }, value: { strings: list } },
+  });
+  return [
+    { name: FILENAME, op: 'Placeholder', inputs: [], attrs: { dtype: { type: 'string' }, shape: { shape: [] } } },
+    strings(
+      'save/tensor_names',
+      tensors.map(({ name }) => name),
+    ),
+    strings(
+      'save/slices', // whole tensors
+      tensors.map(() => ''),
+    ),
+    {
+      name: 'save/Restore',
+      op: 'RestoreV2',
+      inputs: [FILENAME, 'save/tensor_names', 'save/slices'],
+      attrs: { dtypes: { types: tensors.map(({ dtype }) => dtype) } },
+    },
+  ];
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }

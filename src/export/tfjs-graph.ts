@@ -12,6 +12,7 @@ export const TYPE_NAME: Record<ElementType, string> = {
   uint8: 'DT_UINT8',
   bfloat16: 'DT_BFLOAT16',
   float16: 'DT_HALF',
+  string: 'DT_STRING',
 };
 
 export function forTfjs(graph: Graph): Graph {
@@ -74,6 +75,7 @@ function attrJson(value: AttrValue): object {
   if ('type' in value) return { type: TYPE_NAME[value.type] };
   if ('float' in value) return { f: value.float };
   if ('shape' in value) return { shape: shapeJson(value.shape) };
+  if (!('tensor' in value)) throw new Error('GraphModels of this project hold no checkpoint');
   const { dtype, shape } = value.tensor;
   return { tensor: { dtype: TYPE_NAME[dtype], tensorShape: shapeJson(shape) } };
 }

@@ -4,14 +4,18 @@
  */
 import type { DataType } from '@tensorflow/tfjs-core';
 
-/** Element types that may occur inside a graph; tfjs' own tensors know only the first three. float16: stored weights only. */
-export type ElementType = 'float32' | 'int32' | 'bool' | 'uint8' | 'bfloat16' | 'float16';
+/**
+ * Element types that may occur inside a graph; tfjs' own tensors know only the first three. float16: stored weights only;
+ * string: names in a checkpoint.
+ */
+export type ElementType = 'float32' | 'int32' | 'bool' | 'uint8' | 'bfloat16' | 'float16' | 'string';
 
 /** Numbers of tensorflow/core/framework/types.proto. */
 export const TYPE_NUMBER: Record<ElementType, number> = {
   float32: 1,
   int32: 3,
   uint8: 4,
+  string: 7,
   bool: 10,
   bfloat16: 14,
   float16: 19,
@@ -36,13 +40,16 @@ export type AttrValue =
   | string
   | boolean
   | { type: ElementType }
+  | { types: ElementType[] }
   | { float: number }
   | { shape: number[] }
-  | { tensor: Literal };
+  | { tensor: Literal }
+  /** A vector of strings as a tensor. */
+  | { strings: string[] };
 
 export type Attrs = Record<string, AttrValue>;
 
-/** Inputs are names of nodes, `name:1` for an output other than the first. */
+/** Inputs are names of nodes, `name:1` for an output other than the first, `^name` for one that has to run before. */
 export interface GraphNode {
   name: string;
   op: string;

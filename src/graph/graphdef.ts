@@ -19,7 +19,8 @@ import { type AttrValue, type Graph, type GraphNode, type Literal, type Port, TY
 /** Version of the graph format that the nodes are written for: that of the TensorFlow under tfjs-node. */
 const PRODUCER = 1987;
 
-const tensorShape = (shape: readonly number[]): ProtoPart => concat(shape.map((d) => message(2, varint(1, d))));
+/** TensorShapeProto. */
+export const tensorShape = (shape: readonly number[]): ProtoPart => concat(shape.map((d) => message(2, varint(1, d))));
 
 /** TensorProto: raw bytes, or the one value that stands for all. */
 function tensorProto({ dtype, shape, values }: Literal): ProtoPart {
@@ -33,12 +34,29 @@ function tensorProto({ dtype, shape, values }: Literal): ProtoPart {
   return concat(head, packedVarints(dtype === 'bool' ? 11 : 7, values));
 }
 
+function stringTensor(values: readonly string[]): ProtoPart {
+  return concat(
+    varint(1, TYPE_NUMBER.string),
+    message(2, tensorShape([values.length])),
+    values.map((value) => string(8, value)),
+  );
+}
+
 function attrValue(value: AttrValue): ProtoPart {
   if (typeof value === 'string') return string(2, value);
   if (typeof value === 'boolean') return varint(5, value);
   if (typeof value === 'number') return varint(3, value);
   if (Array.isArray(value)) return message(1, packedVarints(3, value));
   if ('type' in value) return varint(6, TYPE_NUMBER[value.type]);
+  if ('types' in value)
+    return message(
+      1,
+      packedVarints(
+        6,
+        value.types.map((type) => TYPE_NUMBER[type]),
+      ),
+    );
+  if ('strings' in value) return message(8, stringTensor(value.strings));
   if ('float' in value) return float(4, value.float);
   if ('shape' in value) return message(7, tensorShape(value.shape));
   return message(8, tensorProto(value.tensor));
@@ -67,11 +85,31 @@ function tensorInfo(port: Port): ProtoPart {
   return concat(string(1, `${port.node}:0`), varint(2, TYPE_NUMBER[port.dtype]), message(3, tensorShape(port.shape)));
 }
 
-/**
- * SavedModel with one graph under the tag 'serve', constants inside.
- * @param signature adds `serving_default` with the graph's inputs and outputs under their names
- */
-export function savedModel(graph: Graph, { device = '', signature = false } = {}): ProtoPart {
+/** How the variables of a graph get their values from the folder's checkpoint, variables/variables. */
+export interface Restore {
+  /** Tensor that is fed with the checkpoint's name. */
+  filename: string;
+  /** Node that fills all variables. */
+  node: string;
+  variables: RestoredVariable[];
+}
+
+/** Names of the nodes that make a variable: VarHandleOp, AssignVariableOp, ReadVariableOp. */
+export interface RestoredVariable {
+  handle: string;
+  assign: string;
+  read: string;
+}
+
+export interface SavedModelParts {
+  device?: string;
+  /** Adds `serving_default` with the graph's inputs and outputs under their names. */
+  signature?: boolean;
+  restore?: Restore;
+}
+
+/** SavedModel with one graph under the tag 'serve'. */
+export function savedModel(graph: Graph, { device = '', signature = false, restore }: SavedModelParts = {}): ProtoPart {
   const map = (field: number, ports: readonly Port[]) =>
     ports.map((port) => message(field, string(1, port.name), message(2, tensorInfo(port))));
   const serving = concat(map(1, graph.inputs), map(2, graph.outputs), string(3, 'tensorflow/serving/predict'));
@@ -81,7 +119,24 @@ export function savedModel(graph: Graph, { device = '', signature = false } = {}
       2,
       message(1, string(4, 'serve')),
       message(2, graphDef(graph.nodes, device)),
+      restore && [message(3, saverDef(restore)), message(4, variableList(restore))],
       signature && message(5, string(1, 'serving_default'), message(2, serving)),
     ),
   );
+}
+
+/** SaverDef (protobuf/saver.proto), version 2 of the checkpoint's format. The name for saving must be there: nobody saves. */
+function saverDef({ filename, node }: Restore): ProtoPart {
+  return concat(string(1, filename), string(2, filename), string(3, node), varint(7, 2));
+}
+
+/**
+ * Entry 'variables' of the graph's collections: VariableDef (framework/variable.proto) of each. By it Python's loader makes
+ * variables of the model's own; else two loaded models would share those of the same name.
+ */
+function variableList({ variables }: Restore): ProtoPart {
+  const list = variables.map(({ handle, assign, read }) =>
+    bytes(1, concat(string(1, `${handle}:0`), string(2, assign), string(3, `${read}:0`), varint(5, 1)).finish()),
+  );
+  return concat(string(1, 'variables'), message(2, message(2, list)));
 }

@@ -7,6 +7,7 @@ import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+import type { ProtoPart } from '../io/protobuf.js';
 import type { Graph } from './graph.js';
 import { savedModel } from './graphdef.js';
 import { NATIVE } from './raw.js';
@@ -44,7 +45,7 @@ export class Session {
   static of(graph: Graph, inputs: readonly string[], device = ''): Session {
     const dir = mkdtempSync(join(tmpdir(), 'yolo-graph-'));
     try {
-      writeChunks(join(dir, 'saved_model.pb'), savedModel(graph, { device }).chunks);
+      writeChunks(join(dir, 'saved_model.pb'), savedModel(graph, { device }));
       const outputs = graph.outputs.map((port) => `${port.node}:0`);
       return new Session(
         dir,
@@ -93,10 +94,10 @@ export class Session {
 }
 
 /** Writes piece by piece: joining them first would hold the weights once more. */
-function writeChunks(path: string, chunks: readonly Uint8Array[]): void {
+function writeChunks(path: string, message: ProtoPart): void {
   const file = openSync(path, 'w');
   try {
-    for (const chunk of chunks) {
+    for (const chunk of message.pieces()) {
       for (let at = 0; at < chunk.length; ) at += writeSync(file, chunk, at);
     }
   } finally {

@@ -312,8 +312,8 @@ function attrKey(value: AttrValue): string | undefined {
   if ('type' in value) return value.type;
   if ('float' in value) return `float${Object.is(value.float, -0) ? '-0' : value.float}`;
   if ('shape' in value) return `shape${value.shape}`;
+  if (!('tensor' in value) || value.tensor.values.length > COMPARED) return undefined;
   const { dtype, shape, values } = value.tensor;
-  if (values.length > COMPARED) return undefined;
   return `${dtype}${shape}=${Array.from(values, (v) => (Object.is(v, -0) ? '-0' : v))}`;
 }
 

@@ -1,30 +1,52 @@
 /**
  * Protocol buffers, wire format only (https://protobuf.dev/programming-guides/encoding/): enough to write and read ONNX
  * models and TensorFlow GraphDefs without a schema compiler. A message in the making is a list of chunks, so that a tensor
- * of a hundred megabytes is never copied: nesting concatenates lists, bytes are joined (or written to a file) once.
+ * of a hundred megabytes is never copied: nesting concatenates lists, bytes are joined (or written to a file) once. Bytes
+ * may also be made at the moment they are written: then a model's weights are never in memory together.
  */
+
+/** Bytes of a known number that are made when they are written, and may be made again. */
+export interface Deferred {
+  readonly length: number;
+  make(): Uint8Array;
+}
+
+export type Chunk = Uint8Array | Deferred;
 
 /** A finished piece of a message: chunks and their total length. */
 export class ProtoPart {
-  readonly chunks: Uint8Array[];
+  readonly chunks: Chunk[];
   readonly length: number;
 
-  constructor(chunks: Uint8Array[], length: number) {
+  constructor(chunks: Chunk[], length: number) {
     this.chunks = chunks;
     this.length = length;
   }
 
+  /** The bytes, piece by piece; deferred ones are made one after the other. */
+  *pieces(): Generator<Uint8Array> {
+    for (const chunk of this.chunks) yield made(chunk);
+  }
+
   /** One array of all bytes. */
   finish(): Uint8Array {
-    if (this.chunks.length === 1) return this.chunks[0];
+    if (this.chunks.length === 1) return made(this.chunks[0]);
     const all = new Uint8Array(this.length);
     let at = 0;
-    for (const chunk of this.chunks) {
-      all.set(chunk, at);
-      at += chunk.length;
+    for (const piece of this.pieces()) {
+      all.set(piece, at);
+      at += piece.length;
     }
     return all;
   }
+}
+
+function made(chunk: Chunk): Uint8Array {
+  if (chunk instanceof Uint8Array) return chunk;
+  const bytes = chunk.make();
+  if (bytes.length !== chunk.length)
+    throw new Error(`protobuf: ${chunk.length} bytes were promised, ${bytes.length} came`);
+  return bytes;
 }
 
 export type Part = ProtoPart | null | undefined | false;
@@ -35,7 +57,7 @@ const SMALL = 1024;
 
 /** Several parts, one after the other; falsy parts are left out. */
 export function concat(...parts: (Part | readonly Part[])[]): ProtoPart {
-  const chunks: Uint8Array[] = [];
+  const chunks: Chunk[] = [];
   let length = 0;
   let small: Uint8Array[] = [];
   let smallLength = 0;
@@ -49,7 +71,7 @@ export function concat(...parts: (Part | readonly Part[])[]): ProtoPart {
     if (!part) return;
     length += part.length;
     for (const chunk of part.chunks) {
-      if (chunk.length > SMALL) {
+      if (!(chunk instanceof Uint8Array) || chunk.length > SMALL) {
         flush();
         chunks.push(chunk);
       } else {
@@ -75,7 +97,7 @@ export function varint(field: number, value: number | bigint | boolean): ProtoPa
 }
 
 /** bytes; the array is referred to, not copied: do not change it before the message is written. */
-export function bytes(field: number, value: Uint8Array): ProtoPart {
+export function bytes(field: number, value: Chunk): ProtoPart {
   const head = tag(field, value.length);
   return new ProtoPart(value.length ? [head, value] : [head], head.length + value.length);
 }
@@ -89,6 +111,13 @@ export function message(field: number, ...parts: (Part | readonly Part[])[]): Pr
   const body = concat(...parts);
   const head = tag(field, body.length);
   return concat(new ProtoPart([head], head.length), body);
+}
+
+/** fixed32: four bytes, unsigned. */
+export function fixed32(field: number, value: number): ProtoPart {
+  const out = new Uint8Array(4);
+  new DataView(out.buffer).setUint32(0, value, true);
+  return bytesOf([...varintBytes((field << 3) | WIRE.fixed32), ...out]);
 }
 
 /** float (32 bits). */
@@ -244,7 +273,8 @@ function bytesOf(list: number[]): ProtoPart {
   return new ProtoPart([Uint8Array.from(list)], list.length);
 }
 
-function varintBytes(value: number | bigint | boolean): number[] {
+/** One number as the format writes it: seven bits a byte, least first. */
+export function varintBytes(value: number | bigint | boolean): number[] {
   const out: number[] = [];
   if (typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER) {
     let v = value;

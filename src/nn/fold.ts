@@ -70,6 +70,13 @@ export function foldedArray(weights: ReadonlyMap<string, NamedArray>, name: stri
   return foldBatchNorm(new Map(own)).get(name);
 }
 
+/** Shape of what `foldedArray` gives. */
+export function foldedShape(weights: ReadonlyMap<string, NamedArray>, name: string): number[] | undefined {
+  const own = weights.get(name)?.shape;
+  if (own || !name.endsWith('.conv.bias')) return own;
+  return weights.get(name.replace(/conv\.bias$/, 'bn.bias'))?.shape;
+}
+
 /** What `foldBatchNorm` leaves of a network's parameters. */
 export function foldedParameters(parameters: readonly ParameterSpec[]): ParameterSpec[] {
   return parameters.flatMap((parameter) => {

@@ -1,0 +1,84 @@
+/**
+ * A sorted table of keys and values as LevelDB writes it (https://github.com/google/leveldb/blob/main/doc/table_format.md),
+ * without compression: what TensorFlow keeps the list of a checkpoint's tensors in.
+ */
+import { maskedCrc32c } from './crc32c.js';
+import { varintBytes } from './protobuf.js';
+
+const MAGIC = 0xdb4775248b80fb57n;
+const FOOTER_BYTES = 48;
+/** Every so many keys one is written whole, so that readers can start there. LevelDB's default. */
+const RESTART_INTERVAL = 16;
+/** A block is full from here on. TensorFlow's choice for this file. */
+const BLOCK_BYTES = 1 << 18;
+
+type Entry = readonly [key: Uint8Array, value: Uint8Array];
+
+/** @param entries need not be sorted; keys are compared byte by byte and must differ */
+export function sortedTable(entries: Iterable<readonly [key: string, value: Uint8Array]>): Uint8Array {
+  const sorted = [...entries]
+    .map(([key, value]): Entry => [Buffer.from(key, 'utf8'), value])
+    .sort(([a], [b]) => Buffer.compare(a, b));
+  const file: Uint8Array[] = [];
+  let size = 0;
+  /** @returns where it is: offset and length without the trailer */
+  const append = (block: Uint8Array): Uint8Array => {
+    const handle = Uint8Array.from([...varintBytes(size), ...varintBytes(block.length)]);
+    const type = Uint8Array.of(0); // not compressed
+    file.push(block, type, uint32(maskedCrc32c(block, type)));
+    size += block.length + 5;
+    return handle;
+  };
+  const index = blocks(sorted, RESTART_INTERVAL).map(([last, block]): Entry => [last, append(block)]);
+  const none = append(blockOf([], RESTART_INTERVAL));
+  const handles = [none, append(blockOf(index, 1))];
+  const footer = Buffer.alloc(FOOTER_BYTES);
+  Buffer.concat(handles).copy(footer);
+  footer.writeBigUInt64LE(MAGIC, FOOTER_BYTES - 8);
+  return Buffer.concat([...file, footer]);
+}
+
+/** The data blocks, each with a key that is no less than its last one and less than the next block's first. */
+function blocks(sorted: readonly Entry[], interval: number): [last: Uint8Array, block: Uint8Array][] {
+  const out: [Uint8Array, Uint8Array][] = [];
+  let from = 0;
+  let bytes = 0;
+  sorted.forEach(([key, value], i) => {
+    bytes += key.length + value.length;
+    if (bytes < BLOCK_BYTES && i < sorted.length - 1) return;
+    out.push([key, blockOf(sorted.slice(from, i + 1), interval)]);
+    from = i + 1;
+    bytes = 0;
+  });
+  return out;
+}
+
+/** Keys without what they share with the one before, but whole at every restart; then the places of the restarts. */
+function blockOf(entries: readonly Entry[], interval: number): Uint8Array {
+  const parts: Uint8Array[] = [];
+  const restarts = entries.length ? [] : [0];
+  let size = 0;
+  let before: Uint8Array = new Uint8Array();
+  entries.forEach(([key, value], i) => {
+    const whole = i % interval === 0;
+    if (whole) restarts.push(size);
+    const shared = whole ? 0 : sharedBytes(before, key);
+    const head = [shared, key.length - shared, value.length].flatMap((n) => varintBytes(n));
+    parts.push(Uint8Array.from(head), key.subarray(shared), value);
+    size += head.length + key.length - shared + value.length;
+    before = key;
+  });
+  return Buffer.concat([...parts, ...restarts.map(uint32), uint32(restarts.length)]);
+}
+
+function sharedBytes(a: Uint8Array, b: Uint8Array): number {
+  let n = 0;
+  while (n < a.length && n < b.length && a[n] === b[n]) n++;
+  return n;
+}
+
+function uint32(value: number): Uint8Array {
+  const out = Buffer.alloc(4);
+  out.writeUInt32LE(value);
+  return out;
+}
