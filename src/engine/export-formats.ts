@@ -2,24 +2,24 @@
 import type { ModelSpec } from '../cfg/model-yaml.js';
 import type { ExportConfig, Key } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
-import type { Checkpoint } from '../core/types.js';
 import { exportMetadata, plainMetadata } from '../export/metadata.js';
-import { onnxModel, writeModel } from '../export/onnx.js';
+import { modelFile, onnxModel } from '../export/onnx.js';
 import { writeWeights } from '../export/safetensors.js';
 import { writeSavedModel } from '../export/saved-model.js';
 import { writeTfjs } from '../export/tfjs.js';
 import { writePage } from '../export/tfjs-page.js';
+import type { ProtoPart } from '../io/protobuf.js';
 import { selectEngine } from '../nn/backend.js';
 import type { Detector } from '../nn/detector.js';
 import { createDetector } from '../nn/infer.js';
 import { createOnnxDetector } from '../nn/onnx-detector.js';
 import { createSavedModelDetector } from '../nn/saved-model-detector.js';
 import { createTfjsDetector } from '../nn/tfjs-detector.js';
-import { loadCheckpoint } from '../nn/weights.js';
+import { loadCheckpoint, type OpenCheckpoint } from '../nn/weights.js';
 
 export interface ExportJob {
   config: ExportConfig;
-  checkpoint: Checkpoint;
+  checkpoint: OpenCheckpoint;
   spec: ModelSpec;
   /** Names of all classes. */
   names: string[];
@@ -39,6 +39,8 @@ export interface ExportFormat {
   write(job: ExportJob): Promise<string[]>;
   /** Loads what was written, to compare it. */
   open(target: string): Promise<Detector>;
+  /** With nms: writes the same with another `conf`, lets `use` have it, and removes it. */
+  withTwin?<T>(job: ExportJob, conf: number, use: (twin: Detector) => Promise<T>): Promise<T>;
 }
 
 /** Settings that some formats honour and others don't. */
@@ -49,7 +51,16 @@ export const FORMATS: Record<string, ExportFormat> = {
     honours: ['dynamic', 'opset', 'nms', 'batch'],
     target: (stem) => `${stem}.onnx`,
     write: writeOnnx,
-    open: (target) => createOnnxDetector(target),
+    // Once is not worth being made fast for, which takes as much memory again as the weights.
+    open: (target) => createOnnxDetector(target, { lean: true }),
+    async withTwin(job, conf, use) {
+      const twin = modelFile(`${job.stem}.onnx`, onnxOf({ ...job, config: { ...job.config, conf } }));
+      try {
+        return await use(await createOnnxDetector(twin.temporary, { lean: true }));
+      } finally {
+        twin.abort();
+      }
+    },
   },
   tfjs: {
     honours: ['int8', 'batch'],
@@ -75,12 +86,17 @@ export const FORMATS: Record<string, ExportFormat> = {
   },
 };
 
-async function writeOnnx({ config, checkpoint, spec, names, stem, imgsz, version }: ExportJob): Promise<string[]> {
+async function writeOnnx(job: ExportJob): Promise<string[]> {
+  const path = `${job.stem}.onnx`;
+  modelFile(path, onnxOf(job)).commit();
+  return [path];
+}
+
+function onnxOf({ config, checkpoint, spec, names, imgsz, version }: ExportJob): ProtoPart {
   const { batch, dynamic, half, conf, iou, max_det: maxDet, agnostic_nms: agnostic } = config;
   const opset = config.opset ?? 17;
   const args = { half, dynamic, opset, nms: config.nms, simplify: true };
-  const path = `${stem}.onnx`;
-  const model = onnxModel(spec, checkpoint.weights, {
+  return onnxModel(spec, checkpoint.weights, {
     imgsz,
     batch,
     dynamic,
@@ -90,8 +106,6 @@ async function writeOnnx({ config, checkpoint, spec, names, stem, imgsz, version
     nms: config.nms ? { conf, iou, maxDet, agnostic } : undefined,
     metadata: exportMetadata(spec, checkpoint, names, { imgsz, batch, args, version }),
   });
-  writeModel(path, model);
-  return [path];
 }
 
 async function writeGraphModel(job: ExportJob): Promise<string[]> {

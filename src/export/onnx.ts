@@ -6,7 +6,7 @@
  */
 import type { LayerSpec, ModelSpec } from '../cfg/model-yaml.js';
 import type { NamedArray } from '../core/types.js';
-import { openAtomic } from '../io/files.js';
+import { type AtomicFile, openAtomic } from '../io/files.js';
 import { floatToHalf } from '../io/half.js';
 import type { ProtoPart } from '../io/protobuf.js';
 import { foldedArray, foldedShape } from '../nn/fold.js';
@@ -55,14 +55,15 @@ export function onnxModel(spec: ModelSpec, weights: ReadonlyMap<string, NamedArr
   });
 }
 
-/** Writes the pieces one after the other: whole or not at all. @throws UserError 'cannot-write' */
-export function writeModel(path: string, model: ProtoPart): void {
+/** Writes the pieces one after the other. @returns the file, yet to be committed @throws UserError 'cannot-write' */
+export function modelFile(path: string, model: ProtoPart): AtomicFile {
   const file = openAtomic(path);
   try {
-    for (const chunk of model.pieces()) file.write(chunk);
-    file.commit();
-  } finally {
+    for (const piece of model.pieces()) file.write(piece);
+    return file;
+  } catch (error) {
     file.abort();
+    throw error;
   }
 }
 

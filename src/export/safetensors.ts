@@ -7,6 +7,7 @@
 import type { Checkpoint } from '../core/types.js';
 import { floatToHalf } from '../io/half.js';
 import { type StoredTensor, writeSafetensors } from '../io/safetensors.js';
+import type { RawArray } from '../io/typed.js';
 import { checkpointMetadata, saveCheckpoint } from '../nn/weights.js';
 
 /** @param half halves the size; running variances keep 32 bits where 16 would make them 0 or infinite */
@@ -15,15 +16,19 @@ export function writeWeights(path: string, checkpoint: Checkpoint, half: boolean
     saveCheckpoint(path, checkpoint);
     return;
   }
-  const tensors = [...checkpoint.weights].map(([name, { shape, data }]): [string, StoredTensor] => {
-    const fits = data.every(
+  const tensors = [...checkpoint.weights].map(([name, array]): [string, StoredTensor] => {
+    const fits = array.data.every(
       (x) => Math.abs(x) < 65504 && (x === 0 || Math.abs(x) > 6.2e-5 || !name.endsWith('running_var')),
     );
-    const bits = floatToHalf(data) as Uint16Array<ArrayBuffer>;
-    return [
-      name,
-      fits ? { dtype: 'F16', shape, data: bits } : { dtype: 'F32', shape, data: data as Float32Array<ArrayBuffer> },
-    ];
+    const data = () => (fits ? floatToHalf(array.data) : array.data) as RawArray;
+    const stored: StoredTensor = {
+      dtype: fits ? 'F16' : 'F32',
+      shape: array.shape,
+      get data() {
+        return data();
+      },
+    };
+    return [name, stored];
   });
   writeSafetensors(path, tensors, checkpointMetadata(checkpoint));
 }

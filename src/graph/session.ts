@@ -38,6 +38,11 @@ export interface SessionBackend extends tf.KernelBackend {
   createOutputTensor(output: Output): tf.Tensor;
 }
 
+/** Hands the numbers of new tensors over to TensorFlow now, not when they are first used: JavaScript lets go of its copy. */
+export function handOver(tensors: readonly tf.Tensor[]): void {
+  if (tf.getBackend() === NATIVE) (tf.backend() as SessionBackend).getInputTensorIds([...tensors]);
+}
+
 export class Session {
   private id: number | undefined;
 

@@ -11,7 +11,7 @@ import { type Dtype, elementBytes, isDtype, type RawArray, rawArray } from './ty
 export interface StoredTensor {
   dtype: Dtype;
   shape: number[];
-  /** Typed array for the dtype; F16 and BF16 as bits in a Uint16Array. */
+  /** Typed array for the dtype; F16 and BF16 as bits in a Uint16Array. A getter is asked again when it is written. */
   data: RawArray;
 }
 
@@ -50,6 +50,38 @@ export function readSafetensors(path: string, options: ReadOptions = {}): Safete
     return { tensors, metadata };
   } finally {
     closeSync(fd);
+  }
+}
+
+/** A tensor that stays in the file until it is read, as often as wanted. */
+export interface UnreadTensor {
+  dtype: Dtype;
+  shape: number[];
+  read(): RawArray;
+}
+
+export interface OpenSafetensors {
+  tensors: Map<string, UnreadTensor>;
+  metadata: Record<string, string>;
+  close(): void;
+}
+
+/**
+ * The same without the numbers: each is read from the file when it is asked for. The file is held open until `close`, so that
+ * one that is replaced meanwhile (by a training run) is still read as it was.
+ */
+export function openSafetensors(path: string): OpenSafetensors {
+  const fd = open(path);
+  try {
+    const { entries, metadata, start } = readHeader(path, fd, fstatSync(fd).size);
+    const tensors = entries.map(({ name, dtype, shape, from, to }): [string, UnreadTensor] => [
+      name,
+      { dtype, shape, read: () => rawArray(dtype, readAt(path, fd, start + from, to - from)) },
+    ]);
+    return { tensors: new Map(tensors), metadata, close: () => closeSync(fd) };
+  } catch (error) {
+    closeSync(fd);
+    throw error;
   }
 }
 

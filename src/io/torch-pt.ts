@@ -9,7 +9,7 @@ import { messageOf, UserError } from '../core/errors.js';
 import type { NamedArray } from '../core/types.js';
 import { PyName, unpickle } from './pickle.js';
 import { allowedName, type Storage, type TorchTensor } from './torch-names.js';
-import { type Dtype, elementBytes, lazyFloats, type RawArray, rawArray } from './typed.js';
+import { type Dtype, elementBytes, lazyFloats, type RawArray, rawArray, unheldFloats } from './typed.js';
 import { looksLikeZip, openZip, type Zip } from './zip.js';
 
 /** YOLOv8x's pickle has 0.3 MB. */
@@ -26,8 +26,13 @@ export interface TorchFile {
   close(): void;
 }
 
+export interface TorchReading {
+  /** Keeps numbers that were widened to float32; else they are widened each time they are asked for. Default: true. */
+  held?: boolean;
+}
+
 /** @throws UserError when it is no such file, is damaged, or names anything that is not allowed */
-export function openTorchFile(path: string): TorchFile {
+export function openTorchFile(path: string, { held = true }: TorchReading = {}): TorchFile {
   refuseOthers(path);
   const zip = openZip(path);
   try {
@@ -38,7 +43,7 @@ export function openTorchFile(path: string): TorchFile {
       allow: (name) => allowedName(name, path),
       persistent: (id) => storages.describe(id),
     });
-    return { path, root, read: (tensor) => readTensor(path, tensor, storages), close: () => zip.close() };
+    return { path, root, read: (tensor) => readTensor(path, tensor, storages, held), close: () => zip.close() };
   } catch (error) {
     zip.close();
     throw error;
@@ -176,7 +181,10 @@ function damaged(where: string, what: string): UserError {
 }
 
 /** Follows offset and strides; a tensor that is a whole storage in order (nearly all are) is not copied. */
-function readTensor(path: string, tensor: TorchTensor, storages: Storages): NamedArray {
+function readTensor(path: string, tensor: TorchTensor, storages: Storages, held: boolean): NamedArray {
+  const floats = held
+    ? lazyFloats
+    : (...[size, type, all]: Parameters<typeof lazyFloats>) => unheldFloats(size, type, () => all);
   const { shape, stride, offset, dtype } = tensor;
   const count = shape.reduce((a, b) => a * b, 1);
   const last = offset + shape.reduce((sum, n, i) => sum + Math.max(0, n - 1) * stride[i], 0);
@@ -185,9 +193,9 @@ function readTensor(path: string, tensor: TorchTensor, storages: Storages): Name
     throw damaged(path, `a tensor of shape [${shape}] does not fit its storage of ${available} numbers`);
   const { raw: stored, taken } = storages.load(tensor.storage);
   const raw = rawArray(dtype, stored);
-  if (!isContiguous(shape, stride)) return lazyFloats(shape, dtype, gather(raw, shape, stride, offset, count));
+  if (!isContiguous(shape, stride)) return floats(shape, dtype, gather(raw, shape, stride, offset, count));
   const whole = count === raw.length && !taken;
-  return lazyFloats(shape, dtype, whole ? raw : raw.slice(offset, offset + count));
+  return floats(shape, dtype, whole ? raw : raw.slice(offset, offset + count));
 }
 
 function isContiguous(shape: number[], stride: number[]): boolean {

@@ -63,6 +63,16 @@ export function toFloats(dtype: Dtype, raw: RawArray): Float32Array<ArrayBuffer>
   return out;
 }
 
+/** A weight whose numbers are read anew each time they are asked for, and kept by nobody here. */
+export function unheldFloats(shape: number[], dtype: Dtype, read: () => RawArray): NamedArray {
+  return {
+    shape,
+    get data() {
+      return toFloats(dtype, read());
+    },
+  };
+}
+
 /**
  * A weight whose numbers are widened to float32 when they are first used: 136 MB of halves stay 136 MB until then.
  * `data` may be replaced as on any object.

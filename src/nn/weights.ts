@@ -5,9 +5,15 @@
 import { messageOf, UserError } from '../core/errors.js';
 import type { Checkpoint, NamedArray } from '../core/types.js';
 import { fetchModel, findModelFile } from '../io/model-files.js';
-import { looksLikeSafetensors, readSafetensors, writeSafetensors } from '../io/safetensors.js';
+import {
+  looksLikeSafetensors,
+  openSafetensors,
+  readSafetensors,
+  type StoredTensor,
+  writeSafetensors,
+} from '../io/safetensors.js';
 import { headOf } from '../io/torch-pt.js';
-import { type Dtype, lazyFloats } from '../io/typed.js';
+import { lazyFloats, unheldFloats } from '../io/typed.js';
 import { cleanWeightNames } from './checkpoint-yaml.js';
 import { readTorchCheckpoint } from './yolo-pt.js';
 
@@ -19,7 +25,35 @@ export { specOf } from './checkpoint-yaml.js';
  * @throws UserError when it is missing, damaged, unsafe, or no YOLOv8 detection model
  */
 export async function loadCheckpoint(path: string): Promise<Checkpoint> {
-  const checkpoint = looksLikeSafetensors(headOf(path)) ? fromSafetensors(path) : readTorchCheckpoint(path);
+  return nonEmpty(path, looksLikeSafetensors(headOf(path)) ? fromSafetensors(path) : readTorchCheckpoint(path));
+}
+
+/** A checkpoint whose file may be open. */
+export interface OpenCheckpoint extends Checkpoint {
+  /** Afterwards weights can no longer be asked for. */
+  close(): void;
+}
+
+/**
+ * The same for those who take one weight after the other and none twice at a time: numbers are read, or widened to float32,
+ * each time they are asked for. A `.pt` is held in the precision of the file.
+ */
+export async function openCheckpoint(path: string): Promise<OpenCheckpoint> {
+  if (!looksLikeSafetensors(headOf(path)))
+    return { ...nonEmpty(path, readTorchCheckpoint(path, { held: false })), close: () => {} };
+  const { tensors, metadata, close } = openSafetensors(path);
+  const weights = new Map<string, NamedArray>();
+  for (const [name, { dtype, shape, read }] of tensors)
+    if (isWeight(name)) weights.set(name, unheldFloats(shape, dtype, read));
+  try {
+    return { ...nonEmpty(path, withMetadata(path, weights, metadata)), close };
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+function nonEmpty(path: string, checkpoint: Checkpoint): Checkpoint {
   if (checkpoint.weights.size === 0)
     throw new UserError('bad-checkpoint', `${path} holds no weights`, 'give a checkpoint of YOLOv8');
   return checkpoint;
@@ -35,10 +69,16 @@ export async function resolveModelPath(name: string): Promise<string> {
 
 /** Writes a checkpoint as safetensors, whole or not at all. @throws UserError 'cannot-write' */
 export function saveCheckpoint(path: string, checkpoint: Checkpoint): void {
-  const tensors = [...checkpoint.weights].map(
-    ([name, { shape, data }]) =>
-      [name, { dtype: 'F32' as Dtype, shape, data: data as Float32Array<ArrayBuffer> }] as const,
-  );
+  const tensors = [...checkpoint.weights].map(([name, array]): [string, StoredTensor] => [
+    name,
+    {
+      dtype: 'F32',
+      shape: array.shape,
+      get data() {
+        return array.data as Float32Array<ArrayBuffer>;
+      },
+    },
+  ]);
   writeSafetensors(path, tensors, checkpointMetadata(checkpoint));
 }
 
@@ -55,10 +95,18 @@ export function checkpointMetadata({ names, yaml, trainArgs, info }: Checkpoint)
 
 /** A file of this project, or anybody's safetensors of YOLOv8 weights. */
 function fromSafetensors(path: string): Checkpoint {
-  const { tensors, metadata } = readSafetensors(path, { only: (name) => !name.startsWith('train/') });
+  const { tensors, metadata } = readSafetensors(path, { only: isWeight });
   const weights = new Map<string, NamedArray>();
-  for (const [name, { dtype, shape, data }] of tensors)
-    if (!name.endsWith('num_batches_tracked')) weights.set(name, lazyFloats(shape, dtype, data));
+  for (const [name, { dtype, shape, data }] of tensors) weights.set(name, lazyFloats(shape, dtype, data));
+  return withMetadata(path, weights, metadata);
+}
+
+/** Not the state of a training run, and not PyTorch's counters. */
+function isWeight(name: string): boolean {
+  return !name.startsWith('train/') && !name.endsWith('num_batches_tracked');
+}
+
+function withMetadata(path: string, weights: Map<string, NamedArray>, metadata: Record<string, string>): Checkpoint {
   const names = parse(path, metadata, 'names') ?? [];
   const list = Array.isArray(names) ? names : Object.values(names as object);
   const yaml = parse(path, metadata, 'yaml');

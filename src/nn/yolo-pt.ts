@@ -7,12 +7,12 @@ import { UserError } from '../core/errors.js';
 import type { Checkpoint, NamedArray } from '../core/types.js';
 import { PyName, PyObject } from '../io/pickle.js';
 import { TorchTensor } from '../io/torch-names.js';
-import { openTorchFile, type TorchFile } from '../io/torch-pt.js';
+import { openTorchFile, type TorchFile, type TorchReading } from '../io/torch-pt.js';
 import { cleanWeightNames, normalizeYaml } from './checkpoint-yaml.js';
 
 /** Reads a `.pt` file. @throws UserError when it is damaged, unsafe, or not a YOLOv8 detection model */
-export function readTorchCheckpoint(path: string): Checkpoint {
-  const file = openTorchFile(path);
+export function readTorchCheckpoint(path: string, reading: TorchReading = {}): Checkpoint {
+  const file = openTorchFile(path, reading);
   try {
     const root = file.root;
     const model = findModel(root);

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { rng } from '../../src/core/rng.js';
 import { detectionsOf } from '../../src/detect/decode.js';
 import { exportMetadata } from '../../src/export/metadata.js';
-import { type OnnxOptions, onnxModel, writeModel } from '../../src/export/onnx.js';
+import { modelFile, type OnnxOptions, onnxModel } from '../../src/export/onnx.js';
 import { readOnnxHeader } from '../../src/io/onnx-file.js';
 import { createOnnxDetector } from '../../src/nn/onnx-detector.js';
 import { expectClose } from '../helpers/close.js';
@@ -32,7 +32,7 @@ function write(name: string, change: Partial<OnnxOptions> = {}): string {
   const args = { nms: change.nms !== undefined, dynamic: options.dynamic };
   const metadata = exportMetadata(spec, checkpoint, checkpoint.names, { ...options, args });
   const path = join(dir, `${name}.onnx`);
-  writeModel(path, onnxModel(spec, checkpoint.weights, { metadata, ...options }));
+  modelFile(path, onnxModel(spec, checkpoint.weights, { metadata, ...options })).commit();
   return path;
 }
 
