@@ -22,13 +22,14 @@ export function foldBatchNorm(weights: ReadonlyMap<string, NamedArray>): Map<str
       folded.set(name, array);
       continue;
     }
-    const data = new Float32Array(array.data.length);
+    const kernel = array.data; // asked for once: it may be read from the file each time
+    const data = new Float32Array(kernel.length);
     const bias = new Float32Array(gamma.length);
     const each = data.length / gamma.length; // values of one output channel
     for (let o = 0; o < gamma.length; o++) {
       const scale = gamma[o] / Math.sqrt(variance[o] + BN_EPS);
       bias[o] = beta[o] - mean[o] * scale;
-      for (let i = o * each; i < (o + 1) * each; i++) data[i] = array.data[i] * scale;
+      for (let i = o * each; i < (o + 1) * each; i++) data[i] = kernel[i] * scale;
     }
     folded.set(name, { shape: array.shape, data });
     folded.set(`${stem}.conv.bias`, { shape: [gamma.length], data: bias });

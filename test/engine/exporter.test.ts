@@ -40,6 +40,14 @@ describe('exportModel', () => {
     });
   }
 
+  test('onnx with nms: detections are compared although the network is sure of nothing', async () => {
+    const got = await run({ nms: true });
+    expect(got.parity!.compared).toBeGreaterThan(0);
+    expect(got.parity!.max_abs_diff).toBeLessThan(0.01);
+    expect(readdirSync(dir).sort()).toEqual(['tiny.onnx', 'tiny.weights']);
+    expect(readOnnxHeader(got.files[0]).metadata.args).toContain("'nms': True");
+  });
+
   test('safetensors, and with half: the same network, names and class count', async () => {
     for (const half of [false, true]) {
       const got = await run({ format: 'safetensors', half });

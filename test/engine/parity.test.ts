@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { compareFinal, compareRaw, FLOAT_TOLERANCE, within } from '../../src/engine/parity.js';
+import { compareFinal, compareRaw, confidenceFor, FLOAT_TOLERANCE, within } from '../../src/engine/parity.js';
 import type { InferOutput } from '../../src/nn/detector.js';
 
 /** Predictions of 30 anchors for 2 classes: boxes side by side, anchor 0 certain. */
@@ -52,7 +52,7 @@ describe('final rows', () => {
 
   test('the same detection, a little moved', () => {
     const parity = compare(final([6, 6, 14.25, 14, 0.9, 1]));
-    expect(parity).toMatchObject({ boxes: 0.25, compared: 2 });
+    expect(parity).toMatchObject({ boxes: 0.25, compared: 1 });
     expect(within(parity, FLOAT_TOLERANCE)).toBe(true);
   });
 
@@ -69,6 +69,29 @@ describe('final rows', () => {
   });
 
   test('a detection at the threshold may fall on either side', () => {
-    expect(within(compare(final([6, 6, 14, 14, 0.9, 1], [100, 6, 114, 14, 0.2505, 1])), FLOAT_TOLERANCE)).toBe(true);
+    for (const score of [0.2505, 0.2495]) {
+      const original = output();
+      original.data[5 * 30 + 5] = score; // anchor 5: 106 6 114 14
+      const both = final([6, 6, 14, 14, 0.9, 1], [106, 6, 114, 14, 0.25, 1]);
+      for (const exported of [both, final([6, 6, 14, 14, 0.9, 1])])
+        expect(within(compareFinal(original, exported, limits, FLOAT_TOLERANCE), FLOAT_TOLERANCE)).toBe(true);
+    }
+  });
+
+  test('the same object twice: no parity', () => {
+    const original = output();
+    original.data.set([10.5], 1); // anchor 1 lies half a pixel beside anchor 0
+    original.data.set([0.8], 5 * 30 + 1);
+    const twice = final([6, 6, 14, 14, 0.9, 1], [6.5, 6, 14.5, 14, 0.8, 1]);
+    expect(within(compareFinal(original, twice, limits, FLOAT_TOLERANCE), FLOAT_TOLERANCE)).toBe(false);
+    const once = final([6, 6, 14, 14, 0.9, 1]);
+    expect(within(compareFinal(original, once, limits, FLOAT_TOLERANCE), FLOAT_TOLERANCE)).toBe(true);
+  });
+
+  test('a lower confidence lets the surest twenty anchors through', () => {
+    const conf = confidenceFor(output());
+    const scores = [...output().data.subarray(5 * 30)].filter((score) => score > conf);
+    expect(scores).toHaveLength(20);
+    expect(confidenceFor({ data: new Float32Array(6 * 30), shape: [1, 6, 30] })).toBe(0);
   });
 });

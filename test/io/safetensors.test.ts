@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import {
   looksLikeSafetensors,
+  openSafetensors,
   readSafetensors,
   type StoredTensor,
   writeSafetensors,
@@ -34,6 +35,17 @@ describe('safetensors', () => {
       }
       for (const [key, value] of Object.entries(want.meta)) expect(JSON.parse(got.metadata[key])).toEqual(value);
     }
+  });
+
+  test('held open, each tensor is read when asked for, from the file as it was', () => {
+    const numbers = Float32Array.of(1, 2, 3);
+    writeSafetensors(path, [['a', { dtype: 'F32', shape: [3], data: numbers }]], { note: 'x' });
+    const { tensors, metadata, close } = openSafetensors(path);
+    writeSafetensors(path, [['a', { dtype: 'F32', shape: [3], data: numbers.map((x) => -x) }]], {});
+    const tensor = tensors.get('a')!;
+    expect([tensor.read(), tensor.read(), metadata.note]).toEqual([numbers, numbers, 'x']);
+    close();
+    expect(() => tensor.read()).toThrow();
   });
 
   test('what is written is read again: every type, empty and scalar shapes, metadata, aligned', () => {
