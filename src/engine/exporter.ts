@@ -13,7 +13,7 @@ import { type MapCost, mapCost } from './export-cost.js';
 import { type ExportFormat, type ExportJob, FORMATS, refuseUnused } from './export-formats.js';
 import type { Parity } from './parity.js';
 import { parityPicture } from './parity-picture.js';
-import { proveParity, runOriginal } from './prove-parity.js';
+import { proveParity } from './prove-parity.js';
 
 /** Pictures at a time while int8's mAP is measured. */
 const COST_BATCH = 16;
@@ -52,10 +52,10 @@ export async function exportModel(config: ExportConfig): Promise<ExportResult> {
   log.info(`Export: ${path} → ${target}, ${job.imgsz.join('x')}, batch ${config.batch}${config.half ? ', half' : ''}`);
   try {
     // First of all: a dataset that isn't there is told before anything is written.
-    const original = await runOriginal(job, await parityPicture(config.data, config.split, job.imgsz));
+    const picture = await parityPicture(config.data, config.split, job.imgsz);
     const files = await format.write(job);
     log.info(`written ${((performance.now() - started) / 1000).toFixed(1)} s after the start, ${megabytes(files)} MB`);
-    const parity = await removingOnFailure(files, () => proveParity(format, target, job, original));
+    const parity = await removingOnFailure(files, () => proveParity(format, target, job, picture));
     const result = { format: config.format, files, imgsz: job.imgsz, parity };
     return config.int8 && config.data && parity ? { ...result, cost: await costOf(format, target, job) } : result;
   } finally {

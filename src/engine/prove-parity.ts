@@ -1,6 +1,6 @@
 /**
- * The proof that an export says the same as the network it came from: both are run on one picture. The original goes first
- * and lets go of its weights before the export is written and loaded, so that at no time both are in memory.
+ * The proof that an export says the same as the network it came from: both are run on one picture, the export first. It has
+ * let go of its memory before the original is loaded, so that at no time both are there.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { messageOf, UserError } from '../core/errors.js';
@@ -26,20 +26,14 @@ import {
 } from './parity.js';
 import type { ParityPicture } from './parity-picture.js';
 
-/** What the original says about the picture. */
-export interface Original {
-  picture: ParityPicture;
-  output: InferOutput;
-}
-
 /**
  * One forward pass of the network itself. Its weights are inputs of the compiled graph, each read, folded and handed to
  * TensorFlow before the next: for one picture that is three times quicker than constants, and takes a third of the memory.
  */
-export async function runOriginal(
+async function outputOfOriginal(
   { config, checkpoint, spec, imgsz }: ExportJob,
   picture: ParityPicture,
-): Promise<Original> {
+): Promise<InferOutput> {
   await selectEngine({ device: config.device });
   const network = buildNetwork(spec);
   const params: Params = {};
@@ -56,7 +50,7 @@ export async function runOriginal(
     const out = run({ images: { data: picture.data, shape: [1, ...imgsz, 3] }, params });
     const output = { data: (await out.data()) as Float32Array, shape: [...out.shape] as InferOutput['shape'] };
     out.dispose();
-    return { picture, output };
+    return output;
   } finally {
     run.dispose();
     tf.dispose(params);
@@ -71,20 +65,21 @@ export async function proveParity(
   format: ExportFormat,
   target: string,
   job: ExportJob,
-  original: Original,
+  picture: ParityPicture,
 ): Promise<Parity | null> {
   const { config, imgsz } = job;
   const tolerance = config.int8 ? eightBitTolerance(imgsz) : config.half ? HALF_TOLERANCE : FLOAT_TOLERANCE;
   try {
-    const compare = config.nms ? compareDetections : compareAnchors;
-    const { parity, what } = await compare(format, target, job, original, tolerance);
-    const found = `boxes ${parity.boxes.toPrecision(2)} px, scores ${parity.scores.toPrecision(2)} at ${parity.compared} ${what} of ${original.picture.name}`;
+    const exported = await outputOf(await format.open(target), picture, imgsz);
+    const original = await outputOfOriginal(job, picture);
+    const { parity, what } = config.nms
+      ? await compareDetections(format, job, picture, { original, exported }, tolerance)
+      : { parity: compareRaw(original, exported), what: 'anchors' };
+    const found = `boxes ${parity.boxes.toPrecision(2)} px, scores ${parity.scores.toPrecision(2)} at ${parity.compared} ${what} of ${picture.name}`;
     if (!within(parity, tolerance)) throw noParity(`the export does not agree with the original: ${found}`, target);
     if (parity.compared > 0) log.info(`Parity: largest difference ${found}`);
     else
-      log.warn(
-        `both find nothing on ${original.picture.name}, however unsure: data=YOUR.yaml compares on a picture of yours`,
-      );
+      log.warn(`both find nothing on ${picture.name}, however unsure: data=YOUR.yaml compares on a picture of yours`);
     return parity;
   } catch (error) {
     if (error instanceof UserError && (error.code === 'missing-package' || error.code === 'needs-native')) {
@@ -95,40 +90,27 @@ export async function proveParity(
   }
 }
 
-interface Compared {
-  parity: Parity;
-  what: string;
-}
-
-async function compareAnchors(
-  format: ExportFormat,
-  target: string,
-  { imgsz }: ExportJob,
-  { picture, output }: Original,
-): Promise<Compared> {
-  return { parity: compareRaw(output, await outputOf(await format.open(target), picture, imgsz)), what: 'anchors' };
-}
-
 /**
  * A graph that ends in final detections. Where it is not sure of anything on the picture, a twin of it is compared too: the
  * same graph but for its `conf`, so low that the surest anchors come out.
  */
 async function compareDetections(
   format: ExportFormat,
-  target: string,
   job: ExportJob,
-  { picture, output }: Original,
+  picture: ParityPicture,
+  { original, exported }: Record<'original' | 'exported', InferOutput>,
   tolerance: Tolerance,
-): Promise<Compared> {
+): Promise<{ parity: Parity; what: string }> {
   const { conf, iou, max_det: maxDet, agnostic_nms: agnostic } = job.config;
-  const compare = async (detector: Detector, conf: number): Promise<Parity> =>
-    compareFinal(output, await outputOf(detector, picture, job.imgsz), { conf, iou, maxDet, agnostic }, tolerance);
-  const parity = await compare(await format.open(target), conf);
-  const lower = confidenceFor(output);
+  const compare = (output: InferOutput, conf: number): Parity =>
+    compareFinal(original, output, { conf, iou, maxDet, agnostic }, tolerance);
+  const parity = compare(exported, conf);
+  const lower = confidenceFor(original);
   if (parity.compared > 0 || !within(parity, tolerance) || !format.withTwin || !(lower > 0 && lower < conf))
     return { parity, what: 'detections' };
-  const twin = await format.withTwin(job, lower, async (detector) => compare(detector, lower));
-  return { parity: twin, what: `detections over ${lower.toPrecision(2)} (none is over conf=${conf})` };
+  const output = await format.withTwin(job, lower, (detector) => outputOf(detector, picture, job.imgsz));
+  const what = `detections over ${lower.toPrecision(2)} (none is over conf=${conf})`;
+  return { parity: compare(output, lower), what };
 }
 
 /** Runs it once and lets go of it. */

@@ -50,7 +50,8 @@ export function encodeWeight({ dtype, shape, values }: Literal, type: WeightType
     return { bytes, entry: { shape, dtype, quantization: { dtype: 'float16', original_dtype: 'float32' } } };
   }
   // -128 is q = 0; whole numbers come back exactly.
-  const bytes = Uint8Array.from(all, (x) => x + 128);
+  const bytes = new Uint8Array(all.length); // (its own from() makes a list of all numbers first)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = all[i] + 128;
   return {
     bytes,
     entry: { shape, dtype, quantization: { dtype: 'uint8', original_dtype: 'float32', scale: 1, min: -128 } },

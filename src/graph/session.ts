@@ -43,6 +43,25 @@ export function handOver(tensors: readonly tf.Tensor[]): void {
   if (tf.getBackend() === NATIVE) (tf.backend() as SessionBackend).getInputTensorIds([...tensors]);
 }
 
+/**
+ * The same for every tensor that is made while `work` runs.
+ * @param work must not read what it makes
+ */
+export async function handingOver<T>(work: () => Promise<T>): Promise<T> {
+  if (tf.getBackend() !== NATIVE) return work();
+  const backend = tf.backend() as SessionBackend;
+  backend.write = (values, shape, dtype) => {
+    const dataId = Object.getPrototypeOf(backend).write.call(backend, values, shape, dtype);
+    backend.getInputTensorIds([{ dataId, shape, dtype }]);
+    return dataId;
+  };
+  try {
+    return await work();
+  } finally {
+    delete (backend as Partial<SessionBackend>).write; // its class has the usual one
+  }
+}
+
 export class Session {
   private id: number | undefined;
 

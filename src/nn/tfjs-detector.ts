@@ -10,6 +10,7 @@ import * as converter from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { messageOf, UserError } from '../core/errors.js';
 import { toUnit } from '../core/unit.js';
+import { handingOver } from '../graph/session.js';
 import type { Detector, InferOutput } from './detector.js';
 import { type Contract, type Port, readContract, reading } from './exported.js';
 import { inSteps } from './fixed-batch.js';
@@ -48,7 +49,7 @@ export async function createTfjsDetector(dir: string, engine: string = tf.getBac
       weightSpecs: weightsManifest.flatMap((group) => group.weights),
       getWeightStream: () => streamOf(shards),
     };
-    const model = await converter.loadGraphModel({ load: async () => artifacts });
+    const model = await handingOver(() => converter.loadGraphModel({ load: async () => artifacts }));
     return new TfjsDetector(path, model, contract, engine);
   } catch (error) {
     throw unusable(path, 'loaded', error);
