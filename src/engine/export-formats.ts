@@ -6,7 +6,7 @@ import { exportMetadata, plainMetadata } from '../export/metadata.js';
 import { modelFile, onnxModel } from '../export/onnx.js';
 import { writeWeights } from '../export/safetensors.js';
 import { writeSavedModel } from '../export/saved-model.js';
-import { writeTfjs } from '../export/tfjs.js';
+import { SHARD_NAME, writeTfjs } from '../export/tfjs.js';
 import { writePage } from '../export/tfjs-page.js';
 import type { ProtoPart } from '../io/protobuf.js';
 import { selectEngine } from '../nn/backend.js';
@@ -37,6 +37,8 @@ export interface ExportFormat {
   target(stem: string): string;
   /** @returns the model itself (a file or a folder), then the other files, those in the folder among them */
   write(job: ExportJob): Promise<string[]>;
+  /** Names of files that an earlier export may have left in a folder, and that go with it. */
+  replaces?: RegExp;
   /** Loads what was written, to compare it. */
   open(target: string): Promise<Detector>;
   /** With nms: writes the same with another `conf`, lets `use` have it, and removes it. */
@@ -66,6 +68,7 @@ export const FORMATS: Record<string, ExportFormat> = {
     honours: ['int8', 'batch'],
     target: (stem) => `${stem}_web_model`,
     write: writeGraphModel,
+    replaces: SHARD_NAME,
     open: (target) => createTfjsDetector(target),
   },
   saved_model: {

@@ -1,5 +1,5 @@
 /** `yolo export`: a checkpoint in another format, and the proof that it still says the same. */
-import { existsSync, readdirSync, readFileSync, rmdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { wasGiven } from '../cfg/load.js';
 import type { ExportConfig, Key } from '../cfg/schema.js';
@@ -11,6 +11,7 @@ import { createDetector } from '../nn/infer.js';
 import { openCheckpoint, resolveModelPath, specOf } from '../nn/weights.js';
 import { type MapCost, mapCost } from './export-cost.js';
 import { type ExportFormat, type ExportJob, FORMATS, refuseUnused } from './export-formats.js';
+import { Stage } from './export-stage.js';
 import type { Parity } from './parity.js';
 import { parityPicture } from './parity-picture.js';
 import { proveParity } from './prove-parity.js';
@@ -32,9 +33,9 @@ export interface ExportResult {
 
 /**
  * Writes the model in another format beside the file it came from (a released model from the cache: into the current
- * folder), and compares what both find in a picture.
- * @throws UserError when the format or a setting can't be had; exit code 1 when the export does not agree (its files are
- *   removed)
+ * folder), when both find the same in a picture.
+ * @throws UserError when the format or a setting can't be had; exit code 1 when the export does not agree (nothing is
+ *   written then)
  */
 export async function exportModel(config: ExportConfig): Promise<ExportResult> {
   const format = FORMATS[config.format] ?? refuseFormat(config.format, Object.keys(FORMATS));
@@ -50,26 +51,33 @@ export async function exportModel(config: ExportConfig): Promise<ExportResult> {
       'give another model or another format',
     );
   log.info(`Export: ${path} → ${target}, ${job.imgsz.join('x')}, batch ${config.batch}${config.half ? ', half' : ''}`);
+  const stage = new Stage(target);
+  const staged = { ...job, stem: join(stage.folder, basename(job.stem)) };
   try {
-    // First of all: a dataset that isn't there is told before anything is written.
-    const picture = await parityPicture(config.data, config.split, job.imgsz);
-    const files = await format.write(job);
-    log.info(`written ${((performance.now() - started) / 1000).toFixed(1)} s after the start, ${megabytes(files)} MB`);
-    const parity = await removingOnFailure(files, () => proveParity(format, target, job, picture));
-    const result = { format: config.format, files, imgsz: job.imgsz, parity };
-    return config.int8 && config.data && parity ? { ...result, cost: await costOf(format, target, job) } : result;
+    return await stage.within(async () => {
+      // First of all: a dataset that isn't there is told before anything is written.
+      const picture = await parityPicture(config.data, config.split, job.imgsz);
+      const written = await format.write(staged);
+      log.info(
+        `written ${((performance.now() - started) / 1000).toFixed(1)} s after the start, ${megabytes(written)} MB`,
+      );
+      await letSignalsIn();
+      const proved = format.target(staged.stem);
+      const parity = await proveParity(format, proved, staged, picture);
+      const cost = config.int8 && config.data && parity ? { cost: await costOf(format, proved, job) } : {};
+      await letSignalsIn();
+      const files = stage.publish(written, format.replaces);
+      return { format: config.format, files, imgsz: job.imgsz, parity, ...cost };
+    });
   } finally {
+    stage.dispose();
     job.checkpoint.close();
   }
 }
 
-async function removingOnFailure<T>(files: string[], work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    removeFiles(files);
-    throw error;
-  }
+/** Writing and computing hold the thread; a Ctrl-C that came meanwhile is heard here. */
+function letSignalsIn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 async function costOf(
@@ -110,17 +118,6 @@ async function prepare(path: string, config: ExportConfig): Promise<ExportJob> {
     stem: join(folder, basename(path, extname(path))),
     version: packageVersion(),
   };
-}
-
-/** A folder goes when nothing else is in it: it may hold files of the user's. */
-function removeFiles(files: string[]): void {
-  const [model] = files;
-  const isFolder = statSync(model, { throwIfNoEntry: false })?.isDirectory();
-  for (const file of isFolder ? files.slice(1) : files) rmSync(file, { force: true });
-  if (!isFolder) return;
-  const folders = new Set([...files.slice(1).map((file) => dirname(file)), model]);
-  for (const folder of [...folders].sort((a, b) => b.length - a.length))
-    if (existsSync(folder) && readdirSync(folder).length === 0) rmdirSync(folder);
 }
 
 function megabytes(files: string[]): string {

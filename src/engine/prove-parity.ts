@@ -76,7 +76,7 @@ export async function proveParity(
       ? await compareDetections(format, job, picture, { original, exported }, tolerance)
       : { parity: compareRaw(original, exported), what: 'anchors' };
     const found = `boxes ${parity.boxes.toPrecision(2)} px, scores ${parity.scores.toPrecision(2)} at ${parity.compared} ${what} of ${picture.name}`;
-    if (!within(parity, tolerance)) throw noParity(`the export does not agree with the original: ${found}`, target);
+    if (!within(parity, tolerance)) throw noParity(`the export does not agree with the original: ${found}`);
     if (parity.compared > 0) log.info(`Parity: largest difference ${found}`);
     else
       log.warn(`both find nothing on ${picture.name}, however unsure: data=YOUR.yaml compares on a picture of yours`);
@@ -86,7 +86,7 @@ export async function proveParity(
       log.warn(`the export was not compared with the original: ${error.message} (${error.hint})`);
       return null;
     }
-    throw error instanceof UserError ? error : noParity(`the export cannot be run: ${messageOf(error)}`, target);
+    throw error instanceof UserError ? error : noParity(`the export cannot be run: ${messageOf(error)}`);
   }
 }
 
@@ -126,11 +126,6 @@ async function outputOf(
   }
 }
 
-function noParity(what: string, target: string): UserError {
-  return new UserError(
-    'no-parity',
-    `${what}; ${target} was removed`,
-    'please report this, with the model if you can',
-    1,
-  );
+function noParity(what: string): UserError {
+  return new UserError('no-parity', `${what}; nothing was written`, 'please report this, with the model if you can', 1);
 }

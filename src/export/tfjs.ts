@@ -4,7 +4,7 @@
  * weights follow one another in shards of 4 MB, which browsers cache.
  * Input `images` [B, H, W, 3] float32 RGB 0..1, output `output0` [B, 4 + K, A].
  */
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ModelSpec } from '../cfg/model-yaml.js';
 import type { NamedArray } from '../core/types.js';
@@ -17,7 +17,7 @@ import { type Encoded, encodeWeight, inEightBits, storedAs, type WeightType } fr
 
 /** What tfjs' own converter uses. */
 const SHARD_BYTES = 4 * 2 ** 20;
-const SHARD_NAME = /^group1-shard\d+of\d+\.bin$/;
+export const SHARD_NAME = /^group1-shard\d+of\d+\.bin$/;
 
 export interface TfjsOptions {
   imgsz: readonly [height: number, width: number];
@@ -50,8 +50,6 @@ export function writeTfjs(
     weightsManifest: [{ paths: shards, weights: entries }],
   };
   writeFileAtomic(model, JSON.stringify(json));
-  for (const name of readdirSync(dir)) // of an earlier, larger export
-    if (SHARD_NAME.test(name) && !shards.includes(name)) rmSync(join(dir, name));
   return [model, ...shards.map((name) => join(dir, name))];
 }
 

@@ -38,7 +38,7 @@ process.on('exit', () => {
 /** Starts a file that is written piece by piece. @throws UserError when it cannot be made */
 export function openAtomic(path: string, options: AtomicOptions = {}): AtomicFile {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${threadId}-${counter++}.part`);
-  const fd = attempt(path, () => {
+  const fd = orCannotWrite(path, () => {
     refuseFolder(path);
     if (options.makeFolder !== false) mkdirSync(dirname(path), { recursive: true });
     return openSync(temporary, 'wx', options.mode ?? 0o666);
@@ -53,7 +53,7 @@ export function openAtomic(path: string, options: AtomicOptions = {}): AtomicFil
   };
   const orAbort = (step: () => void): void => {
     try {
-      attempt(path, step);
+      orCannotWrite(path, step);
     } catch (error) {
       abort();
       throw error;
@@ -116,7 +116,8 @@ const HINTS: Record<string, string> = {
   ENAMETOOLONG: 'the name is too long: choose a shorter one',
 };
 
-function attempt<T>(path: string, step: () => T): T {
+/** Calls `step`. @throws UserError 'cannot-write' (exit code 1) with the reason in words when it fails */
+export function orCannotWrite<T>(path: string, step: () => T): T {
   try {
     return step();
   } catch (error) {

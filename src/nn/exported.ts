@@ -71,3 +71,9 @@ export function reading<T>(path: string, read: () => T): T {
     );
   }
 }
+
+/** @param what loaded, run */
+export function unusable(path: string, what: string, error: unknown): UserError {
+  const message = `${path} cannot be ${what}: ${messageOf(error).split('\n')[0]}`;
+  return new UserError('bad-model', message, 'export the model again', 1);
+}

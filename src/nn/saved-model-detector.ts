@@ -6,7 +6,7 @@ import { closeSync, existsSync, fstatSync, openSync, readFileSync } from 'node:f
 import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { load } from 'js-yaml';
-import { messageOf, UserError } from '../core/errors.js';
+import { UserError } from '../core/errors.js';
 import { toUnit } from '../core/unit.js';
 import { TYPE_NUMBER } from '../graph/graph.js';
 import { NATIVE } from '../graph/raw.js';
@@ -14,7 +14,7 @@ import { Session } from '../graph/session.js';
 import { bytesFields, intFields, type ProtoField, readFields, stringField } from '../io/protobuf.js';
 import { readSpan, spansOf } from '../io/protobuf-file.js';
 import type { Detector, InferOutput } from './detector.js';
-import { type Contract, type Description, type Port, readContract, reading } from './exported.js';
+import { type Contract, type Description, type Port, readContract, reading, unusable } from './exported.js';
 import { inSteps } from './fixed-batch.js';
 
 /**
@@ -37,17 +37,13 @@ export async function createSavedModelDetector(dir: string, engine: string = tf.
     );
   try {
     return new SavedModelDetector(
+      path,
       new Session(folder, [contract.input.tensor], [contract.output.tensor]),
       contract,
       engine,
     );
   } catch (error) {
-    throw new UserError(
-      'bad-model',
-      `${path} cannot be loaded: ${messageOf(error).split('\n')[0]}`,
-      'export the model again',
-      1,
-    );
+    throw unusable(path, 'loaded', error);
   }
 }
 
@@ -107,6 +103,7 @@ class SavedModelDetector implements Detector {
   readonly fixedBatch?: number;
 
   constructor(
+    private readonly path: string,
     private readonly session: Session,
     contract: Contract,
     readonly engine: string,
@@ -120,13 +117,22 @@ class SavedModelDetector implements Detector {
   async infer(images: Uint8Array, shape: [batch: number, height: number, width: number]): Promise<InferOutput> {
     return inSteps(images, shape, this.fixedBatch, async (part, [b, h, w]) => {
       const x = tf.tensor4d(toUnit(part, b * h * w * 3), [b, h, w, 3]);
-      const [out] = this.session.run([x]);
+      const out = this.run(x);
       try {
         return { data: (await out.data()) as Float32Array, shape: [...out.shape] as InferOutput['shape'] };
       } finally {
         tf.dispose([x, out]);
       }
     });
+  }
+
+  private run(x: tf.Tensor): tf.Tensor {
+    try {
+      return this.session.run([x])[0];
+    } catch (error) {
+      x.dispose();
+      throw unusable(this.path, 'run', error); // variables/ is missing, say
+    }
   }
 
   dispose(): void {

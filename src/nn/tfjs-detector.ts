@@ -8,11 +8,11 @@ import { ReadableStream } from 'node:stream/web';
 import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as converter from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
-import { messageOf, UserError } from '../core/errors.js';
+import { UserError } from '../core/errors.js';
 import { toUnit } from '../core/unit.js';
 import { handingOver } from '../graph/session.js';
 import type { Detector, InferOutput } from './detector.js';
-import { type Contract, type Port, readContract, reading } from './exported.js';
+import { type Contract, type Port, readContract, reading, unusable } from './exported.js';
 import { inSteps } from './fixed-batch.js';
 
 /** One input or output in model.json. */
@@ -54,11 +54,6 @@ export async function createTfjsDetector(dir: string, engine: string = tf.getBac
   } catch (error) {
     throw unusable(path, 'loaded', error);
   }
-}
-
-function unusable(path: string, what: string, error: unknown): UserError {
-  const message = `${path} cannot be ${what}: ${messageOf(error).split('\n')[0]}`;
-  return new UserError('bad-model', message, 'export the model again', 1);
 }
 
 function ports({ inputs, outputs }: Record<'inputs' | 'outputs', Record<string, PortJson>>): {

@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resolveConfig } from '../../src/cfg/load.js';
 import { parseModelYaml } from '../../src/cfg/model-yaml.js';
+import { UserError } from '../../src/core/errors.js';
 import { log } from '../../src/core/log.js';
 import { rng } from '../../src/core/rng.js';
 import { FORMATS } from '../../src/engine/export-formats.js';
@@ -78,10 +79,11 @@ describe('exported folders', () => {
     expect((await run({ format: 'tfjs', int8: true })).cost).toBeUndefined();
   });
 
-  test('no parity: what was written goes, what lay in the folder stays', async () => {
+  test('no parity: nothing is written, what lay in the folder stays', async () => {
     const { write, target } = FORMATS.tfjs;
     const folder = join(dir, 'tiny_web_model');
-    mkdirSync(folder, { recursive: true });
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder);
     writeFileSync(join(folder, 'mine.jpg'), 'x');
     FORMATS.tfjs.write = async (job) => {
       const files = await write(job);
@@ -99,6 +101,51 @@ describe('exported folders', () => {
     } finally {
       Object.assign(FORMATS.tfjs, { write, target });
     }
+  });
+
+  test('over an earlier export: its shards and files go, others stay', async () => {
+    const folder = join(dir, 'tiny_web_model');
+    mkdirSync(folder, { recursive: true });
+    for (const name of ['group1-shard7of9.bin', 'mine.jpg', 'model.json']) writeFileSync(join(folder, name), 'old');
+    const { files } = await run({ format: 'tfjs' });
+    expect(existsSync(join(folder, 'group1-shard7of9.bin'))).toBe(false);
+    expect(readFileSync(join(folder, 'mine.jpg'), 'utf8')).toBe('old');
+    expect(readFileSync(files[1], 'utf8')).toContain('graph-model');
+    expect(readdirSync(dir).some((name) => name.startsWith('.yolo-export'))).toBe(false);
+  });
+
+  test('a write that fails half-way leaves what was there, and names the place the user knows', async () => {
+    const { write } = FORMATS.saved_model;
+    const folder = join(dir, 'tiny_saved_model');
+    await run({ format: 'saved_model' });
+    const before = readFileSync(join(folder, 'saved_model.pb'));
+    FORMATS.saved_model.write = async (job) => {
+      const [whole] = await write(job);
+      throw new UserError('cannot-write', `cannot write ${whole}`, undefined, 1);
+    };
+    try {
+      await expect(run({ format: 'saved_model', batch: 5 })).rejects.toThrow(`cannot write ${folder}`);
+      expect(readFileSync(join(folder, 'saved_model.pb')).equals(before)).toBe(true);
+      expect(readdirSync(dir).some((name) => name.startsWith('.yolo-export'))).toBe(false);
+    } finally {
+      FORMATS.saved_model.write = write;
+    }
+  });
+
+  test('where a file has its name it is left alone', async () => {
+    rmSync(join(dir, 'tiny_saved_model'), { recursive: true, force: true });
+    writeFileSync(join(dir, 'tiny_saved_model'), 'mine');
+    await expect(run({ format: 'saved_model' })).rejects.toThrow(/a file has that name/);
+    expect(readFileSync(join(dir, 'tiny_saved_model'), 'utf8')).toBe('mine');
+    rmSync(join(dir, 'tiny_saved_model'));
+  });
+
+  test('a SavedModel without its variables is refused in words', async () => {
+    await run({ format: 'saved_model' });
+    rmSync(join(dir, 'tiny_saved_model/variables'), { recursive: true });
+    const detector = await loadDetector(join(dir, 'tiny_saved_model'));
+    await expect(detector.infer(bytes, [1, 64, 64])).rejects.toThrow(/saved_model.pb cannot be run/);
+    detector.dispose();
   });
 
   test('what has no meaning is refused', async () => {

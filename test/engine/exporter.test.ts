@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resolveConfig } from '../../src/cfg/load.js';
@@ -64,8 +64,9 @@ describe('exportModel', () => {
     expect(existsSync(out)).toBe(true);
   });
 
-  test('an export that does not agree is removed, with exit code 1', async () => {
+  test('an export that does not agree is not written, with exit code 1; an earlier one stays', async () => {
     const { write } = FORMATS.onnx;
+    const before = readFileSync((await run({})).files[0]);
     FORMATS.onnx.write = (job) => {
       const weights = new Map(job.checkpoint.weights);
       for (const level of job.spec.strides.keys()) {
@@ -77,6 +78,9 @@ describe('exportModel', () => {
     };
     try {
       await expect(run({})).rejects.toThrow(expect.objectContaining({ code: 'no-parity', exitCode: 1 }));
+      expect(readFileSync(join(dir, 'tiny.onnx')).equals(before)).toBe(true);
+      rmSync(join(dir, 'tiny.onnx'));
+      await expect(run({})).rejects.toThrow(/nothing was written/);
       expect(existsSync(join(dir, 'tiny.onnx'))).toBe(false);
     } finally {
       FORMATS.onnx.write = write;
