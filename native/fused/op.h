@@ -80,14 +80,6 @@ inline float floatAttribute(TF_OpKernelConstruction* node, const char* name) {
   return value;
 }
 
-inline long intAttribute(TF_OpKernelConstruction* node, const char* name) {
-  Status status;
-  int64_t value = 0;
-  TF_OpKernelConstruction_GetAttrInt64(node, name, &value, status);
-  status.check();
-  return value;
-}
-
 inline std::vector<int64_t> intsAttribute(TF_OpKernelConstruction* node, const char* name) {
   Status status;
   int32_t length = 0, bytes = 0;
