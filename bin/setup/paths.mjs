@@ -32,13 +32,6 @@ export const isClone = existsSync(join(root, 'tsconfig.json'));
 /** What the user types to set the engine up. */
 export const setupCommand = isClone ? 'npm run setup' : 'yolo setup';
 
-/** Of everything that the addons are compiled from. */
-const digest = [quietSource, ...readdirSync(fusedSources).map((name) => join(fusedSources, name))]
-  .sort()
-  .reduce((hash, file) => hash.update(readFileSync(file)), createHash('sha256').update(engineJson))
-  .digest('hex')
-  .slice(0, 8);
-
 const platform = `${process.platform}-${process.arch}`;
 
 /** The pinned wheel for this machine, or undefined where none was tried. */
@@ -61,8 +54,19 @@ export function tensorflowDir() {
   return join(cacheDir(), `tensorflow-${pins.tensorflow}-${platform}-h${HEADERS}`);
 }
 
+let digest;
+
+/** Of everything that the addons are compiled from; read once, and only when somebody asks for the engine. */
+function sourcesDigest() {
+  const files = [quietSource, ...readdirSync(fusedSources).map((name) => join(fusedSources, name))].sort();
+  const hash = createHash('sha256').update(engineJson);
+  for (const file of files) hash.update(readFileSync(file));
+  return hash.digest('hex').slice(0, 8);
+}
+
 /** Folder of the engine for this platform, these versions and these sources of the addons. */
 export function engineDir() {
+  digest ??= sourcesDigest();
   return join(cacheDir(), `engine-tf${pins.tensorflow}-tfjs${pins.tfjs}-${platform}-${digest}`);
 }
 

@@ -2,25 +2,22 @@
  * Where an export is written and proved before it takes its place: a hidden folder beside it. What fails, is interrupted or
  * does not agree leaves what was there before.
  */
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { UserError } from '../core/errors.js';
-import { orCannotWrite } from '../io/files.js';
-
-const unfinished = new Set<string>();
-
-process.on('exit', () => {
-  for (const folder of unfinished) rmSync(folder, { recursive: true, force: true });
-});
+import { orCannotWrite, type TemporaryFolder, temporaryFolderBeside } from '../io/files.js';
 
 export class Stage {
-  /** Holds nothing but the export. */
-  readonly folder: string;
+  private readonly temporary: TemporaryFolder;
 
   /** @param target the file or folder that the export shall be @throws UserError 'cannot-write' */
   constructor(private readonly target: string) {
-    this.folder = orCannotWrite(target, () => mkdtempSync(join(dirname(target), '.yolo-export-')));
-    unfinished.add(this.folder);
+    this.temporary = temporaryFolderBeside(target);
+  }
+
+  /** Holds nothing but the export. */
+  get folder(): string {
+    return this.temporary.path;
   }
 
   /** Calls `work`; an error that names a place in here names the place it stands for. */
@@ -51,7 +48,6 @@ export class Stage {
       for (const name of readdirSync(this.target))
         if (replaced?.test(name) && !names.has(name)) rmSync(join(this.target, name));
       for (const file of files.slice(1)) {
-        if (!existsSync(file) || statSync(file).isDirectory()) continue;
         mkdirSync(dirname(place(file)), { recursive: true });
         renameSync(file, place(file));
       }
@@ -65,7 +61,6 @@ export class Stage {
 
   /** Removes what was not published. */
   dispose(): void {
-    rmSync(this.folder, { recursive: true, force: true });
-    unfinished.delete(this.folder);
+    this.temporary.remove();
   }
 }

@@ -4,7 +4,7 @@
  * pixels in half precision without any consequence.
  */
 import { detectionsOf } from '../detect/decode.js';
-import { ROW } from '../detect/nms.js';
+import { type NmsOptions, ROW } from '../detect/nms.js';
 import type { InferOutput } from '../nn/detector.js';
 
 export interface Parity {
@@ -64,12 +64,7 @@ export function compareRaw(original: InferOutput, exported: InferOutput): Parity
   return { ...parity, max_abs_diff: largest(parity), compared: chosen.length };
 }
 
-interface FinalOptions {
-  conf: number;
-  iou: number;
-  maxDet: number;
-  agnostic: boolean;
-}
+type FinalOptions = Required<Pick<NmsOptions, 'conf' | 'iou' | 'maxDet' | 'agnostic'>>;
 
 /** Overlaps so near to the threshold may fall on either side of it. */
 const IOU_MARGIN = 0.05;

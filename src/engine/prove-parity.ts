@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { messageOf, UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { compile } from '../graph/compile.js';
-import { handOver } from '../graph/session.js';
+import { handingOver } from '../graph/session.js';
 import { selectEngine } from '../nn/backend.js';
 import type { Detector, InferOutput } from '../nn/detector.js';
 import { foldedArray, foldedParameters } from '../nn/fold.js';
@@ -41,12 +41,12 @@ async function outputOfOriginal(
     decode(network.forward(tf.mul(images, 1 / 255) as tf.Tensor4D, params)),
   );
   try {
-    for (const parameter of foldedParameters(network.parameters)) {
-      const array = foldedArray(checkpoint.weights, parameter.name);
-      const made = toTensors(new Map(array ? [[parameter.name, array]] : []), [parameter]);
-      handOver(Object.values(made));
-      Object.assign(params, made);
-    }
+    await handingOver(async () => {
+      for (const parameter of foldedParameters(network.parameters)) {
+        const array = foldedArray(checkpoint.weights, parameter.name);
+        Object.assign(params, toTensors(new Map(array ? [[parameter.name, array]] : []), [parameter]));
+      }
+    });
     const out = run({ images: { data: picture.data, shape: [1, ...imgsz, 3] }, params });
     const output = { data: (await out.data()) as Float32Array, shape: [...out.shape] as InferOutput['shape'] };
     out.dispose();

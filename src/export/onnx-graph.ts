@@ -4,6 +4,7 @@
  * never copied, or made only when the model is written, so that a model of hundreds of megabytes is never in memory whole.
  */
 import { bytes, concat, message, type ProtoPart, packedVarints, string, varint } from '../io/protobuf.js';
+import { bytesOf } from '../io/typed.js';
 
 /** TensorProto.DataType. */
 export const ELEMENT = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10 } as const;
@@ -121,10 +122,6 @@ export class OnnxGraph {
     this.taken.add(own);
     return own;
   }
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** The oldest file version that goes with an operator set: older runtimes read it, too. */

@@ -20,15 +20,16 @@ export function writeWeights(path: string, checkpoint: Checkpoint, half: boolean
     const fits = array.data.every(
       (x) => Math.abs(x) < 65504 && (x === 0 || Math.abs(x) > 6.2e-5 || !name.endsWith('running_var')),
     );
-    const data = () => (fits ? floatToHalf(array.data) : array.data) as RawArray;
-    const stored: StoredTensor = {
-      dtype: fits ? 'F16' : 'F32',
-      shape: array.shape,
-      get data() {
-        return data();
+    return [
+      name,
+      {
+        dtype: fits ? 'F16' : 'F32',
+        shape: array.shape,
+        get data() {
+          return (fits ? floatToHalf(array.data) : array.data) as RawArray;
+        },
       },
-    };
-    return [name, stored];
+    ];
   });
   writeSafetensors(path, tensors, checkpointMetadata(checkpoint));
 }

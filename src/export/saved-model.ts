@@ -12,6 +12,7 @@ import type { ElementType, Graph, GraphNode } from '../graph/graph.js';
 import { type Restore, savedModel } from '../graph/graphdef.js';
 import { openAtomic, writeFileAtomic } from '../io/files.js';
 import { floatToHalf } from '../io/half.js';
+import { bytesOf } from '../io/typed.js';
 import { inferenceGraph, isKernel, isParameter, literalOf } from './inference-graph.js';
 import type { PlainMetadata } from './metadata.js';
 import { type BundleTensor, writeBundle } from './tensor-bundle.js';
@@ -138,8 +139,4 @@ function restoring(tensors: readonly BundleTensor[]): GraphNode[] {
       attrs: { dtypes: { types: tensors.map(({ dtype }) => dtype) } },
     },
   ];
-}
-
-function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -7,6 +7,7 @@
  */
 import type { Graph, GraphNode, Literal } from '../graph/graph.js';
 import { floatToHalf } from '../io/half.js';
+import { bytesOf } from '../io/typed.js';
 import { isKernel, lazyConstant, literalOf, sizeOf } from './inference-graph.js';
 
 export type WeightType = 'float32' | 'float16' | 'uint8';
@@ -95,8 +96,4 @@ function whole(values: Literal['values'], shape: readonly number[]): Literal['va
   const size = shape.reduce((a, b) => a * b, 1);
   if (values.length === size) return values;
   return values instanceof Float32Array ? new Float32Array(size).fill(values[0]) : new Int32Array(size).fill(values[0]);
-}
-
-function bytesOf(values: Literal['values']): Uint8Array {
-  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
 }

@@ -14,6 +14,7 @@ import {
   string,
   varint,
 } from '../io/protobuf.js';
+import { bytesOf } from '../io/typed.js';
 import { type AttrValue, type Graph, type GraphNode, type Literal, type Port, TYPE_NUMBER } from './graph.js';
 
 /** Version of the graph format that the nodes are written for: that of the TensorFlow under tfjs-node. */
@@ -28,7 +29,7 @@ function tensorProto({ dtype, shape, values }: Literal): ProtoPart {
   const head = [varint(1, TYPE_NUMBER[dtype]), message(2, tensorShape(shape))];
   if (size === 0) return concat(head);
   if (values.length === size) {
-    return concat(head, bytes(4, new Uint8Array(values.buffer, values.byteOffset, values.byteLength)));
+    return concat(head, bytes(4, bytesOf(values)));
   }
   if (values instanceof Float32Array) return concat(head, packedFloats(5, values));
   return concat(head, packedVarints(dtype === 'bool' ? 11 : 7, values));

@@ -38,13 +38,9 @@ export interface SessionBackend extends tf.KernelBackend {
   createOutputTensor(output: Output): tf.Tensor;
 }
 
-/** Hands the numbers of new tensors over to TensorFlow now, not when they are first used: JavaScript lets go of its copy. */
-export function handOver(tensors: readonly tf.Tensor[]): void {
-  if (tf.getBackend() === NATIVE) (tf.backend() as SessionBackend).getInputTensorIds([...tensors]);
-}
-
 /**
- * The same for every tensor that is made while `work` runs.
+ * Tensors that are made while `work` runs are handed over to TensorFlow at once, not when they are first used: JavaScript
+ * lets go of its copy of one before the next is made.
  * @param work must not read what it makes
  */
 export async function handingOver<T>(work: () => Promise<T>): Promise<T> {

@@ -3,7 +3,17 @@
  * renamed (rename within a folder is atomic: POSIX rename(2), MoveFileEx on Windows). A reader never sees half a file, and
  * a crash, Ctrl-C or a full disk leaves what was there before.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { messageOf, UserError } from '../core/errors.js';
@@ -32,7 +42,7 @@ let counter = 0;
 const unfinished = new Set<string>();
 
 process.on('exit', () => {
-  for (const file of unfinished) rmSync(file, { force: true });
+  for (const path of unfinished) rmSync(path, { recursive: true, force: true });
 });
 
 /** Starts a file that is written piece by piece. @throws UserError when it cannot be made */
@@ -90,6 +100,25 @@ export function writeFileAtomic(path: string, data: string | Uint8Array, options
   const file = openAtomic(path, options);
   file.write(data);
   file.commit();
+}
+
+/** A hidden folder of this process. */
+export interface TemporaryFolder {
+  readonly path: string;
+  /** Removes it with all that is in it; when the process ends without, that does. */
+  remove(): void;
+}
+
+/** Makes one beside what is to be made in it, on the same disk. @throws UserError 'cannot-write' */
+export function temporaryFolderBeside(target: string): TemporaryFolder {
+  const path = orCannotWrite(target, () => mkdtempSync(join(dirname(target), '.yolo-')));
+  unfinished.add(path);
+  return {
+    path,
+    remove() {
+      if (unfinished.delete(path)) rmSync(path, { recursive: true, force: true });
+    },
+  };
 }
 
 function writeAll(fd: number, bytes: Uint8Array): number {

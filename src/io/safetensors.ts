@@ -6,7 +6,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { messageOf, UserError } from '../core/errors.js';
 import { type AtomicFile, openAtomic } from './files.js';
-import { type Dtype, elementBytes, isDtype, type RawArray, rawArray } from './typed.js';
+import { bytesOf, type Dtype, elementBytes, isDtype, type RawArray, rawArray } from './typed.js';
 
 export interface StoredTensor {
   dtype: Dtype;
@@ -38,18 +38,16 @@ interface Entry {
 
 /** @throws UserError 'bad-safetensors' when the file is damaged or contradicts itself, 'missing-file' */
 export function readSafetensors(path: string, options: ReadOptions = {}): Safetensors {
-  const fd = open(path);
+  const { tensors, metadata, close } = openSafetensors(path);
   try {
-    const size = fstatSync(fd).size;
-    const { entries, metadata, start } = readHeader(path, fd, size);
-    const tensors = new Map<string, StoredTensor>();
-    for (const { name, dtype, shape, from, to } of entries) {
-      if (options.only && !options.only(name)) continue;
-      tensors.set(name, { dtype, shape, data: rawArray(dtype, readAt(path, fd, start + from, to - from)) });
-    }
-    return { tensors, metadata };
+    const wanted = [...tensors].filter(([name]) => options.only?.(name) ?? true);
+    const read = wanted.map(([name, t]): [string, StoredTensor] => [
+      name,
+      { dtype: t.dtype, shape: t.shape, data: t.read() },
+    ]);
+    return { tensors: new Map(read), metadata };
   } finally {
-    closeSync(fd);
+    close();
   }
 }
 
@@ -122,7 +120,7 @@ export function writeSafetensors(
 function writeAll(file: AtomicFile, header: Uint8Array, list: (readonly [string, StoredTensor])[]): void {
   try {
     file.write(header);
-    for (const [, { data }] of list) file.write(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    for (const [, { data }] of list) file.write(bytesOf(data));
     file.commit();
   } finally {
     file.abort();

@@ -29,7 +29,7 @@ export function sortedTable(entries: Iterable<readonly [key: string, value: Uint
     size += block.length + 5;
     return handle;
   };
-  const index = blocks(sorted, RESTART_INTERVAL).map(([last, block]): Entry => [last, append(block)]);
+  const index = blocks(sorted).map(([last, block]): Entry => [last, append(block)]);
   const none = append(blockOf([], RESTART_INTERVAL));
   const handles = [none, append(blockOf(index, 1))];
   const footer = Buffer.alloc(FOOTER_BYTES);
@@ -39,14 +39,14 @@ export function sortedTable(entries: Iterable<readonly [key: string, value: Uint
 }
 
 /** The data blocks, each with a key that is no less than its last one and less than the next block's first. */
-function blocks(sorted: readonly Entry[], interval: number): [last: Uint8Array, block: Uint8Array][] {
+function blocks(sorted: readonly Entry[]): [last: Uint8Array, block: Uint8Array][] {
   const out: [Uint8Array, Uint8Array][] = [];
   let from = 0;
   let bytes = 0;
   sorted.forEach(([key, value], i) => {
     bytes += key.length + value.length;
     if (bytes < BLOCK_BYTES && i < sorted.length - 1) return;
-    out.push([key, blockOf(sorted.slice(from, i + 1), interval)]);
+    out.push([key, blockOf(sorted.slice(from, i + 1), RESTART_INTERVAL)]);
     from = i + 1;
     bytes = 0;
   });

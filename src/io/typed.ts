@@ -96,3 +96,8 @@ export function lazyFloats(shape: number[], dtype: Dtype, raw: RawArray): NamedA
     },
   };
 }
+
+/** The bytes of an array, not copied. */
+export function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

@@ -4,7 +4,7 @@
  * Shapes: x [B, H, W, C], kernels HWIO.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { batchNormSilu, secondHalf } from './fused.js';
+import { type BatchNorm, batchNormSilu, secondHalf } from './fused.js';
 import { biasAdd, conv2d, maxPool5, silu } from './ops.js';
 
 /** BatchNorm's epsilon and the share of the batch in its running statistics, as YOLOv8 sets them (PyTorch: 1e-5, 0.1). */
@@ -67,34 +67,30 @@ function convWithHalf(
   declare(`${name}.bn.running_mean`, [to], 'mean', { value: 0 });
   declare(`${name}.bn.running_var`, [to], 'variance', { value: 1 });
   const layer = Number(name.split('.')[1]);
+  const withHalf = (y: tf.Tensor4D) => ({ y, half: half ? secondHalf(y) : undefined });
   return (x, { params, training, frozenLayers, statistics }) => {
     const z = conv2d(x, params[`${name}.conv.weight`], stride); // [B, H/stride, W/stride, to]
     const bias = params[`${name}.conv.bias`];
-    const gamma = params[`${name}.bn.weight`];
-    const beta = params[`${name}.bn.bias`];
-    const mean = params[`${name}.bn.running_mean`];
-    const variance = params[`${name}.bn.running_var`];
-    if (!bias && training && !frozenLayers?.has(layer)) {
-      const norm = { gamma, beta, mean, variance, epsilon: BN_EPS, momentum: BN_MOMENTUM };
-      const out = batchNormSilu(z, norm, half);
-      statistics[`${name}.bn.running_mean`] = out.mean;
-      statistics[`${name}.bn.running_var`] = out.variance;
-      return out;
-    }
-    const y = silu(bias ? biasAdd(z, bias) : onStatistics(z, gamma, beta, mean, variance));
-    return { y, half: half ? secondHalf(y) : undefined };
+    if (bias) return withHalf(silu(biasAdd(z, bias)));
+    const norm: BatchNorm = {
+      gamma: params[`${name}.bn.weight`],
+      beta: params[`${name}.bn.bias`],
+      mean: params[`${name}.bn.running_mean`],
+      variance: params[`${name}.bn.running_var`],
+      epsilon: BN_EPS,
+      momentum: BN_MOMENTUM,
+    };
+    if (!training || frozenLayers?.has(layer)) return withHalf(silu(onStatistics(z, norm)));
+    const out = batchNormSilu(z, norm, half);
+    statistics[`${name}.bn.running_mean`] = out.mean;
+    statistics[`${name}.bn.running_var`] = out.variance;
+    return out;
   };
 }
 
 /** BatchNorm on its running statistics. */
-function onStatistics(
-  x: tf.Tensor4D,
-  gamma: tf.Tensor,
-  beta: tf.Tensor,
-  mean: tf.Tensor,
-  variance: tf.Tensor,
-): tf.Tensor4D {
-  const scale = tf.mul(gamma, tf.rsqrt(tf.add(variance, BN_EPS))); // [C]
+function onStatistics(x: tf.Tensor4D, { gamma, beta, mean, variance, epsilon }: BatchNorm): tf.Tensor4D {
+  const scale = tf.mul(gamma, tf.rsqrt(tf.add(variance, epsilon))); // [C]
   return tf.add(tf.mul(x, scale), tf.sub(beta, tf.mul(mean, scale)));
 }
 

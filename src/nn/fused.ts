@@ -1,6 +1,6 @@
 /**
- * Batch normalisation and SiLU as one op, from the addon in native/fused: while training they would take twice as many
- * passes over the activations as the convolutions they follow, and three tensors of their size kept for the gradient.
+ * Batch normalisation and SiLU as one op, from the addon in native/fused: apart, they and their gradients pass 22
+ * times over the activations while training, as one op 8 times, and keep three tensors of that size instead of one.
  * Only graphs have it; without the addon, eagerly and on other engines the two are ops of their own.
  */
 import * as tf from '@tensorflow/tfjs-core';

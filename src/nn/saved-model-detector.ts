@@ -7,15 +7,14 @@ import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { load } from 'js-yaml';
 import { UserError } from '../core/errors.js';
-import { toUnit } from '../core/unit.js';
 import { TYPE_NUMBER } from '../graph/graph.js';
 import { NATIVE } from '../graph/raw.js';
 import { Session } from '../graph/session.js';
 import { bytesFields, intFields, type ProtoField, readFields, stringField } from '../io/protobuf.js';
 import { readSpan, spansOf } from '../io/protobuf-file.js';
-import type { Detector, InferOutput } from './detector.js';
+import type { Detector } from './detector.js';
 import { type Contract, type Description, type Port, readContract, reading, unusable } from './exported.js';
-import { inSteps } from './fixed-batch.js';
+import { ExportedDetector } from './exported-detector.js';
 
 /**
  * @param dir the folder, or its saved_model.pb
@@ -96,43 +95,18 @@ function port(entry: Uint8Array): Port {
   };
 }
 
-class SavedModelDetector implements Detector {
-  readonly names: string[];
-  readonly stride: number;
-  readonly fixedShape?: [height: number, width: number];
-  readonly fixedBatch?: number;
-
+class SavedModelDetector extends ExportedDetector {
   constructor(
-    private readonly path: string,
+    path: string,
     private readonly session: Session,
     contract: Contract,
-    readonly engine: string,
+    engine: string,
   ) {
-    this.names = contract.names;
-    this.stride = contract.stride;
-    this.fixedShape = contract.fixedShape;
-    this.fixedBatch = contract.fixedBatch;
+    super(path, contract, engine);
   }
 
-  async infer(images: Uint8Array, shape: [batch: number, height: number, width: number]): Promise<InferOutput> {
-    return inSteps(images, shape, this.fixedBatch, async (part, [b, h, w]) => {
-      const x = tf.tensor4d(toUnit(part, b * h * w * 3), [b, h, w, 3]);
-      const out = this.run(x);
-      try {
-        return { data: (await out.data()) as Float32Array, shape: [...out.shape] as InferOutput['shape'] };
-      } finally {
-        tf.dispose([x, out]);
-      }
-    });
-  }
-
-  private run(x: tf.Tensor): tf.Tensor {
-    try {
-      return this.session.run([x])[0];
-    } catch (error) {
-      x.dispose();
-      throw unusable(this.path, 'run', error); // variables/ is missing, say
-    }
+  protected run(x: tf.Tensor4D): tf.Tensor {
+    return this.session.run([x])[0];
   }
 
   dispose(): void {

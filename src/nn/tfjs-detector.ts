@@ -9,11 +9,10 @@ import type { GraphModel } from '@tensorflow/tfjs-converter';
 import * as converter from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.js';
-import { toUnit } from '../core/unit.js';
 import { handingOver } from '../graph/session.js';
-import type { Detector, InferOutput } from './detector.js';
+import type { Detector } from './detector.js';
 import { type Contract, type Port, readContract, reading, unusable } from './exported.js';
-import { inSteps } from './fixed-batch.js';
+import { ExportedDetector } from './exported-detector.js';
 
 /** One input or output in model.json. */
 interface PortJson {
@@ -102,44 +101,19 @@ function bytesOf({ shape, quantization }: tf.io.WeightsManifestEntry): number {
   return shape.reduce((a, b) => a * b, 1) * each;
 }
 
-class TfjsDetector implements Detector {
-  readonly names: string[];
-  readonly stride: number;
-  readonly fixedShape?: [height: number, width: number];
-  readonly fixedBatch?: number;
-
+class TfjsDetector extends ExportedDetector {
   constructor(
-    private readonly path: string,
+    path: string,
     private readonly model: GraphModel,
     private readonly contract: Contract,
-    readonly engine: string,
+    engine: string,
   ) {
-    this.names = contract.names;
-    this.stride = contract.stride;
-    this.fixedShape = contract.fixedShape;
-    this.fixedBatch = contract.fixedBatch;
+    super(path, contract, engine);
   }
 
-  async infer(images: Uint8Array, shape: [batch: number, height: number, width: number]): Promise<InferOutput> {
-    return inSteps(images, shape, this.fixedBatch, async (part, [b, h, w]) => {
-      const out = this.run(toUnit(part, b * h * w * 3), [b, h, w, 3]);
-      try {
-        return { data: (await out.data()) as Float32Array, shape: [...out.shape] as InferOutput['shape'] };
-      } finally {
-        out.dispose();
-      }
-    });
-  }
-
-  private run(values: Float32Array, shape: [number, number, number, number]): tf.Tensor {
+  protected run(x: tf.Tensor4D): tf.Tensor {
     const { input, output } = this.contract;
-    try {
-      return tf.tidy(
-        () => this.model.execute({ [input.tensor]: tf.tensor4d(values, shape) }, output.tensor) as tf.Tensor,
-      );
-    } catch (error) {
-      throw unusable(this.path, 'run', error);
-    }
+    return this.model.execute({ [input.tensor]: x }, output.tensor) as tf.Tensor;
   }
 
   dispose(): void {
