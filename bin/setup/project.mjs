@@ -1,6 +1,6 @@
 /** The parts of the set-up that only a clone needs: dependencies and compiled JavaScript. */
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { root } from './paths.mjs';
 import { npmCommand, run, say } from './process.mjs';
@@ -72,5 +72,7 @@ function readStamps() {
 
 function writeStamp(name, digest) {
   mkdirSync(dirname(STAMPS), { recursive: true });
-  writeFileSync(STAMPS, JSON.stringify({ ...readStamps(), [name]: digest }));
+  const next = `${STAMPS}.${process.pid}`;
+  writeFileSync(next, JSON.stringify({ ...readStamps(), [name]: digest }));
+  renameSync(next, STAMPS); // not in place: copies of node_modules made of hard links share the old file
 }

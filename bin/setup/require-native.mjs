@@ -1,0 +1,24 @@
+/**
+ * Ends with code 1, and the reason, where the native engine or its fused ops are missing. CI runs it after the set-up, which
+ * itself takes their absence as no failure: without them most tests would be left out and the rest would pass.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { engineDir, engineReady, lastFailure, setupCommand } from './paths.mjs';
+import { say } from './process.mjs';
+
+const problem = whatIsMissing();
+if (problem) {
+  say(`ERROR ${problem}`);
+  process.exitCode = 1;
+}
+
+function whatIsMissing() {
+  if (!engineReady()) {
+    const failure = lastFailure();
+    const reason = failure ? `: ${failure.why}. Needed: ${failure.faster}` : `. Needed: run "${setupCommand}"`;
+    return `the native engine is missing${reason}`;
+  }
+  if (existsSync(join(engineDir(), 'fused.node'))) return undefined;
+  return `the native engine has no fused ops: ${engineDir()} holds no fused.node. Needed: "${setupCommand} -- --force", which says why they do not compile`;
+}
