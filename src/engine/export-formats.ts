@@ -39,8 +39,8 @@ export interface ExportFormat {
   write(job: ExportJob): Promise<string[]>;
   /** Names of files that an earlier export may have left in a folder, and that go with it. */
   replaces?: RegExp;
-  /** Loads what was written, to compare it. */
-  open(target: string): Promise<Detector>;
+  /** Loads what was written, to compare it, on the engine that `device` chooses. */
+  open(target: string, device: string): Promise<Detector>;
   /** With nms: writes the same with another `conf`, lets `use` have it, and removes it. */
   withTwin?<T>(job: ExportJob, conf: number, use: (twin: Detector) => Promise<T>): Promise<T>;
 }
@@ -69,13 +69,19 @@ export const FORMATS: Record<string, ExportFormat> = {
     target: (stem) => `${stem}_web_model`,
     write: writeGraphModel,
     replaces: SHARD_NAME,
-    open: (target) => createTfjsDetector(target),
+    async open(target, device) {
+      await selectEngine({ device });
+      return createTfjsDetector(target);
+    },
   },
   saved_model: {
     honours: ['batch'],
     target: (stem) => `${stem}_saved_model`,
     write: writeSaved,
-    open: (target) => createSavedModelDetector(target),
+    async open(target, device) {
+      await selectEngine({ device });
+      return createSavedModelDetector(target);
+    },
   },
   safetensors: {
     honours: [],
@@ -85,7 +91,10 @@ export const FORMATS: Record<string, ExportFormat> = {
       writeWeights(path, { ...checkpoint, names, yaml: spec.yaml }, config.half);
       return [path];
     },
-    open: async (target) => createDetector(await loadCheckpoint(target), { where: target }),
+    async open(target, device) {
+      await selectEngine({ device });
+      return createDetector(await loadCheckpoint(target), { where: target });
+    },
   },
 };
 

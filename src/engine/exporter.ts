@@ -85,10 +85,10 @@ async function costOf(
   target: string,
   { config, checkpoint, imgsz }: ExportJob,
 ): Promise<MapCost> {
-  const { data, split, model } = config;
+  const { data, split, model, device } = config;
   const open = {
     original: async () => createDetector(checkpoint, { where: model }),
-    exported: () => format.open(target),
+    exported: () => format.open(target, device),
   };
   return mapCost(open, { data: data!, split, imgsz, batch: COST_BATCH });
 }

@@ -70,7 +70,7 @@ export async function proveParity(
   const { config, imgsz } = job;
   const tolerance = config.int8 ? eightBitTolerance(imgsz) : config.half ? HALF_TOLERANCE : FLOAT_TOLERANCE;
   try {
-    const exported = await outputOf(await format.open(target), picture, imgsz);
+    const exported = await outputOf(await format.open(target, config.device), picture, imgsz);
     const original = await outputOfOriginal(job, picture);
     const { parity, what } = config.nms
       ? await compareDetections(format, job, picture, { original, exported }, tolerance)

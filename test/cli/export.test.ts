@@ -1,0 +1,111 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { engineReady } from '../../bin/setup/paths.mjs';
+import { rng } from '../../src/core/rng.js';
+import type { Detection } from '../../src/core/types.js';
+import type { ExportResult } from '../../src/engine/exporter.js';
+import { encodeImage } from '../../src/io/image.js';
+import { saveCheckpoint } from '../../src/nn/weights.js';
+import { liveModel } from '../helpers/live-model.js';
+import { runCli } from '../helpers/run-cli.js';
+import { tmpDir } from '../helpers/tmp.js';
+
+/** What an export may move a detection by. */
+interface Tolerance {
+  confidence: number;
+  /** Pixels. */
+  box: number;
+}
+
+const EXACT: Tolerance = { confidence: 1e-3, box: 0.05 };
+const HALF: Tolerance = { confidence: 2e-2, box: 1 };
+
+const dir = tmpDir();
+const image = join(dir, 'image.png');
+const native = engineReady();
+
+beforeAll(async () => {
+  const checkpoint = liveModel();
+  saveCheckpoint(join(dir, 'tiny.weights'), checkpoint);
+  const random = rng(7);
+  const data = Uint8Array.from({ length: 64 * 64 * 3 }, () => random.int(256));
+  await writeFile(image, await encodeImage({ data, width: 64, height: 64 }, 'png'));
+});
+
+/** @param engine value of YOLO_ENGINE */
+async function yolo(engine: string, args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await runCli([...args, 'json=true'], { cwd: dir, env: { YOLO_ENGINE: engine } });
+  expect(code, stderr).toBe(0);
+  expect(stderr).not.toMatch(/WARNING|ERROR/);
+  return stdout;
+}
+
+async function detections(engine: string, model: string): Promise<Detection[]> {
+  const args = ['predict', `model=${model}`, 'source=image.png', 'imgsz=64', 'conf=0.1', 'save=false', 'rect=false'];
+  const [line] = (await yolo(engine, args)).split('\n');
+  return (JSON.parse(line) as { detections: Detection[] }).detections;
+}
+
+/** Everything that the original is sure of, the export finds, too. */
+function expectSame(got: Detection[], want: Detection[], { confidence, box }: Tolerance): void {
+  const sure = want.filter((w) => w.confidence > 0.1 + confidence);
+  expect(sure.length).toBeGreaterThan(5);
+  for (const w of sure) {
+    const near = got.find(
+      (g) =>
+        g.class === w.class &&
+        g.name === w.name &&
+        Math.abs(g.confidence - w.confidence) <= confidence &&
+        g.box.every((x, i) => Math.abs(x - w.box[i]) <= box),
+    );
+    expect(near, `${w.name} ${w.confidence} at ${w.box}`).toBeDefined();
+  }
+}
+
+/** `predicts`: the export is run by `yolo predict`, too, on a square of 64 pixels. */
+type Row = [engine: string, options: string, predicts?: Tolerance];
+
+const rows: Row[] = [
+  ['tensorflow', 'format=onnx'],
+  ['tensorflow', 'format=onnx half=true dynamic=true opset=13 imgsz=96', HALF],
+  ['tensorflow', 'format=onnx nms=true conf=0.1 iou=0.7', EXACT],
+  ['tensorflow', 'format=onnx nms=true half=true batch=2 imgsz=64,96'],
+  ['tensorflow', 'format=tfjs', EXACT],
+  ['tensorflow', 'format=tfjs half=true batch=2 imgsz=96'],
+  ['tensorflow', 'format=tfjs int8=true'],
+  ['tensorflow', 'format=saved_model', EXACT],
+  ['tensorflow', 'format=saved_model half=true batch=2 imgsz=64,96'],
+  ['tensorflow', 'format=safetensors'],
+  ['tensorflow', 'format=safetensors half=true', HALF],
+  ['wasm', 'format=onnx half=true opset=18 batch=2'],
+  ['wasm', 'format=tfjs half=true', HALF],
+  ['wasm', 'format=safetensors'],
+  ['wasm', 'format=safetensors half=true'],
+];
+
+describe('yolo export, in a process of its own', () => {
+  let original: Detection[];
+
+  beforeAll(async () => {
+    original = await detections('wasm', 'tiny.weights');
+  });
+
+  test.each(rows.filter(([engine]) => native || engine === 'wasm'))('%s: %s', async (engine, options, tolerance) => {
+    const args = ['export', 'model=tiny.weights', ...(options.includes('imgsz') ? [] : ['imgsz=64'])];
+    const { files, parity } = JSON.parse(await yolo(engine, [...args, ...options.split(' ')])) as ExportResult;
+    expect(files.every((file) => existsSync(join(dir, file)))).toBe(true);
+    expect(parity!.compared).toBeGreaterThan(0);
+    expect(readdirSync(dir).filter((name) => name.startsWith('.'))).toEqual([]);
+    if (tolerance) expectSame(await detections(engine, files[0]), original, tolerance);
+  });
+
+  test('wasm: a SavedModel is written, and it is said that nothing here can run it', async () => {
+    const args = ['export', 'model=tiny.weights', 'format=saved_model', 'imgsz=64', 'half=true', 'json=true'];
+    const { code, stdout, stderr } = await runCli(args, { cwd: dir, env: { YOLO_ENGINE: 'wasm' } });
+    expect(code, stderr).toBe(0);
+    expect(stderr).toContain('WARNING the export was not compared with the original');
+    expect((JSON.parse(stdout) as ExportResult).parity).toBeNull();
+  });
+});
