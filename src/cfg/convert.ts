@@ -16,7 +16,7 @@ export function unquote(text: string): string {
 
 /**
  * The value that a text means.
- * @throws SyntaxError when a bracket is not closed
+ * @throws SyntaxError when a bracket is not closed, or is opened inside of another
  */
 export function convert(text: string): Raw {
   const trimmed = text.trim();
@@ -28,7 +28,9 @@ export function convert(text: string): Raw {
   const open = trimmed[0];
   if (open === '[' || open === '(') {
     if (!trimmed.endsWith(open === '[' ? ']' : ')')) throw new SyntaxError(`the bracket ${open} is not closed`);
-    return items(trimmed.slice(1, -1));
+    const inside = trimmed.slice(1, -1);
+    if (/[[(]/.test(inside)) throw new SyntaxError('a list inside a list');
+    return items(inside);
   }
   const parts = trimmed.split(',').map((part) => part.trim());
   return parts.length > 1 && parts.every((part) => NUMBER.test(part)) ? parts.map(Number) : trimmed;

@@ -2,11 +2,12 @@
  * A dataset's YAML: where its pictures are and what its classes are called (`path`, `train`, `val`, `test`, `names`, `nc`,
  * `channels`, `download`). Nothing in it is ever executed; every path that was tried is said when none is found.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { load } from 'js-yaml';
-import { messageOf, UserError } from '../core/errors.js';
+import { brief, cut } from '../core/brief.js';
+import { UserError } from '../core/errors.js';
+import { readYamlObject } from './yaml.js';
 
 export type Split = 'train' | 'val' | 'test';
 export const SPLITS: readonly Split[] = ['train', 'val', 'test'];
@@ -27,7 +28,8 @@ export interface DataSpec {
 }
 
 const BUILT_IN = fileURLToPath(new URL('../../cfg/datasets/', import.meta.url));
-const KEYS = new Set(['path', 'train', 'val', 'validation', 'test', 'minival', 'names', 'nc', 'channels', 'download']);
+/** V3Det, the largest public detection set, has 13,204 classes. */
+const MAX_CLASSES = 20_000;
 
 /** Names of the dataset files that come with this project, e.g. 'coco128.yaml'. */
 export function builtInDatasets(): string[] {
@@ -61,25 +63,25 @@ export function findDataYaml(data: string): string {
 /** Reads and checks a dataset's YAML. @throws UserError when it is missing or makes no sense */
 export function loadDataYaml(data: string): DataSpec {
   const file = findDataYaml(data);
-  const raw = readYaml(file);
+  const raw = readYamlObject(file, 'path, train, val and names');
   if (raw.channels !== undefined && Number(raw.channels) !== 3)
-    throw new UserError('bad-data', `${file}: channels is ${raw.channels}; only pictures of 3 channels are supported`);
+    throw new UserError(
+      'bad-data',
+      `${file}: channels is ${brief(raw.channels)}; only pictures of 3 channels are supported`,
+    );
   const splits: Partial<Record<Split, string[]>> = {};
   for (const split of SPLITS) {
     const value = raw[split] ?? (split === 'val' ? (raw.validation ?? raw.minival) : undefined);
     if (value === undefined || value === null || value === '') continue;
     const list = Array.isArray(value) ? value : [value];
     if (!list.every((item): item is string => typeof item === 'string'))
-      throw new UserError(
-        'bad-data',
-        `${file}: '${split}' must be a path or a list of paths, got ${JSON.stringify(value)}`,
-      );
+      throw new UserError('bad-data', `${file}: '${split}' must be a path or a list of paths, got ${brief(value)}`);
     splits[split] = list;
   }
   if (!Object.keys(splits).length)
     throw new UserError(
       'bad-data',
-      `${file} names no pictures: it has ${Object.keys(raw).join(', ') || 'no keys'}`,
+      `${file} names no pictures: it has ${cut(Object.keys(raw).join(', '), 200) || 'no keys'}`,
       'a dataset needs at least `train:` or `val:`, a folder of pictures or a .txt list',
     );
   return {
@@ -129,24 +131,11 @@ function candidates(base: string, entry: string): string[] {
   return entry.startsWith('../') ? [plain, resolve(base, entry.slice(3))] : [plain];
 }
 
-function readYaml(file: string): Record<string, unknown> {
-  let raw: unknown;
-  try {
-    raw = load(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw new UserError('bad-data', `${file} is not readable YAML: ${messageOf(error)}`);
-  }
-  if (typeof raw !== 'object' || raw === null || Array.isArray(raw))
-    throw new UserError('bad-data', `${file} must hold keys such as ${[...KEYS].slice(0, 3).join(', ')} and names`);
-  return raw as Record<string, unknown>;
-}
-
 /** `path` relative to the YAML's folder, then to the working folder, then `datasets/` there (where downloads go). */
 function findRoot(file: string, path: unknown): { root: string; rootsTried: string[] } {
   const own = dirname(file);
   if (path === undefined || path === null || path === '') return { root: own, rootsTried: [] };
-  if (typeof path !== 'string')
-    throw new UserError('bad-data', `${file}: 'path' must be a folder, got ${JSON.stringify(path)}`);
+  if (typeof path !== 'string') throw new UserError('bad-data', `${file}: 'path' must be a folder, got ${brief(path)}`);
   if (isAbsolute(path)) return { root: path, rootsTried: [] };
   const builtIn = resolve(own) === resolve(BUILT_IN);
   const downloads = resolve('datasets', path);
@@ -157,30 +146,37 @@ function findRoot(file: string, path: unknown): { root: string; rootsTried: stri
 function classNames(file: string, raw: Record<string, unknown>): string[] {
   const { names, nc } = raw;
   if (nc !== undefined && !(Number.isInteger(nc) && Number(nc) > 0))
-    throw new UserError('bad-data', `${file}: 'nc' must be a whole number of classes, got ${JSON.stringify(nc)}`);
+    throw new UserError('bad-data', `${file}: 'nc' must be a whole number of classes, got ${brief(nc)}`);
+  const count = typeof names === 'object' && names !== null ? Object.keys(names).length : Number(nc ?? 0);
+  if (count > MAX_CLASSES)
+    throw new UserError('bad-data', `${file}: ${count} classes are more than the ${MAX_CLASSES} that are possible`);
   if (names === undefined || names === null) {
     if (nc === undefined)
       throw new UserError('bad-data', `${file} has neither 'names' nor 'nc'`, "list the classes under 'names:'");
     return Array.from({ length: Number(nc) }, (_, i) => `class${i}`);
   }
   if (typeof names !== 'object')
-    throw new UserError('bad-data', `${file}: 'names' must be a list or a map, got ${JSON.stringify(names)}`);
-  const list = Array.isArray(names) ? names.map(String) : namesFromMap(file, names as Record<string, unknown>);
+    throw new UserError('bad-data', `${file}: 'names' must be a list or a map, got ${brief(names)}`);
+  const list = Array.isArray(names) ? names : namesFromMap(file, names as Record<string, unknown>);
+  const bad = list.findIndex((name) => typeof name === 'object' && name !== null);
+  if (bad >= 0)
+    throw new UserError('bad-data', `${file}: the name of class ${bad} must be text, got ${brief(list[bad])}`);
   if (!list.length) throw new UserError('bad-data', `${file}: 'names' is empty`);
   if (nc !== undefined && Number(nc) !== list.length)
     throw new UserError('bad-data', `${file}: 'nc' is ${nc} but 'names' has ${list.length} classes`);
-  return list;
+  return list.map(String);
 }
 
-function namesFromMap(file: string, names: Record<string, unknown>): string[] {
+function namesFromMap(file: string, names: Record<string, unknown>): unknown[] {
   const ids = Object.keys(names).map(Number);
-  const gap = Array.from({ length: ids.length }, (_, i) => i).find((i) => !ids.includes(i));
-  if (gap !== undefined)
+  const there = new Set(ids);
+  const gap = ids.findIndex((_, i) => !there.has(i));
+  if (gap >= 0)
     throw new UserError(
       'bad-data',
-      `${file}: the ids of 'names' must run from 0 to ${ids.length - 1}; ${gap} is missing, there is ${Object.keys(names).join(', ').slice(0, 200)}`,
+      `${file}: the ids of 'names' must run from 0 to ${ids.length - 1}; ${gap} is missing, there is ${cut(Object.keys(names).join(', '), 200)}`,
     );
-  return Array.from({ length: ids.length }, (_, i) => String(names[i]));
+  return ids.map((_, i) => names[i]);
 }
 
 /** Only URLs of archives are taken: a script in a dataset is someone else's program, and it is refused, never run. */
@@ -196,7 +192,7 @@ function downloads(file: string, value: unknown): string[] {
       continue;
     throw new UserError(
       'refused-download',
-      `${file}: 'download' is not the address of an archive (.zip, .tar, .tar.gz) but ${JSON.stringify(String(item).slice(0, 60))}; scripts in a dataset are never run`,
+      `${file}: 'download' is not the address of an archive (.zip, .tar, .tar.gz) but ${brief(item, 60)}; scripts in a dataset are never run`,
       'fetch the data by hand, put it where `path:` says, and remove the `download:` key',
     );
   }

@@ -2,11 +2,11 @@
  * One frozen configuration of a mode: the table's defaults, over them a cfg file, over that what was given on the command
  * line or by a program. Every value is converted and checked here, so that nothing below asks again.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { load as parseYaml, YAMLException } from 'js-yaml';
+import { cut } from '../core/brief.js';
 import { messageOf, UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { similar } from '../core/suggest.js';
@@ -14,6 +14,7 @@ import { show, toRaw, unquote } from './convert.js';
 import { FIXED, FOREIGN, OTHER_NAMES, OWN_IN_FILE } from './names.js';
 import type { Mode, Raw } from './option.js';
 import { type ConfigOf, defaultOf, differsByMode, KEYS, type Key, OPTIONS, optionOf } from './schema.js';
+import { asObject, readYaml } from './yaml.js';
 
 /** Marks the keys that the user chose; survives `{...config}` and stays out of JSON and YAML. */
 const GIVEN = Symbol('given');
@@ -120,7 +121,7 @@ function emptyValue(name: string): UserError {
 
 function refused(name: string, given: unknown, allowed: string, origin: Origin, advice?: string): UserError {
   if (given === '' && !origin.file) return emptyValue(name);
-  const text = `'${name}=${show(given)}' is not allowed: ${name} takes ${allowed}${where(origin)}`;
+  const text = `'${cut(`${name}=${show(given)}`)}' is not allowed: ${name} takes ${allowed}${where(origin)}`;
   return new UserError('bad-value', text, advice);
 }
 
@@ -129,7 +130,10 @@ function rawOf(name: string, given: unknown, origin: Origin): Raw {
     const raw = toRaw(given);
     if (raw !== undefined) return raw;
   } catch (error) {
-    throw new UserError('bad-value', `'${name}=${show(given)}' cannot be read: ${messageOf(error)}${where(origin)}`);
+    throw new UserError(
+      'bad-value',
+      `'${cut(`${name}=${show(given)}`)}' cannot be read: ${messageOf(error)}${where(origin)}`,
+    );
   }
   const kind = typeof given === 'object' ? 'a map' : `a ${typeof given}`;
   throw new UserError('bad-value', `'${name}' is ${kind}, not a value${where(origin)}`);
@@ -154,7 +158,7 @@ function isFixed(name: string, given: unknown, origin: Origin): boolean {
   const takes = show(fixed.values[0]);
   throw new UserError(
     'fixed-key',
-    `'${name}=${show(given)}' is not possible, only ${name}=${takes}: ${fixed.reason}${where(origin)}`,
+    `'${cut(`${name}=${show(given)}`)}' is not possible, only ${name}=${takes}: ${fixed.reason}${where(origin)}`,
   );
 }
 
@@ -178,7 +182,7 @@ function knownKey(name: string, origin: Origin, entries: Record<string, unknown>
 
 function unknownKey(name: string, origin: Origin, entries: Record<string, unknown>): UserError {
   const near = similar(name, [...KEYS, 'cfg', ...Object.keys(FIXED)]);
-  const text = `'${name}' is not a valid argument${where(origin)}${near.length ? `. Similar: ${near.join(', ')}` : ''}`;
+  const text = `'${cut(name)}' is not a valid argument${where(origin)}${near.length ? `. Similar: ${near.join(', ')}` : ''}`;
   const isDataset = origin.file !== undefined && 'names' in entries;
   const hint = isDataset
     ? `${origin.file} looks like a dataset: give it as data=${origin.file}.`
@@ -204,32 +208,15 @@ function withHome(path: string): string {
 
 /** Reads a cfg file; a bare name that is not in the working folder is looked for among the project's own. */
 function readCfgFile(path: string): Record<string, unknown> {
-  const text = readText(path) ?? (/[\\/]/.test(path) ? undefined : readText(join(cfgFolder(), path)));
-  if (text === undefined) {
+  const places = [withHome(path), ...(/[\\/]/.test(path) ? [] : [join(cfgFolder(), path)])];
+  const file = places.find((place) => existsSync(place));
+  if (file === undefined) {
     throw new UserError(
       'missing-file',
       `cfg=${path}: there is no such file`,
       "'yolo copy-cfg' writes one to start from.",
     );
   }
-  if (text.replace(/^\s*#.*$/gm, '').trim() === '') return {};
-  try {
-    const value = parseYaml(text);
-    if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>;
-  } catch (error) {
-    if (!(error instanceof YAMLException)) throw error;
-    const line = error.mark ? `, line ${error.mark.line + 1}` : '';
-    throw new UserError('bad-yaml', `cfg=${path}${line}: not valid YAML: ${error.reason}`);
-  }
-  throw new UserError('bad-yaml', `cfg=${path}: expected lines of the form 'key: value'`);
-}
-
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(withHome(path), 'utf8').replace(/^\uFEFF/, '');
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw new UserError('unreadable-file', `cfg=${path} cannot be read: ${messageOf(error)}`);
-  }
+  const value = readYaml(file, `cfg=${path}`);
+  return value === null ? {} : asObject(value, 'epochs and imgsz', `cfg=${path}`);
 }

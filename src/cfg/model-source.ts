@@ -3,13 +3,14 @@
  * cfg/models/yolov8.yaml with scale `n`; the same holds beside a file of the user's own (`nets/yolov8tiny.yaml` is
  * `nets/yolov8.yaml` with scale `tiny`, when that file lists it).
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { load } from 'js-yaml';
-import { messageOf, UserError } from '../core/errors.js';
+import { cut } from '../core/brief.js';
+import { UserError } from '../core/errors.js';
+import { asObject, parseYaml, readYamlObject, type YamlObject } from './yaml.js';
 
-export type YamlObject = Record<string, unknown>;
+export type { YamlObject } from './yaml.js';
 
 export interface ModelSource {
   yaml: YamlObject;
@@ -22,18 +23,19 @@ export interface ModelSource {
 /** Folder of the networks that come with this package. */
 export const modelsDir = fileURLToPath(new URL('../../cfg/models/', import.meta.url));
 
+const KEYS = 'nc, scales, backbone, head';
+
 /**
  * @param source path or name of a YAML file, YAML text (has a line break), or the parsed object
  * @throws UserError missing-file, bad-yaml
  */
 export function readModelSource(source: string | YamlObject): ModelSource {
   if (typeof source !== 'string') return { yaml: source, where: 'the model description' };
-  if (source.includes('\n'))
-    return { yaml: parseYaml(source, 'the model description'), where: 'the model description' };
+  if (source.includes('\n')) return { yaml: ofText(source, 'the model description'), where: 'the model description' };
   for (const folder of [dirname(source), modelsDir]) {
     const path = folder === modelsDir ? join(modelsDir, basename(source)) : source;
     if (existsSync(path)) {
-      const yaml = parseYaml(readText(path), path);
+      const yaml = readYamlObject(path, KEYS);
       return { yaml, where: path, scale: scaleInName(path, yaml) };
     }
     const general = generalFile(path);
@@ -44,7 +46,7 @@ export function readModelSource(source: string | YamlObject): ModelSource {
     .join(', ');
   throw new UserError(
     'missing-file',
-    `no model description '${source}': neither here nor among those of this package (${known})`,
+    `no model description '${cut(source, 200)}': neither here nor among those of this package (${known})`,
     'Names such as yolov8n.yaml, yolov8s.yaml … yolov8x.yaml are known; another file is given by its path (model=path/to/my.yaml)',
   );
 }
@@ -56,36 +58,20 @@ function generalFile(path: string): ModelSource | undefined {
   const [, stem, scale, extension] = match;
   const general = join(dirname(path), stem + extension);
   if (!existsSync(general)) return undefined;
-  const yaml = parseYaml(readText(general), general);
-  return scale in scalesOf(yaml) ? { yaml, scale, where: general } : undefined;
+  const yaml = readYamlObject(general, KEYS);
+  return Object.hasOwn(scalesOf(yaml), scale) ? { yaml, scale, where: general } : undefined;
 }
 
 /** Scale of a file that exists under a name with the scale in it, when the file lists it. */
 function scaleInName(path: string, yaml: YamlObject): string | undefined {
   const scale = /\d([a-z]\w*)\.ya?ml$/i.exec(basename(path))?.[1];
-  return scale !== undefined && scale in scalesOf(yaml) ? scale : undefined;
+  return scale !== undefined && Object.hasOwn(scalesOf(yaml), scale) ? scale : undefined;
 }
 
 function scalesOf(yaml: YamlObject): YamlObject {
   return typeof yaml.scales === 'object' && yaml.scales !== null ? (yaml.scales as YamlObject) : {};
 }
 
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new UserError('unreadable-file', `${path} can't be read: ${messageOf(error)}`);
-  }
-}
-
-function parseYaml(text: string, where: string): YamlObject {
-  let yaml: unknown;
-  try {
-    yaml = load(text);
-  } catch (error) {
-    throw new UserError('bad-yaml', `${where} is not valid YAML: ${messageOf(error).split('\n')[0]}`);
-  }
-  if (typeof yaml !== 'object' || yaml === null || Array.isArray(yaml))
-    throw new UserError('bad-yaml', `${where} should hold keys (nc, scales, backbone, head), but holds none`);
-  return yaml as YamlObject;
+function ofText(text: string, where: string): YamlObject {
+  return asObject(parseYaml(text, where), KEYS, where);
 }

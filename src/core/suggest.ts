@@ -21,11 +21,15 @@ export function editDistance(a: string, b: string): number {
   return last[b.length];
 }
 
+/** No name is that long, and distances of long texts take long. */
+const MAX_WORD = 64;
+
 /**
  * The names nearest to `word`, best first, at most `limit`; none when nothing is near.
  * Near: at most 40 % of the longer word's letters differ, or the name begins with the word (two letters or more).
  */
 export function similar(word: string, names: readonly string[], limit = 3): string[] {
+  if (word.length > MAX_WORD) return [];
   const lower = word.toLowerCase();
   const scored: { name: string; score: number }[] = [];
   for (const name of names) {

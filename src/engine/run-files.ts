@@ -1,7 +1,7 @@
 /** What a run folder tells about its run: results.csv, args.yaml and metrics.json, as train and val write them. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { load } from 'js-yaml';
+import { readYamlObject } from '../cfg/yaml.js';
 import { messageOf, UserError } from '../core/errors.js';
 
 export interface RunFiles {
@@ -37,7 +37,7 @@ export function readRun(dir: string): RunFiles {
   }
   return {
     dir,
-    args: parsed(args, (text) => (load(text) as Record<string, unknown> | null) ?? {}) ?? {},
+    args: existsSync(args) ? readYamlObject(args, 'model and data') : {},
     epochs: parsed(results, parseResults) ?? [],
     metrics: parsed(metrics, (text) => JSON.parse(text) as RunMetrics),
   };

@@ -2,10 +2,10 @@
  * A SavedModel in a folder as a detector, run by the native engine: what this project exports, with its metadata.yaml
  * beside it. Input and output are those of the signature serving_default.
  */
-import { closeSync, existsSync, fstatSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { load } from 'js-yaml';
+import { readYamlObject } from '../cfg/yaml.js';
 import { UserError } from '../core/errors.js';
 import { TYPE_NUMBER } from '../graph/graph.js';
 import { NATIVE } from '../graph/raw.js';
@@ -47,8 +47,7 @@ export async function createSavedModelDetector(dir: string, engine: string = tf.
 }
 
 function readMetadata(path: string): Record<string, unknown> {
-  if (!existsSync(path)) return {};
-  return reading(path, () => load(readFileSync(path, 'utf8')) as Record<string, unknown>) ?? {};
+  return existsSync(path) ? readYamlObject(path, 'names and stride') : {};
 }
 
 const TYPE_OF = new Map(

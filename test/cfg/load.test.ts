@@ -166,8 +166,8 @@ describe('cfg files', () => {
     ['epochs: many', /^'epochs=many' is not allowed: epochs takes an integer of at least 1 \(in .*my\.yaml\)$/],
     ['epochs: {a: 1}', /'epochs' is a map/],
     ['a: 1\nb: [1, 2', /my\.yaml, line 2: not valid YAML/],
-    ['- 1\n- 2', /expected lines of the form 'key: value'/],
-    ['just words', /expected lines of the form 'key: value'/],
+    ['- 1\n- 2', /should hold keys such as epochs and imgsz/],
+    ['just words', /should hold keys such as epochs and imgsz/],
     ['epochs: 1\nepochs: 2', /line 2: not valid YAML: duplicated/],
     ['path: x\ntrain: a\nnames: [a]', /'path' is not a valid argument/],
   ])('%j is refused', (text, message) => {

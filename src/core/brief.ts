@@ -1,0 +1,36 @@
+/**
+ * Values from files and command lines, for messages: short whatever they hold. A list of a million names, or one that
+ * contains itself, is cut off and never written out whole first.
+ */
+
+/** Characters of a value in a message. */
+const MAX_LENGTH = 80;
+const MAX_DEPTH = 4;
+
+/** A value in JSON's form, at most `max` characters, an ellipsis where something is missing. */
+export function brief(value: unknown, max = MAX_LENGTH): string {
+  return cut(write(value, max + 1, MAX_DEPTH), max);
+}
+
+/** Text of at most `max` characters in one line. */
+export function cut(text: string, max = MAX_LENGTH): string {
+  const line = text.slice(0, max + 1).replace(/\s*[\r\n]\s*/g, ' ');
+  if (line.length <= max && text.length <= max) return line;
+  return `${line.slice(0, max - 1).replace(/[\ud800-\udbff]$/, '')}…`;
+}
+
+/** JSON, of which all that matters is the first `room` characters. */
+function write(value: unknown, room: number, depth: number): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, room));
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (depth === 0) return '…';
+  const [open, close] = Array.isArray(value) ? '[]' : '{}';
+  let text = open;
+  for (const key in value) {
+    if (text.length >= room) return text;
+    if (text !== open) text += ',';
+    if (!Array.isArray(value)) text += `${write(key, room, 1)}:`;
+    text += write((value as Record<string, unknown>)[key], room, depth - 1);
+  }
+  return text + close;
+}
