@@ -15,9 +15,17 @@ const POLL_MS = 250;
  * Runs `work` while no other process does in this folder.
  * @param {() => void} onWait called once when another holds the lock
  */
-export async function withLock(folder, work, onWait = () => {}) {
+export function withLock(folder, work, onWait) {
   mkdirSync(folder, { recursive: true });
-  const file = join(folder, 'setup.lock');
+  return withLockFile(join(folder, 'setup.lock'), work, { onWait, clean: () => sweep(folder) });
+}
+
+/**
+ * Runs `work` while no other process holds this lock file, whose folder must be there.
+ * @param {{ onWait?: () => void, clean?: () => void }} hooks onWait: called once when another holds the lock; clean: called
+ *   by its owner, before the work and after it, or at an early end of the process
+ */
+export async function withLockFile(file, work, { onWait = () => {}, clean = () => {} } = {}) {
   let waited = false;
   while (!acquire(file)) {
     if (!waited) onWait();
@@ -26,12 +34,12 @@ export async function withLock(folder, work, onWait = () => {}) {
   }
   const heartbeat = setInterval(() => touch(file), HEARTBEAT_MS);
   const release = () => {
-    sweep(folder); // empty after good work; at an early end of the process it is what was begun
+    clean(); // nothing to do after good work; at an early end of the process it is what was begun
     rmSync(file, { force: true });
   };
   process.once('exit', release);
   try {
-    sweep(folder);
+    clean();
     return await work();
   } finally {
     clearInterval(heartbeat);

@@ -26,6 +26,12 @@ const WORDS: Record<Special, string> = {
   completion: 'print the completion script of a shell: bash, zsh, fish',
 };
 
+const ENVIRONMENT: Record<string, string> = {
+  YOLO_CACHE: 'folder for engine, weights and made datasets',
+  YOLO_ENGINE: 'tensorflow or wasm: no other engine is tried',
+  YOLO_MAX_UNPACKED_GB: "most that a dataset's archive may unpack to",
+};
+
 const EXAMPLES: Record<Mode, string[]> = {
   train: ['yolo train data=coco128.yaml model=yolov8n.pt epochs=10', 'yolo train resume=runs/detect/train'],
   val: ['yolo val model=yolov8n.pt data=coco128.yaml'],
@@ -45,8 +51,8 @@ export function exampleOf(mode: Mode): string {
 
 /** What `yolo help` prints. */
 export function generalHelp(version: string): string {
-  const list = (rows: Record<string, string>, names: readonly string[]): string[] =>
-    names.map((name) => `  ${out.cyan(name.padEnd(12))}${rows[name]}`);
+  const list = (rows: Record<string, string>, names: readonly string[], width = 12): string[] =>
+    names.map((name) => `  ${out.cyan(name.padEnd(width))}${rows[name]}`);
   return [
     `${out.bold('yolo')} ${version}: YOLOv8 object detection on TensorFlow.js`,
     '',
@@ -60,6 +66,9 @@ export function generalHelp(version: string): string {
     '',
     out.bold('Examples'),
     ...(['predict', 'train', 'val', 'export'] as const).map((mode) => `  ${EXAMPLES[mode][0]}`),
+    '',
+    out.bold('Environment variables'),
+    ...list(ENVIRONMENT, Object.keys(ENVIRONMENT), 22),
     '',
     "Keys of a mode: 'yolo help train'. A file of keys lies under them: cfg=my.yaml",
   ].join('\n');

@@ -1,14 +1,18 @@
 /**
  * Puts a dataset in place before it is opened: fetches its archive when its pictures are missing, makes the one that the
- * word 'shapes' means. An archive is only unpacked; nothing in it is run.
+ * word 'shapes' means. An archive is unpacked in a hidden folder, looked over, and renamed into place: a dataset is there
+ * whole or not at all, also for a process that looks meanwhile. Nothing in an archive is run.
  */
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { type DataSpec, loadDataYaml, type Split, splitSources } from '../cfg/data-yaml.js';
 import { UserError } from '../core/errors.js';
+import { withLockFile } from '../core/lock-file.js';
 import { log } from '../core/log.js';
 import { progress } from '../core/progress.js';
 import { download } from '../io/fetch.js';
+import { orCannotWrite } from '../io/files.js';
 import { unpack } from '../io/unpack.js';
 import { isShapes, makeShapes } from './shapes.js';
 
@@ -16,36 +20,156 @@ import { isShapes, makeShapes } from './shapes.js';
 export async function prepareData(data: string, splits: readonly Split[]): Promise<string> {
   if (isShapes(data)) return makeShapes(data);
   const spec = loadDataYaml(data);
-  if (spec.download.length && splits.some((split) => isMissing(spec, split))) {
-    for (const url of spec.download) await fetchArchive(url, spec.root);
-  }
+  if (spec.download.length && isUnfinished(spec, splits)) await fetchDataset(spec, splits);
   return data;
 }
 
-function isMissing(spec: DataSpec, split: Split): boolean {
-  if (!spec.splits[split]) return false;
+/** Where a dataset is put together; on its disk, so that it can be renamed into place. */
+interface Workshop {
+  folder: string;
+  lock: string;
+  /** Whole and looked over; it only has to be moved. */
+  ready: string;
+}
+
+function workshopOf(root: string): Workshop {
+  const folder = existsSync(root) ? join(root, '.yolo-download') : join(dirname(root), `.${basename(root)}.download`);
+  return { folder, lock: `${folder}.lock`, ready: join(folder, 'ready') };
+}
+
+function isUnfinished(spec: DataSpec, splits: readonly Split[]): boolean {
+  return existsSync(workshopOf(spec.root).ready) || missingSplits(spec, splits).length > 0;
+}
+
+function missingSplits(spec: DataSpec, splits: readonly Split[]): Split[] {
+  return splits.filter((split) => spec.splits[split] && !hasSplit(spec, split));
+}
+
+function hasSplit(spec: DataSpec, split: Split): boolean {
   try {
     splitSources(spec, split);
-    return false;
+    return true;
   } catch (error) {
-    if (error instanceof UserError && error.code === 'missing-pictures') return true;
+    if (error instanceof UserError && error.code === 'missing-pictures') return false;
     throw error;
   }
 }
 
-/** Unpacks beside the dataset's folder: such archives hold that folder. */
-async function fetchArchive(url: string, root: string): Promise<void> {
-  const parent = dirname(root);
-  mkdirSync(parent, { recursive: true });
-  const file = join(parent, url.split(/[?#]/)[0].split('/').pop() || 'dataset.zip');
-  log.info(`${root} is missing: fetching ${url}`);
-  const task = progress.start('Fetching', undefined, 'bytes');
+async function fetchDataset(spec: DataSpec, splits: readonly Split[]): Promise<void> {
+  const { root } = spec;
+  const { folder, lock } = workshopOf(root);
+  orCannotWrite(folder, () => mkdirSync(folder, { recursive: true }));
+  const onWait = (): void => log.info(`another process is fetching ${root}: waiting for it`);
+  await withLockFile(
+    lock,
+    async () => {
+      const { ready } = workshopOf(root); // the other process may have made the dataset's folder
+      if (existsSync(ready)) moveInto(ready, root);
+      const missing = missingSplits(spec, splits);
+      if (missing.length) place(await fetchArchives(spec, folder, missing), root);
+      for (const left of [folder, dirname(ready)]) rmSync(left, { recursive: true, force: true });
+    },
+    { onWait },
+  );
+}
+
+/** @returns the folder with all that was in the archives that is the dataset */
+async function fetchArchives(spec: DataSpec, folder: string, missing: Split[]): Promise<string> {
+  const unpacked = join(folder, 'unpacked');
+  // What a killed process left of it is of no use; archives are there whole or not at all.
+  rmSync(unpacked, { recursive: true, force: true });
   try {
-    if (!existsSync(file))
-      await download(url, file, { maxBytes: 64 * 2 ** 30, onProgress: (done, total) => task.update(done, total) });
+    for (const url of spec.download) await fetchArchive(url, spec.root, folder, unpacked);
+    return datasetIn(unpacked, spec, missing);
+  } catch (error) {
+    rmSync(unpacked, { recursive: true, force: true });
+    // Another try may do with the same archives only where space was the reason.
+    const keep = error instanceof UserError && ['archive-too-large', 'cannot-write'].includes(error.code);
+    if (!keep) rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+}
+
+async function fetchArchive(url: string, root: string, folder: string, unpacked: string): Promise<void> {
+  const name = url.split(/[?#]/)[0].split('/').pop() || 'dataset.zip';
+  const archive = join(folder, `${createHash('sha256').update(url).digest('hex').slice(0, 8)}-${name.slice(-100)}`);
+  if (!existsSync(archive)) {
+    log.info(`${root} is missing: fetching ${url}`);
+    const task = progress.start('Fetching', undefined, 'bytes');
+    try {
+      await download(url, archive, {
+        maxBytes: 64 * 2 ** 30,
+        onProgress: (done, total) => task.update(done, total),
+      });
+    } finally {
+      task.end();
+    }
+  }
+  const task = progress.start('Unpacking', undefined, 'bytes');
+  try {
+    await unpack(archive, unpacked, { onProgress: (done) => task.update(done) });
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const message = error.message.replace(archive, `the archive ${url}`);
+    throw new UserError(error.code, message, error.hint, error.exitCode);
   } finally {
     task.end();
   }
-  unpack(file, parent);
-  rmSync(file, { force: true });
+}
+
+/**
+ * The folder of what was unpacked that has the wanted splits: the one of the dataset's name, the only one, or all of it.
+ * @throws UserError when none has
+ */
+function datasetIn(unpacked: string, spec: DataSpec, missing: Split[]): string {
+  const names = readdirSync(unpacked).filter((name) => !name.startsWith('.') && name !== '__MACOSX');
+  const folders = names.filter((name) => statSync(join(unpacked, name)).isDirectory());
+  const named = folders.filter((name) => name === basename(spec.root));
+  const only = folders.length === 1 ? folders : [];
+  const candidates = [...[...named, ...only].map((name) => join(unpacked, name)), unpacked];
+  const found = candidates.find((folder) => missing.every((split) => hasSplit(placedAt(folder, spec), split)));
+  if (found) return found;
+  const wanted = missing.map((split) => `${split}: ${spec.splits[split]?.join(', ')}`).join('; ');
+  throw new UserError(
+    'bad-archive',
+    `${spec.download.join(', ')}: holds ${names.slice(0, 8).join(', ') || 'nothing'}, not what ${spec.file} names (${wanted}); nothing was kept`,
+    'mend the paths in the YAML, or unpack the archive by hand where `path:` says',
+    1,
+  );
+}
+
+/** The dataset as if it lay in another folder. */
+function placedAt(folder: string, spec: DataSpec): DataSpec {
+  const move = (entry: string): string =>
+    isAbsolute(entry) && entry.startsWith(spec.root + sep) ? relative(spec.root, entry) : entry;
+  const splits = Object.entries(spec.splits).map(([split, entries]) => [split, entries.map(move)]);
+  return { ...spec, root: folder, rootsTried: [], splits: Object.fromEntries(splits) };
+}
+
+/** One rename where nothing is in the way; else what is missing is added, which a later process can finish. */
+function place(dataset: string, root: string): void {
+  if (!existsSync(root)) {
+    orCannotWrite(root, () => renameSync(dataset, root));
+    return;
+  }
+  const { folder, ready } = workshopOf(root);
+  orCannotWrite(root, () => {
+    mkdirSync(folder, { recursive: true });
+    renameSync(dataset, ready);
+  });
+  moveInto(ready, root);
+}
+
+/** Moves what is in a folder to where nothing is; what is there stays as it is. */
+function moveInto(from: string, to: string): void {
+  for (const name of readdirSync(from)) {
+    const [source, target] = [join(from, name), join(to, name)];
+    const there = lstatSync(target, { throwIfNoEntry: false });
+    if (!there) orCannotWrite(target, () => renameSync(source, target));
+    else if (lstatSync(source).isDirectory() && statSync(target, { throwIfNoEntry: false })?.isDirectory())
+      moveInto(source, target);
+    else if (there.isSymbolicLink() && !existsSync(target))
+      throw new UserError('cannot-write', `${target} is a link to something that is not there`, 'remove it', 1);
+  }
+  rmSync(from, { recursive: true, force: true });
 }

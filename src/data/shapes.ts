@@ -90,7 +90,7 @@ export async function makeShapes(data: string): Promise<string> {
   const temporary = `${folder}.${process.pid}.part`;
   try {
     await writeDataset(settings, temporary);
-    rmSync(folder, { recursive: true, force: true });
+    if (!existsSync(yaml)) rmSync(folder, { recursive: true, force: true });
     renameSync(temporary, folder);
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
