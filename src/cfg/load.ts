@@ -171,7 +171,7 @@ function knownKey(name: string, origin: Origin, entries: Record<string, unknown>
   }
   if (!Object.hasOwn(OPTIONS, name)) throw unknownKey(name, origin, entries);
   const key = name as Key;
-  if (OPTIONS[key].modes.includes(mode)) return key;
+  if (optionOf(key).modes.includes(mode)) return key;
   if (file !== undefined) return undefined;
   throw new UserError(
     'key-of-other-mode',

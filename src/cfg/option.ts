@@ -9,12 +9,13 @@ export type Mode = (typeof MODES)[number];
 /** A value as the command line, a YAML file or a program gives it, after none/true/false/numbers/lists are recognised. */
 export type Raw = null | boolean | number | string | Raw[];
 
-export interface Option<T> {
+/** `T` is the value's type, `M` the modes that honour the key: the types of a program's options come from both. */
+export interface Option<T, M extends Mode = Mode> {
   default: T;
   /** Defaults that differ by mode; default.yaml then says null, "the mode's own". */
   modeDefaults: Partial<Record<Mode, T>>;
   /** Modes that honour the key; elsewhere it is refused on the command line. */
-  modes: readonly Mode[];
+  modes: readonly M[];
   /** Heading under which help and default.yaml list it. */
   group: string;
   help: string;
@@ -39,23 +40,29 @@ export interface More<T> {
   advice?: string;
 }
 
-type Modes = readonly Mode[];
 type Widen<D, T> = null extends D ? T | null : T;
 const orNone = (text: string, nullable: boolean): string => (nullable ? `${text}, or none` : text);
 
-function build<T>(
+type Parts<T> = Pick<Option<T>, 'read' | 'allowed'> & Partial<Pick<Option<T>, 'offers' | 'isFlag' | 'isPath'>>;
+
+function build<T, M extends Mode>(
   fallback: T,
-  modes: Modes,
+  modes: readonly M[],
   help: string,
-  parts: Pick<Option<T>, 'read' | 'allowed'> & Partial<Pick<Option<T>, 'offers' | 'isFlag' | 'isPath'>>,
+  parts: Parts<T>,
   more: More<T>,
-): Option<T> {
+): Option<T, M> {
   const common = { offers: () => [], isFlag: false, isPath: false, group: '' };
   return { ...common, default: fallback, modes, help, modeDefaults: more.by ?? {}, advice: more.advice, ...parts };
 }
 
 /** true or false; named alone it means true. */
-export function flag(fallback: boolean, modes: Modes, help: string, more: More<boolean> = {}): Option<boolean> {
+export function flag<M extends Mode>(
+  fallback: boolean,
+  modes: readonly M[],
+  help: string,
+  more: More<boolean> = {},
+): Option<boolean, M> {
   const parts = { isFlag: true, allowed: () => 'true or false', offers: () => ['true', 'false'], read: readFlag };
   return build(fallback, modes, help, parts, more);
 }
@@ -85,11 +92,11 @@ function describe(kind: string, { min, max, above }: Range): string {
 
 type NumberMore<D> = More<Widen<D, number>> & Range;
 
-function numeric<D extends number | null>(
+function numeric<D extends number | null, M extends Mode>(
   kind: string,
   ok: (x: number) => boolean,
-  [fallback, modes, help, more]: [D, Modes, string, NumberMore<D>],
-): Option<Widen<D, number>> {
+  [fallback, modes, help, more]: [D, readonly M[], string, NumberMore<D>],
+): Option<Widen<D, number>, M> {
   const nullable = fallback === null;
   const read = (raw: Raw): number | null | undefined => {
     if (raw === null && nullable) return null;
@@ -101,32 +108,32 @@ function numeric<D extends number | null>(
 }
 
 /** A number in a range; nullable when its default is null. */
-export function number<D extends number | null>(
+export function number<D extends number | null, M extends Mode>(
   fallback: D,
-  modes: Modes,
+  modes: readonly M[],
   help: string,
   more: NumberMore<D> = {},
-): Option<Widen<D, number>> {
+): Option<Widen<D, number>, M> {
   return numeric('a number', Number.isFinite, [fallback, modes, help, more]);
 }
 
 /** An integer in a range (1e2 and 100.0 are integers too); nullable when its default is null. */
-export function integer<D extends number | null>(
+export function integer<D extends number | null, M extends Mode>(
   fallback: D,
-  modes: Modes,
+  modes: readonly M[],
   help: string,
   more: NumberMore<D> = {},
-): Option<Widen<D, number>> {
+): Option<Widen<D, number>, M> {
   return numeric('an integer', Number.isSafeInteger, [fallback, modes, help, more]);
 }
 
 /** Free text, or a path; nullable when its default is null. */
-export function text<D extends string | null>(
+export function text<D extends string | null, M extends Mode>(
   fallback: D,
-  modes: Modes,
+  modes: readonly M[],
   help: string,
   more: More<Widen<D, string>> & { path?: boolean; what: string },
-): Option<Widen<D, string>> {
+): Option<Widen<D, string>, M> {
   const nullable = fallback === null;
   const read = (raw: Raw, written: string): string | null | undefined => {
     if (raw === null) return nullable ? null : undefined;
@@ -140,32 +147,63 @@ export function text<D extends string | null>(
   return build(fallback as Widen<D, string>, modes, help, parts, more);
 }
 
-type Words<T> = readonly T[] | Partial<Record<Mode, readonly T[]>>;
-
-/** One word of a list, which may depend on the mode; upper and lower case are the same. */
-export function choice<T extends string>(
-  fallback: T,
-  modes: Modes,
+/** One word of a list; upper and lower case are the same. */
+export function choice<T extends string, M extends Mode>(
+  fallback: NoInfer<T>,
+  modes: readonly M[],
   help: string,
-  more: More<T> & { of: Words<T> },
-): Option<T> {
-  const words = (mode: Mode): readonly T[] =>
-    Array.isArray(more.of) ? more.of : ((more.of as Partial<Record<Mode, readonly T[]>>)[mode] ?? []);
-  const parts: Parameters<typeof build<T>>[3] = {
+  more: More<NoInfer<T>> & { of: readonly T[] },
+): Option<T, M> {
+  return build(
+    fallback,
+    modes,
+    help,
+    wordParts(() => more.of),
+    more,
+  );
+}
+
+type WordsByMode = Partial<Record<Mode, readonly string[]>>;
+
+/** One word of a list that depends on the mode. */
+export interface ChoiceByMode<W extends WordsByMode> extends Option<string, keyof W & Mode> {
+  words: W;
+}
+
+/** @param of for each mode that honours the key its words; the first one is its default */
+export function choiceByMode<const W extends WordsByMode>(
+  of: W,
+  help: string,
+  more: Pick<More<string>, 'advice'> = {},
+): ChoiceByMode<W> {
+  const modes = Object.keys(of) as (keyof W & Mode)[];
+  const wordsOf = (mode: Mode): readonly string[] => of[mode] ?? [];
+  const [first, ...others] = modes;
+  const by = Object.fromEntries(others.map((mode) => [mode, wordsOf(mode)[0]]));
+  return { ...build(wordsOf(first)[0], modes, help, wordParts(wordsOf), { ...more, by }), words: of };
+}
+
+function wordParts<T extends string>(words: (mode: Mode) => readonly T[]): Parts<T> {
+  return {
     allowed: (mode) => `one of ${words(mode).join(', ')}`,
     offers: (mode) => [...words(mode)],
     read: (_, written, mode) => words(mode).find((w) => w.toLowerCase() === written.toLowerCase()),
   };
-  return build(fallback, modes, help, parts, more);
 }
 
-/** Anything else: the row brings its own reader. */
-export function custom<T>(
-  fallback: T,
-  modes: Modes,
+/** Anything else: the row brings its own reader, which says the type. */
+export function custom<T, M extends Mode>(
+  fallback: NoInfer<T>,
+  modes: readonly M[],
   help: string,
-  more: More<T> & { what: string; read: Option<T>['read']; offer?: string[]; flag?: boolean; path?: boolean },
-): Option<T> {
+  more: More<NoInfer<T>> & {
+    what: string;
+    read: (raw: Raw, text: string, mode: Mode) => T | undefined;
+    offer?: string[];
+    flag?: boolean;
+    path?: boolean;
+  },
+): Option<T, M> {
   const { what, read, offer = [], flag: isFlag = false, path: isPath = false } = more;
-  return build(fallback, modes, help, { read, isFlag, isPath, allowed: () => what, offers: () => offer }, more);
+  return build<T, M>(fallback, modes, help, { read, isFlag, isPath, allowed: () => what, offers: () => offer }, more);
 }

@@ -3,7 +3,18 @@
  * of the `yolo` command know. From it come the types below, conversion and checks (load.ts), help, completion, typo
  * suggestions and cfg/default.yaml.
  */
-import { choice, custom, flag, integer, type Mode, number, type Option, text } from './option.js';
+import {
+  type ChoiceByMode,
+  choice,
+  choiceByMode,
+  custom,
+  flag,
+  integer,
+  type Mode,
+  number,
+  type Option,
+  text,
+} from './option.js';
 import {
   readBatch,
   readCache,
@@ -50,18 +61,16 @@ const basics = under('Model and data', {
     'file, folder, glob, .txt or .csv list, video, URL, webcam index, - for standard input',
     { path: true, what: 'a file, folder, glob, list, URL, webcam index or -' },
   ),
-  imgsz: custom<number | [number, number]>(
-    640,
-    [...RUNS, 'check'],
-    'picture size in pixels, n or [h,w]; rounded up to a multiple of 32',
-    { what: 'an integer of at least 32, or [height, width] in predict and export', read: readSize },
-  ),
-  batch: custom<number>(16, RUNS, 'pictures at a time; -1 in train: as many as fit the memory', {
+  imgsz: custom(640, [...RUNS, 'check'], 'picture size in pixels, n or [h,w]; rounded up to a multiple of 32', {
+    what: 'an integer of at least 32, or [height, width] in predict and export',
+    read: readSize,
+  }),
+  batch: custom(16, RUNS, 'pictures at a time; -1 in train: as many as fit the memory', {
     by: { predict: 1, export: 1 },
     what: 'an integer of at least 1, or in train -1 for the largest that fits the memory',
     read: readBatch,
   }),
-  device: custom<string>('auto', RUNS, 'auto, cpu or a GPU number', {
+  device: custom('auto', RUNS, 'auto, cpu or a GPU number', {
     what: 'auto, cpu or a GPU number',
     offer: ['auto', 'cpu', '0'],
     read: readDevice,
@@ -72,13 +81,13 @@ const basics = under('Model and data', {
     'threads that prepare pictures, at most one a core; 0: none',
     { min: 0 },
   ),
-  cache: custom<false | 'ram' | 'disk'>(false, FEEDS, 'keep decoded pictures: false, ram or disk', {
+  cache: custom(false, FEEDS, 'keep decoded pictures: false, ram or disk', {
     what: 'false, ram or disk',
     offer: ['false', 'ram', 'disk'],
     flag: true,
     read: readCache,
   }),
-  classes: custom<number[] | null>(null, [...DETECTS, 'show', 'check'], 'only these class numbers, e.g. [0,2]', {
+  classes: custom(null, [...DETECTS, 'show', 'check'], 'only these class numbers, e.g. [0,2]', {
     what: 'class numbers such as 0 or [0,2], or none',
     read: readClasses,
   }),
@@ -103,26 +112,26 @@ const training = under('Training', {
   time: number(null, TRAIN, 'stop after so many hours; the epochs are fitted to it', { above: 0 }),
   patience: integer(100, TRAIN, 'stop after so many epochs without a better mAP; 0: never', { min: 0 }),
   save_period: integer(-1, TRAIN, 'keep a checkpoint every so many epochs; -1: only last and best', { min: -1 }),
-  pretrained: custom<boolean | string>(
-    true,
-    TRAIN,
-    'start from the weights of model; false: from scratch; a file: from its weights',
-    { what: 'true, false or a weight file', flag: true, path: true, read: readSwitchOrFile },
-  ),
+  pretrained: custom(true, TRAIN, 'start from the weights of model; false: from scratch; a file: from its weights', {
+    what: 'true, false or a weight file',
+    flag: true,
+    path: true,
+    read: readSwitchOrFile,
+  }),
   cls_remap: flag(true, TRAIN, 'with other classes, copy the outputs of classes that have the same name'),
-  resume: custom<boolean | string>(false, ['train'], 'go on with the last run (true) or with this last.safetensors', {
+  resume: custom(false, ['train'], 'go on with the last run (true) or with this last.safetensors', {
     what: 'true, false or a checkpoint',
     flag: true,
     path: true,
     read: readSwitchOrFile,
   }),
-  freeze: custom<number | number[] | null>(null, TRAIN, 'keep the first n layers, or these layers, as they are', {
+  freeze: custom(null, TRAIN, 'keep the first n layers, or these layers, as they are', {
     what: 'a number of layers, a list of layer numbers, or none',
     read: readFreeze,
   }),
   seed: integer(0, FEEDS, 'start of all randomness; the same seed gives the same run', { min: 0 }),
   close_mosaic: integer(10, FEEDS, 'no mosaic, mixup and cutmix in the last so many epochs', { min: 0 }),
-  multi_scale: custom<number>(0.0, FEEDS, 'vary the picture size of batches by up to this part of imgsz', {
+  multi_scale: custom(0.0, FEEDS, 'vary the picture size of batches by up to this part of imgsz', {
     what: 'a number from 0 to 1',
     flag: true,
     read: readMultiScale,
@@ -205,13 +214,10 @@ const prediction = under('Prediction', {
 });
 
 const exporting = under('Export, convert', {
-  format: choice(
-    'onnx' as string,
-    ['export', 'convert'],
+  format: choiceByMode(
+    { export: ['onnx', 'tfjs', 'saved_model', 'safetensors'], convert: ['yolo', 'coco', 'voc'] },
     'export: onnx, tfjs, saved_model, safetensors; convert: yolo, coco, voc',
     {
-      by: { convert: 'yolo' },
-      of: { export: ['onnx', 'tfjs', 'saved_model', 'safetensors'], convert: ['yolo', 'coco', 'voc'] },
       advice: 'Other runtimes (TensorRT, OpenVINO, CoreML, TFLite, PyTorch …) import the ONNX file: format=onnx.',
     },
   ),
@@ -223,13 +229,13 @@ const exporting = under('Export, convert', {
 });
 
 const tools = under('Benchmark, show, report', {
-  what: choice('step' as string, ['benchmark', 'show'], 'benchmark: step, epoch, predict, val; show: batch, assign', {
-    by: { show: 'batch' },
-    of: { benchmark: ['step', 'epoch', 'predict', 'val'], show: ['batch', 'assign'] },
-  }),
+  what: choiceByMode(
+    { benchmark: ['step', 'epoch', 'predict', 'val'], show: ['batch', 'assign'] },
+    'benchmark: step, epoch, predict, val; show: batch, assign',
+  ),
   steps: integer(10, ['benchmark'], 'measured training steps (what=step)', { min: 1 }),
   threads: integer(0, ['benchmark'], 'threads of the engine; 0: its own choice', { min: 0 }),
-  runs: custom<string[]>([], ['report'], 'run folders to compare; may be named without runs=', {
+  runs: custom([], ['report'], 'run folders to compare; may be named without runs=', {
     what: 'run folders',
     path: true,
     read: readRuns,
@@ -251,6 +257,10 @@ export const OPTIONS = {
 
 export type Key = keyof typeof OPTIONS;
 type ValueOf<O> = O extends Option<infer T> ? T : never;
+/** The keys that a mode honours. */
+export type KeyOf<M extends Mode> = {
+  [K in Key]: (typeof OPTIONS)[K] extends Option<unknown, infer Honours> ? (M extends Honours ? K : never) : never;
+}[Key];
 /** Every key with its value, whatever the mode; frozen. */
 export type Config = Readonly<{ task: 'detect'; mode: Mode } & { [K in Key]: ValueOf<(typeof OPTIONS)[K]> }>;
 /** A configuration of one mode: imgsz is one number but for predict and export, and where a model is needed there is one. */
@@ -260,6 +270,11 @@ export type ConfigOf<M extends Mode> = Omit<Config, 'mode' | 'imgsz' | 'model'> 
     imgsz: M extends 'predict' | 'export' ? Config['imgsz'] : number;
     model: M extends 'val' | 'predict' | 'export' ? string : Config['model'];
   }>;
+/** What a program may say in a mode: the keys that it honours, each with the values that it takes there. */
+export type OptionsOf<M extends Mode> = {
+  [K in KeyOf<M>]?: (typeof OPTIONS)[K] extends ChoiceByMode<infer W> ? WordOf<W, M> : ConfigOf<M>[K];
+};
+type WordOf<W, M> = M extends keyof W ? (W[M] extends readonly (infer T)[] ? T : never) : never;
 export type TrainConfig = ConfigOf<'train'>;
 export type ValConfig = ConfigOf<'val'>;
 export type PredictConfig = ConfigOf<'predict'>;
@@ -274,7 +289,7 @@ export function optionOf(key: Key): Option<unknown> {
 
 /** The keys that a mode honours, in the table's order. */
 export function keysOf(mode: Mode): Key[] {
-  return KEYS.filter((key) => OPTIONS[key].modes.includes(mode));
+  return KEYS.filter((key) => optionOf(key).modes.includes(mode));
 }
 
 /** What a key is worth in a mode when nobody says anything. */
