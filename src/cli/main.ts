@@ -6,9 +6,10 @@
 import { MODES, type Mode } from '../cfg/option.js';
 import { Interrupted, UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
+import { printable } from '../core/printable.js';
 import { isKey, missingMode, modeOf, parseArgv, type Request, type Special } from './argv.js';
 import { endOnSignals } from './interrupt.js';
-import { endWithReader, err, keepStdoutForResults, print, printed } from './terminal.js';
+import { endWithReader, err, keepStdoutForResults, print, printed, printText } from './terminal.js';
 import { version } from './version.js';
 
 /** What a command module offers: carries a configuration out, gives the exit code. */
@@ -76,7 +77,7 @@ async function runMode({ mode, entries, words }: Request): Promise<number> {
 async function special(word: Special, { entries, words }: Pick<Request, 'entries' | 'words'>): Promise<number> {
   switch (word) {
     case 'help':
-      print(await help(words.find((w) => w !== 'detect')));
+      printText(await help(words.find((w) => w !== 'detect')));
       return 0;
     case 'version':
       print(version());
@@ -111,10 +112,12 @@ function report(error: unknown): number {
   }
   if (error instanceof UserError) {
     log.error(error.message);
-    if (error.hint) process.stderr.write(`${err.dim(error.hint)}\n`);
+    if (error.hint) process.stderr.write(`${err.dim(printable(error.hint))}\n`);
     return error.exitCode;
   }
-  log.error(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  for (const [i, line] of stack.split('\n').entries())
+    i ? process.stderr.write(`${printable(line)}\n`) : log.error(line);
   process.stderr.write('This is a bug in yolov8-tfjs. Please report it with the command and the lines above.\n');
   return 1;
 }

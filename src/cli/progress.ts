@@ -4,6 +4,7 @@
  */
 import cliProgress from 'cli-progress';
 import { type LogSink, log } from '../core/log.js';
+import { printable } from '../core/printable.js';
 import { type ProgressSink, type ProgressTask, progress } from '../core/progress.js';
 import { bytes, clock, rate } from './format.js';
 import { columns, err } from './terminal.js';
@@ -23,7 +24,8 @@ export interface BarState {
 }
 
 /** `label: 45% ━━━━━     57/126 images 18.2/s 0:03<0:04 note`; what has no room is left out, the label last. */
-export function barText({ label, done, total, unit, note, seconds }: BarState, width: number): string {
+export function barText({ done, total, unit, seconds, ...text }: BarState, width: number): string {
+  const [label, note] = [printable(text.label), printable(text.note)];
   const count = (n: number): string => (unit === 'bytes' ? bytes(n) : String(n));
   const part = total ? Math.min(done / total, 1) : undefined;
   const filled = Math.round((part ?? 0) * BAR_WIDTH);
@@ -133,7 +135,7 @@ export function showProgress(shown = true): void {
   const sink: ProgressSink = { start: (label, total, unit) => new Bar(label, total, unit) };
   progress.setSink(sink);
   const messages: LogSink = {
-    write: (level, text) => Bar.above(() => process.stderr.write(`${colored(level, text)}\n`)),
+    write: (level, text) => Bar.above(() => process.stderr.write(`${colored(level, printable(text))}\n`)),
   };
   log.setSink(messages);
   process.on('exit', () => {

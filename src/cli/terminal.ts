@@ -3,6 +3,7 @@
  * everything else goes to standard error.
  */
 import { Chalk, type ChalkInstance, supportsColor, supportsColorStderr } from 'chalk';
+import { printable } from '../core/printable.js';
 
 /** NO_COLOR (no-color.org) wins over what a terminal can do; FORCE_COLOR, which chalk reads, over both. */
 function colors(level: 0 | 1 | 2 | 3): ChalkInstance {
@@ -22,7 +23,12 @@ export function columns(): number {
 
 /** One line of result. */
 export function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${printable(line)}\n`);
+}
+
+/** Text of this package, of several lines and with colours. */
+export function printText(text: string): void {
+  process.stdout.write(`${text}\n`);
 }
 
 /** One object of result, on a line of its own. */

@@ -2,13 +2,15 @@
  * Progress and messages. They go to standard error: standard output is for results alone.
  * Code below `cli` writes through this one object, so that a program that uses the Node API can silence or redirect it.
  */
+import { printable } from './printable.js';
+
 export interface LogSink {
   write(level: 'debug' | 'info' | 'warn' | 'error', text: string): void;
 }
 
 const stderrSink: LogSink = {
   write(level, text) {
-    process.stderr.write(`${level === 'warn' ? 'WARNING ' : level === 'error' ? 'ERROR ' : ''}${text}\n`);
+    process.stderr.write(`${level === 'warn' ? 'WARNING ' : level === 'error' ? 'ERROR ' : ''}${printable(text)}\n`);
   },
 };
 
