@@ -59,8 +59,8 @@ async function step(config: BenchmarkConfig): Promise<BenchmarkResult> {
   const seconds: number[] = [];
   for (let i = 0; i < steps + WARM_UP_STEPS; i++) {
     const start = performance.now();
-    const { finite, items } = trainStep.run(data, rates, i);
-    if (!finite) throw new UserError('diverged', `the loss became ${items}`, undefined, 1);
+    const { nonFinite, items } = trainStep.run(data, rates, i);
+    if (nonFinite) throw new UserError('diverged', `the ${nonFinite} is not finite (losses ${items})`, undefined, 1);
     if (i >= WARM_UP_STEPS) seconds.push((performance.now() - start) / 1000);
   }
   seconds.sort((a, b) => a - b);

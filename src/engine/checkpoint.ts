@@ -25,8 +25,10 @@ export interface Progress {
   index: number;
   /** Sums of the losses over the batches of the epoch under way: box, cls, dfl. */
   lossSums: [number, number, number];
-  /** Batches that they are sums of: those whose loss was finite. */
+  /** Batches that they are sums of: those whose loss and gradient were finite. */
   lossBatches: number;
+  /** The last so many batches in a row had a loss or gradient that was not finite. */
+  badBatches: number;
   bestFitness: number;
   /** Epoch (from 0) of the best fitness, −1 before there is one. */
   bestEpoch: number;
@@ -100,7 +102,9 @@ export function loadRun(path: string): LoadedRun {
       'resume= takes the last.safetensors of a run; to start a new run from these weights give model= instead',
     );
   }
-  const { version, progress } = JSON.parse(metadata.run) as { version: number; progress: Progress };
+  // A loss that is not a number is null in JSON.
+  const nullIsNaN = (_: string, value: unknown): unknown => (value === null ? Number.NaN : value);
+  const { version, progress } = JSON.parse(metadata.run, nullIsNaN) as { version: number; progress: Progress };
   if (version !== VERSION) {
     throw new UserError(
       'checkpoint-version',

@@ -1,5 +1,5 @@
 /**
- * When the loss stays non-finite the run goes back to its last good checkpoint and halves the learning rate: the same rate
+ * When loss or gradient stay non-finite the run goes back to its last good checkpoint and halves the learning rate: the same rate
  * on the same batches would end the same way. Three times at most.
  */
 import { existsSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { loadRun } from './checkpoint.js';
 import { disposeState } from './step.js';
 import type { Run } from './train-setup.js';
 
-const MOST_RECOVERIES = 3;
+const MAX_RECOVERIES = 3;
 
 /**
  * Puts state and progress back to the last checkpoint.
@@ -19,17 +19,27 @@ export function recover(run: Run): void {
   const recoveries = run.progress.recoveries + 1;
   const lrScale = run.progress.lrScale / 2;
   const hint = 'lower lr0, look at the labels with: yolo check data=…';
-  if (recoveries > MOST_RECOVERIES) {
-    throw new UserError('diverged', `the loss was not finite again after going back ${MOST_RECOVERIES} times`, hint, 1);
+  if (recoveries > MAX_RECOVERIES) {
+    throw new UserError(
+      'diverged',
+      `loss or gradient were not finite again after going back ${MAX_RECOVERIES} times`,
+      hint,
+      1,
+    );
   }
   if (!run.config.save || !existsSync(run.lastPath)) {
-    throw new UserError('diverged', 'the loss is not finite and there is no checkpoint to go back to yet', hint, 1);
+    throw new UserError(
+      'diverged',
+      'loss or gradient stay non-finite and there is no checkpoint to go back to yet',
+      hint,
+      1,
+    );
   }
   const { state, progress } = loadRun(run.lastPath);
   disposeState(run.step.state);
   Object.assign(run.step.state, state);
-  Object.assign(run.progress, progress, { recoveries, lrScale });
+  Object.assign(run.progress, progress, { recoveries, lrScale, badBatches: 0 });
   log.warn(
-    `going back to epoch ${progress.epoch} with half the learning rate (${recoveries} of ${MOST_RECOVERIES} times)`,
+    `going back to epoch ${progress.epoch} with half the learning rate (${recoveries} of ${MAX_RECOVERIES} times)`,
   );
 }

@@ -2,8 +2,8 @@
  * The training step and the state that it carries from batch to batch. Two compiled graphs: `backward` (network, task-aligned
  * assignment, losses, gradients, added to the gradients that wait for a step) once for each shape of batch, and `update`
  * (clipping, optimiser, EMA), whose signature does not depend on the batch. Between them the gradients are plain tensors,
- * the place where several machines would average theirs. Both are pure: state in, state out, so that a batch whose loss is
- * not finite is dropped by keeping the state that there was.
+ * the place where several machines would average theirs. Both are pure: state in, state out, so that a batch whose loss or
+ * gradient is not finite is dropped by keeping the state that there was.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { compile } from '../graph/compile.js';
@@ -12,7 +12,7 @@ import { detectionLoss, type LossGains } from '../loss/detection.js';
 import type { Network } from '../nn/model.js';
 import { emaDecay, emaUpdate } from '../optim/ema.js';
 import type { Trainable } from '../optim/groups.js';
-import { ADAM_BETA2, type OptimizerRule } from '../optim/optimizers.js';
+import { globalNorm, type OptimizerRule } from '../optim/optimizers.js';
 import type { BatchRates } from '../optim/schedule.js';
 import { updateAll } from '../optim/update.js';
 import { type LabelTensors, padLabels } from './label-tensors.js';
@@ -55,10 +55,10 @@ export interface StepOptions {
 export interface StepResult {
   /** Box, class and DFL loss with their gains, divided by the target scores, not by the batch. */
   items: [box: number, cls: number, dfl: number];
-  /** False: loss or gradient were not finite, and nothing was changed. */
-  finite: boolean;
+  /** What was not finite, if anything: the batch is dropped then, and the state is what it was. */
+  nonFinite?: 'loss' | 'gradient';
   stepped: boolean;
-  /** Gradient norm before clipping, when a step was taken. */
+  /** Norm of the accumulated gradients before clipping, when a step was taken. */
   norm?: number;
 }
 
@@ -99,7 +99,8 @@ type BackwardInput = {
 };
 
 type UpdateInputs = {
-  rates: Record<'lrWeight' | 'lrBn' | 'lrBias' | 'momentum' | 'correction1' | 'correction2' | 'emaDecay', tf.Tensor>;
+  rates: Record<'lrWeight' | 'lrBn' | 'lrBias' | 'momentum' | 'emaDecay', tf.Tensor>;
+  coefficients: tf.Tensor[];
   model: Tensors;
   ema: Tensors;
   slots: Tensors;
@@ -135,19 +136,22 @@ export class TrainStep {
     const out = this.backward({ images, labels: labels.tensors, model: state.model, sums: state.sums });
     tf.dispose({ ...labels.tensors });
     const items = Array.from(out.items.dataSync()) as StepResult['items'];
-    out.items.dispose();
-    if (!items.every(Number.isFinite)) {
+    const norm = out.norm.dataSync()[0];
+    tf.dispose([out.items, out.norm]);
+    const nonFinite = !items.every(Number.isFinite) ? 'loss' : !Number.isFinite(norm) ? 'gradient' : undefined;
+    if (nonFinite) {
       tf.dispose(out);
-      return { items, finite: false, stepped: false };
+      return { items, nonFinite, stepped: false };
     }
     this.replace(state.sums, out.sums);
     this.replace(state.model, out.statistics);
-    if (index - state.lastStep < rates.accumulate) return { items, finite: true, stepped: false };
-    return { items, ...this.take(rates, index) };
+    if (index - state.lastStep < rates.accumulate) return { items, stepped: false };
+    this.applyGradients(rates, index);
+    return { items, stepped: true, norm };
   }
 
-  /** Clips, updates and averages; a gradient that is not finite is thrown away instead. */
-  private take(at: BatchRates, index: number): Pick<StepResult, 'finite' | 'stepped' | 'norm'> {
+  /** Clips, updates and averages. */
+  private applyGradients(at: BatchRates, index: number): void {
     const { state } = this;
     const t = state.updates + 1;
     const rates = {
@@ -155,27 +159,19 @@ export class TrainStep {
       lrBn: tf.scalar(at.lrBn),
       lrBias: tf.scalar(at.lrBias),
       momentum: tf.scalar(at.momentum),
-      correction1: tf.scalar(1 - at.momentum ** t),
-      correction2: tf.scalar(1 - ADAM_BETA2 ** t),
       emaDecay: tf.scalar(emaDecay(t)),
     };
+    const coefficients = this.options.rule.coefficients(t, at.momentum).map((x) => tf.scalar(x));
     const { model, ema, slots, sums } = state;
-    const out = this.update({ rates, model, ema, slots, sums });
-    tf.dispose(rates);
-    const norm = out.norm.dataSync()[0];
-    out.norm.dispose();
+    const out = this.update({ rates, coefficients, model, ema, slots, sums });
+    tf.dispose([...Object.values(rates), ...coefficients]);
     this.replace(
       state.sums,
       Object.fromEntries(Object.entries(this.zeros).map(([name, zero]) => [name, tf.clone(zero)])),
     );
-    state.lastStep = index;
-    if (!Number.isFinite(norm)) {
-      tf.dispose(out);
-      return { finite: false, stepped: false };
-    }
     for (const part of ['model', 'ema', 'slots'] as const) this.replace(state[part], out[part]);
+    state.lastStep = index;
     state.updates = t;
-    return { finite: true, stepped: true, norm };
   }
 
   private replace(target: Tensors, next: Tensors): void {
@@ -187,6 +183,8 @@ export class TrainStep {
 
   private backwardGraph({ images, labels, model, sums }: BackwardInput): {
     items: tf.Tensor;
+    /** Of the accumulated gradients, this batch's among them: what the step would be taken with. */
+    norm: tf.Tensor;
     statistics: Tensors;
     sums: Tensors;
   } {
@@ -198,17 +196,22 @@ export class TrainStep {
       const { total, items } = detectionLoss(head, labels, { gains, classWeights });
       return { loss: total, rest: { items: items as tf.Tensor, statistics: head.statistics as Tensors } };
     }, trained);
-    const added = trainables.map(({ name }, i) => [name, tf.add(sums[name], gradients[i])]);
-    return { ...rest, sums: Object.fromEntries(added) };
+    const added = trainables.map(({ name }, i) => tf.add(sums[name], gradients[i]));
+    return {
+      ...rest,
+      norm: globalNorm(added),
+      sums: Object.fromEntries(trainables.map(({ name }, i) => [name, added[i]])),
+    };
   }
 
   private updateGraph({
     rates,
+    coefficients,
     model,
     ema,
     slots,
     sums,
-  }: UpdateInputs): { norm: tf.Tensor } & Record<'model' | 'ema' | 'slots', Tensors> {
+  }: UpdateInputs): Record<'model' | 'ema' | 'slots', Tensors> {
     const { trainables, rule, decay } = this.options;
     const r = rates as Record<keyof UpdateInputs['rates'], tf.Scalar>;
     const next = updateAll({
@@ -217,11 +220,15 @@ export class TrainStep {
       values: trainables.map(({ name }) => model[name]),
       gradients: trainables.map(({ name }) => sums[name]),
       slots: trainables.map(({ name }) => Array.from({ length: rule.slots }, (_, s) => slots[`${s}/${name}`])),
-      scalars: { ...r, lr: { weight: r.lrWeight, bn: r.lrBn, bias: r.lrBias } },
+      scalars: {
+        lr: { weight: r.lrWeight, bn: r.lrBn, bias: r.lrBias },
+        momentum: r.momentum,
+        coefficients: coefficients as tf.Scalar[],
+      },
       decay,
       maxNorm: MAX_NORM,
     });
-    const out = { norm: next.norm as tf.Tensor, model: {} as Tensors, ema: {} as Tensors, slots: {} as Tensors };
+    const out = { model: {} as Tensors, ema: {} as Tensors, slots: {} as Tensors };
     trainables.forEach(({ name }, i) => {
       out.model[name] = next.values[i];
       next.slots[i].forEach((slot, s) => {

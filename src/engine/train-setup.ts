@@ -147,6 +147,7 @@ function freshProgress(): Progress {
     index: 0,
     lossSums: [0, 0, 0],
     lossBatches: 0,
+    badBatches: 0,
     bestFitness: 0,
     bestEpoch: -1,
     seconds: 0,

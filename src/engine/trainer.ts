@@ -12,6 +12,7 @@ import { type Progress, saveRun } from './checkpoint.js';
 import type { EvaluatedPicture, Evaluation } from './evaluate.js';
 import { recover } from './recovery.js';
 import { type EpochRow, type LossItems, writeResultsCsv } from './results-csv.js';
+import type { StepResult } from './step.js';
 import { noteFitness, outOfPatience } from './stopper.js';
 import { disposeRun, prepareRun, type Run } from './train-setup.js';
 import { fittedEpochs, outOfTime } from './train-time.js';
@@ -78,9 +79,9 @@ export interface TrainHooks {
   onEnd?(): void | Promise<void>;
 }
 
-/** Mean losses of the batches that had finite ones. */
+/** Mean losses of the batches that were trained on; NaN when there was none. */
 function meanLosses({ lossSums, lossBatches }: Progress): LossItems {
-  const [box_loss, cls_loss, dfl_loss] = lossSums.map((sum) => sum / Math.max(lossBatches, 1));
+  const [box_loss, cls_loss, dfl_loss] = lossSums.map((sum) => sum / lossBatches);
   return { box_loss, cls_loss, dfl_loss };
 }
 
@@ -159,24 +160,21 @@ async function trainBatches(run: Run, hooks: TrainHooks, elapsed: () => number):
   const mosaic = epoch < schedule.epochs - run.config.close_mosaic;
   if (!mosaic && epoch === schedule.epochs - run.config.close_mosaic) log.info('Closing mosaic for the last epochs');
   let rates = ratesAt(schedule, epoch, Math.max(progress.index - 1, 0));
-  let bad = 0;
   for await (const batch of loader.epoch(epoch, { mosaic, startBatch: progress.batchInEpoch })) {
     rates = ratesAt(schedule, epoch, progress.index);
     await hooks.onInput?.(batch, progress.index);
     const result = step.run(batch, scaled(rates, progress.lrScale), progress.index);
     progress.index++;
     progress.batchInEpoch++;
-    if (result.finite) {
+    if (result.nonFinite === undefined) {
       result.items.forEach((x, i) => {
         progress.lossSums[i] += x;
       });
       progress.lossBatches++;
-      bad = 0;
+      progress.badBatches = 0;
     } else {
-      log.warn(
-        `epoch ${epoch + 1}, batch ${progress.batchInEpoch}: the loss is not finite (${result.items.join(', ')}); this step is skipped`,
-      );
-      if (++bad >= MOST_BAD) {
+      warnOfBatch(progress, result);
+      if (++progress.badBatches >= MAX_BAD_BATCHES) {
         recover(run);
         return undefined;
       }
@@ -200,8 +198,17 @@ async function trainBatches(run: Run, hooks: TrainHooks, elapsed: () => number):
   return [s.lrWeight, s.lrBn, s.lrBias];
 }
 
-/** So many losses in a row that are not finite are no accident. */
-const MOST_BAD = 5;
+/** So many batches in a row whose loss or gradient is not finite are no accident. */
+const MAX_BAD_BATCHES = 5;
+
+/** A batch whose loss or gradient is not finite is left out; the message says which of the two it was. */
+function warnOfBatch({ epoch, batchInEpoch }: Progress, { nonFinite, items }: StepResult): void {
+  const [box, cls, dfl] = items.map((item) => item.toPrecision(4));
+  const losses = `box ${box}, cls ${cls}, dfl ${dfl}`;
+  const what =
+    nonFinite === 'loss' ? `the loss is not finite (${losses})` : `the loss is finite (${losses}), its gradient is not`;
+  log.warn(`epoch ${epoch + 1}, batch ${batchInEpoch}: ${what}; this batch is left out`);
+}
 
 function scaled<T extends { lrWeight: number; lrBn: number; lrBias: number }>(rates: T, by: number): T {
   if (by === 1) return rates;

@@ -1,25 +1,27 @@
 /**
- * Update rules of the optimisers, as tensor functions: old value, gradient and slots in, new value and slots out. They
- * follow PyTorch's definitions (torch.optim.SGD, Adam, AdamW, RMSprop), which the published weights were trained with.
+ * Update rules of the optimizers, as tensor functions: old value, gradient and slots in, new value and slots out. They
+ * follow PyTorch's definitions (torch.optim.SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop), which the published weights
+ * were trained with. What depends on the number of the step alone is computed outside of the graph, in double precision.
  */
 import * as tf from '@tensorflow/tfjs-core';
 
-/** Second-moment decay of Adam and AdamW (Kingma and Ba 2015), and the term that keeps their division finite. */
-export const ADAM_BETA2 = 0.999;
+/** Second-moment decay of Adam and its kin (Kingma and Ba 2015), and the term that keeps their division finite. */
+const BETA2 = 0.999;
 const EPSILON = 1e-8;
 /** Smoothing of RMSprop's squared gradients, PyTorch's default. */
 const RMSPROP_ALPHA = 0.99;
+/** How fast NAdam's momentum grows to its value, PyTorch's default. */
+const NADAM_MOMENTUM_DECAY = 0.004;
 
-export type OptimizerName = 'SGD' | 'Adam' | 'AdamW' | 'RMSProp';
+export type OptimizerName = 'SGD' | 'Adam' | 'AdamW' | 'NAdam' | 'RAdam' | 'Adamax' | 'RMSProp';
 
 /** Scalars of one update; tensors, so that they are inputs of the compiled step. */
 export interface UpdateScalars {
   lr: tf.Scalar;
-  /** Momentum; beta1 for Adam and AdamW. */
+  /** Momentum; beta1 for Adam and its kin. */
   momentum: tf.Scalar;
-  /** 1 − beta1^t and 1 − beta2^t for Adam and AdamW, t counting from 1. */
-  correction1: tf.Scalar;
-  correction2: tf.Scalar;
+  /** What the rule's `coefficients` gave for this step, in the same order. */
+  coefficients: tf.Scalar[];
 }
 
 export interface OptimizerRule {
@@ -27,6 +29,11 @@ export interface OptimizerRule {
   readonly slots: number;
   /** Whether `momentum` is a momentum with a warm-up, rather than a beta. */
   readonly warmsMomentum: boolean;
+  /**
+   * What changes from step to step besides learning rate and momentum.
+   * @param step counted from 1
+   */
+  coefficients(step: number, momentum: number): number[];
   /**
    * @param decay weight decay of this parameter, 0 for none
    * @returns the new value and the new slots, shapes as before
@@ -40,6 +47,11 @@ export interface OptimizerRule {
   ): { value: tf.Tensor; slots: tf.Tensor[] };
 }
 
+const none = (): number[] => [];
+
+/** 1 − beta^step: what a moving average that starts at zero is divided by. */
+const biasCorrection = (beta: number, step: number): number => 1 - beta ** step;
+
 /** g + decay·p: weight decay as an L2 term of the loss. */
 function withDecay(value: tf.Tensor, gradient: tf.Tensor, decay: number): tf.Tensor {
   return decay === 0 ? gradient : tf.add(gradient, tf.mul(value, decay));
@@ -49,6 +61,7 @@ function withDecay(value: tf.Tensor, gradient: tf.Tensor, decay: number): tf.Ten
 const sgd: OptimizerRule = {
   slots: 1,
   warmsMomentum: true,
+  coefficients: none,
   update(value, gradient, [velocity], decay, { lr, momentum }) {
     const g = withDecay(value, gradient, decay);
     const v = tf.add(tf.mul(velocity, momentum), g);
@@ -56,22 +69,34 @@ const sgd: OptimizerRule = {
   },
 };
 
+/** Moving averages of the gradient and of its square: m = β₁·m + (1 − β₁)·g, v = β₂·v + (1 − β₂)·g². */
+function moments([mean, square]: tf.Tensor[], g: tf.Tensor, beta1: tf.Scalar): [m: tf.Tensor, v: tf.Tensor] {
+  const m = tf.add(tf.mul(mean, beta1), tf.mul(g, tf.sub(1, beta1)));
+  const v = tf.add(tf.mul(square, BETA2), tf.mul(tf.square(g), 1 - BETA2));
+  return [m, v];
+}
+
+const biasCorrections = (step: number, beta1: number): number[] => [
+  biasCorrection(beta1, step),
+  biasCorrection(BETA2, step),
+];
+
 /** Kingma and Ba 2015, algorithm 1, with PyTorch's place of epsilon. */
 function adamUpdate(
   value: tf.Tensor,
   g: tf.Tensor,
-  [mean, square]: tf.Tensor[],
-  s: UpdateScalars,
+  slots: tf.Tensor[],
+  { lr, momentum, coefficients: [correction1, correction2] }: UpdateScalars,
 ): { value: tf.Tensor; slots: tf.Tensor[] } {
-  const m = tf.add(tf.mul(mean, s.momentum), tf.mul(g, tf.sub(1, s.momentum)));
-  const v = tf.add(tf.mul(square, ADAM_BETA2), tf.mul(tf.square(g), 1 - ADAM_BETA2));
-  const denominator = tf.add(tf.div(tf.sqrt(v), tf.sqrt(s.correction2)), EPSILON);
-  return { value: tf.sub(value, tf.mul(tf.div(m, denominator), tf.div(s.lr, s.correction1))), slots: [m, v] };
+  const [m, v] = moments(slots, g, momentum);
+  const denominator = tf.add(tf.div(tf.sqrt(v), tf.sqrt(correction2)), EPSILON);
+  return { value: tf.sub(value, tf.mul(tf.div(m, denominator), tf.div(lr, correction1))), slots: [m, v] };
 }
 
 const adam: OptimizerRule = {
   slots: 2,
   warmsMomentum: false,
+  coefficients: biasCorrections,
   update: (value, gradient, slots, decay, s) => adamUpdate(value, withDecay(value, gradient, decay), slots, s),
 };
 
@@ -79,14 +104,82 @@ const adam: OptimizerRule = {
 const adamW: OptimizerRule = {
   slots: 2,
   warmsMomentum: false,
+  coefficients: biasCorrections,
   update: (value, gradient, slots, decay, s) =>
     adamUpdate(decay === 0 ? value : tf.mul(value, tf.sub(1, tf.mul(s.lr, decay))), gradient, slots, s),
+};
+
+/** NAdam's momentum of a step: μ = β₁·(1 − 0.96^(step·ψ)/2). */
+const nadamMomentum = (step: number, beta1: number): number =>
+  beta1 * (1 - 0.5 * 0.96 ** (step * NADAM_MOMENTUM_DECAY));
+
+/** Product of NAdam's momenta up to a step. It soon is nothing, which ends the loop. */
+function nadamProduct(step: number, beta1: number): number {
+  let product = 1;
+  for (let t = 1; t <= step && product > 0; t++) product *= nadamMomentum(t, beta1);
+  return product;
+}
+
+/** Dozat 2016, algorithm 2: Adam with Nesterov momentum. p −= lr·(c₁·g + c₂·m)/(√(v/(1 − β₂^t)) + ε). */
+const nadam: OptimizerRule = {
+  slots: 2,
+  warmsMomentum: false,
+  coefficients(step, beta1) {
+    const product = nadamProduct(step, beta1);
+    const next = nadamMomentum(step + 1, beta1);
+    const ofGradient = (1 - nadamMomentum(step, beta1)) / (1 - product);
+    return [ofGradient, next / (1 - product * next), biasCorrection(BETA2, step)];
+  },
+  update(value, gradient, slots, decay, { lr, momentum, coefficients: [ofGradient, ofMean, correction2] }) {
+    const g = withDecay(value, gradient, decay);
+    const [m, v] = moments(slots, g, momentum);
+    const direction = tf.add(tf.mul(g, ofGradient), tf.mul(m, ofMean));
+    const denominator = tf.add(tf.sqrt(tf.div(v, correction2)), EPSILON);
+    return { value: tf.sub(value, tf.mul(tf.div(direction, denominator), lr)), slots: [m, v] };
+  },
+};
+
+/**
+ * Liu et al. 2020, algorithm 2: Adam whose adaptive rate waits until its variance can be told, and is rectified by it.
+ * p −= lr/(1 − β₁^t)·m·(plain + rectified/(√v + ε)), of which one is 0.
+ */
+const radam: OptimizerRule = {
+  slots: 2,
+  warmsMomentum: false,
+  coefficients(step, beta1) {
+    const correction2 = biasCorrection(BETA2, step);
+    const longest = 2 / (1 - BETA2) - 1;
+    const length = longest - (2 * step * BETA2 ** step) / correction2;
+    const rate = 1 / biasCorrection(beta1, step);
+    if (length <= 5) return [rate, 1, 0];
+    const variance = ((length - 4) * (length - 2) * longest) / ((longest - 4) * (longest - 2) * length);
+    return [rate, 0, Math.sqrt(variance * correction2)];
+  },
+  update(value, gradient, slots, decay, { lr, momentum, coefficients: [rate, plain, rectified] }) {
+    const [m, v] = moments(slots, withDecay(value, gradient, decay), momentum);
+    const scale = tf.add(tf.div(rectified, tf.add(tf.sqrt(v), EPSILON)), plain);
+    return { value: tf.sub(value, tf.mul(tf.mul(m, scale), tf.mul(lr, rate))), slots: [m, v] };
+  },
+};
+
+/** Kingma and Ba 2015, algorithm 2: Adam with the largest gradient in the place of the mean square. */
+const adamax: OptimizerRule = {
+  slots: 2,
+  warmsMomentum: false,
+  coefficients: (step, beta1) => [biasCorrection(beta1, step)],
+  update(value, gradient, [mean, largest], decay, { lr, momentum, coefficients: [correction1] }) {
+    const g = withDecay(value, gradient, decay);
+    const m = tf.add(tf.mul(mean, momentum), tf.mul(g, tf.sub(1, momentum)));
+    const u = tf.maximum(tf.mul(largest, BETA2), tf.add(tf.abs(g), EPSILON));
+    return { value: tf.sub(value, tf.mul(tf.div(m, u), tf.div(lr, correction1))), slots: [m, u] };
+  },
 };
 
 /** Tieleman and Hinton 2012, with momentum on the scaled gradient as in PyTorch. */
 const rmsProp: OptimizerRule = {
   slots: 2,
   warmsMomentum: true,
+  coefficients: none,
   update(value, gradient, [square, velocity], decay, { lr, momentum }) {
     const g = withDecay(value, gradient, decay);
     const s = tf.add(tf.mul(square, RMSPROP_ALPHA), tf.mul(tf.square(g), 1 - RMSPROP_ALPHA));
@@ -99,16 +192,24 @@ export const OPTIMIZERS: Record<OptimizerName, OptimizerRule> = {
   SGD: sgd,
   Adam: adam,
   AdamW: adamW,
+  NAdam: nadam,
+  RAdam: radam,
+  Adamax: adamax,
   RMSProp: rmsProp,
 };
 
+/** @returns norm [] of all gradients together */
+export function globalNorm(gradients: readonly tf.Tensor[]): tf.Scalar {
+  const squares = gradients.map((g) => tf.sum(tf.square(g)));
+  return tf.sqrt(tf.sum(tf.stack(squares))) as tf.Scalar;
+}
+
 /**
- * Global norm of all gradients and the factor that brings it down to `maxNorm` (Pascanu et al. 2013; PyTorch's
- * clip_grad_norm_, which adds 1e-6 to the norm).
+ * The factor that brings the global norm down to `maxNorm` (Pascanu et al. 2013; PyTorch's clip_grad_norm_, which adds 1e-6
+ * to the norm).
  * @returns norm [] and factor [] ≤ 1
  */
 export function clipFactor(gradients: tf.Tensor[], maxNorm: number): { norm: tf.Scalar; factor: tf.Scalar } {
-  const squares = gradients.map((g) => tf.sum(tf.square(g)));
-  const norm = tf.sqrt(tf.sum(tf.stack(squares))) as tf.Scalar;
+  const norm = globalNorm(gradients);
   return { norm, factor: tf.minimum(1, tf.div(maxNorm, tf.add(norm, 1e-6))) as tf.Scalar };
 }
