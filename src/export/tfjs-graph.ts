@@ -10,6 +10,7 @@ export const TYPE_NAME: Record<ElementType, string> = {
   int32: 'DT_INT32',
   bool: 'DT_BOOL',
   uint8: 'DT_UINT8',
+  int64: 'DT_INT64',
   bfloat16: 'DT_BFLOAT16',
   float16: 'DT_HALF',
   string: 'DT_STRING',

@@ -11,7 +11,7 @@ import { type Bytes, Session } from './session.js';
 import { type TensorSpec, type Traced, type TraceOptions, trace } from './trace.js';
 import { flatten, isTensor, type Tree, unflatten } from './tree.js';
 
-export interface CompileOptions extends Pick<TraceOptions, 'half'> {
+export interface CompileOptions extends Pick<TraceOptions, 'half' | 'integers'> {
   /** For error messages. */
   name?: string;
   /** TensorFlow device of all nodes, e.g. '/device:GPU:0'; TensorFlow's own choice when left out. */
@@ -43,7 +43,7 @@ interface Loaded {
  */
 export function compile<I extends Tree<tf.Tensor>, O extends Tree<tf.Tensor>>(
   fn: (inputs: I) => O,
-  { name = fn.name || 'function', device = '', half = false }: CompileOptions = {},
+  { name = fn.name || 'function', device = '', half = false, integers = 'int32' }: CompileOptions = {},
 ): Compiled<I, O> {
   const loaded = new Map<string, Loaded>();
 
@@ -52,7 +52,7 @@ export function compile<I extends Tree<tf.Tensor>, O extends Tree<tf.Tensor>>(
     const found = loaded.get(key);
     if (found) return found;
     const specs = leaves.map(([, feed]): TensorSpec => ({ shape: [...feed.shape], dtype: typeOf(feed) }));
-    const traced = trace(fn, unflatten(tree, isFeed, specs), { half });
+    const traced = trace(fn, unflatten(tree, isFeed, specs), { half, integers });
     const ports = [...traced.inputs, ...traced.variables.map((v) => v.port)];
     const session = Session.of(
       traced,

@@ -8,7 +8,7 @@ import type { DataType } from '@tensorflow/tfjs-core';
  * Element types that may occur inside a graph; tfjs' own tensors know only the first three. float16: stored weights only;
  * string: names in a checkpoint.
  */
-export type ElementType = 'float32' | 'int32' | 'bool' | 'uint8' | 'bfloat16' | 'float16' | 'string';
+export type ElementType = 'float32' | 'int32' | 'bool' | 'uint8' | 'int64' | 'bfloat16' | 'float16' | 'string';
 
 /** Numbers of tensorflow/core/framework/types.proto. */
 export const TYPE_NUMBER: Record<ElementType, number> = {
@@ -16,6 +16,7 @@ export const TYPE_NUMBER: Record<ElementType, number> = {
   int32: 3,
   uint8: 4,
   string: 7,
+  int64: 9,
   bool: 10,
   bfloat16: 14,
   float16: 19,
@@ -25,7 +26,7 @@ export type Values = Float32Array | Int32Array | Uint8Array;
 
 /**
  * A literal tensor; `shape` [] is a scalar. `values` may hold one element that stands for all (as in a TensorProto);
- * float16 comes as its bits, all of them.
+ * float16 comes as its bits, all of them; int64 in an Int32Array.
  */
 export interface Literal {
   dtype: ElementType;

@@ -15,7 +15,15 @@ import {
   varint,
 } from '../io/protobuf.js';
 import { bytesOf } from '../io/typed.js';
-import { type AttrValue, type Graph, type GraphNode, type Literal, type Port, TYPE_NUMBER } from './graph.js';
+import {
+  type AttrValue,
+  type ElementType,
+  type Graph,
+  type GraphNode,
+  type Literal,
+  type Port,
+  TYPE_NUMBER,
+} from './graph.js';
 
 /** Version of the graph format that the nodes are written for: that of the TensorFlow under tfjs-node. */
 const PRODUCER = 1987;
@@ -23,16 +31,19 @@ const PRODUCER = 1987;
 /** TensorShapeProto. */
 export const tensorShape = (shape: readonly number[]): ProtoPart => concat(shape.map((d) => message(2, varint(1, d))));
 
+/** Field of a TensorProto for single values; int_val, 7, serves the other integers. */
+const VALUES_FIELD: Partial<Record<ElementType, number>> = { bool: 11, int64: 10 };
+
 /** TensorProto: raw bytes, or the one value that stands for all. */
 function tensorProto({ dtype, shape, values }: Literal): ProtoPart {
   const size = shape.reduce((a, b) => a * b, 1);
   const head = [varint(1, TYPE_NUMBER[dtype]), message(2, tensorShape(shape))];
   if (size === 0) return concat(head);
   if (values.length === size) {
-    return concat(head, bytes(4, bytesOf(values)));
+    return concat(head, bytes(4, bytesOf(dtype === 'int64' ? BigInt64Array.from(values, BigInt) : values)));
   }
   if (values instanceof Float32Array) return concat(head, packedFloats(5, values));
-  return concat(head, packedVarints(dtype === 'bool' ? 11 : 7, values));
+  return concat(head, packedVarints(VALUES_FIELD[dtype] ?? 7, values));
 }
 
 function stringTensor(values: readonly string[]): ProtoPart {

@@ -31,6 +31,8 @@ export interface Entry {
 export interface Recording {
   nodes: GraphNode[];
   half: boolean;
+  /** Element type of tfjs' int32 tensors inside the graph. */
+  integers: 'int32' | 'int64';
   /** Variables are read as constants instead of becoming inputs. */
   freeze: boolean;
   variables: Map<tf.Variable, { entry: Entry; node: string }>;
@@ -43,6 +45,9 @@ const STORED = 1024;
 /** Constants up to this size are compared by value, so that equal ones are stored once. */
 const COMPARED = 64;
 
+/** Outputs of a graph leave it in element types that tfjs has. */
+const OUTSIDE: Partial<Record<ElementType, ElementType>> = { bfloat16: 'float32', int64: 'int32' };
+
 export class SymbolicBackend extends tf.KernelBackend implements Emitter {
   private entries = new WeakMap<object, Entry>();
   private recording: Recording | null = null;
@@ -51,7 +56,7 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
   private count = 0;
 
   /** Starts a graph. Only one is traced at a time. */
-  begin(options: { half: boolean; freeze: boolean }): Recording {
+  begin(options: Pick<Recording, 'half' | 'integers' | 'freeze'>): Recording {
     if (this.recording) throw new Error('a graph is being traced already');
     this.entries = new WeakMap(); // tensors of an earlier trace are strangers in this one
     this.known.clear();
@@ -69,6 +74,11 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
 
   get half(): boolean {
     return this.recording?.half ?? false;
+  }
+
+  /** Element type of values that tfjs takes for int32. (Arguments that name a shape or axes, `ints`, are int32 always.) */
+  get integers(): ElementType {
+    return this.recording?.integers ?? 'int32';
   }
 
   ops(op: string, inputs: tf.TensorInfo[], attrs: Attrs, outputs: OutputSpec[]): tf.TensorInfo[] {
@@ -91,7 +101,7 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
   }
 
   fill(value: number, shape: number[], dtype: ElementType): tf.TensorInfo {
-    return this.literal(toValues([value], dtype), shape, dtype);
+    return this.literal(toValues([value], dtype), shape, this.inGraph(dtype));
   }
 
   type(x: tf.TensorInfo): { type: ElementType } {
@@ -99,6 +109,15 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
   }
 
   cast(x: tf.TensorInfo, to: ElementType): tf.TensorInfo {
+    return this.castTo(x, this.inGraph(to));
+  }
+
+  /** Element type in the graph of what tfjs sees as `dtype`. */
+  inGraph(dtype: ElementType): ElementType {
+    return dtype === 'int32' ? this.integers : dtype;
+  }
+
+  private castTo(x: tf.TensorInfo, to: ElementType): tf.TensorInfo {
     const { type, shape } = this.entryOf(x);
     if (type === to) return x;
     return this.op('Cast', [x], { SrcT: { type }, DstT: { type: to }, Truncate: false }, shape, to);
@@ -136,8 +155,8 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
   /** A node of its own, with this name, that passes x on: an output of the graph. */
   output(x: tf.TensorInfo, name: string): { node: string; shape: number[]; dtype: ElementType } {
     const entry = this.entryOf(x);
-    const dtype = entry.type === 'bfloat16' ? 'float32' : entry.type;
-    const source = this.ref(this.entryOf(this.cast(x, dtype)));
+    const dtype = OUTSIDE[entry.type] ?? entry.type;
+    const source = this.ref(this.entryOf(this.castTo(x, dtype)));
     const [out] = this.node('Identity', [source], { T: { type: dtype } }, [{ shape: entry.shape, dtype }], name);
     return { node: out.ref!, shape: entry.shape, dtype };
   }
@@ -157,12 +176,12 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
       let known = recording.variables.get(x);
       if (!known) {
         const { info, node } = this.placeholder(x.name, x.shape, elementType(x.dtype));
-        known = { entry: this.entryOf(info), node };
+        known = { entry: this.entryOf(this.cast(info, elementType(x.dtype))), node };
         recording.variables.set(x, known);
       }
       return known.entry;
     }
-    const type = elementType(x.dtype);
+    const type = this.inGraph(elementType(x.dtype));
     const values = toValues(tf.engine().readSync(x.dataId) as unknown as ArrayLike<number>, type);
     const entry = { shape: x.shape, type, literal: { dtype: type, shape: x.shape, values: compact(values) } };
     this.entries.set(x.dataId, entry);
@@ -224,7 +243,7 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
   // ---- what tfjs' engine asks of a backend
 
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): object {
-    const type = elementType(dtype);
+    const type = this.inGraph(elementType(dtype));
     const { dataId } = this.literal(compact(toValues(values as unknown as ArrayLike<number>, type)), shape, type);
     return dataId;
   }
@@ -280,11 +299,11 @@ interface EngineState {
 /** How tfjs sees an element type. */
 function tensorType(type: ElementType): tf.DataType {
   if (type === 'bfloat16' || type === 'float16') return 'float32';
-  return type === 'uint8' ? 'int32' : type;
+  return type === 'uint8' || type === 'int64' ? 'int32' : type;
 }
 
 function toValues(values: ArrayLike<number>, type: ElementType): Values {
-  if (type === 'int32') return values instanceof Int32Array ? values : Int32Array.from(values);
+  if (type === 'int32' || type === 'int64') return values instanceof Int32Array ? values : Int32Array.from(values);
   if (type === 'bool' || type === 'uint8') return values instanceof Uint8Array ? values : Uint8Array.from(values);
   return values instanceof Float32Array ? values : Float32Array.from(values);
 }

@@ -23,6 +23,11 @@ export interface TraceOptions {
   half?: boolean;
   /** tf.Variables become constants with their present value, not inputs. */
   freeze?: boolean;
+  /**
+   * Element type of tfjs' int32 tensors inside the graph. TensorFlow computes with int32 on the host even where a GPU has the
+   * rest of the graph, so indices would go there and back; int64 stays on the device. Inputs and outputs remain int32.
+   */
+  integers?: 'int32' | 'int64';
 }
 
 export interface Traced extends Graph {
@@ -31,6 +36,9 @@ export interface Traced extends Graph {
   /** The function's result, with the index of an output instead of each tensor. */
   result: Tree<number>;
 }
+
+/** How inputs of these element types arrive in the function. */
+const INSIDE: Partial<Record<ElementType, ElementType>> = { uint8: 'float32', bfloat16: 'float32' };
 
 let tracing = false;
 
@@ -47,11 +55,11 @@ export function isTracing(): boolean {
 export function trace<I extends Tree<tf.Tensor>>(
   fn: (inputs: I) => Tree<tf.Tensor>,
   specs: Tree<TensorSpec>,
-  { half = false, freeze = false }: TraceOptions = {},
+  { half = false, freeze = false, integers = 'int32' }: TraceOptions = {},
 ): Traced {
   if (isTracing()) throw new Error('trace() was called inside of a traced function');
   const backend = symbolicBackend();
-  const recording = backend.begin({ half, freeze });
+  const recording = backend.begin({ half, freeze, integers });
   const before = tf.getBackend();
   const stackLimit = Error.stackTraceLimit;
   Error.stackTraceLimit = 60;
@@ -64,7 +72,7 @@ export function trace<I extends Tree<tf.Tensor>>(
       const leaves = flatten(specs, isSpec).map(([path, spec]) => {
         const { info, node } = backend.placeholder(path || 'input', spec.shape, spec.dtype);
         inputs.push({ name: path, node, shape: spec.shape, dtype: spec.dtype });
-        const seen = spec.dtype === 'uint8' || spec.dtype === 'bfloat16' ? backend.cast(info, 'float32') : info;
+        const seen = backend.cast(info, INSIDE[spec.dtype] ?? spec.dtype);
         return tf.engine().makeTensorFromTensorInfo(seen, backend);
       });
       const returned = fn(unflatten(specs, isSpec, leaves) as I);

@@ -540,7 +540,7 @@ function inputsOf(shapes: number[][], [low, high]: Range, seed: number): T[] {
   });
 }
 
-describe('every kernel, traced against eager: value and gradients', () => {
+describe.each(['int32', 'int64'] as const)('every kernel, traced against eager, integers as %s', (integers) => {
   cases.forEach(([name, fn, shapes, range, how], i) => {
     it(`${name} ${shapes.map((s) => `[${s}]`).join(' ')}`, () => {
       tf.tidy(() => {
@@ -559,7 +559,7 @@ describe('every kernel, traced against eager: value and gradients', () => {
           const { rest, gradients } = differentiate(loss, inputs);
           return { values: rest, gradients };
         };
-        const compiled = compile(program);
+        const compiled = compile(program, { integers });
         const got = compiled(xs);
         const want = program(xs);
         for (const part of ['values', 'gradients'] as const) {

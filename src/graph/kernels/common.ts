@@ -23,8 +23,9 @@ export function matched(emit: Emitter, a: Info, b: Info): [Info, Info, ElementTy
   const ta = emit.type(a).type;
   const tb = emit.type(b).type;
   if (ta === tb) return [a, b, ta];
-  const type = ta === 'bfloat16' || tb === 'bfloat16' ? 'float32' : tf.upcastType(ta as 'float32', tb as 'float32');
-  return [emit.cast(a, type as ElementType), emit.cast(b, type as ElementType), type as ElementType];
+  const wider = ta === 'bfloat16' || tb === 'bfloat16' ? 'float32' : tf.upcastType(a.dtype, b.dtype);
+  const type = symbolic(emit).inGraph(wider as ElementType);
+  return [emit.cast(a, type), emit.cast(b, type), type];
 }
 
 /** An op with attribute T and one output of x's type. */

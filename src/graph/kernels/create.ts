@@ -17,7 +17,8 @@ defineSymbolic<never, { start: number; stop: number; step: number; dtype?: 'floa
     const by = stop < start && step === 1 ? -1 : step; // as tfjs' kernels do
     const n = Math.max(0, Math.ceil((stop - start) / by));
     const values = Array.from({ length: n }, (_, i) => start + i * by);
-    return symbolic(emit).literal(dtype === 'int32' ? Int32Array.from(values) : Float32Array.from(values), [n], dtype);
+    const list = dtype === 'int32' ? Int32Array.from(values) : Float32Array.from(values);
+    return symbolic(emit).literal(list, [n], symbolic(emit).inGraph(dtype));
   },
 );
 

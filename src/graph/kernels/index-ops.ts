@@ -1,48 +1,58 @@
 /** Ops that pick or put elements by index. */
 import type { ElementType } from '../graph.js';
-import { defineSymbolic } from '../raw.js';
-import { axesOf, INT, type Info, like } from './common.js';
+import { defineSymbolic, type Emitter } from '../raw.js';
+import { axesOf, INT, type Info, like, symbolic } from './common.js';
 
 defineSymbolic<'x' | 'indices', { axis: number; batchDims: number }>('GatherV2', (emit, { x, indices }, attrs) => {
   const axis = axesOf(attrs.axis, x.shape)[0];
   const batch = attrs.batchDims < 0 ? attrs.batchDims + indices.shape.length : attrs.batchDims;
   const shape = [...x.shape.slice(0, axis), ...indices.shape.slice(batch), ...x.shape.slice(axis + 1)];
   const Tparams = emit.type(x);
-  const kinds = { Tparams, Tindices: INT, Taxis: INT, batch_dims: batch };
-  return emit.op('GatherV2', [x, emit.cast(indices, 'int32'), emit.ints(axis)], kinds, shape, Tparams.type);
+  const at = emit.cast(indices, 'int32');
+  const kinds = { Tparams, Tindices: emit.type(at), Taxis: INT, batch_dims: batch };
+  return emit.op('GatherV2', [x, at, emit.ints(axis)], kinds, shape, Tparams.type);
 });
 
 defineSymbolic<'params' | 'indices', object>('GatherNd', (emit, { params, indices }) => {
   const depth = indices.shape[indices.shape.length - 1];
   const shape = [...indices.shape.slice(0, -1), ...params.shape.slice(depth)];
   const Tparams = emit.type(params);
-  return emit.op('GatherNd', [params, indices], { Tparams, Tindices: INT }, shape, Tparams.type);
+  return emit.op('GatherNd', [params, indices], { Tparams, Tindices: emit.type(indices) }, shape, Tparams.type);
 });
 
 defineSymbolic<'indices' | 'updates', { shape: number[] }>('ScatterNd', (emit, { indices, updates }, { shape }) => {
-  const T = emit.type(updates);
-  return emit.op('ScatterNd', [indices, updates, emit.ints(shape)], { T, Tindices: INT }, shape, T.type);
+  const [T, Tindices] = [emit.type(updates), emit.type(indices)];
+  const size = shapeAs(emit, shape, Tindices.type);
+  return emit.op('ScatterNd', [indices, updates, size], { T, Tindices }, shape, T.type);
 });
 
 defineSymbolic<'tensor' | 'indices' | 'updates', object>('TensorScatterUpdate', (emit, { tensor, indices, updates }) =>
-  like(emit, 'TensorScatterUpdate', [tensor, indices, updates], tensor.shape, { Tindices: INT }),
+  like(emit, 'TensorScatterUpdate', [tensor, indices, updates], tensor.shape, { Tindices: emit.type(indices) }),
 );
 
 defineSymbolic<'sparseIndices' | 'sparseValues' | 'defaultValue', { outputShape: number[] }>(
   'SparseToDense',
   (emit, { sparseIndices, sparseValues, defaultValue }, { outputShape }) => {
     const T = emit.type(sparseValues);
-    const inputs: Info[] = [sparseIndices, emit.ints(outputShape), sparseValues, defaultValue];
-    return emit.op('SparseToDense', inputs, { T, Tindices: INT, validate_indices: true }, outputShape, T.type);
+    const Tindices = emit.type(sparseIndices);
+    const size = shapeAs(emit, outputShape, Tindices.type);
+    const inputs: Info[] = [sparseIndices, size, sparseValues, defaultValue];
+    return emit.op('SparseToDense', inputs, { T, Tindices, validate_indices: true }, outputShape, T.type);
   },
 );
+
+/** A result's shape in the element type of the indices, as some ops want it. */
+function shapeAs(emit: Emitter, shape: number[], type: ElementType): Info {
+  return symbolic(emit).literal(Int32Array.from(shape), [shape.length], type);
+}
 
 type OneHot = { depth: number; onValue: number; offValue: number; dtype: ElementType };
 
 defineSymbolic<'indices', OneHot>('OneHot', (emit, { indices }, { depth, onValue, offValue, dtype }) => {
+  const T = { type: symbolic(emit).inGraph(dtype) };
   const inputs = [indices, emit.ints(depth), emit.fill(onValue, [], dtype), emit.fill(offValue, [], dtype)];
-  const attrs = { T: { type: dtype }, TI: emit.type(indices), axis: -1 };
-  return emit.op('OneHot', inputs, attrs, [...indices.shape, depth], dtype);
+  const attrs = { T, TI: emit.type(indices), axis: -1 };
+  return emit.op('OneHot', inputs, attrs, [...indices.shape, depth], T.type);
 });
 
 defineSymbolic<'x', { k?: number; sorted?: boolean }>('TopK', (emit, { x }, { k = 1, sorted = true }) => {
@@ -50,7 +60,8 @@ defineSymbolic<'x', { k?: number; sorted?: boolean }>('TopK', (emit, { x }, { k 
   const shape = [...x.shape.slice(0, -1), k];
   const outputs = [
     { shape, dtype: T.type },
-    { shape, dtype: 'int32' as const },
+    { shape, dtype: symbolic(emit).integers },
   ];
-  return emit.ops('TopKV2', [x, emit.ints(k)], { T, Tk: INT, index_type: INT, sorted }, outputs);
+  const attrs = { T, Tk: INT, index_type: { type: symbolic(emit).integers }, sorted };
+  return emit.ops('TopKV2', [x, emit.ints(k)], attrs, outputs);
 });

@@ -34,13 +34,13 @@ for (const op of ['ArgMax', 'ArgMin']) {
   defineSymbolic<'x', { axis: number }>(op, (emit, { x }, { axis }) => {
     const at = axesOf(axis, x.shape)[0];
     const numbers = x.dtype === 'bool' ? emit.cast(x, 'int32') : x;
-    const attrs = { T: emit.type(numbers), Tidx: INT, output_type: INT };
+    const attrs = { T: emit.type(numbers), Tidx: INT, output_type: { type: symbolic(emit).integers } };
     return emit.op(
       op,
       [numbers, emit.ints(at)],
       attrs,
       x.shape.filter((_, i) => i !== at),
-      'int32',
+      symbolic(emit).integers,
     );
   });
 }
@@ -56,7 +56,7 @@ defineSymbolic<'x' | 'segmentIds', { numSegments: number }>(
   'UnsortedSegmentSum',
   (emit, { x, segmentIds }, { numSegments }) => {
     const shape = [numSegments, ...x.shape.slice(segmentIds.shape.length)];
-    const attrs = { Tindices: INT, Tnumsegments: INT };
+    const attrs = { Tindices: emit.type(segmentIds), Tnumsegments: INT };
     return like(emit, 'UnsortedSegmentSum', [x, segmentIds, emit.ints(numSegments)], shape, attrs);
   },
 );
