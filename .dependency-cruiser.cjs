@@ -11,7 +11,7 @@ const may = {
   loss: ['core', 'nn', 'graph'],
   optim: ['core', 'nn', 'graph'],
   metrics: ['core'],
-  export: ['core', 'cfg', 'io', 'graph', 'nn', 'detect'],
+  export: ['core', 'io', 'graph', 'nn', 'detect'],
   render: ['core', 'cfg', 'io', 'metrics'],
   engine: ['core', 'cfg', 'io', 'data', 'graph', 'nn', 'detect', 'loss', 'optim', 'metrics', 'export', 'render'],
   cli: ['core', 'cfg', 'engine', 'index'],

@@ -4,8 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { freemem } from 'node:os';
-import type { ModelSpec } from '../cfg/model-yaml.js';
 import { log } from '../core/log.js';
+import { costOf } from '../nn/cost.js';
+import type { ModelSpec } from '../nn/model-yaml.js';
 
 /**
  * Bytes that stay in memory through a step for each number that a layer puts out. A convolution's output is kept for its
@@ -20,23 +21,9 @@ const COPIES_OF_WEIGHTS = 8;
 /** `batch=-1` leaves the rest to everything else on the machine. */
 const SHARE_OF_FREE = 0.6;
 
-/** Numbers that all convolutions put out for one picture of this size. */
+/** Values that all convolutions and poolings put out for one image of this size. */
 export function activations(spec: ModelSpec, imgsz: number): number {
-  let sum = 0;
-  for (const layer of spec.layers) {
-    if (layer.module === 'Upsample' || layer.module === 'Concat') continue;
-    const cells = (imgsz / layer.stride) ** 2;
-    if (layer.module === 'Conv') sum += cells * layer.outChannels;
-    else if (layer.module === 'C2f') sum += cells * (layer.outChannels * 2 + layer.repeats * layer.outChannels);
-    else if (layer.module === 'SPPF') sum += cells * layer.outChannels * 3.5;
-    else {
-      // the head: two branches of two convolutions and an output each, on every level
-      spec.strides.forEach((s) => {
-        sum += (imgsz / s) ** 2 * (2 * layer.args.boxHidden + 64 + 2 * layer.args.classHidden + spec.nc);
-      });
-    }
-  }
-  return sum;
+  return costOf(spec, [imgsz, imgsz]).layers.reduce((sum, layer) => sum + layer.activations, 0);
 }
 
 /** Estimated peak memory of training, bytes. */

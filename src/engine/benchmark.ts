@@ -3,12 +3,12 @@
  * prints. wall_s counts from the start of the process. Times of one machine mean little: run two sides in turn and compare.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { parseModelYaml } from '../cfg/model-yaml.js';
 import type { ConfigOf, PredictConfig, TrainConfig, ValConfig } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import { rng } from '../core/rng.js';
-import { selectEngine } from '../nn/backend.js';
+import { type Engine, requireTraining, selectEngine } from '../nn/backend.js';
 import { buildNetwork } from '../nn/model.js';
+import { parseModelYaml } from '../nn/model-yaml.js';
 import { OPTIMIZERS } from '../optim/optimizers.js';
 import { predict } from './predictor.js';
 import { disposeState, freshState, type StepBatch, TrainStep } from './step.js';
@@ -30,7 +30,7 @@ const LABELS = 8;
  */
 export async function benchmark(config: BenchmarkConfig): Promise<BenchmarkResult> {
   const engine = await selectEngine({ device: config.device, threads: config.threads || undefined });
-  const measured = await MEASURES[config.what as keyof typeof MEASURES](config);
+  const measured = await MEASURES[config.what as keyof typeof MEASURES](config, engine);
   return {
     what: config.what,
     imgsz: config.imgsz,
@@ -46,9 +46,10 @@ const MEASURES = { step, epoch, predict: predictAll, val };
 const wall = (): number => performance.now() / 1000;
 
 /** Network, losses, backward, clipping, optimiser and average, on made-up pictures. */
-async function step(config: BenchmarkConfig): Promise<BenchmarkResult> {
+async function step(config: BenchmarkConfig, engine: Engine): Promise<BenchmarkResult> {
   const { batch, imgsz, steps } = config;
   const network = buildNetwork(parseModelYaml(requireYaml(config.model), { nc: 80 }));
+  requireTraining(engine);
   const trainables = trainablesOf(network, null);
   const rule = OPTIMIZERS.SGD;
   const state = freshState(network.init(0), trainables, rule);

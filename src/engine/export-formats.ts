@@ -1,5 +1,5 @@
 /** The formats of `yolo export`: what each writes, which settings it honours, and how its files are run again. */
-import type { ModelSpec } from '../cfg/model-yaml.js';
+
 import type { ExportConfig, Key } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import { exportMetadata, plainMetadata } from '../export/metadata.js';
@@ -12,6 +12,7 @@ import type { ProtoPart } from '../io/protobuf.js';
 import { selectEngine } from '../nn/backend.js';
 import type { Detector } from '../nn/detector.js';
 import { createDetector } from '../nn/infer.js';
+import type { ModelSpec } from '../nn/model-yaml.js';
 import { createOnnxDetector } from '../nn/onnx-detector.js';
 import { createSavedModelDetector } from '../nn/saved-model-detector.js';
 import { createTfjsDetector } from '../nn/tfjs-detector.js';

@@ -3,14 +3,14 @@
  * traced once for each shape of batch and serves all epochs; the validation loss comes out of the same pass.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { ModelSpec } from '../cfg/model-yaml.js';
 import type { NamedArray } from '../core/types.js';
 import { compile } from '../graph/compile.js';
 import { detectionLoss, type LossGains } from '../loss/detection.js';
+import { decode } from '../nn/decode.js';
 import type { Detector, InferOutput } from '../nn/detector.js';
 import { foldForBytes } from '../nn/fold.js';
-import { decode } from '../nn/head.js';
 import { type Network, type Params, toTensors } from '../nn/model.js';
+import type { ModelSpec } from '../nn/model-yaml.js';
 import { type LabelTensors, labelSlots, padLabels } from './label-tensors.js';
 
 type Input = { images: tf.Tensor; labels: LabelTensors; params: Params };

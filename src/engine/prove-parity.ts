@@ -8,9 +8,9 @@ import { log } from '../core/log.js';
 import { compile } from '../graph/compile.js';
 import { handingOver } from '../graph/session.js';
 import { selectEngine } from '../nn/backend.js';
+import { decode } from '../nn/decode.js';
 import type { Detector, InferOutput } from '../nn/detector.js';
 import { foldedArray, foldedParameters } from '../nn/fold.js';
-import { decode } from '../nn/head.js';
 import { buildNetwork, type Params, toTensors } from '../nn/model.js';
 import type { ExportFormat, ExportJob } from './export-formats.js';
 import {

@@ -5,12 +5,12 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { wasGiven } from '../cfg/load.js';
-import { parseModelYaml } from '../cfg/model-yaml.js';
 import { KEYS, type Key, type TrainConfig } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import type { Dataset } from '../data/dataset.js';
 import { buildNetwork, type Network, type Params } from '../nn/model.js';
+import { parseModelYaml } from '../nn/model-yaml.js';
 import { transferWeights } from '../nn/transfer.js';
 import { loadCheckpoint, resolveModelPath, specOf } from '../nn/weights.js';
 import { loadRun, type Progress } from './checkpoint.js';

@@ -3,15 +3,16 @@
  * computed for it and no engine holds the weights: the network is traced with its parameters as inputs, and these are
  * then replaced by constants.
  */
-import type { ModelSpec } from '../cfg/model-yaml.js';
+
 import type { NamedArray } from '../core/types.js';
 import type { Graph, GraphNode, Literal } from '../graph/graph.js';
 import { type TensorSpec, trace } from '../graph/trace.js';
 import type { Tree } from '../graph/tree.js';
+import { decode } from '../nn/decode.js';
 import { foldedArray, foldedParameters } from '../nn/fold.js';
-import { decode } from '../nn/head.js';
 import { oihwToHwio } from '../nn/layout.js';
 import { buildNetwork, type Params } from '../nn/model.js';
+import type { ModelSpec } from '../nn/model-yaml.js';
 
 /** Name of the input [B, H, W, 3], RGB 0..1 float32, and of its node. */
 export const INPUT = 'images';

@@ -1,7 +1,8 @@
 /** What an exported model says about itself, under the keys and in the form (Python literals) that runtimes of YOLO read. */
-import type { ModelSpec } from '../cfg/model-yaml.js';
+
 import type { Checkpoint } from '../core/types.js';
 import { type Literal, parsePythonLiteral, toPythonLiteral } from '../io/python-literal.js';
+import type { ModelSpec } from '../nn/model-yaml.js';
 
 export interface MetadataOptions {
   imgsz: [height: number, width: number];

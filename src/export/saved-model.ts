@@ -6,13 +6,13 @@
  */
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
-import type { ModelSpec } from '../cfg/model-yaml.js';
 import type { NamedArray } from '../core/types.js';
 import type { ElementType, Graph, GraphNode } from '../graph/graph.js';
 import { type Restore, savedModel } from '../graph/graphdef.js';
 import { openAtomic, writeFileAtomic } from '../io/files.js';
 import { floatToHalf } from '../io/half.js';
 import { bytesOf } from '../io/typed.js';
+import type { ModelSpec } from '../nn/model-yaml.js';
 import { inferenceGraph, isKernel, isParameter, literalOf } from './inference-graph.js';
 import type { PlainMetadata } from './metadata.js';
 import { type BundleTensor, writeBundle } from './tensor-bundle.js';

@@ -6,10 +6,10 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ModelSpec } from '../cfg/model-yaml.js';
 import type { NamedArray } from '../core/types.js';
 import type { Graph, GraphNode, Literal, Port } from '../graph/graph.js';
 import { type AtomicFile, openAtomic, writeFileAtomic } from '../io/files.js';
+import type { ModelSpec } from '../nn/model-yaml.js';
 import { inferenceGraph, literalOf, sizeOf } from './inference-graph.js';
 import type { PlainMetadata } from './metadata.js';
 import { forTfjs, nodeJson, shapeJson, TYPE_NAME } from './tfjs-graph.js';

@@ -4,7 +4,7 @@
  * v = 4/π² (arctan w₂/h₂ − arctan w₁/h₁)² and α = v / (1 − IoU + v), which counts as constant in the gradient.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { stopGradient } from '../nn/ops.js';
+import { stopGradient } from '../nn/kernels.js';
 
 /** Keeps divisions apart from 0; added to heights, union and c², as the reference does. */
 const EPS = 1e-7;

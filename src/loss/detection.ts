@@ -6,7 +6,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { type Anchors, anchorsOf, expectedDistances, type HeadOutput, REG_MAX } from '../nn/head.js';
-import { stopGradient } from '../nn/ops.js';
+import { stopGradient } from '../nn/kernels.js';
 import { ciou, type Sides } from './ciou.js';
 import { bins, dfl } from './dfl.js';
 import { type Assignment, assign, type Labels, offsets } from './tal.js';

@@ -7,7 +7,7 @@
  * gets it. So losses over positives touch S rows instead of A, and every shape is known beforehand.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { stopGradient } from '../nn/ops.js';
+import { stopGradient } from '../nn/kernels.js';
 import { ciou, sidesOf } from './ciou.js';
 
 /** Positive anchors a label may have. */

@@ -2,9 +2,13 @@
  * The description of the network that belongs to some weights: tidied when the file brings one, recognised from the shapes
  * when it doesn't (a bare state dict).
  */
-import { type ModelSpec, parseModelYaml } from '../cfg/model-yaml.js';
 import { UserError } from '../core/errors.js';
 import type { Checkpoint, NamedArray } from '../core/types.js';
+import { costOf } from './cost.js';
+import { fileShape } from './layout.js';
+import { packagedModels } from './model-source.js';
+import { type ModelSpec, parseModelYaml } from './model-yaml.js';
+import type { ParameterSpec } from './parameters.js';
 
 type Yaml = Record<string, unknown>;
 
@@ -13,9 +17,9 @@ type Yaml = Record<string, unknown>;
  * the name of the file they were made from. Turned into the form of cfg/models/yolov8.yaml: `scales` and `scale`.
  */
 export function normalizeYaml(yaml: Yaml, yamlFile: unknown): Yaml {
-  const { depth_multiple: depth, width_multiple: width, max_channels: most, yaml_file: inside, ...rest } = yaml;
+  const { depth_multiple: depth, width_multiple: width, max_channels: most, ...rest } = yaml;
   if (rest.scales || typeof depth !== 'number' || typeof width !== 'number') return yaml;
-  const letter = /\dv?([nsmlx])(?:-[\w-]+)?\.ya?ml$/.exec(String(yamlFile ?? inside ?? ''))?.[1] ?? 'custom';
+  const letter = /\dv?([nsmlx])(?:-[\w-]+)?\.ya?ml$/.exec(String(yamlFile ?? rest.yaml_file ?? ''))?.[1] ?? 'custom';
   return { ...rest, scales: { [letter]: [depth, width, typeof most === 'number' ? most : 1024] }, scale: letter };
 }
 
@@ -54,24 +58,23 @@ export function headOf(weights: Map<string, NamedArray>): { nc: number; headHidd
   return undefined;
 }
 
-/** cfg/models/yolov8.yaml with the scale whose network has exactly these weights. */
+/** The description among those of this package, with the scale, whose network has exactly these weights. */
 function recognize(weights: Map<string, NamedArray>, where: string): Yaml {
   const head = headOf(weights);
-  const first = weights.get('model.0.conv.weight')?.shape[0];
-  for (const scale of head ? ['n', 's', 'm', 'l', 'x'] : []) {
-    const spec = parseModelYaml(`yolov8${scale}.yaml`, { nc: head!.nc, headHidden: head!.headHidden });
-    const last = spec.layers.filter((l) => l.module === 'C2f').at(-1)!;
-    const same =
-      spec.layers[0].outChannels === first &&
-      weights.get(`model.${last.index}.cv2.conv.weight`)?.shape[0] === last.outChannels &&
-      weights.has(`model.${last.index}.m.${last.repeats - 1}.cv1.conv.weight`) &&
-      !weights.has(`model.${last.index}.m.${last.repeats}.cv1.conv.weight`);
-    if (same) return spec.yaml;
+  const known = packagedModels();
+  for (const { file, scales } of head ? known : []) {
+    for (const scale of scales) {
+      const spec = parseModelYaml(file, { scale, ...head });
+      const { parameters } = costOf(spec);
+      const fits = ({ name, shape }: ParameterSpec) => weights.get(name)?.shape.join() === fileShape(shape).join();
+      if (parameters.every(fits)) return spec.yaml;
+    }
   }
   const some = [...weights.keys()].slice(0, 3).join(', ');
+  const ours = known.map(({ file, scales }) => `${file} (${scales.join(', ')})`).join(', ');
   throw new UserError(
     'wrong-model',
-    `${where} has no description of its network, and its weights (${some || 'none'} …) are not those of YOLOv8 n, s, m, l or x`,
+    `${where} has no description of its network, and its weights (${some || 'none'} …) are not those of ${ours}`,
     'give a checkpoint that holds its model YAML, or the .pt file of ultralytics',
   );
 }

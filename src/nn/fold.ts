@@ -2,9 +2,10 @@
  * Folds each BatchNorm into the convolution before it, for inference:
  * w' = w·γ/√(σ² + ε), b' = β − μ·γ/√(σ² + ε). Computed in double precision.
  */
-import type { ModelSpec } from '../cfg/model-yaml.js';
 import type { NamedArray } from '../core/types.js';
-import { BN_EPS, type ParameterSpec } from './blocks.js';
+import type { ModelSpec } from './model-yaml.js';
+import { BN_EPS } from './ops.js';
+import type { ParameterSpec } from './parameters.js';
 
 /**
  * @param weights as in a checkpoint, OIHW

@@ -8,8 +8,8 @@ import { addsUp } from '../graph/absorb.js';
 import type { OutputSpec } from '../graph/raw.js';
 import { defineOp } from '../graph/raw.js';
 import { isTracing } from '../graph/trace.js';
+import { batchNormTrain, silu } from './kernels.js';
 import { nativeInfo } from './native.js';
-import { batchNormTrain, silu } from './ops.js';
 
 export interface BatchNorm {
   gamma: tf.Tensor;

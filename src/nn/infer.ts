@@ -3,14 +3,14 @@
  * graph for each shape of batch; on wasm the same operations one by one.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { ModelSpec } from '../cfg/model-yaml.js';
 import { UserError } from '../core/errors.js';
 import type { Checkpoint, NamedArray } from '../core/types.js';
 import { compile, type Fed } from '../graph/compile.js';
+import { decode } from './decode.js';
 import type { Detector, InferOutput } from './detector.js';
 import { foldBatchNorm, foldedParameters, foldForBytes } from './fold.js';
-import { decode } from './head.js';
 import { buildNetwork, type Network, type Params, toTensors } from './model.js';
+import type { ModelSpec } from './model-yaml.js';
 import { nativeInfo } from './native.js';
 import { mergedScales } from './tta.js';
 import { specOf } from './weights.js';

@@ -4,7 +4,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.js';
 import type { NamedArray } from '../core/types.js';
-import type { ParameterSpec, Params } from './blocks.js';
+import type { ParameterSpec, Params } from './parameters.js';
 
 /**
  * @param weights arrays by name, as a checkpoint has them

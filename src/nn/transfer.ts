@@ -3,9 +3,9 @@
  * convolutions of the class branch are new when the class count differs, but for the rows of classes that both know.
  */
 import type { Checkpoint, NamedArray } from '../core/types.js';
-import type { ParameterSpec, Params } from './blocks.js';
 import { fileShape, fromTensors, toTensors } from './layout.js';
 import type { Network } from './model.js';
+import type { ParameterSpec, Params } from './parameters.js';
 
 export interface TransferOptions {
   /** Class names of the new network; with `clsRemap` the rows of classes with the same name are copied. */

@@ -4,7 +4,8 @@
  * scale is asked for what it sees best.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { decode, type HeadOutput } from './head.js';
+import { decode } from './decode.js';
+import type { HeadOutput } from './head.js';
 
 const SCALES = [
   { scale: 1, mirrored: false },

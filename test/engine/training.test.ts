@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parseModelYaml } from '../../src/cfg/model-yaml.js';
 import type { NamedArray } from '../../src/core/types.js';
 import { disposeState, freshState, type StepBatch, TrainStep } from '../../src/engine/step.js';
 import { trainablesOf } from '../../src/engine/trainables.js';
 import { buildNetwork, fromTensors, toTensors } from '../../src/nn/model.js';
+import { parseModelYaml } from '../../src/nn/model-yaml.js';
 import { OPTIMIZERS } from '../../src/optim/optimizers.js';
 import { ratesAt, scaledWeightDecay } from '../../src/optim/schedule.js';
 import { expectClose } from '../helpers/close.js';

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import * as converter from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseModelYaml } from '../../src/cfg/model-yaml.js';
 import { rng } from '../../src/core/rng.js';
 import { inferenceGraph, literalOf } from '../../src/export/inference-graph.js';
 import { writeTfjs } from '../../src/export/tfjs.js';
@@ -11,6 +10,7 @@ import { encodeWeight, inEightBits, type WeightType } from '../../src/export/tfj
 import { halfToFloat } from '../../src/io/half.js';
 import { createDetector } from '../../src/nn/infer.js';
 import { buildNetwork, fromTensors } from '../../src/nn/model.js';
+import { parseModelYaml } from '../../src/nn/model-yaml.js';
 import { createTfjsDetector } from '../../src/nn/tfjs-detector.js';
 import { useWasm } from '../../src/nn/wasm.js';
 import { expectClose } from '../helpers/close.js';

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { compile } from '../../src/graph/compile.js';
 import { differentiate } from '../../src/graph/gradients.js';
 import { trace } from '../../src/graph/trace.js';
-import { batchNormTrain, biasAdd, conv2d, maxPool5, silu, stopGradient, upsample2x } from '../../src/nn/ops.js';
+import { batchNormTrain, biasAdd, conv2d, maxPool5, silu, stopGradient, upsample2x } from '../../src/nn/kernels.js';
 import { expectClose } from '../helpers/close.js';
 import { native } from '../helpers/native.js';
 

@@ -1,5 +1,5 @@
-import { type ModelSpec, parseModelYaml } from '../../src/cfg/model-yaml.js';
 import type { Checkpoint, NamedArray } from '../../src/core/types.js';
+import { type ModelSpec, parseModelYaml } from '../../src/nn/model-yaml.js';
 import { golden } from './golden.js';
 
 /** The golden files' network: weights, description, class count all from the file. */

@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parseModelYaml } from '../../src/cfg/model-yaml.js';
 import type { NamedArray } from '../../src/core/types.js';
 import { compile } from '../../src/graph/compile.js';
 import { ensureGradients } from '../../src/graph/gradients.js';
 import { detectionLoss, type Labels } from '../../src/loss/detection.js';
 import { buildNetwork, fromTensors, type Params, toTensors } from '../../src/nn/model.js';
+import { parseModelYaml } from '../../src/nn/model-yaml.js';
 import { type Arrayish, expectClose } from '../helpers/close.js';
 import { golden, pick } from '../helpers/golden.js';
 import { native } from '../helpers/native.js';

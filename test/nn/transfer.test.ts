@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parseModelYaml } from '../../src/cfg/model-yaml.js';
 import type { Checkpoint } from '../../src/core/types.js';
 import { buildNetwork, fromTensors, type Network } from '../../src/nn/model.js';
+import { parseModelYaml } from '../../src/nn/model-yaml.js';
 import { transferWeights } from '../../src/nn/transfer.js';
 import { native } from '../helpers/native.js';
 

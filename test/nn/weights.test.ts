@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { parseModelYaml } from '../../src/cfg/model-yaml.js';
 import { readSafetensors, writeSafetensors } from '../../src/io/safetensors.js';
+import { fileShape } from '../../src/nn/layout.js';
+import { buildNetwork } from '../../src/nn/model.js';
+import { parseModelYaml } from '../../src/nn/model-yaml.js';
 import { loadCheckpoint, saveCheckpoint, specOf } from '../../src/nn/weights.js';
 import { tmpDir } from '../helpers/tmp.js';
 import { Call, module, TorchFileWriter, Tuple } from '../helpers/torch-file.js';
@@ -154,23 +156,16 @@ describe('a .pt checkpoint', () => {
 });
 
 describe('bare state dicts and safetensors', () => {
-  /** Weights of a network, all zero but for their names and shapes. */
+  /** Names and shapes of a network's weights in a file. */
   function weightsOf(scale: string, nc: number): [string, number[]][] {
-    const spec = parseModelYaml(`yolov8${scale}.yaml`, { nc });
-    const out: [string, number[]][] = [['model.0.conv.weight', [spec.layers[0].outChannels, 3, 3, 3]]];
-    for (const layer of spec.layers) {
-      if (layer.module !== 'C2f') continue;
-      out.push([`model.${layer.index}.cv2.conv.weight`, [layer.outChannels, 1, 1, 1]]);
-      for (let i = 0; i < layer.repeats; i++) out.push([`model.${layer.index}.m.${i}.cv1.conv.weight`, [1, 1, 1, 1]]);
-    }
-    out.push([`model.${spec.head.index}.cv3.0.2.weight`, [nc, spec.head.args.classHidden, 1, 1]]);
-    return out;
+    const { parameters } = buildNetwork(parseModelYaml(`yolov8${scale}.yaml`, { nc }));
+    return parameters.map(({ name, shape }) => [name, fileShape(shape)]);
   }
 
   for (const [scale, prefix] of [
     ['n', ''],
-    ['m', 'model.'],
-    ['x', 'module.'],
+    ['s', 'model.'],
+    ['n', 'module.'],
   ]) {
     test(`scale ${scale} is recognised from shapes, prefix '${prefix}' is taken off`, async () => {
       const w = new TorchFileWriter();
@@ -182,6 +177,19 @@ describe('bare state dicts and safetensors', () => {
       expect([spec.scale, spec.nc]).toEqual([scale, 7]);
     });
   }
+
+  test('weights of a network that is not known are not taken for another', async () => {
+    const w = new TorchFileWriter();
+    const floats = ([name, shape]: [string, number[]]) => [
+      name,
+      w.floats(Array(shape.reduce((a, b) => a * b, 1)).fill(0), shape),
+    ];
+    const all = weightsOf('n', 2);
+    const got = await load(
+      w.file(Object.fromEntries(all.filter(([name]) => !name.startsWith('model.21.')).map(floats))),
+    );
+    expect(() => specOf(got, 'x.pt')).toThrow(/x\.pt has no description.*not those of yolov8\.yaml \(n, s, m, l, x\)/);
+  });
 
   test('weights of something else are refused with their names', async () => {
     const w = new TorchFileWriter();

@@ -1,8 +1,8 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseModelYaml } from '../../src/cfg/model-yaml.js';
 import { UserError } from '../../src/core/errors.js';
+import { parseModelYaml } from '../../src/nn/model-yaml.js';
 import { golden } from '../helpers/golden.js';
 import { tmpDir } from '../helpers/tmp.js';
 
@@ -95,6 +95,23 @@ describe('parseModelYaml', () => {
       /different strides: 2, 4/,
     ],
     ['nc 0', { ...plain, nc: 0 }, /nc should be a whole number above 0/],
+    ['an infinite width', { ...plain, width_multiple: Number.POSITIVE_INFINITY }, /Infinity channels/],
+    ['a hidden class branch of 1e12', { ...plain, head_hidden: 1e12 }, /head_hidden should be .* at most 16,384/],
+    [
+      'more parameters than any network has',
+      { ...plain, backbone: Array(5).fill([-1, 1, 'Conv', [16384, 1]]) },
+      /row 2 \(Conv\): 537,018,368 parameters up to here; at most 500,000,000/,
+    ],
+    [
+      'a stride of 2^20',
+      { ...plain, backbone: [[-1, 1, 'Conv', [8, 3, 2 ** 20]]] },
+      /1,048,576 image pixels to a step/,
+    ],
+    ['a kernel of 10001', { ...plain, backbone: [[-1, 1, 'Conv', [8, 10001]]] }, /kernel 10001; at most 31/],
+    ['501 layers', { ...plain, backbone: Array(500).fill([-1, 1, 'Conv', [8]]) }, /501 layers; at most 500/],
+    ['a name that every object has', { ...plain, backbone: [[-1, 1, 'constructor', [16]]] }, /no module 'constructor'/],
+    ['a scale that every object has', 'yolov8constructor.yaml', /no model description/],
+    ['a name of 100 kB', { ...plain, backbone: [[-1, 1, 'x'.repeat(1e5), [16]]] }, /no module 'x{79}…'/],
     ['text that is not YAML', 'a: [1\nb: 2', /not valid YAML/],
   ];
   for (const [what, source, message] of bad)

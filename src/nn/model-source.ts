@@ -6,11 +6,9 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { asObject, parseYaml, readYamlObject, type YamlObject } from '../cfg/yaml.js';
 import { cut } from '../core/brief.js';
 import { UserError } from '../core/errors.js';
-import { asObject, parseYaml, readYamlObject, type YamlObject } from './yaml.js';
-
-export type { YamlObject } from './yaml.js';
 
 export interface ModelSource {
   yaml: YamlObject;
@@ -18,11 +16,15 @@ export interface ModelSource {
   scale?: string;
   /** What to call it in messages. */
   where: string;
+  /** Name of the file that it came from, which a checkpoint keeps: `yolov8.yaml`. */
+  file?: string;
 }
 
 /** Folder of the networks that come with this package. */
-export const modelsDir = fileURLToPath(new URL('../../cfg/models/', import.meta.url));
+const modelsDir = fileURLToPath(new URL('../../cfg/models/', import.meta.url));
 
+/** A description without a file, in messages. */
+const WHERE = 'the model description';
 const KEYS = 'nc, scales, backbone, head';
 
 /**
@@ -30,25 +32,40 @@ const KEYS = 'nc, scales, backbone, head';
  * @throws UserError missing-file, bad-yaml
  */
 export function readModelSource(source: string | YamlObject): ModelSource {
-  if (typeof source !== 'string') return { yaml: source, where: 'the model description' };
-  if (source.includes('\n')) return { yaml: ofText(source, 'the model description'), where: 'the model description' };
+  if (typeof source !== 'string') return withoutFile(source);
+  if (source.includes('\n')) return withoutFile(asObject(parseYaml(source, WHERE), KEYS, WHERE));
   for (const folder of [dirname(source), modelsDir]) {
     const path = folder === modelsDir ? join(modelsDir, basename(source)) : source;
     if (existsSync(path)) {
       const yaml = readYamlObject(path, KEYS);
-      return { yaml, where: path, scale: scaleInName(path, yaml) };
+      return { yaml, where: path, scale: scaleInName(path, yaml), file: basename(path) };
     }
     const general = generalFile(path);
     if (general) return general;
   }
-  const known = readdirSync(modelsDir)
-    .filter((name) => name.endsWith('.yaml'))
-    .join(', ');
+  const known = packagedFiles().join(', ');
   throw new UserError(
     'missing-file',
     `no model description '${cut(source, 200)}': neither here nor among those of this package (${known})`,
     'Names such as yolov8n.yaml, yolov8s.yaml … yolov8x.yaml are known; another file is given by its path (model=path/to/my.yaml)',
   );
+}
+
+/** Descriptions that come with this package, and their scales. */
+export function packagedModels(): { file: string; scales: string[] }[] {
+  return packagedFiles().map((file) => {
+    const yaml = readYamlObject(join(modelsDir, file), KEYS);
+    return { file, scales: Object.keys(scalesOf(yaml)) };
+  });
+}
+
+function packagedFiles(): string[] {
+  return readdirSync(modelsDir).filter((name) => name.endsWith('.yaml'));
+}
+
+/** A description from a checkpoint may tell the file that it once came from. */
+function withoutFile(yaml: YamlObject): ModelSource {
+  return { yaml, where: WHERE, file: typeof yaml.yaml_file === 'string' ? basename(yaml.yaml_file) : undefined };
 }
 
 /** `dir/yolov8n.yaml`, which doesn't exist, as `dir/yolov8.yaml` with scale `n`, when that file has such a scale. */
@@ -59,7 +76,7 @@ function generalFile(path: string): ModelSource | undefined {
   const general = join(dirname(path), stem + extension);
   if (!existsSync(general)) return undefined;
   const yaml = readYamlObject(general, KEYS);
-  return Object.hasOwn(scalesOf(yaml), scale) ? { yaml, scale, where: general } : undefined;
+  return Object.hasOwn(scalesOf(yaml), scale) ? { yaml, scale, where: general, file: basename(general) } : undefined;
 }
 
 /** Scale of a file that exists under a name with the scale in it, when the file lists it. */
@@ -70,8 +87,4 @@ function scaleInName(path: string, yaml: YamlObject): string | undefined {
 
 function scalesOf(yaml: YamlObject): YamlObject {
   return typeof yaml.scales === 'object' && yaml.scales !== null ? (yaml.scales as YamlObject) : {};
-}
-
-function ofText(text: string, where: string): YamlObject {
-  return asObject(parseYaml(text, where), KEYS, where);
 }

@@ -1,0 +1,134 @@
+/**
+ * The network as a computation of TensorFlow.js, for training and for inference: eagerly, inside the graph compiler and on
+ * WebAssembly. Pure: parameters come in, tensors come out, and nothing is held.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { type BatchNorm, batchNormSilu, secondHalf } from './fused.js';
+import { expectedValues } from './head.js';
+import { biasAdd, conv2d, maxPool5, silu, upsample2x } from './kernels.js';
+import { BN_EPS, BN_MOMENTUM, type Conv, type Ops } from './ops.js';
+import type { Params } from './parameters.js';
+
+export interface TensorMode {
+  /** True: BatchNorm with the batch's own statistics, and new running ones come out. */
+  training?: boolean;
+  /** Indices of layers whose BatchNorm runs on its statistics and keeps them, although training. */
+  frozenLayers?: ReadonlySet<number>;
+}
+
+/** Values are [B, H, W, C] or [B, A, C]. */
+export class TensorOps implements Ops<tf.Tensor> {
+  /** While training: new running statistics by parameter name. */
+  readonly statistics: Params = {};
+  private layer = -1;
+
+  /**
+   * @param params by their names in a checkpoint; with `NAME.conv.bias` among them the BatchNorm of NAME has been folded
+   *   into the convolution (fold.ts)
+   */
+  constructor(
+    private readonly params: Params,
+    private readonly mode: TensorMode = {},
+  ) {}
+
+  begin(layer: number): void {
+    this.layer = layer;
+  }
+
+  conv(x: tf.Tensor, name: string, conv: Conv): tf.Tensor {
+    return this.convolve(x, name, conv, false).whole;
+  }
+
+  convAndHalf(x: tf.Tensor, name: string, conv: Conv): { whole: tf.Tensor; half: tf.Tensor } {
+    const { whole, half } = this.convolve(x, name, conv, true);
+    return { whole, half: half ?? secondHalf(whole as tf.Tensor4D) };
+  }
+
+  /** The half comes from the op that makes the whole, where there is one that does both. */
+  private convolve(
+    x: tf.Tensor,
+    name: string,
+    { stride }: Conv,
+    withHalf: boolean,
+  ): { whole: tf.Tensor; half?: tf.Tensor } {
+    const z = conv2d(x, this.params[`${name}.conv.weight`], stride);
+    const bias = this.params[`${name}.conv.bias`];
+    if (bias) return { whole: silu(biasAdd(z, bias)) };
+    const norm = this.norm(name);
+    if (!this.mode.training || this.mode.frozenLayers?.has(this.layer)) return { whole: silu(onStatistics(z, norm)) };
+    const { y, half, mean, variance } = batchNormSilu(z, norm, withHalf);
+    this.statistics[`${name}.bn.running_mean`] = mean;
+    this.statistics[`${name}.bn.running_var`] = variance;
+    return { whole: y, half };
+  }
+
+  private norm(name: string): BatchNorm {
+    return {
+      gamma: this.params[`${name}.bn.weight`],
+      beta: this.params[`${name}.bn.bias`],
+      mean: this.params[`${name}.bn.running_mean`],
+      variance: this.params[`${name}.bn.running_var`],
+      epsilon: BN_EPS,
+      momentum: BN_MOMENTUM,
+    };
+  }
+
+  plainConv(x: tf.Tensor, name: string): tf.Tensor {
+    return biasAdd(conv2d(x, this.params[`${name}.weight`]), this.params[`${name}.bias`]);
+  }
+
+  maxPool5(x: tf.Tensor): tf.Tensor {
+    return maxPool5(x);
+  }
+
+  upsample2x(x: tf.Tensor): tf.Tensor {
+    return upsample2x(x);
+  }
+
+  cells(maps: tf.Tensor[]): tf.Tensor {
+    const rows = maps.map((map) => {
+      const [b, h, w, c] = map.shape as [number, number, number, number];
+      return tf.reshape(map, [b, h * w, c]);
+    });
+    return tf.concat(rows, 1);
+  }
+
+  concat(xs: tf.Tensor[]): tf.Tensor {
+    return tf.concat(xs, -1);
+  }
+
+  split(x: tf.Tensor, channels: number[]): tf.Tensor[] {
+    return tf.split(x, channels, -1);
+  }
+
+  add(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+    return tf.add(a, b);
+  }
+
+  sub(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+    return tf.sub(a, b);
+  }
+
+  mul(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+    return tf.mul(a, b);
+  }
+
+  scale(x: tf.Tensor, factor: number): tf.Tensor {
+    return tf.mul(x, factor);
+  }
+
+  sigmoid(x: tf.Tensor): tf.Tensor {
+    return tf.sigmoid(x);
+  }
+
+  expectation(x: tf.Tensor, _name: string, sides: number, bins: number): tf.Tensor {
+    const [b, a] = x.shape as [number, number];
+    return tf.reshape(expectedValues(x, bins), [b, a, sides]);
+  }
+}
+
+/** BatchNorm on its running statistics. */
+function onStatistics(x: tf.Tensor, { gamma, beta, mean, variance, epsilon }: BatchNorm): tf.Tensor {
+  const scale = tf.mul(gamma, tf.rsqrt(tf.add(variance, epsilon))); // [C]
+  return tf.add(tf.mul(x, scale), tf.sub(beta, tf.mul(mean, scale)));
+}
