@@ -10,14 +10,13 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder, withLock } from './lock.mjs';
 import {
+  addonSources,
   cacheDir,
   engineDir,
   engineReady,
   failureFile,
-  fusedSources,
   lastFailure,
   pins,
-  quietSource,
   setupCommand,
   tensorflowDir,
   wheelPin,
@@ -157,26 +156,22 @@ async function fetchPackage(name, folder) {
 }
 
 /**
- * TensorFlow's addon, which finds its libraries beside it in the cache, the one that keeps start-up quiet, and the one with
- * ops of our own. Without the last the engine works, too, only slower.
+ * The addons: tfjs-node-gpu's, which finds TensorFlow's libraries beside it in the cache; sessions of TensorFlow; ops of our
+ * own, without which the engine works, too, only slower. The last two are linked to nothing of TensorFlow.
  */
 async function compile(compiler, folder) {
   const pkg = join(folder, 'tfjs-node-gpu');
   const include = `-I${join(tensorflowDir(), 'include')}`;
   const library = (name) => [`-l:libtensorflow_${name}.so.2`, `-Wl,-rpath,$ORIGIN/../${basename(tensorflowDir())}/lib`];
-  const from = `-L${join(tensorflowDir(), 'lib')}`;
-  const sources = readdirSync(fusedSources).filter((name) => name.endsWith('.cc'));
   const jobs = [
-    [quietSource, '-o', join(folder, 'quiet.node')],
     [
       ...[include, `-I${pkg}`, join(pkg, 'binding/tfjs_backend.cc'), join(pkg, 'binding/tfjs_binding.cc')],
-      ...['-o', join(folder, 'tfjs_binding.node'), from, ...library('cc'), ...library('framework')],
+      ...['-o', join(folder, 'tfjs_binding.node')],
+      ...[`-L${join(tensorflowDir(), 'lib')}`, ...library('cc'), ...library('framework')],
     ],
-    [
-      // contraction: a · b + c as one instruction, which the standard's own mode leaves out
-      ...['-ffp-contract=fast', '-Wno-psabi', '-pthread', include, ...sources.map((name) => join(fusedSources, name))],
-      ...['-o', join(folder, 'fused.node'), from, ...library('framework')],
-    ],
+    [include, ...ownAddon('session', folder)],
+    // contraction: a · b + c as one instruction, which the standard's own mode leaves out
+    [include, '-ffp-contract=fast', '-Wno-psabi', ...ownAddon('fused', folder)],
   ];
   const results = await Promise.all(jobs.map((job) => run(compiler, [...compilerFlags(), ...job])));
   const fused = results.pop();
@@ -193,6 +188,11 @@ async function compile(compiler, folder) {
     );
   }
   rmSync(join(pkg, 'binding'), { recursive: true });
+}
+
+/** What the compiler is given for an addon of native/. */
+function ownAddon(name, folder) {
+  return ['-fvisibility=hidden', '-pthread', ...addonSources(name), '-ldl', '-o', join(folder, `${name}.node`)];
 }
 
 function compilerFlags() {

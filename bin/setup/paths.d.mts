@@ -23,13 +23,13 @@ export const pins: {
   wheels: Record<string, WheelPin | undefined>;
   npm: Record<string, { version: string; integrity: string }>;
 };
-export const quietSource: string;
-export const fusedSources: string;
 export const isClone: boolean;
 export const setupCommand: string;
 export function wheelPin(): WheelPin | undefined;
 export function cacheDir(): string;
+export function addonSources(name: 'session' | 'fused'): string[];
 export function tensorflowDir(): string;
+export function tensorflowLibraries(): string[];
 export function engineDir(): string;
 export function engineReady(): boolean;
 export function failureFile(): string;

@@ -9,7 +9,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { homedir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** Folder of this package: a clone, or wherever npm put it. */
@@ -20,11 +20,20 @@ const engineJson = readFileSync(join(root, 'native/engine.json'), 'utf8');
 /** Versions and hashes of what the engine is made of. */
 export const pins = JSON.parse(engineJson);
 
-/** The addon that keeps start-up quiet. */
-export const quietSource = join(root, 'native/quiet.cc');
+/** Sources of our own addons: what they share, sessions of TensorFlow, TensorFlow ops. */
+const ADDON_FOLDERS = ['common', 'session', 'fused'].map((name) => join(root, 'native', name));
 
-/** Folder of the addon with TensorFlow ops of our own. */
-export const fusedSources = join(root, 'native/fused');
+/** C++ files of the addon 'session' or 'fused', with what it shares. */
+export function addonSources(name) {
+  const folders = ADDON_FOLDERS.filter((folder) => [name, 'common'].includes(basename(folder)));
+  return folders.flatMap(filesIn).filter((file) => file.endsWith('.cc'));
+}
+
+function filesIn(folder) {
+  return readdirSync(folder)
+    .sort()
+    .map((name) => join(folder, name));
+}
 
 /** A clone has sources to build; an installed package does not. */
 export const isClone = existsSync(join(root, 'tsconfig.json'));
@@ -46,6 +55,11 @@ export function cacheDir() {
   return join(process.env.XDG_CACHE_HOME || local || join(homedir(), '.cache'), 'yolov8-tfjs');
 }
 
+/** TensorFlow's libraries, each after those that it needs. */
+export function tensorflowLibraries() {
+  return ['framework', 'cc'].map((name) => join(tensorflowDir(), 'lib', `libtensorflow_${name}.so.2`));
+}
+
 /** Grows with the choice of headers that is taken out of the wheel. */
 const HEADERS = 2;
 
@@ -58,9 +72,8 @@ let digest;
 
 /** Of everything that the addons are compiled from; read once, and only when somebody asks for the engine. */
 function sourcesDigest() {
-  const files = [quietSource, ...readdirSync(fusedSources).map((name) => join(fusedSources, name))].sort();
   const hash = createHash('sha256').update(engineJson);
-  for (const file of files) hash.update(readFileSync(file));
+  for (const file of ADDON_FOLDERS.flatMap(filesIn)) hash.update(readFileSync(file));
   return hash.digest('hex').slice(0, 8);
 }
 

@@ -1,8 +1,21 @@
 /** Does the engine in this folder compute? `node smoke.mjs FOLDER` ends with code 0 if so. */
 import { createRequire } from 'node:module';
+import { Session } from '../../dist/graph/native-session.js';
 import { useNative } from '../../dist/nn/native.js';
 
 const tf = createRequire(import.meta.url)('@tensorflow/tfjs-core');
 if (!(await useNative(process.argv[2]))) throw new Error('there is no engine in this folder');
 const product = tf.matMul(tf.tensor2d([[2, 1]]), tf.tensor2d([[3], [4]])).dataSync();
 if (product[0] !== 10) throw new Error(`the engine computes wrongly: 2·3 + 1·4 = ${product[0]}`);
+
+const session = Session.open();
+const type = { type: 'float32' };
+session.add([
+  { name: 'x', op: 'Placeholder', inputs: [], attrs: { dtype: type, shape: { shape: [] } } },
+  { name: 'y', op: 'Square', inputs: ['x'], attrs: { T: type } },
+]);
+const [square] = session
+  .plan({ feeds: ['x'], fetches: ['y'] })
+  .run([{ dtype: 'float32', shape: [], data: Float32Array.of(3) }]);
+session.close();
+if (square.data[0] !== 9) throw new Error(`a session computes wrongly: 3² = ${square.data[0]}`);

@@ -1,17 +1,23 @@
-// TensorFlow ops of this project, registered with the TensorFlow of this process when the addon is loaded.
-#include <node_api.h>
+// TensorFlow ops of this project, registered with the TensorFlow of this process.
+#include <mutex>
 
-#include <exception>
+#include "../common/napi.h"
 
 namespace fused {
 void registerBatchNormSilu();
 }
 
+// register(libraries: string[]): full paths of TensorFlow's libraries, in the order in which they need one another. Does
+// nothing when another thread of this process has done it.
+static napi_value Register(napi_env env, const native::Arguments& a) {
+  native::loadTensorflow(native::textsOf(env, a[0]));
+  static std::once_flag once;
+  std::call_once(once, fused::registerBatchNormSilu);
+  return nullptr;
+}
+
 NAPI_MODULE_INIT() {
-  try {
-    fused::registerBatchNormSilu();
-  } catch (const std::exception& error) {
-    napi_throw_error(env, nullptr, error.what());
-  }
+  const napi_property_descriptor functions[] = {FUNCTION("register", Register, 1)};
+  napi_define_properties(env, exports, 1, functions);
   return exports;
 }

@@ -137,7 +137,7 @@ class BatchNormSiluGrad {
       : from_(intsAttribute(node, "from")), to_(intsAttribute(node, "to")), count_(intsAttribute(node, "count")) {}
 
   void compute(TF_OpKernelContext* context) const {
-    const int parts = TF_NumInputs(context) - FIRST;
+    const int parts = tf.NumInputs(context) - FIRST;
     require(from_.size() == size_t(parts) && to_.size() == size_t(parts) && count_.size() == size_t(parts),
             "from, to and count need an element for each part");
     const std::vector<int64_t> shape = Tensor::input(context, 0).shape();
@@ -232,19 +232,19 @@ void shapesOfValue(TF_ShapeInferenceContext* context, TF_Status* status) {
 // TensorFlow's oneDNN pass takes the shape of a convolution's input for granted.
 void shapesWithHalf(TF_ShapeInferenceContext* context, TF_Status* status) {
   shapesOfValue(context, status);
-  TF_ShapeHandle *x = TF_NewShapeHandle(), *front = TF_NewShapeHandle(), *half = TF_NewShapeHandle();
-  TF_DimensionHandle* channels = TF_NewDimensionHandle();
-  TF_ShapeInferenceContextGetInput(context, 0, x, status);
-  TF_ShapeInferenceContextDim(context, x, -1, channels);
-  TF_ShapeInferenceContextSubshape(context, x, 0, -1, front, status);
-  if (TF_GetCode(status) == TF_OK && TF_DimensionHandleValueKnown(channels)) {
-    TF_ShapeHandle* last = TF_ShapeInferenceContextVectorFromSize(context, TF_DimensionHandleValue(channels) / 2);
-    TF_ShapeInferenceContextConcatenateShapes(context, front, last, half, status);
-    TF_ShapeInferenceContextSetOutput(context, 5, half, status);
-    TF_DeleteShapeHandle(last);
+  TF_ShapeHandle *x = tf.NewShapeHandle(), *front = tf.NewShapeHandle(), *half = tf.NewShapeHandle();
+  TF_DimensionHandle* channels = tf.NewDimensionHandle();
+  tf.ShapeInferenceContextGetInput(context, 0, x, status);
+  tf.ShapeInferenceContextDim(context, x, -1, channels);
+  tf.ShapeInferenceContextSubshape(context, x, 0, -1, front, status);
+  if (tf.GetCode(status) == TF_OK && tf.DimensionHandleValueKnown(channels)) {
+    TF_ShapeHandle* last = tf.ShapeInferenceContextVectorFromSize(context, tf.DimensionHandleValue(channels) / 2);
+    tf.ShapeInferenceContextConcatenateShapes(context, front, last, half, status);
+    tf.ShapeInferenceContextSetOutput(context, 5, half, status);
+    tf.DeleteShapeHandle(last);
   }
-  TF_DeleteDimensionHandle(channels);
-  for (TF_ShapeHandle* shape : {x, front, half}) TF_DeleteShapeHandle(shape);
+  tf.DeleteDimensionHandle(channels);
+  for (TF_ShapeHandle* shape : {x, front, half}) tf.DeleteShapeHandle(shape);
 }
 
 void shapesOfGradient(TF_ShapeInferenceContext* context, TF_Status* status) {

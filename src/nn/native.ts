@@ -10,6 +10,7 @@ import { dirname, join } from 'node:path';
 import util from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import { engineDir } from '../../bin/setup/paths.mjs';
+import { loadTensorflow, type TensorflowFiles, tensorflowFiles } from '../graph/tensorflow.js';
 
 export { engineDir } from '../../bin/setup/paths.mjs';
 
@@ -30,14 +31,9 @@ interface NativeFiles {
   addon: string;
   /** Folder of the package: holds dist/. */
   pkg: string;
-  /** Addon that keeps the start-up messages off the screen. */
-  quiet?: string;
-  /** Addon with TensorFlow ops of our own. */
-  fused?: string;
+  /** TensorFlow, where the addon uses the same libraries: loaded first, which keeps its start-up messages off the screen. */
+  tensorflow?: TensorflowFiles;
 }
-
-/** TensorFlow says these whatever TF_CPP_MIN_LOG_LEVEL is; they tell the user nothing. */
-const CHATTER = /All log messages before absl::InitializeLog|oneDNN custom operations are on|^\s*$/;
 
 let loaded: NativeInfo | undefined;
 
@@ -52,8 +48,7 @@ export async function useNative(dir: string = engineDir()): Promise<boolean> {
   await load({
     addon: join(dir, 'tfjs_binding.node'),
     pkg: join(dir, 'tfjs-node-gpu'),
-    quiet: join(dir, 'quiet.node'),
-    fused: join(dir, 'fused.node'),
+    tensorflow: tensorflowFiles(dir),
   });
   return true;
 }
@@ -87,21 +82,20 @@ export function packageBinary(): NativeFiles | undefined {
   }
 }
 
-async function load({ addon, pkg, quiet, fused }: NativeFiles): Promise<void> {
+async function load({ addon, pkg, tensorflow }: NativeFiles): Promise<void> {
   if (!loaded) {
     restoreUtil();
     process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+    const ops = tensorflow ? loadTensorflow(tensorflow).ops : [];
     const bindings = withProjectCore(() => {
-      const native = quietly(quiet, () => require(addon));
+      const native = require(addon);
       const { NodeJSKernelBackend } = require(join(pkg, 'dist/nodejs_kernel_backend.js'));
       require(join(pkg, 'dist/register_all_kernels.js'));
       tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(native, '@tensorflow/tfjs-node-gpu'), 3);
       return native;
     });
     const gpu = bindings.isUsingGpuDevice?.() === true;
-    const hasFused = fused !== undefined && existsSync(fused);
-    if (hasFused) require(fused); // registers its ops
-    loaded = { version: bindings.TF_Version, gpu, fused: hasFused };
+    loaded = { version: bindings.TF_Version, gpu, fused: ops.length > 0 };
   }
   await tf.setBackend('tensorflow');
   await tf.ready();
@@ -123,20 +117,6 @@ function withProjectCore<T>(work: () => T): T {
     return work();
   } finally {
     mod._resolveFilename = resolve;
-  }
-}
-
-/** Runs `work` with its chatter on standard error swallowed; anything else that was written there is passed on. */
-function quietly<T>(addon: string | undefined, work: () => T): T {
-  if (!addon || !existsSync(addon) || process.env.TF_CPP_MIN_LOG_LEVEL === '0') return work();
-  const quiet: { hold(): void; release(): string } = require(addon);
-  quiet.hold();
-  try {
-    return work();
-  } finally {
-    for (const line of quiet.release().split('\n')) {
-      if (!CHATTER.test(line)) process.stderr.write(`${line}\n`);
-    }
   }
 }
 

@@ -1,0 +1,163 @@
+// Sessions of TensorFlow for Node, over TensorFlow's C interface alone. src/graph/tensorflow.ts has the types.
+#include <cstdlib>
+#include <cstring>
+
+#include "../common/napi.h"
+#include "quiet.h"
+#include "run.h"
+
+namespace native {
+namespace {
+
+// load(libraries: string[]) → {version, messages}; messages is what the libraries wrote to standard error meanwhile
+napi_value Load(napi_env env, const Arguments& a) {
+  const std::vector<std::string> libraries = textsOf(env, a[0]);
+  // Warnings and errors only, unless the user wants more. Here, because the environment that a worker thread of Node sees is
+  // a copy.
+  setenv("TF_CPP_MIN_LOG_LEVEL", "2", 0);
+  Quiet quiet;
+  loadTensorflow(libraries);
+  napi_value out;
+  check(env, napi_create_object(env, &out));
+  setProperty(env, out, "messages", toText(env, quiet.end()));
+  setProperty(env, out, "version", toText(env, tf.Version()));
+  return out;
+}
+
+// open(config: Uint8Array, target: string) → session
+napi_value Open(napi_env env, const Arguments& a) {
+  const View config = viewOf(env, a[0]);
+  return toHandle(env, std::make_shared<Session>(config.data, config.bytes, textOf(env, a[1])));
+}
+
+Session& openSession(napi_env env, napi_value value) {
+  const SessionRef& session = handleOf<SessionRef>(env, value);
+  if (!session) throw std::runtime_error("the session was closed");
+  return *session;
+}
+
+// close(session): memory is freed at once, or at the end of a run under way
+napi_value Close(napi_env env, const Arguments& a) {
+  handleOf<SessionRef>(env, a[0]).reset();
+  return nullptr;
+}
+
+// add(session, graphDef: Uint8Array, prefix: string, device: string)
+napi_value Add(napi_env env, const Arguments& a) {
+  const View def = viewOf(env, a[1]);
+  openSession(env, a[0]).add(def.data, def.bytes, textOf(env, a[2]), textOf(env, a[3]));
+  return nullptr;
+}
+
+// Element type and shape of an output as far as they are known: {dtype, shape}, −1 for an unknown dimension, null for an
+// unknown rank.
+napi_value typeOf(napi_env env, const Session& session, TF_Output output) {
+  const Status status;
+  const int rank = tf.GraphGetTensorNumDims(session.graph(), output, status);
+  status.check();
+  std::vector<int64_t> dims(rank < 0 ? 0 : rank);
+  tf.GraphGetTensorShape(session.graph(), output, dims.data(), dims.size(), status);
+  if (rank >= 0) status.check();
+  napi_value out, dtype, shape;
+  check(env, napi_create_object(env, &out));
+  check(env, napi_create_int32(env, tf.OperationOutputType(output), &dtype));
+  check(env, rank < 0 ? napi_get_null(env, &shape) : napi_create_array_with_length(env, rank, &shape));
+  for (size_t i = 0; i < dims.size(); i++) {
+    napi_value n;
+    check(env, napi_create_int64(env, dims[i], &n));
+    check(env, napi_set_element(env, shape, i, n));
+  }
+  setProperty(env, out, "dtype", dtype);
+  setProperty(env, out, "shape", shape);
+  return out;
+}
+
+// plan(session, feeds: string[], fetches: string[], targets: string[]) → {plan, feeds: {dtype, shape}[]}
+napi_value MakePlan(napi_env env, const Arguments& a) {
+  const Session& session = openSession(env, a[0]);
+  auto plan = std::make_shared<Plan>();
+  plan->session = handleOf<SessionRef>(env, a[0]);
+  for (const std::string& name : textsOf(env, a[1])) plan->feeds.push_back(session.output(name));
+  for (const std::string& name : textsOf(env, a[2])) plan->fetches.push_back(session.output(name));
+  for (const std::string& name : textsOf(env, a[3])) plan->targets.push_back(session.operation(name));
+  napi_value out, feeds;
+  check(env, napi_create_object(env, &out));
+  check(env, napi_create_array_with_length(env, plan->feeds.size(), &feeds));
+  for (size_t i = 0; i < plan->feeds.size(); i++)
+    check(env, napi_set_element(env, feeds, i, typeOf(env, session, plan->feeds[i])));
+  setProperty(env, out, "feeds", feeds);
+  setProperty(env, out, "plan", toHandle<PlanRef>(env, plan));
+  return out;
+}
+
+// prepare(plan, types: number[], shapes: number[][], values: TypedArray[]) → run; the values are copied
+napi_value Prepare(napi_env env, const Arguments& a) {
+  return toHandle(env, std::make_shared<Run>(env, handleOf<PlanRef>(env, a[0]), a[1], a[2], a[3]));
+}
+
+// run(run) → {dtype, shape, buffer}[]: at once. A run is for one use.
+napi_value RunHere(napi_env env, const Arguments& a) {
+  Run& run = *handleOf<std::shared_ptr<Run>>(env, a[0]);
+  run.execute();
+  return run.results(env);
+}
+
+// runApart(run) → a promise of the same, executed on another thread
+napi_value RunApart(napi_env env, const Arguments& a) { return runApart(env, handleOf<std::shared_ptr<Run>>(env, a[0])); }
+
+// discard(run): one that will not be executed; frees what it would have been fed
+napi_value Discard(napi_env env, const Arguments& a) {
+  handleOf<std::shared_ptr<Run>>(env, a[0])->discard();
+  return nullptr;
+}
+
+// devices(session) → {name, type, memory}[], memory in bytes
+napi_value Devices(napi_env env, const Arguments& a) {
+  const Status status;
+  const std::unique_ptr<TF_DeviceList, decltype(tf.DeleteDeviceList)> devices(
+      tf.SessionListDevices(openSession(env, a[0]).get(), status), tf.DeleteDeviceList);
+  status.check();
+  napi_value out;
+  check(env, napi_create_array(env, &out));
+  for (int i = 0; i < tf.DeviceListCount(devices.get()); i++) {
+    napi_value one, memory;
+    check(env, napi_create_object(env, &one));
+    setProperty(env, one, "name", toText(env, tf.DeviceListName(devices.get(), i, status)));
+    setProperty(env, one, "type", toText(env, tf.DeviceListType(devices.get(), i, status)));
+    check(env, napi_create_int64(env, tf.DeviceListMemoryBytes(devices.get(), i, status), &memory));
+    status.check();
+    setProperty(env, one, "memory", memory);
+    check(env, napi_set_element(env, out, i, one));
+  }
+  return out;
+}
+
+// kernels(op: string) → ArrayBuffer, a KernelList (tensorflow/core/framework/kernel_def.proto); '' for those of all ops
+napi_value Kernels(napi_env env, const Arguments& a) {
+  const std::string op = textOf(env, a[0]);
+  const Status status;
+  const std::unique_ptr<TF_Buffer, decltype(tf.DeleteBuffer)> list(
+      op.empty() ? tf.GetAllRegisteredKernels(status) : tf.GetRegisteredKernelsForOp(op.c_str(), status),
+      tf.DeleteBuffer);
+  status.check();
+  napi_value out;
+  void* copy;
+  check(env, napi_create_arraybuffer(env, list->length, &copy, &out));
+  if (list->length > 0) std::memcpy(copy, list->data, list->length);
+  return out;
+}
+
+}  // namespace
+}  // namespace native
+
+NAPI_MODULE_INIT() {
+  using namespace native;
+  const napi_property_descriptor functions[] = {
+      FUNCTION("load", Load, 1),       FUNCTION("open", Open, 2),       FUNCTION("close", Close, 1),
+      FUNCTION("add", Add, 4),         FUNCTION("plan", MakePlan, 4),   FUNCTION("prepare", Prepare, 4),
+      FUNCTION("run", RunHere, 1),     FUNCTION("runApart", RunApart, 1), FUNCTION("discard", Discard, 1),
+      FUNCTION("devices", Devices, 1), FUNCTION("kernels", Kernels, 1),
+  };
+  napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
+  return exports;
+}

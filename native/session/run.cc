@@ -1,0 +1,111 @@
+#include "run.h"
+
+#include <thread>
+
+namespace native {
+
+Run::Run(napi_env env, PlanRef plan, napi_value types, napi_value shapes, napi_value values)
+    : plan_(std::move(plan)), session_(plan_->open()) {
+  const auto type = listOf(env, types), shape = listOf(env, shapes), value = listOf(env, values);
+  const size_t count = plan_->feeds.size();
+  if (type.size() != count || shape.size() != count || value.size() != count)
+    throw std::runtime_error("expected " + std::to_string(count) + " fed values, got " + std::to_string(value.size()));
+  for (size_t i = 0; i < count; i++) fed_.push_back(tensorOf(env, type[i], shape[i], value[i]));
+}
+
+void Run::execute() {
+  std::vector<TF_Tensor*> in, out(plan_->fetches.size(), nullptr);
+  for (const Tensor& tensor : fed_) in.push_back(tensor.get());
+  const Status status;
+  {
+    const std::lock_guard<std::mutex> lock(session_->running);
+    tf.SessionRun(session_->get(), nullptr, plan_->feeds.data(), in.data(), in.size(), plan_->fetches.data(), out.data(),
+                  out.size(), plan_->targets.data(), plan_->targets.size(), nullptr, status);
+  }
+  for (TF_Tensor* tensor : out) fetched_.emplace_back(tensor);
+  code_ = status.code();
+  error_ = status.message();
+  discard();  // that memory is free before JavaScript hears of it
+}
+
+napi_value Run::results(napi_env env) {
+  if (code_ != TF_OK) throw TensorflowError(code_, error_.c_str());
+  napi_value out;
+  check(env, napi_create_array_with_length(env, fetched_.size(), &out));
+  for (size_t i = 0; i < fetched_.size(); i++)
+    check(env, napi_set_element(env, out, i, toValue(env, std::move(fetched_[i]))));
+  return out;
+}
+
+namespace {
+
+// A run on its way to a promise. The thread and the function that it calls share it: when JavaScript's side ends early (a
+// worker thread that is terminated), the function is gone before the thread is.
+struct Delivery {
+  std::shared_ptr<Run> run;
+  napi_deferred promise = nullptr;
+  std::mutex mutex;
+  napi_threadsafe_function function = nullptr;  // null when JavaScript's side has ended
+};
+
+using DeliveryRef = std::shared_ptr<Delivery>;
+
+void settle(napi_env env, Delivery& delivery) {
+  try {
+    check(env, napi_resolve_deferred(env, delivery.promise, delivery.run->results(env)));
+  } catch (const TensorflowError& error) {
+    napi_reject_deferred(env, delivery.promise, toError(env, error.what(), error.code()));
+  } catch (const std::exception& error) {
+    napi_reject_deferred(env, delivery.promise, toError(env, error.what(), TF_INTERNAL));
+  } catch (const Pending&) {
+    napi_value error;
+    napi_get_and_clear_last_exception(env, &error);
+    napi_reject_deferred(env, delivery.promise, error);
+  }
+}
+
+// On JavaScript's thread, when the run is over; env is null when JavaScript's side is ending.
+void deliver(napi_env env, napi_value, void*, void* data) {
+  const std::unique_ptr<DeliveryRef> delivery(static_cast<DeliveryRef*>(data));
+  if (env != nullptr) settle(env, **delivery);
+}
+
+// On JavaScript's thread, just before the function is gone.
+void ended(napi_env, void* data, void*) {
+  const std::unique_ptr<DeliveryRef> delivery(static_cast<DeliveryRef*>(data));
+  const std::lock_guard<std::mutex> lock((*delivery)->mutex);
+  (*delivery)->function = nullptr;
+}
+
+// The thread.
+void executeAndCall(DeliveryRef delivery) {
+  delivery->run->execute();
+  const std::lock_guard<std::mutex> lock(delivery->mutex);
+  if (delivery->function == nullptr) return;
+  auto* data = new DeliveryRef(delivery);
+  if (napi_call_threadsafe_function(delivery->function, data, napi_tsfn_nonblocking) != napi_ok) {
+    delete data;  // closing: it is not ours any more
+    return;
+  }
+  napi_release_threadsafe_function(delivery->function, napi_tsfn_release);
+}
+
+}  // namespace
+
+napi_value runApart(napi_env env, std::shared_ptr<Run> run) {
+  auto delivery = std::make_shared<Delivery>();
+  delivery->run = std::move(run);
+  napi_value promise;
+  check(env, napi_create_threadsafe_function(env, nullptr, nullptr, toText(env, "TensorFlow run"), 0, 1,
+                                             new DeliveryRef(delivery), ended, nullptr, deliver, &delivery->function));
+  check(env, napi_create_promise(env, &delivery->promise, &promise));
+  try {
+    std::thread(executeAndCall, delivery).detach();
+  } catch (const std::exception&) {
+    napi_release_threadsafe_function(delivery->function, napi_tsfn_abort);
+    throw;
+  }
+  return promise;
+}
+
+}  // namespace native

@@ -1,0 +1,57 @@
+// A session of TensorFlow and its graph, which grows: GraphDefs are added at any time, also after and during runs, and all of
+// them see the same variables.
+#pragma once
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "../common/status.h"
+
+namespace native {
+
+class Session {
+ public:
+  // config: bytes of a ConfigProto; target: '' for this process, or 'grpc://host:port'
+  Session(const void* config, size_t bytes, const std::string& target);
+  ~Session();
+  Session(const Session&) = delete;
+
+  // prefix of the names of the new nodes, device of those that name none; both may be ''
+  void add(const void* def, size_t bytes, const std::string& prefix, const std::string& device);
+
+  TF_Operation* operation(const std::string& name) const;
+  // 'node', or 'node:1' for an output other than the first
+  TF_Output output(const std::string& name) const;
+
+  TF_Graph* graph() const { return graph_; }
+  TF_Session* get() const { return session_; }
+
+  // Held during a run: runs of a session follow one another.
+  std::mutex running;
+
+ private:
+  TF_Graph* graph_;
+  TF_Session* session_ = nullptr;
+};
+
+// What JavaScript holds. Closing lets go of the session; a run under way keeps it alive until its end.
+using SessionRef = std::shared_ptr<Session>;
+
+// What a run is fed and what it gives, looked up once.
+struct Plan {
+  std::weak_ptr<Session> session;
+  std::vector<TF_Output> feeds, fetches;
+  std::vector<const TF_Operation*> targets;
+
+  SessionRef open() const {
+    SessionRef found = session.lock();
+    if (!found) throw std::runtime_error("the session was closed");
+    return found;
+  }
+};
+
+using PlanRef = std::shared_ptr<const Plan>;
+
+}  // namespace native
