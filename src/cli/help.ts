@@ -29,6 +29,7 @@ const WORDS: Record<Special, string> = {
 const ENVIRONMENT: Record<string, string> = {
   YOLO_CACHE: 'folder for engine, weights and made datasets',
   YOLO_ENGINE: 'tensorflow or wasm: no other engine is tried',
+  YOLO_MAX_MEGAPIXELS: 'largest picture that is decoded; default: by the memory',
   YOLO_MAX_UNPACKED_GB: "most that a dataset's archive may unpack to",
 };
 

@@ -9,7 +9,7 @@ import { log } from '../core/log.js';
 import { prepareData } from './download.js';
 import { type Finding, formatFinding } from './finding.js';
 import { type CachedEntry, labelCacheFiles, readLabelCache, type Stamp, writeLabelCache } from './label-cache.js';
-import { labelPath, listPictures } from './listing.js';
+import { describeUnsupported, labelPath, listPictures } from './listing.js';
 import { type ScanEntry, type ScanItem, scan } from './scan.js';
 
 export interface DatasetImage {
@@ -51,6 +51,8 @@ export interface Dataset {
   /** Sorted by path. */
   images: DatasetImage[];
   findings: Finding[];
+  /** Pictures of formats that are not supported, passed over. */
+  unsupported: string[];
   counts: DatasetCounts;
   /** True when everything came from labels.cache. */
   fromCache: boolean;
@@ -75,9 +77,13 @@ export interface OpenOptions {
 export async function openDataset(data: string, split: Split, options: OpenOptions = {}): Promise<Dataset> {
   const spec = loadDataYaml(await prepareData(data, [split]));
   const sources = splitSources(spec, split);
-  const pictures = listPictures(sources, spec.root);
+  const { pictures, unsupported } = listPictures(sources, spec.root);
   if (!pictures.length)
-    throw new UserError('no-pictures', `no pictures in ${sources.join(', ')} (the '${split}' split of ${spec.file})`);
+    throw new UserError(
+      'no-pictures',
+      `no pictures in ${sources.join(', ')} (the '${split}' split of ${spec.file})`,
+      unsupported.length ? describeUnsupported(unsupported) : undefined,
+    );
   const files = pictures.map((picture) => ({ picture, labelFile: labelPath(picture) }));
   const { entries, fromCache } = await scanWithCache(files, sources, spec.names.length, options.onProgress);
   const images: DatasetImage[] = [];
@@ -99,7 +105,16 @@ export async function openDataset(data: string, split: Split, options: OpenOptio
       `none of the ${pictures.length} pictures of the '${split}' split of ${spec.file} can be used; the first fault: ${findings[0]?.file}: ${findings[0]?.message}`,
     );
   const names = options.singleCls ? ['item'] : spec.names;
-  return { file: spec.file, split, names, images: used, findings, counts: count(used, entries), fromCache };
+  return {
+    file: spec.file,
+    split,
+    names,
+    images: used,
+    findings,
+    unsupported,
+    counts: count(used, entries),
+    fromCache,
+  };
 }
 
 async function scanWithCache(
@@ -128,15 +143,24 @@ async function scanWithCache(
     known.set(items[i].picture, { stamp: stamps[i], entry });
   });
   const entries = files.map(({ picture }) => known.get(picture)!);
-  const changed = items.length > 0 || cache.size !== files.length;
+  const lasting = entries.filter(({ entry }) => !entry.passing).length;
+  const changed = cache.size !== lasting || scanned.some(({ passing }) => !passing);
   if (changed) writeLabelCache(cacheFiles, nc, new Map(files.map(({ picture }, i) => [picture, entries[i]])));
   return { entries, fromCache: items.length === 0 };
 }
 
 function stampOf(picture: string, labelFile: string): Stamp {
-  const image = statSync(picture, { throwIfNoEntry: false });
-  const label = statSync(labelFile, { throwIfNoEntry: false });
-  return [image?.size ?? -1, image?.mtimeMs ?? -1, label?.size ?? -1, label?.mtimeMs ?? -1];
+  return [...sizeAndTime(picture), ...sizeAndTime(labelFile)];
+}
+
+/** −1, −1 for a file that is not there; 0, −1 for one that may be there and cannot be looked at: the scan tells why. */
+function sizeAndTime(path: string): [size: number, time: number] {
+  try {
+    const info = statSync(path, { throwIfNoEntry: false });
+    return info ? [info.size, info.mtimeMs] : [-1, -1];
+  } catch {
+    return [0, -1];
+  }
 }
 
 /** @returns rows of the chosen classes; all of class 0 with singleCls */
@@ -175,6 +199,7 @@ const FINDINGS_SHOWN = 20;
 /** Says what an opened split holds and what was found wrong in it, at most a screen of it. */
 export function announce(dataset: Dataset, data: string = dataset.file): void {
   log.info(summarize(dataset));
+  if (dataset.unsupported.length) log.warn(describeUnsupported(dataset.unsupported));
   for (const finding of dataset.findings.slice(0, FINDINGS_SHOWN)) log.warn(formatFinding(finding));
   const rest = dataset.findings.length - FINDINGS_SHOWN;
   if (rest > 0) log.warn(`… and ${rest} more; all of them: yolo check data=${data}`);

@@ -9,6 +9,7 @@ import { duplicateNotes } from './doctor-duplicates.js';
 import { labelNotes, strayLabels } from './doctor-labels.js';
 import { prepareData } from './download.js';
 import { type Finding, formatFinding } from './finding.js';
+import { describeUnsupported } from './listing.js';
 
 /** 'harm': training on this wastes time or gives figures that lie; the command then ends with code 1. */
 export type Level = 'harm' | 'warning' | 'note';
@@ -148,11 +149,13 @@ function sameSources(spec: DataSpec): (a: Split, b: Split) => boolean {
 }
 
 const MEANINGS: Record<Finding['kind'], string> = {
-  'missing-picture': 'a list names a picture that is not there: it is left out',
+  'missing-picture': 'a list or a link names a picture that is not there: it is left out',
   'broken-picture': 'the file cannot be read as a picture: it is left out; fetch or export it again',
+  'unreadable-picture': 'the system does not let the file be read: it is left out until it can be',
+  'large-picture': 'decoding it would take too much memory: it is left out; scale it down or cut it into parts',
   'small-picture': 'too small to learn from: it is left out',
   'truncated-picture': 'the end of the file is missing and decodes as grey: copy it again, or remove it with its label',
-  'unreadable-label': 'the label file cannot be read: its picture is left out',
+  'unreadable-label': 'the label file cannot be read: its picture is left out until it can be',
   'wrong-columns': 'rows must be `class cx cy w h` (or a polygon); the picture is left out',
   'not-a-number': 'rows must be numbers only; the picture is left out',
   'bad-class': 'class numbers run from 0 to the number of classes less 1; the picture is left out',
@@ -163,19 +166,38 @@ const MEANINGS: Record<Finding['kind'], string> = {
 };
 
 /** The scan's findings, by kind. */
-function fileNotes({ split, findings, counts }: Dataset): DoctorNote[] {
+function fileNotes(set: Dataset): DoctorNote[] {
+  const { split, findings, counts } = set;
   const groups = new Map<Finding['kind'], Finding[]>();
   for (const finding of findings) groups.set(finding.kind, [...(groups.get(finding.kind) ?? []), finding]);
   const many = counts.corrupt >= BROKEN_PART * (counts.images + counts.corrupt);
-  return [...groups].map(([kind, list]) => ({
-    level: list[0].severity === 'corrupt' && many ? 'harm' : 'warning',
-    kind,
-    split,
-    message: `${list.length} x ${kind.replaceAll('-', ' ')}`,
-    meaning: MEANINGS[kind],
-    count: list.length,
-    examples: list.slice(0, EXAMPLES).map(formatFinding),
-  }));
+  const notes = [...groups].map(
+    ([kind, list]): DoctorNote => ({
+      level: list[0].severity === 'corrupt' && many ? 'harm' : 'warning',
+      kind,
+      split,
+      message: `${list.length} x ${kind.replaceAll('-', ' ')}`,
+      meaning: MEANINGS[kind],
+      count: list.length,
+      examples: list.slice(0, EXAMPLES).map(formatFinding),
+    }),
+  );
+  return [...notes, ...unsupportedNote(set)];
+}
+
+function unsupportedNote({ split, unsupported }: Dataset): DoctorNote[] {
+  if (!unsupported.length) return [];
+  return [
+    {
+      level: 'warning',
+      kind: 'unsupported-format',
+      split,
+      message: describeUnsupported(unsupported),
+      meaning: 'these pictures are not used, as if they were not there',
+      count: unsupported.length,
+      examples: unsupported.slice(0, EXAMPLES),
+    },
+  ];
 }
 
 function reportOf({ split, images, names, counts }: Dataset, imgsz: number): SplitReport {

@@ -2,6 +2,8 @@
 export type FindingKind =
   | 'missing-picture'
   | 'broken-picture'
+  | 'unreadable-picture'
+  | 'large-picture'
   | 'small-picture'
   | 'truncated-picture'
   | 'unreadable-label'

@@ -1,6 +1,7 @@
 /** Files by pattern: `*`, `?`, `[abc]`, `{a,b}` within a name, `**` for folders of any depth. */
 import { type Dirent, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { followed } from './listing.js';
 
 export function isGlob(text: string): boolean {
   return /[*?[{]/.test(text);
@@ -32,18 +33,26 @@ function walk(folder: string, parts: readonly string[], found: Set<string>): voi
   }
   if (!isGlob(head)) {
     if (rest.length) walk(here(head), rest, found);
-    else if (statSync(here(head), { throwIfNoEntry: false })?.isFile()) found.add(here(head));
+    else if (isFile(here(head))) found.add(here(head));
     return;
   }
   const matches = nameMatcher(head);
   for (const entry of list(folder)) {
     if (!matches(entry.name)) continue;
     const path = here(entry.name);
-    const info = entry.isSymbolicLink() ? statSync(path, { throwIfNoEntry: false }) : entry;
+    const info = followed(entry, path);
     if (rest.length ? info?.isDirectory() : info?.isFile()) {
       if (rest.length) walk(path, rest, found);
       else found.add(path);
     }
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false; // not there, a circle of links, or not ours to look at
   }
 }
 

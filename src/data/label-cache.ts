@@ -1,13 +1,14 @@
 /**
  * labels.cache: what a scan found, so that the next start takes a second. One file: 8 bytes of magic, crc32 of the rest,
  * length of a JSON header, the header, then all label rows as float32. A file that is damaged, of another version or of
- * another class count counts as absent. Entries are keyed on size and time of picture and label file, each on its own.
+ * another class count counts as absent. Entries are keyed on size and time of picture and label file, each on its own; what
+ * the state of the system caused (a disk that is away, missing permissions) is not remembered.
  */
 import { createHash } from 'node:crypto';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { cacheDir } from '../core/cache-dir.js';
 import { messageOf } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { writeFileAtomic } from '../io/files.js';
@@ -74,7 +75,7 @@ export function labelCacheFiles(firstLabel: string, sources: string[]): string[]
     .digest('hex')
     .slice(0, 16);
   const own = join(folder, plain ? 'labels.cache' : `labels-${key.slice(0, 8)}.cache`);
-  const shared = join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'yolov8-tfjs', 'labels', `${key}.cache`);
+  const shared = join(cacheDir(), 'labels', `${key}.cache`);
   return writable(folder) ? [own, shared] : [shared, own];
 }
 
@@ -91,6 +92,7 @@ function encode(entries: Map<string, CachedEntry>, nc: number): Buffer {
   const header: Header = { parser: PARSER_VERSION, nc, pictures: [], stamps: [], facts: [], findings: [] };
   const rows: Buffer[] = [];
   for (const [picture, { stamp, entry }] of entries) {
+    if (entry.passing) continue;
     if (entry.findings.length) header.findings.push([header.pictures.length, entry.findings]);
     header.pictures.push(picture);
     header.stamps.push(...stamp);
@@ -129,6 +131,7 @@ function decode(file: Buffer, nc: number): Map<string, CachedEntry> | undefined 
       polygons,
       duplicates,
       findings: findings.get(i) ?? [],
+      passing: false,
     };
     entries.set(picture, { stamp: header.stamps.slice(4 * i, 4 * i + 4) as Stamp, entry });
   });

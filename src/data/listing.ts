@@ -1,8 +1,9 @@
 /** Which pictures a split has, and where their labels are. The order is that of the sorted paths, always. */
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { type Dirent, existsSync, readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
-import { UserError } from '../core/errors.js';
-import { IMAGE_EXTENSIONS } from '../io/image.js';
+import { messageOf, UserError } from '../core/errors.js';
+import { kindOfFile } from '../io/files.js';
+import { IMAGE_EXTENSIONS, isUnsupportedExtension } from '../io/image.js';
 
 const PICTURE = new Set<string>(IMAGE_EXTENSIONS.map((extension) => `.${extension}`));
 
@@ -10,40 +11,90 @@ export function isPicture(path: string): boolean {
   return PICTURE.has(extname(path).toLowerCase());
 }
 
+/** Is this a picture, by its name, of a format that is not supported? */
+export function isUnsupported(path: string): boolean {
+  return isUnsupportedExtension(extname(path).slice(1));
+}
+
+export interface Listing {
+  /** Absolute, sorted; a picture that is listed twice is there once. */
+  pictures: string[];
+  /** Pictures of formats that are not supported: passed over, to be told. */
+  unsupported: string[];
+}
+
 /**
  * All pictures of folders (recursively), of list files (a path a line) and single files.
  * @param root where relative lines of a list are looked for besides the list's own folder
- * @returns absolute paths, sorted; a picture that is listed twice is there once
  */
-export function listPictures(sources: string[], root: string): string[] {
+export function listPictures(sources: string[], root: string): Listing {
   const paths = new Set<string>();
+  const unsupported = new Set<string>();
   for (const source of sources) {
-    if (statSync(source).isDirectory()) for (const path of filesUnder(source)) paths.add(path);
+    const info = statSync(source);
+    if (info.isDirectory()) {
+      // A picture that a link names and that is not there is told by the scan.
+      for (const path of filesUnder(source, (name) => isPicture(name) || isUnsupported(name), true))
+        (isPicture(path) ? paths : unsupported).add(path);
+    } else if (!info.isFile())
+      throw new UserError('bad-data', `${source} is ${kindOfFile(info)}, no folder and no file`);
     else if (/\.(txt|csv)$/i.test(source)) for (const path of readList(source, root)) paths.add(path);
     else if (isPicture(source)) paths.add(source);
     else throw new UserError('bad-data', `${source} is neither a folder, nor a .txt list of pictures, nor a picture`);
   }
-  return [...paths].sort();
+  return { pictures: [...paths].sort(), unsupported: [...unsupported].sort() };
 }
 
-/** Pictures under a folder; links to folders are followed once each. */
-export function filesUnder(folder: string, wanted: (path: string) => boolean = isPicture): string[] {
+/**
+ * Plain files under a folder. Links are followed, each folder once.
+ * @param brokenLinks links that lead nowhere or in a circle count as files
+ * @throws UserError 'unreadable-folder'
+ */
+export function filesUnder(folder: string, wanted: (path: string) => boolean, brokenLinks = false): string[] {
   const found: string[] = [];
   const visited = new Set<string>();
   const walk = (dir: string): void => {
     const real = realpathSync(dir);
     if (visited.has(real)) return;
     visited.add(real);
-    for (const entry of readdirSync(dir, { withFileTypes: true })) {
+    for (const entry of listFolder(dir)) {
       if (entry.name.startsWith('._')) continue; // macOS' resource forks
       const path = join(dir, entry.name);
-      const followed = entry.isSymbolicLink() ? statSync(path, { throwIfNoEntry: false }) : entry;
-      if (followed?.isDirectory()) walk(path);
-      else if (followed?.isFile() && wanted(path)) found.push(path);
+      const info = followed(entry, path);
+      if (info?.isDirectory()) walk(path);
+      else if ((info ? info.isFile() : brokenLinks) && wanted(path)) found.push(path);
     }
   };
   walk(folder);
   return found;
+}
+
+/** @throws UserError 'unreadable-folder' */
+export function listFolder(folder: string): Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true });
+  } catch (error) {
+    const why = messageOf(error).replace(/,[^,]*$/, '');
+    throw new UserError('unreadable-folder', `${folder} cannot be listed: ${why}`, 'check its permissions', 1);
+  }
+}
+
+/** What a folder's entry is, links followed; undefined for a link that leads nowhere, in a circle, or where we may not look. */
+export function followed(entry: Dirent, path: string): Dirent | Stats | undefined {
+  if (!entry.isSymbolicLink()) return entry;
+  try {
+    return statSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `2 files of unsupported formats skipped (heic, ppm): a.heic, b.ppm` */
+export function describeUnsupported(paths: readonly string[]): string {
+  const kinds = [...new Set(paths.map((path) => extname(path).slice(1).toLowerCase()))].sort();
+  const shown = paths.slice(0, 3).join(', ');
+  const files = paths.length === 1 ? '1 file of an unsupported format' : `${paths.length} files of unsupported formats`;
+  return `${files} skipped (${kinds.join(', ')}): ${shown}${paths.length > 3 ? ' …' : ''}; convert them to JPEG or PNG`;
 }
 
 function readList(file: string, root: string): string[] {

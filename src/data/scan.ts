@@ -2,13 +2,15 @@
  * Looks at many pictures and label files: sizes from headers, rows from text. The reading is synchronous, which is many
  * times faster than promises for small files, and runs in a few worker threads when there is much of it.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { messageOf, UserError } from '../core/errors.js';
 import { workerUrl } from '../core/worker-url.js';
+import { kindOfFile } from '../io/files.js';
 import { decodeImage, readImageSize } from '../io/image.js';
 import { readImageHeader } from '../io/image-header.js';
+import { imageTooLarge, pixelLimit } from '../io/pixel-limit.js';
 import type { Finding } from './finding.js';
 import { parseLabels } from './labels.js';
 
@@ -29,6 +31,8 @@ export interface ScanEntry {
   polygons: number;
   duplicates: number;
   findings: Finding[];
+  /** What was found comes from the state of the system, not from what is in the files: not to be remembered. */
+  passing: boolean;
 }
 
 /** Under this many pictures starting threads takes longer than reading. */
@@ -104,6 +108,13 @@ export async function scanChunk(items: ScanItem[], nc: number): Promise<ScanEntr
   return entries;
 }
 
+const PASSING = new Set<Finding['kind']>([
+  'missing-picture',
+  'unreadable-picture',
+  'large-picture',
+  'unreadable-label',
+]);
+
 async function scanOne(item: ScanItem, nc: number): Promise<ScanEntry> {
   const findings: Finding[] = [];
   const size = await checkPicture(item.picture, findings);
@@ -116,6 +127,7 @@ async function scanOne(item: ScanItem, nc: number): Promise<ScanEntry> {
     polygons: corrupt ? 0 : labels.polygons,
     duplicates: findings.reduce((n, finding) => n + (finding.kind === 'duplicate-row' ? 1 : 0), 0),
     findings,
+    passing: findings.some(({ kind }) => PASSING.has(kind)),
   };
 }
 
@@ -127,6 +139,8 @@ async function checkPicture(path: string, findings: Finding[]): Promise<{ width:
   try {
     const header = readImageHeader(path);
     const { width, height } = header ?? (await readImageSize(path));
+    const limit = pixelLimit();
+    if (width * height > limit) throw imageTooLarge(path, limit, { width, height });
     if (header?.suspicious && !(await isWhole(path))) {
       await decodeImage(path, { acceptTruncated: true });
       const message = 'the picture ends too early; it is used as far as it goes';
@@ -136,10 +150,12 @@ async function checkPicture(path: string, findings: Finding[]): Promise<{ width:
       return bad('small-picture', `${width} x ${height} pixels; at least ${SMALLEST_SIDE} are needed each way`);
     return { width, height };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return bad('missing-picture', 'there is no such picture');
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'missing-file') return bad('missing-picture', 'there is no such picture');
     const why =
       error instanceof UserError ? error.message.replace(`${path} `, '').replace(`${path}: `, '') : messageOf(error);
-    return bad('broken-picture', why);
+    if (code === 'image-too-large') return bad('large-picture', why);
+    return bad(error instanceof UserError && code === 'broken-image' ? 'broken-picture' : 'unreadable-picture', why);
   }
 }
 
@@ -147,14 +163,17 @@ async function isWhole(path: string): Promise<boolean> {
   try {
     await decodeImage(path);
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    if (error instanceof UserError && error.code === 'broken-image') return false;
+    throw error;
   }
 }
 
 function readLabels(file: string, nc: number, findings: Finding[]): { rows: Float32Array; polygons: number } {
   let text: string;
   try {
+    const info = statSync(file);
+    if (!info.isFile()) throw new Error(`is ${kindOfFile(info)}, no label file`);
     text = readFileSync(file, 'utf8');
   } catch (error) {
     findings.push({ kind: 'unreadable-label', severity: 'corrupt', file, message: messageOf(error) });

@@ -2,14 +2,17 @@
  * What `source=` names, taken apart into single pictures, videos and streams, nothing of it opened yet: file, folder, glob,
  * .txt or .csv list, URL, webcam number, network stream, standard input; from programs also bytes and pixels.
  */
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
-import { UserError } from '../core/errors.js';
+import { messageOf, UserError } from '../core/errors.js';
+import { log } from '../core/log.js';
 import type { RgbImage } from '../core/types.js';
 import { isUrl } from '../io/fetch.js';
+import { kindOfFile } from '../io/files.js';
 import { IMAGE_EXTENSIONS } from '../io/image.js';
 import { VIDEO_EXTENSIONS } from '../io/video.js';
 import { glob, isGlob } from './glob.js';
+import { describeUnsupported, followed, isUnsupported, listFolder } from './listing.js';
 
 /** What a program may hand over: a name as on the command line, an encoded picture, pixels, or several of these. */
 export type SourceInput = string | number | Uint8Array | RgbImage | readonly SourceInput[];
@@ -54,11 +57,13 @@ function checkPixels(image: RgbImage): RgbImage {
 function fromText(text: string): Origin[] {
   const single = singleOf(text);
   if (single) return [single];
-  const info = statSync(text, { throwIfNoEntry: false });
+  const info = infoOf(text);
   if (info?.isDirectory()) return fromFolder(text);
   if (info) return isList(text) ? fromList(text) : [fileOrigin(text)];
   if (isGlob(text)) {
-    const files = glob(text).filter(isMedia);
+    const matches = glob(text);
+    sayUnsupported(matches);
+    const files = matches.filter(isMedia);
     if (files.length) return files.map(fileOrigin);
     throw new UserError(
       'missing-source',
@@ -67,6 +72,25 @@ function fromText(text: string): Origin[] {
     );
   }
   throw new UserError('missing-source', `source '${text}' does not exist`, `looked for ${resolve(text)}`);
+}
+
+/** @returns undefined when it is not there @throws UserError for a pipe, which would be waited for, or a device */
+function infoOf(path: string): Stats | undefined {
+  let info: Stats | undefined;
+  try {
+    info = statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    const why = messageOf(error).replace(/,[^,]*$/, '');
+    throw new UserError('unreadable-file', `source '${path}' cannot be opened: ${why}`, undefined, 1);
+  }
+  if (!info || info.isDirectory() || info.isFile()) return info;
+  const hint = info.isFIFO() ? 'source=- reads from standard input' : 'a camera is named by its number: source=0';
+  throw new UserError('not-a-file', `source '${path}' is ${kindOfFile(info)}, no file and no folder`, hint);
+}
+
+function sayUnsupported(paths: readonly string[]): void {
+  const unsupported = paths.filter(isUnsupported);
+  if (unsupported.length) log.warn(describeUnsupported(unsupported));
 }
 
 /** Sources that are recognised by their form alone. */
@@ -84,14 +108,14 @@ function singleOf(text: string): Origin | undefined {
 }
 
 function fromFolder(folder: string): Origin[] {
-  const entries = readdirSync(folder, { withFileTypes: true });
-  const files = entries.filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.') && isMedia(entry.name));
-  if (files.length) {
-    return files
-      .map((entry) => join(folder, entry.name))
-      .sort()
-      .map(fileOrigin);
-  }
+  const entries = listFolder(folder);
+  const paths = entries
+    .filter((entry) => !entry.name.startsWith('.') && followed(entry, join(folder, entry.name))?.isFile() !== false)
+    .map((entry) => join(folder, entry.name))
+    .sort();
+  sayUnsupported(paths);
+  const files = paths.filter(isMedia);
+  if (files.length) return files.map(fileOrigin);
   const deeper = entries.some((entry) => entry.isDirectory());
   const hint = deeper
     ? `for its subfolders: source='${join(folder, '**', '*.jpg')}'`
@@ -112,7 +136,7 @@ function fromListed(name: string, folder: string): Origin[] {
   if (single && single.kind !== 'camera') return [single];
   const path = existsSync(name) || isAbsolute(name) ? name : join(folder, name);
   if (!existsSync(path)) return isGlob(name) ? glob(path).filter(isMedia).map(fileOrigin) : [fileOrigin(name)];
-  if (statSync(path).isDirectory()) return fromFolder(path);
+  if (infoOf(path)?.isDirectory()) return fromFolder(path);
   if (!isList(path)) return [fileOrigin(path)];
   throw new UserError('nested-list', `'${path}' is a list inside a list`, 'name its files instead');
 }

@@ -11,6 +11,7 @@ import {
   openSync,
   renameSync,
   rmSync,
+  type Stats,
   statSync,
   writeSync,
 } from 'node:fs';
@@ -119,6 +120,14 @@ export function temporaryFolderBeside(target: string): TemporaryFolder {
       if (unfinished.delete(path)) rmSync(path, { recursive: true, force: true });
     },
   };
+}
+
+/** What stands under a name that is no plain file, in words: 'a folder', 'a pipe' … */
+export function kindOfFile(info: Stats): string {
+  if (info.isDirectory()) return 'a folder';
+  if (info.isFIFO()) return 'a pipe';
+  if (info.isSocket()) return 'a socket';
+  return info.isFile() ? 'a file' : 'a device';
 }
 
 function writeAll(fd: number, bytes: Uint8Array): number {

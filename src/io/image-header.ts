@@ -3,7 +3,9 @@
  * seconds. JPEG (ITU-T T.81 annex B), PNG (ISO 15948), WebP (RFC 9649), GIF89a and BMP; anything else is left to the
  * imaging library. Orientation is read from EXIF (TIFF tag 0x0112).
  */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { UserError } from '../core/errors.js';
+import { kindOfFile } from './files.js';
 
 export interface ImageHeader {
   /** Pixels, upright: sides are swapped for EXIF orientations 5 to 8. */
@@ -19,12 +21,14 @@ const TAIL = 64;
 
 /**
  * @returns undefined when the format is not one of the above or the header makes no sense: ask the imaging library
- * @throws the system's error when the file can't be opened
+ * @throws the system's error when the file can't be read; UserError 'not-a-file' when it is a pipe or a device
  */
 export function readImageHeader(path: string): ImageHeader | undefined {
+  const info = statSync(path);
+  if (!info.isFile()) throw new UserError('not-a-file', `${path} is ${kindOfFile(info)}, not a picture`);
   const fd = openSync(path, 'r');
   try {
-    const file = new Bytes(fd, fstatSync(fd).size);
+    const file = new Bytes(fd, info.size);
     const size = file.size > 32 ? sizeOf(file) : undefined;
     return size && size.width > 0 && size.height > 0 ? size : undefined;
   } finally {

@@ -4,17 +4,20 @@
  * profiles are ignored, an alpha channel is cut off (not blended), 16 bits become the upper 8, CMYK is converted by the
  * plain formula, EXIF rotation is applied.
  */
-import { readFile } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import sharp, { type Sharp, type SharpOptions } from 'sharp';
 import { messageOf, UserError } from '../core/errors.js';
 import type { RgbImage } from '../core/types.js';
 import { decodeBmp, isBmp } from './bmp.js';
+import { kindOfFile } from './files.js';
+import { FORMAT_BYTES, imageFormat } from './image-format.js';
+import { imageTooLarge, pixelLimit } from './pixel-limit.js';
 
 /** A file, or the bytes of one. */
 export type ImageSource = string | Uint8Array;
 
 export interface DecodeOptions {
-  /** Refuses larger pictures, against decompression bombs. Default: 1,000 megapixels. */
+  /** Refuses larger pictures, before they are decoded. Default: what the memory allows (pixel-limit.ts). */
   maxPixels?: number;
   /** Takes a file that ends too early, with grey where data is missing. Default: false, it is refused. */
   acceptTruncated?: boolean;
@@ -34,10 +37,8 @@ export interface ImageInfo {
   fps?: number;
 }
 
-/** File endings that are taken for pictures. */
-export const IMAGE_EXTENSIONS = ['avif', 'bmp', 'gif', 'jpeg', 'jpg', 'png', 'tif', 'tiff', 'webp'] as const;
+export { IMAGE_EXTENSIONS, isUnsupportedExtension } from './image-format.js';
 
-const MAX_PIXELS = 1_000_000_000;
 /** Frames of an animation are decoded in groups that stay under this many pixels. */
 const FRAME_GROUP_PIXELS = 16_000_000;
 
@@ -50,14 +51,17 @@ export function setImageThreads(threads: number): void {
 }
 
 /**
- * Decodes a picture; of an animation the first frame.
+ * Decodes a picture; of an animation the first frame. SVG is a program rather than a picture, and is only drawn when the
+ * name ends in .svg.
  * @returns RGB, upright
- * @throws UserError 'broken-image', 'missing-file' or 'image-too-large' that names the file
+ * @throws UserError that names the file: 'broken-image' (what is in it), 'image-too-large', 'missing-file' or
+ *   'unreadable-file' (the system does not hand it out, now)
  */
 export async function decodeImage(source: ImageSource, options: DecodeOptions = {}): Promise<RgbImage> {
   return guarded(source, options, async () => {
     const bytes = await load(source);
-    if (isBmp(bytes)) return decodeBmp(bytes, options.maxPixels ?? MAX_PIXELS);
+    requireSupported(bytes, nameOf(source, options));
+    if (isBmp(bytes)) return decodeBmp(bytes, options.maxPixels ?? pixelLimit());
     const { space } = await sharp(bytes, inputOptions(options)).metadata();
     let pipeline = sharp(bytes, { ...inputOptions(options), autoOrient: true });
     if (space === 'cmyk') pipeline = pipeline.pipelineColourspace('cmyk').toColourspace('cmyk');
@@ -72,12 +76,9 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
 /** Size of a picture from its header, without decoding it. @throws UserError as decodeImage */
 export async function readImageSize(source: ImageSource, options: DecodeOptions = {}): Promise<ImageInfo> {
   return guarded(source, options, async () => {
-    const start = typeof source === 'string' ? undefined : source;
-    if (start && isBmp(start)) return { ...decodeBmp.size(start), format: 'bmp', frames: 1 };
-    if (typeof source === 'string' && /\.bmp$/i.test(source)) {
-      const bytes = await load(source);
-      if (isBmp(bytes)) return { ...decodeBmp.size(bytes), format: 'bmp', frames: 1 };
-    }
+    const start = typeof source === 'string' ? await firstBytes(source) : source;
+    requireSupported(start, nameOf(source, options));
+    if (isBmp(start)) return { ...decodeBmp.size(start), format: 'bmp', frames: 1 };
     const meta = await sharp(source, inputOptions(options)).metadata();
     const turned = (meta.orientation ?? 1) >= 5;
     const animated = meta.format === 'gif' || meta.format === 'webp';
@@ -99,6 +100,7 @@ export async function readImageSize(source: ImageSource, options: DecodeOptions 
  */
 export async function imageFingerprint(path: string): Promise<Uint32Array | undefined> {
   return guarded(path, {}, async () => {
+    requireSupported(await firstBytes(path), path);
     const input = sharp(path, inputOptions({ acceptTruncated: true }))
       .autoOrient()
       .greyscale();
@@ -196,11 +198,43 @@ function raw(image: RgbImage): Sharp {
 function inputOptions({ maxPixels, acceptTruncated }: DecodeOptions): SharpOptions {
   // 'truncated' and not 'warning': odd but complete files (a wrong marker, a bad comment) are common and decode well.
   const failOn = acceptTruncated ? 'none' : 'truncated';
-  return { ignoreIcc: true, failOn, limitInputPixels: maxPixels ?? MAX_PIXELS, sequentialRead: true };
+  return { ignoreIcc: true, failOn, limitInputPixels: Math.floor(maxPixels ?? pixelLimit()), sequentialRead: true };
 }
 
-function load(source: ImageSource): Promise<Uint8Array> | Uint8Array {
-  return typeof source === 'string' ? readFile(source) : source;
+function nameOf(source: ImageSource, { name }: DecodeOptions): string {
+  return name ?? (typeof source === 'string' ? source : 'the picture');
+}
+
+async function load(source: ImageSource): Promise<Uint8Array> {
+  if (typeof source !== 'string') return source;
+  await requirePlainFile(source);
+  return readFile(source);
+}
+
+async function firstBytes(path: string): Promise<Uint8Array> {
+  await requirePlainFile(path);
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(FORMAT_BYTES), 0, FORMAT_BYTES, 0);
+    return buffer.subarray(0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+/** Reading a pipe would wait for its writer, for ever if there is none. */
+async function requirePlainFile(path: string): Promise<void> {
+  const info = await stat(path);
+  if (!info.isFile()) throw new UserError('not-a-file', `${path} is ${kindOfFile(info)}, not a picture`);
+}
+
+function requireSupported(head: Uint8Array, name: string): void {
+  const format = imageFormat(head);
+  if (format?.supported || (format?.name === 'SVG' && /\.svg([?#]|$)/i.test(name))) return;
+  const what = head.length === 0 ? 'the file is empty' : `its content is ${format?.name ?? 'of no picture format'}`;
+  const hint =
+    format?.name === 'SVG' ? 'SVG is drawn only from a file that is called .svg' : 'convert it to JPEG or PNG';
+  throw new UserError('broken-image', `${name} can't be read as a picture: ${what}`, hint, 1);
 }
 
 /** Turns what the library throws into one message that names the picture. */
@@ -208,18 +242,44 @@ async function guarded<T>(source: ImageSource, options: DecodeOptions, work: () 
   try {
     return await work();
   } catch (error) {
-    if (error instanceof UserError && error.code !== 'broken-image') throw error;
-    const name = options.name ?? (typeof source === 'string' ? source : 'the picture');
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT') throw new UserError('missing-file', `${name}: there is no such file`);
-    if (code === 'EISDIR') throw new UserError('broken-image', `${name} is a folder, not a picture`);
+    // Those of the decoders of this project lack the name.
+    if (
+      error instanceof UserError &&
+      (error.code !== 'broken-image' || error.message.startsWith(nameOf(source, options)))
+    )
+      throw error;
+    const name = nameOf(source, options);
+    const unreadable =
+      systemError(name, error) ?? (typeof source === 'string' ? await readFault(source, name) : undefined);
+    if (unreadable) throw unreadable;
     const why = messageOf(error).split('\n')[0].trim();
-    if (/pixel limit/i.test(why)) {
-      const limit = (options.maxPixels ?? MAX_PIXELS) / 1e6;
-      throw new UserError('image-too-large', `${name} has more than ${limit} megapixels`, 'scale it down first', 1);
-    }
+    if (/out of memory|cannot allocate/i.test(why)) throw noMemory(name, why);
+    if (/pixel limit/i.test(why)) throw imageTooLarge(name, options.maxPixels ?? pixelLimit());
     throw new UserError('broken-image', `${name} can't be read as a picture: ${why}`, undefined, 1);
   }
+}
+
+function noMemory(name: string, why: string): UserError {
+  return new UserError('unreadable-file', `${name} cannot be decoded now: ${why}`, 'close other programs', 1);
+}
+
+/** The imaging library does not say whether the file is wrong or could not be read: the system does. */
+async function readFault(path: string, name: string): Promise<UserError | undefined> {
+  try {
+    await load(path);
+    return undefined;
+  } catch (error) {
+    return systemError(name, error);
+  }
+}
+
+/** @returns undefined when it is none of the operating system's errors */
+function systemError(name: string, error: unknown): UserError | undefined {
+  const { code, errno } = error as NodeJS.ErrnoException;
+  if (typeof code !== 'string' || typeof errno !== 'number') return undefined;
+  if (code === 'ENOENT') return new UserError('missing-file', `${name}: there is no such file`);
+  const why = messageOf(error).replace(/,[^,]*$/, '');
+  return new UserError('unreadable-file', `${name} cannot be read: ${why}`, 'check its permissions and its disk', 1);
 }
 
 /** One to four channels (grey, grey + alpha, RGB, RGBA) to RGB; alpha is cut off. */

@@ -108,7 +108,7 @@ describe('decodeImage', () => {
       await expect(decodeImage(path)).rejects.toThrow(name);
     }
     await expect(decodeImage(join(dir, 'none.jpg'))).rejects.toMatchObject({ code: 'missing-file' });
-    await expect(decodeImage(dir)).rejects.toMatchObject({ code: 'broken-image' });
+    await expect(decodeImage(dir)).rejects.toMatchObject({ code: 'not-a-file' });
     await expect(decodeImage(jpeg, { maxPixels: 1000 })).rejects.toMatchObject({ code: 'image-too-large' });
     const partly = await decodeImage(jpeg.subarray(0, jpeg.length / 2), { acceptTruncated: true });
     expect(partly.data.length).toBe(300 * 300 * 3);
