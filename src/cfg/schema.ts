@@ -215,8 +215,8 @@ const prediction = under('Prediction', {
 
 const exporting = under('Export, convert', {
   format: choiceByMode(
-    { export: ['onnx', 'tfjs', 'saved_model', 'safetensors'], convert: ['yolo', 'coco', 'voc'] },
-    'export: onnx, tfjs, saved_model, safetensors; convert: yolo, coco, voc',
+    { export: ['onnx', 'tfjs', 'saved_model', 'safetensors', 'torch'], convert: ['yolo', 'coco', 'voc'] },
+    'export: onnx, tfjs, saved_model, safetensors, torch; convert: yolo, coco, voc',
     {
       advice: 'Other runtimes (TensorRT, OpenVINO, CoreML, TFLite, PyTorch …) import the ONNX file: format=onnx.',
     },

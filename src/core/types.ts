@@ -50,6 +50,8 @@ export interface NamedArray {
 export interface Checkpoint {
   /** Weights and running statistics by name, e.g. `model.2.m.0.cv1.conv.weight`. */
   weights: Map<string, NamedArray>;
+  /** Batches that each BatchNorm has seen, by name (`model.0.bn.num_batches_tracked`): kept for PyTorch, of no use here. */
+  counters?: Map<string, number>;
   /** Class names by index. */
   names: string[];
   /** The network as in cfg/models/yolov8.yaml, with `scale` chosen and `nc` set; absent in a bare weight file. */

@@ -4,10 +4,11 @@ import type { ExportConfig, Key } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import { exportMetadata, plainMetadata } from '../export/metadata.js';
 import { modelFile, onnxModel } from '../export/onnx.js';
-import { writeWeights } from '../export/safetensors.js';
+import { isExportedWeights, writeWeights } from '../export/safetensors.js';
 import { writeSavedModel } from '../export/saved-model.js';
 import { SHARD_NAME, writeTfjs } from '../export/tfjs.js';
 import { writePage } from '../export/tfjs-page.js';
+import { isExportedTorch, writeTorch } from '../export/torch.js';
 import type { ProtoPart } from '../io/protobuf.js';
 import { selectEngine } from '../nn/backend.js';
 import type { Detector } from '../nn/detector.js';
@@ -38,6 +39,8 @@ export interface ExportFormat {
   target(stem: string): string;
   /** @returns the model itself (a file or a folder), then the other files, those in the folder among them */
   write(job: ExportJob): Promise<string[]>;
+  /** Where a checkpoint may have the name of the target: whether this file is an export, which may be replaced. */
+  isExport?(path: string): boolean;
   /** Names of files that an earlier export may have left in a folder, and that go with it. */
   replaces?: RegExp;
   /** Loads what was written, to compare it, on the engine that `device` chooses. */
@@ -87,17 +90,31 @@ export const FORMATS: Record<string, ExportFormat> = {
   safetensors: {
     honours: [],
     target: (stem) => `${stem}.safetensors`,
-    async write({ stem, checkpoint, names, spec, config }) {
+    isExport: isExportedWeights,
+    async write({ stem, checkpoint, names, spec, config: { half }, version }) {
       const path = `${stem}.safetensors`;
-      writeWeights(path, { ...checkpoint, names, yaml: spec.yaml }, config.half);
+      writeWeights(path, { ...checkpoint, names, yaml: spec.yaml }, { half, version });
       return [path];
     },
-    async open(target, device) {
-      await selectEngine({ device });
-      return createDetector(await loadCheckpoint(target), { where: target });
+    open: openWeights,
+  },
+  torch: {
+    honours: [],
+    target: (stem) => `${stem}.pt`,
+    isExport: isExportedTorch,
+    async write({ stem, checkpoint, names, spec, config: { half }, version }) {
+      const path = `${stem}.pt`;
+      writeTorch(path, spec, checkpoint, names, { half, version });
+      return [path];
     },
+    open: openWeights,
   },
 };
+
+async function openWeights(target: string, device: string): Promise<Detector> {
+  await selectEngine({ device });
+  return createDetector(await loadCheckpoint(target), { where: target });
+}
 
 async function writeOnnx(job: ExportJob): Promise<string[]> {
   const path = `${job.stem}.onnx`;

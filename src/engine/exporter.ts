@@ -1,5 +1,5 @@
 /** `yolo export`: a checkpoint in another format, and the proof that it still says the same. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve } from 'node:path';
 import { wasGiven } from '../cfg/load.js';
 import type { ExportConfig, Key } from '../cfg/schema.js';
@@ -42,14 +42,9 @@ export async function exportModel(config: ExportConfig): Promise<ExportResult> {
   refuseUnused(config.format, format, config, (key: Key) => wasGiven(config, key));
   const started = performance.now();
   const path = await resolveModelPath(config.model);
-  const job = await prepare(path, config);
+  const prepared = await prepare(path, config);
+  const job = { ...prepared, stem: freeStem(format, prepared.stem, path) };
   const target = format.target(job.stem);
-  if (existsSync(target) && resolve(target) === resolve(path))
-    throw new UserError(
-      'same-file',
-      `${path} is already in the format ${config.format}`,
-      'give another model or another format',
-    );
   log.info(`Export: ${path} → ${target}, ${job.imgsz.join('x')}, batch ${config.batch}${config.half ? ', half' : ''}`);
   const stage = new Stage(target);
   const staged = { ...job, stem: join(stage.folder, basename(job.stem)) };
@@ -73,6 +68,17 @@ export async function exportModel(config: ExportConfig): Promise<ExportResult> {
     stage.dispose();
     job.checkpoint.close();
   }
+}
+
+/**
+ * Where no checkpoint is in the way: best.safetensors of a run, or the .pt that the weights once came from, are not for an
+ * export to replace. An earlier export is.
+ */
+function freeStem(format: ExportFormat, stem: string, source: string): string {
+  const path = format.target(stem);
+  if (!format.isExport || !existsSync(path)) return stem;
+  const free = realpathSync(path) !== realpathSync(source) && format.isExport(path);
+  return free ? stem : freeStem(format, `${stem}_weights`, source);
 }
 
 /** Writing and computing hold the thread; a Ctrl-C that came meanwhile is heard here. */

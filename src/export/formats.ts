@@ -5,8 +5,9 @@
 import { UserError } from '../core/errors.js';
 
 const ADVICE: Record<string, string> = {
-  torchscript: 'format=onnx for other runtimes, or format=safetensors for weights that PyTorch reads',
-  pt: 'format=safetensors writes the weights under PyTorch’s names: safetensors.torch.load_file(…)',
+  torchscript: 'format=onnx for other runtimes, or format=torch for weights that PyTorch reads',
+  pt: 'format=torch writes a .pt: the weights as a state dict, for torch.load(…, weights_only=True)',
+  pytorch: 'format=torch writes a .pt: the weights as a state dict, for torch.load(…, weights_only=True)',
   engine: 'format=onnx, then: trtexec --onnx=model.onnx --saveEngine=model.engine (on the machine that will run it)',
   tensorrt: 'format=onnx, then: trtexec --onnx=model.onnx --saveEngine=model.engine (on the machine that will run it)',
   openvino: 'format=onnx; OpenVINO reads it as it is, or converts it: ovc model.onnx',
@@ -21,7 +22,7 @@ const ADVICE: Record<string, string> = {
   ncnn: 'format=onnx, then: pnnx model.onnx',
   imx: 'format=onnx, then the converter of the camera’s maker',
   rknn: 'format=onnx, then rknn-toolkit2',
-  executorch: 'format=onnx; or format=safetensors and export from PyTorch',
+  executorch: 'format=onnx; or format=torch and export from PyTorch',
   axelera: 'format=onnx, then the compiler of the maker',
 };
 

@@ -31,7 +31,7 @@ export function halfToFloat(bits: Uint16Array): Float32Array {
 }
 
 /** @returns bits of the nearest halves, ties to even; beyond 65,504 (rounded) infinity */
-export function floatToHalf(values: Float32Array): Uint16Array {
+export function floatToHalf(values: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const out = new Uint16Array(values.length);
   for (let i = 0; i < bits.length; i++) {

@@ -38,6 +38,11 @@ export class PyObject {
   }
 }
 
+/** A dict of a class that may also carry attributes (OrderedDict). */
+export class PyDict extends Map<unknown, unknown> {
+  readonly attributes = new Map<unknown, unknown>();
+}
+
 export interface PickleOptions {
   /** What is being read, for messages. */
   where: string;
@@ -247,7 +252,7 @@ function addAll(m: Machine, target: unknown, values: unknown[]): void {
 function build(m: Machine): void {
   const state = m.pop();
   const target = m.top();
-  if (!(target instanceof PyObject)) return;
+  if (!(target instanceof PyObject || target instanceof PyDict)) return;
   for (const part of Array.isArray(state) && state.length === 2 ? state : [state]) {
     if (part instanceof Map) for (const [k, v] of part) target.attributes.set(k, v);
     else if (part !== null) target.attributes.set('__state__', part);

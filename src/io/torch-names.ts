@@ -3,7 +3,7 @@
  * are represented, never made: a name becomes a plain object with its attributes. Everything that is not listed is refused.
  */
 import { UserError } from '../core/errors.js';
-import { PyName } from './pickle.js';
+import { PyDict, PyName } from './pickle.js';
 import type { Dtype } from './typed.js';
 
 /** A block of numbers in the file, one zip entry. */
@@ -57,7 +57,7 @@ const first: Call = (args) => args[0];
 
 /** Functions and classes with a meaning of their own. */
 const MEANINGS: Record<string, Call> = {
-  'collections.OrderedDict': ([pairs]) => new Map(Array.isArray(pairs) ? (pairs as [unknown, unknown][]) : []),
+  'collections.OrderedDict': ([pairs]) => new PyDict(Array.isArray(pairs) ? (pairs as [unknown, unknown][]) : []),
   'collections.defaultdict': () => new Map(),
   'torch.Size': ([sizes]) => sizes ?? [],
   'torch.device': ([name]) => name,

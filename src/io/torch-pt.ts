@@ -9,7 +9,7 @@ import { messageOf, UserError } from '../core/errors.js';
 import type { NamedArray } from '../core/types.js';
 import { PyName, unpickle } from './pickle.js';
 import { allowedName, type Storage, type TorchTensor } from './torch-names.js';
-import { type Dtype, elementBytes, lazyFloats, type RawArray, rawArray, unheldFloats } from './typed.js';
+import { type Dtype, elementBytes, lazyFloats, type RawArray, rawArray, toFloats, unheldFloats } from './typed.js';
 import { looksLikeZip, openZip, type Zip } from './zip.js';
 
 /** YOLOv8x's pickle has 0.3 MB. */
@@ -23,6 +23,8 @@ export interface TorchFile {
   readonly root: unknown;
   /** The numbers of a tensor as float32, read now, widened when first used. */
   read(tensor: TorchTensor): NamedArray;
+  /** The only number of a tensor, as exactly as a double can. @returns undefined when it has none or several */
+  readScalar(tensor: TorchTensor): number | undefined;
   close(): void;
 }
 
@@ -43,7 +45,14 @@ export function openTorchFile(path: string, { held = true }: TorchReading = {}):
       allow: (name) => allowedName(name, path),
       persistent: (id) => storages.describe(id),
     });
-    return { path, root, read: (tensor) => readTensor(path, tensor, storages, held), close: () => zip.close() };
+    const floats = held ? lazyFloats : unheld;
+    return {
+      path,
+      root,
+      read: (tensor) => floats(tensor.shape, tensor.dtype, readTensor(path, tensor, storages)),
+      readScalar: (tensor) => scalarOf(tensor, readTensor(path, tensor, storages)),
+      close: () => zip.close(),
+    };
   } catch (error) {
     zip.close();
     throw error;
@@ -180,11 +189,18 @@ function damaged(where: string, what: string): UserError {
   return new UserError('bad-checkpoint', `${where}: ${what}`, 'the file is damaged: fetch it again');
 }
 
+/** Numbers that are widened each time they are asked for. */
+function unheld(shape: number[], dtype: Dtype, raw: RawArray): NamedArray {
+  return unheldFloats(shape, dtype, () => raw);
+}
+
+function scalarOf({ dtype }: TorchTensor, raw: RawArray): number | undefined {
+  if (raw.length !== 1) return undefined;
+  return dtype === 'F16' || dtype === 'BF16' ? toFloats(dtype, raw)[0] : Number(raw[0]);
+}
+
 /** Follows offset and strides; a tensor that is a whole storage in order (nearly all are) is not copied. */
-function readTensor(path: string, tensor: TorchTensor, storages: Storages, held: boolean): NamedArray {
-  const floats = held
-    ? lazyFloats
-    : (...[size, type, all]: Parameters<typeof lazyFloats>) => unheldFloats(size, type, () => all);
+function readTensor(path: string, tensor: TorchTensor, storages: Storages): RawArray {
   const { shape, stride, offset, dtype } = tensor;
   const count = shape.reduce((a, b) => a * b, 1);
   const last = offset + shape.reduce((sum, n, i) => sum + Math.max(0, n - 1) * stride[i], 0);
@@ -193,9 +209,9 @@ function readTensor(path: string, tensor: TorchTensor, storages: Storages, held:
     throw damaged(path, `a tensor of shape [${shape}] does not fit its storage of ${available} numbers`);
   const { raw: stored, taken } = storages.load(tensor.storage);
   const raw = rawArray(dtype, stored);
-  if (!isContiguous(shape, stride)) return floats(shape, dtype, gather(raw, shape, stride, offset, count));
+  if (!isContiguous(shape, stride)) return gather(raw, shape, stride, offset, count);
   const whole = count === raw.length && !taken;
-  return floats(shape, dtype, whole ? raw : raw.slice(offset, offset + count));
+  return whole ? raw : raw.slice(offset, offset + count);
 }
 
 function isContiguous(shape: number[], stride: number[]): boolean {

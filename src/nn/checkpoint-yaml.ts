@@ -24,7 +24,7 @@ export function normalizeYaml(yaml: Yaml, yamlFile: unknown): Yaml {
 }
 
 /** Prefixes that wrappers put before the names: DataParallel's `module.`, the YOLO object's second `model.`. */
-export function cleanWeightNames(weights: Map<string, NamedArray>): Map<string, NamedArray> {
+export function cleanWeightNames<T>(weights: Map<string, T>): Map<string, T> {
   let prefix = '';
   const names = [...weights.keys()];
   for (const wrapper of ['module.', 'model.', 'ema.']) {

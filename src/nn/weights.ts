@@ -43,10 +43,13 @@ export async function openCheckpoint(path: string): Promise<OpenCheckpoint> {
     return { ...nonEmpty(path, readTorchCheckpoint(path, { held: false })), close: () => {} };
   const { tensors, metadata, close } = openSafetensors(path);
   const weights = new Map<string, NamedArray>();
-  for (const [name, { dtype, shape, read }] of tensors)
-    if (isWeight(name)) weights.set(name, unheldFloats(shape, dtype, read));
+  const counters = new Map<string, number>();
   try {
-    return { ...nonEmpty(path, withMetadata(path, weights, metadata)), close };
+    for (const [name, { dtype, shape, read }] of tensors) {
+      if (isCounter(name)) counters.set(name, Number(read()[0] ?? 0));
+      else if (!isTraining(name)) weights.set(name, unheldFloats(shape, dtype, read));
+    }
+    return { ...nonEmpty(path, withMetadata(path, { weights, counters }, metadata)), close };
   } catch (error) {
     close();
     throw error;
@@ -95,18 +98,31 @@ export function checkpointMetadata({ names, yaml, trainArgs, info }: Checkpoint)
 
 /** A file of this project, or anybody's safetensors of YOLOv8 weights. */
 function fromSafetensors(path: string): Checkpoint {
-  const { tensors, metadata } = readSafetensors(path, { only: isWeight });
+  const { tensors, metadata } = readSafetensors(path, { only: (name) => !isTraining(name) });
   const weights = new Map<string, NamedArray>();
-  for (const [name, { dtype, shape, data }] of tensors) weights.set(name, lazyFloats(shape, dtype, data));
-  return withMetadata(path, weights, metadata);
+  const counters = new Map<string, number>();
+  for (const [name, { dtype, shape, data }] of tensors) {
+    if (isCounter(name)) counters.set(name, Number(data[0] ?? 0));
+    else weights.set(name, lazyFloats(shape, dtype, data));
+  }
+  return withMetadata(path, { weights, counters }, metadata);
 }
 
-/** Not the state of a training run, and not PyTorch's counters. */
-function isWeight(name: string): boolean {
-  return !name.startsWith('train/') && !name.endsWith('num_batches_tracked');
+/** Of the state of a training run. */
+function isTraining(name: string): boolean {
+  return name.startsWith('train/');
 }
 
-function withMetadata(path: string, weights: Map<string, NamedArray>, metadata: Record<string, string>): Checkpoint {
+/** Of PyTorch's counters. */
+function isCounter(name: string): boolean {
+  return !isTraining(name) && name.endsWith('num_batches_tracked');
+}
+
+function withMetadata(
+  path: string,
+  { weights, counters }: Required<Pick<Checkpoint, 'weights' | 'counters'>>,
+  metadata: Record<string, string>,
+): Checkpoint {
   const names = parse(path, metadata, 'names') ?? [];
   const list = Array.isArray(names) ? names : Object.values(names as object);
   const yaml = parse(path, metadata, 'yaml');
@@ -114,6 +130,7 @@ function withMetadata(path: string, weights: Map<string, NamedArray>, metadata: 
   const info = (parse(path, metadata, 'info') ?? {}) as Record<string, unknown>;
   return {
     weights: cleanWeightNames(weights),
+    counters: cleanWeightNames(counters),
     names: list.map(String),
     yaml: yaml as Record<string, unknown> | undefined,
     trainArgs: trainArgs as Record<string, unknown> | undefined,

@@ -4,8 +4,8 @@
  * model is refused with its right name.
  */
 import { UserError } from '../core/errors.js';
-import type { Checkpoint, NamedArray } from '../core/types.js';
-import { PyName, PyObject } from '../io/pickle.js';
+import type { Checkpoint } from '../core/types.js';
+import { PyDict, PyName, PyObject } from '../io/pickle.js';
 import { TorchTensor } from '../io/torch-names.js';
 import { openTorchFile, type TorchFile, type TorchReading } from '../io/torch-pt.js';
 import { cleanWeightNames, normalizeYaml } from './checkpoint-yaml.js';
@@ -22,7 +22,7 @@ export function readTorchCheckpoint(path: string, reading: TorchReading = {}): C
         if (root.get(key) !== undefined && root.get(key) !== null) info[key] = plain(root.get(key));
     }
     if (model instanceof PyObject) return fromModule(file, model, root, info);
-    if (model instanceof Map) return { weights: fromStateDict(file, model), names: [], info };
+    if (model instanceof Map) return fromStateDict(file, model, info);
     throw new UserError(
       'bad-checkpoint',
       `${path} holds no model: neither 'ema' nor 'model' is a network`,
@@ -46,22 +46,33 @@ function findModel(root: unknown): unknown {
 function fromModule(file: TorchFile, model: PyObject, root: unknown, info: Record<string, unknown>): Checkpoint {
   refuseOtherModels(file.path, model);
   const at = model.attributes;
-  const weights = new Map<string, NamedArray>();
-  collect(file, model, '', weights, 0);
-  const yaml =
-    at.get('yaml') instanceof Map
-      ? normalizeYaml(plain(at.get('yaml')) as Record<string, unknown>, at.get('yaml_file'))
-      : undefined;
+  const state: State = { weights: new Map(), counters: new Map() };
+  collect(file, model, '', state, 0);
+  const yaml = yamlOf(at);
   const trainArgs = plain(root instanceof Map ? root.get('train_args') : undefined) ?? plain(at.get('args'));
   const stride = at.get('stride');
   if (stride instanceof TorchTensor) info.stride = Array.from(file.read(stride).data);
   return {
-    weights,
+    ...state,
     names: classNames(file.path, at.get('names'), yaml?.nc),
     yaml,
     trainArgs: isRecord(trainArgs) ? trainArgs : undefined,
     info,
   };
+}
+
+/** What a state dict holds: weights and running statistics, and the counters of BatchNorm. */
+type State = Required<Pick<Checkpoint, 'weights' | 'counters'>>;
+
+function add(file: TorchFile, { weights, counters }: State, name: string, tensor: TorchTensor): void {
+  if (!name.endsWith('num_batches_tracked')) weights.set(name, file.read(tensor));
+  else counters.set(name, file.readScalar(tensor) ?? 0);
+}
+
+function yamlOf(attributes: ReadonlyMap<unknown, unknown>): Checkpoint['yaml'] {
+  const yaml = attributes.get('yaml');
+  if (!(yaml instanceof Map)) return undefined;
+  return normalizeYaml(plain(yaml) as Record<string, unknown>, attributes.get('yaml_file'));
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -72,8 +83,8 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 const MAX_DEPTH = 32;
 
 /** torch.nn.Module.state_dict: parameters and persistent buffers of a module, then of its children. */
-function collect(file: TorchFile, module: PyObject, prefix: string, out: Map<string, NamedArray>, depth: number): void {
-  if (depth > MAX_DEPTH || out.size > 100_000)
+function collect(file: TorchFile, module: PyObject, prefix: string, out: State, depth: number): void {
+  if (depth > MAX_DEPTH || out.weights.size > 100_000)
     throw new UserError(
       'bad-checkpoint',
       `${file.path}: its modules are nested without end`,
@@ -82,16 +93,14 @@ function collect(file: TorchFile, module: PyObject, prefix: string, out: Map<str
   const fleeting = module.attributes.get('_non_persistent_buffers_set');
   for (const group of ['_parameters', '_buffers']) {
     for (const [name, value] of entriesOf(module, group)) {
-      const skipped =
-        value === null || name === 'num_batches_tracked' || (fleeting instanceof Set && fleeting.has(name));
-      if (skipped) continue;
+      if (value === null || (fleeting instanceof Set && fleeting.has(name))) continue;
       if (!(value instanceof TorchTensor))
         throw new UserError(
           'bad-checkpoint',
           `${file.path}: ${prefix}${name} is not a tensor`,
           'save the checkpoint again with a current PyTorch',
         );
-      out.set(prefix + name, file.read(value));
+      add(file, out, prefix + name, value);
     }
   }
   for (const [name, child] of entriesOf(module, '_modules'))
@@ -103,12 +112,21 @@ function entriesOf(module: PyObject, group: string): [string, unknown][] {
   return map instanceof Map ? [...map].map(([k, v]) => [String(k), v]) : [];
 }
 
-function fromStateDict(file: TorchFile, dict: Map<unknown, unknown>): Map<string, NamedArray> {
-  const weights = new Map<string, NamedArray>();
-  for (const [name, value] of dict)
-    if (value instanceof TorchTensor && !String(name).endsWith('num_batches_tracked'))
-      weights.set(String(name), file.read(value));
-  return cleanWeightNames(weights);
+/** A dict of tensors by name. One that was written here (format=torch) has a description as attributes. */
+function fromStateDict(file: TorchFile, dict: Map<unknown, unknown>, info: Checkpoint['info']): Checkpoint {
+  const state: State = { weights: new Map(), counters: new Map() };
+  for (const [name, value] of dict) if (value instanceof TorchTensor) add(file, state, String(name), value);
+  const at = dict instanceof PyDict ? dict.attributes : new Map();
+  const yaml = yamlOf(at);
+  const [trainArgs, more] = [plain(at.get('train_args')), plain(at.get('info'))];
+  return {
+    weights: cleanWeightNames(state.weights),
+    counters: cleanWeightNames(state.counters),
+    names: classNames(file.path, at.get('names'), yaml?.nc),
+    yaml,
+    trainArgs: isRecord(trainArgs) ? trainArgs : undefined,
+    info: { ...(isRecord(more) ? more : {}), ...info },
+  };
 }
 
 /** `names` of a model: a dict {0: 'person', …} or a list. */

@@ -1,16 +1,20 @@
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { engineReady } from '../../bin/setup/paths.mjs';
 import { rng } from '../../src/core/rng.js';
-import type { Detection } from '../../src/core/types.js';
+import type { Detection, NamedArray } from '../../src/core/types.js';
 import type { ExportResult } from '../../src/engine/exporter.js';
+import { floatToHalf } from '../../src/io/half.js';
 import { encodeImage } from '../../src/io/image.js';
+import type { TorchTensor } from '../../src/io/torch-names.js';
+import { openTorchFile } from '../../src/io/torch-pt.js';
 import { saveCheckpoint } from '../../src/nn/weights.js';
 import { liveModel } from '../helpers/live-model.js';
 import { runCli } from '../helpers/run-cli.js';
 import { tmpDir } from '../helpers/tmp.js';
+import { Call, TorchFileWriter, Tuple } from '../helpers/torch-file.js';
 
 /** What an export may move a detection by. */
 interface Tolerance {
@@ -64,6 +68,32 @@ function expectSame(got: Detection[], want: Detection[], { confidence, box }: To
   }
 }
 
+/** What torch.save gives for a state dict of halves with counters, and a description of the network. */
+function checkpointWithCounters(): Buffer {
+  const writer = new TorchFileWriter();
+  const half = ({ shape, data }: NamedArray) => writer.tensor('torch.HalfStorage', floatToHalf(data), shape);
+  const { weights, yaml } = liveModel();
+  const dict = new Map<string, unknown>();
+  for (const [name, array] of weights) {
+    dict.set(name, half(array));
+    if (!name.endsWith('running_var')) continue;
+    const counter = name.replace('running_var', 'num_batches_tracked');
+    dict.set(counter, writer.tensor('torch.LongStorage', BigInt64Array.of(2n ** 24n + 1n), []));
+  }
+  return writer.file(new Call('collections.OrderedDict', [[...dict].map((pair) => new Tuple(...pair))], { yaml }));
+}
+
+/** Number type and value of every tensor. */
+function tensorsOf(path: string): Map<string, string> {
+  const file = openTorchFile(path);
+  const entries = [...(file.root as Map<string, TorchTensor>)].map(([name, tensor]): [string, string] => [
+    name,
+    `${tensor.dtype} ${tensor.shape.length ? Buffer.from(file.read(tensor).data.buffer).toString('base64') : file.readScalar(tensor)}`,
+  ]);
+  file.close();
+  return new Map(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
 /** `predicts`: the export is run by `yolo predict`, too, on a square of 64 pixels. */
 type Row = [engine: string, options: string, predicts?: Tolerance];
 
@@ -79,6 +109,8 @@ const rows: Row[] = [
   ['tensorflow', 'format=saved_model half=true batch=2 imgsz=64,96'],
   ['tensorflow', 'format=safetensors'],
   ['tensorflow', 'format=safetensors half=true', HALF],
+  ['tensorflow', 'format=torch half=true', HALF],
+  ['wasm', 'format=torch'],
   ['wasm', 'format=onnx half=true opset=18 batch=2'],
   ['wasm', 'format=tfjs half=true', HALF],
   ['wasm', 'format=safetensors'],
@@ -99,6 +131,19 @@ describe('yolo export, in a process of its own', () => {
     expect(parity!.compared).toBeGreaterThan(0);
     expect(readdirSync(dir).filter((name) => name.startsWith('.'))).toEqual([]);
     if (tolerance) expectSame(await detections(engine, files[0]), original, tolerance);
+  });
+
+  test('.pt to .pt: every tensor is the same, bit by bit, and no checkpoint is written over', async () => {
+    const from = join(dir, 'source.pt');
+    writeFileSync(from, checkpointWithCounters());
+    for (const model of ['source.pt', 'source_weights.pt']) {
+      const args = ['export', `model=${model}`, 'format=torch', 'imgsz=64', 'half=true'];
+      const { files } = JSON.parse(await yolo('wasm', args)) as ExportResult;
+      expect(files).toEqual([model.replace('.pt', '_weights.pt')]);
+      const [want, got] = [tensorsOf(from), tensorsOf(join(dir, files[0]))];
+      expect(got).toEqual(want);
+      expect(got.get('model.0.bn.num_batches_tracked')).toBe('I64 16777217');
+    }
   });
 
   test('wasm: a SavedModel is written, and it is said that nothing here can run it', async () => {

@@ -58,10 +58,40 @@ describe('exportModel', () => {
       expect(readSafetensors(got.files[0]).tensors.get('model.0.conv.weight')!.dtype).toBe(half ? 'F16' : 'F32');
     }
     const out = join(dir, 'tiny.safetensors');
-    await expect(exportModel(resolveConfig('export', { model: out, format: 'safetensors' }))).rejects.toThrow(
-      /already in the format/,
+    const before = readFileSync(out);
+    const again = await exportModel(resolveConfig('export', { model: out, format: 'safetensors' }));
+    expect(again.files).toEqual([join(dir, 'tiny_weights.safetensors')]);
+    expect(readFileSync(out).equals(before)).toBe(true);
+    rmSync(again.files[0]);
+    rmSync(out);
+  });
+
+  for (const format of ['safetensors', 'torch'])
+    test(`${format}: a checkpoint that has the name of the export is left alone, an earlier export is replaced`, async () => {
+      const theirs = join(dir, format === 'torch' ? 'tiny.pt' : 'tiny.safetensors');
+      saveCheckpoint(theirs, checkpoint);
+      const before = readFileSync(theirs);
+      for (const half of [false, true]) {
+        const { files } = await run({ format, half });
+        expect(files).toEqual([theirs.replace('tiny', 'tiny_weights')]);
+        expect((await loadCheckpoint(files[0])).names).toEqual(checkpoint.names);
+      }
+      expect(readFileSync(theirs).equals(before)).toBe(true);
+      rmSync(theirs);
+    });
+
+  test('torch: names, description and training arguments come back; what PyTorch asks for is there', async () => {
+    const { files } = await run({ format: 'torch' });
+    const again = await loadCheckpoint(files[0]);
+    expect(again.names).toEqual(checkpoint.names);
+    expect(specOf(again).yaml).toEqual(specOf(checkpoint).yaml);
+    expect(again.info.license).toBe('of the weights');
+    const state = [...again.weights.keys(), ...again.counters!.keys()];
+    expect(state).toContain(`model.${spec.head.index}.dfl.conv.weight`);
+    const norms = state.filter((name) => name.endsWith('running_var'));
+    expect([...again.counters!.keys()].sort()).toEqual(
+      norms.map((name) => name.replace('running_var', 'num_batches_tracked')).sort(),
     );
-    expect(existsSync(out)).toBe(true);
   });
 
   test('an export that does not agree is not written, with exit code 1; an earlier one stays', async () => {

@@ -31,7 +31,7 @@ describe('unpickle', () => {
       expect(value.get('b')).toEqual([true, false]);
       expect(value.get('s')).toEqual(new Set([1]));
       expect([...(value.get('by') as Uint8Array)]).toEqual([0, 255]);
-      expect(value.get('o')).toEqual(
+      expect(new Map(value.get('o') as Map<string, number>)).toEqual(
         new Map([
           ['x', 1],
           ['y', 2],
