@@ -1,8 +1,12 @@
 /**
- * Checkpoints of a training run: one safetensors file with everything inside. The averaged weights stand under their
- * checkpoint names in PyTorch's layout, so that any reader of safetensors can use the file as a model; what only training
- * needs stands under `train/`. Written beside and renamed: a crash leaves the last good file.
+ * Checkpoints of a training run: one safetensors file with everything inside. The EMA weights stand under their checkpoint
+ * names in PyTorch's layout, so that any reader of safetensors can use the file as a model; what only training needs (weights
+ * under training, optimizer state, accumulated gradients) stands under `train/`, five times as much. best.safetensors does
+ * without: it is for inference, and holds the very numbers that were validated (float32; an export halves them).
+ * Written beside and renamed: a crash leaves the last good file.
  */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.js';
 import type { NamedArray } from '../core/types.js';
@@ -55,32 +59,44 @@ export interface RunDescription {
 const PARTS = ['model', 'slots', 'sums'] as const;
 
 /**
- * Writes a checkpoint.
+ * Writes a checkpoint that a run can be resumed from.
  * @throws UserError when the disk is full or the folder can't be written
  */
 export function saveRun(path: string, run: RunDescription, state: TrainState, progress: Progress): void {
-  const tensors: [string, StoredTensor][] = [];
-  const add = (name: string, { shape, data }: NamedArray): void => {
-    tensors.push([name, { dtype: 'F32', shape, data: data as Float32Array<ArrayBuffer> }]);
-  };
-  for (const [name, array] of fromTensors(state.ema)) add(name, array);
+  const tensors = emaTensors(state);
   for (const part of PARTS) {
     for (const [name, t] of Object.entries(state[part])) {
-      add(`train/${part}/${name}`, { shape: [...t.shape], data: t.dataSync<'float32'>() });
+      tensors.push([`train/${part}/${name}`, stored({ shape: [...t.shape], data: t.dataSync<'float32'>() })]);
     }
   }
-  writeSafetensors(path, tensors, {
+  writeSafetensors(path, tensors, { ...metadata(run, progress), run: JSON.stringify({ version: VERSION, progress }) });
+}
+
+/**
+ * Writes the EMA weights alone: what predicts, and a fifth of the bytes.
+ * @throws UserError when the disk is full or the folder can't be written
+ */
+export function saveInferenceWeights(path: string, run: RunDescription, state: TrainState, progress: Progress): void {
+  writeSafetensors(path, emaTensors(state), metadata(run, progress));
+}
+
+function emaTensors({ ema }: TrainState): [string, StoredTensor][] {
+  return [...fromTensors(ema)].map(([name, array]) => [name, stored(array)]);
+}
+
+function stored({ shape, data }: NamedArray): StoredTensor {
+  return { dtype: 'F32', shape, data: data as Float32Array<ArrayBuffer> };
+}
+
+function metadata({ names, yaml, args }: RunDescription, { epoch, bestFitness }: Progress): Record<string, string> {
+  const info = { epoch: epoch - 1, best_fitness: bestFitness, date: new Date().toISOString() };
+  return {
     format: 'pt',
-    names: JSON.stringify(run.names),
-    yaml: JSON.stringify(run.yaml),
-    trainArgs: JSON.stringify(run.args),
-    info: JSON.stringify({
-      epoch: progress.epoch - 1,
-      best_fitness: progress.bestFitness,
-      date: new Date().toISOString(),
-    }),
-    run: JSON.stringify({ version: VERSION, progress }),
-  });
+    names: JSON.stringify(names),
+    yaml: JSON.stringify(yaml),
+    trainArgs: JSON.stringify(args),
+    info: JSON.stringify(info),
+  };
 }
 
 export interface LoadedRun {
@@ -96,10 +112,11 @@ export interface LoadedRun {
 export function loadRun(path: string): LoadedRun {
   const { tensors, metadata } = readSafetensors(path);
   if (!metadata.run) {
+    const last = join(dirname(path), 'last.safetensors');
     throw new UserError(
       'not-resumable',
       `${path} holds weights only, not the state of a training run`,
-      'resume= takes the last.safetensors of a run; to start a new run from these weights give model= instead',
+      `resume= takes the last.safetensors of a run${existsSync(last) ? `: resume=${last}` : ''}; to start a new run from these weights give model= instead`,
     );
   }
   // A loss that is not a number is null in JSON.

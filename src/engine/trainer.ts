@@ -8,7 +8,7 @@ import { Interrupted } from '../core/errors.js';
 import { log } from '../core/log.js';
 import type { Batch } from '../data/batch.js';
 import { ratesAt } from '../optim/schedule.js';
-import { type Progress, saveRun } from './checkpoint.js';
+import { type Progress, saveInferenceWeights, saveRun } from './checkpoint.js';
 import type { EvaluatedPicture, Evaluation } from './evaluate.js';
 import { recover } from './recovery.js';
 import { type EpochRow, type LossItems, writeResultsCsv } from './results-csv.js';
@@ -141,8 +141,9 @@ async function trainEpoch(run: Run, hooks: TrainHooks): Promise<EpochRow | undef
   schedule.epochs = fittedEpochs(config.time, schedule.epochs, progress);
   writeResultsCsv(join(run.dir, 'results.csv'), progress.rows);
   if (config.save) {
+    // Best first: killed between the two, the run goes back to the epoch before and finds the same best again.
+    if (best) saveInferenceWeights(run.bestPath, run.description, run.step.state, progressOf(run));
     saveRun(run.lastPath, run.description, run.step.state, progressOf(run));
-    if (best) saveRun(run.bestPath, run.description, run.step.state, progressOf(run));
     if (config.save_period > 0 && (epoch + 1) % config.save_period === 0) {
       saveRun(join(run.weightsDir, `epoch${epoch + 1}.safetensors`), run.description, run.step.state, progressOf(run));
     }
