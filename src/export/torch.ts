@@ -8,13 +8,14 @@
  * What the file cannot be is a checkpoint of ultralytics as `YOLO('best.pt')` takes it: that holds Python objects, which run
  * code when they are read. README says how to come from one to the other.
  */
-import type { ModelSpec } from '../cfg/model-yaml.js';
+
 import type { Checkpoint } from '../core/types.js';
 import { floatToHalf } from '../io/half.js';
 import { PyDict } from '../io/pickle.js';
 import type { StoredTensor } from '../io/safetensors.js';
 import { openTorchFile } from '../io/torch-pt.js';
 import { writeStateDict } from '../io/torch-write.js';
+import type { ModelSpec } from '../nn/model-yaml.js';
 import type { WeightsOptions } from './safetensors.js';
 import { storedWeights } from './stored-weights.js';
 
