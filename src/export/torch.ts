@@ -15,6 +15,7 @@ import { PyDict } from '../io/pickle.js';
 import type { StoredTensor } from '../io/safetensors.js';
 import { openTorchFile } from '../io/torch-pt.js';
 import { writeStateDict } from '../io/torch-write.js';
+import { REG_MAX } from '../nn/head.js';
 import type { ModelSpec } from '../nn/model-yaml.js';
 import type { WeightsOptions } from './safetensors.js';
 import { storedWeights } from './stored-weights.js';
@@ -57,9 +58,11 @@ function absent(
     .map((name) => [name, { dtype: 'I64', shape: [], data: BigInt64Array.of(0n) }]);
   const dfl = `model.${head.index}.dfl.conv.weight`;
   if (there.has(dfl)) return out;
-  const { regMax } = head.args;
-  const kernel = Float32Array.from({ length: regMax }, (_, i) => i);
-  out.push([dfl, { dtype: half ? 'F16' : 'F32', shape: [1, regMax, 1, 1], data: half ? floatToHalf(kernel) : kernel }]);
+  const kernel = Float32Array.from({ length: REG_MAX }, (_, i) => i);
+  out.push([
+    dfl,
+    { dtype: half ? 'F16' : 'F32', shape: [1, REG_MAX, 1, 1], data: half ? floatToHalf(kernel) : kernel },
+  ]);
   return out;
 }
 
