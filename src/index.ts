@@ -10,38 +10,46 @@
  * ```
  */
 import { resolveConfig } from './cfg/load.js';
-import type { ExportConfig, PredictConfig, TrainConfig, ValConfig } from './cfg/schema.js';
+import type { OptionsOf } from './cfg/schema.js';
+import { UserError } from './core/errors.js';
 import type { PredictResult } from './core/types.js';
-import type { SourceInput } from './data/source-list.js';
+import { nameOfUrl, type SourceInput } from './data/program-source.js';
 import type { ExportResult } from './engine/exporter.js';
 import { loadDetector } from './engine/load-detector.js';
 import { type PredictSummary, predict } from './engine/predictor.js';
-import type { TrainEpoch, TrainHooks, TrainSummary } from './engine/trainer.js';
+import type { TrainCallbacks, TrainEpoch, TrainSummary } from './engine/train-results.js';
 import type { ValHooks, ValResult } from './engine/validator.js';
 import type { Detector } from './nn/detector.js';
 
-export { UserError } from './core/errors.js';
+export { Interrupted, UserError } from './core/errors.js';
 export { type LogSink, log } from './core/log.js';
 export type { Box, Detection, PredictResult, RgbImage, Speed } from './core/types.js';
-export type { SourceInput } from './data/source-list.js';
+export type { ByteStream, SourceInput, SourceItem } from './data/program-source.js';
 export type { ExportResult } from './engine/exporter.js';
 export { describeDetections, type PredictSummary } from './engine/predictor.js';
-export type { TrainEpoch, TrainHooks, TrainSummary } from './engine/trainer.js';
-export type { ValHooks, ValResult } from './engine/validator.js';
+export type { BatchReport, TrainCallbacks, TrainEpoch, TrainSummary } from './engine/train-results.js';
+export type { ValResult } from './engine/validator.js';
 export { decodeImage, encodeImage } from './io/image.js';
 export type { Detector, InferOutput } from './nn/detector.js';
 export { type AnnotateOptions, annotate } from './render/annotate.js';
 
-type Common = 'task' | 'mode' | 'model' | 'json' | 'verbose';
+/** The object holds the model; what is printed is the program's own business. */
+type NotHere = 'model' | 'json' | 'verbose';
+type Stoppable = {
+  /** Aborted: what is at work ends in good order, then `Interrupted` is thrown. */
+  signal?: AbortSignal;
+};
 
 /** Keys as on the command line (`yolo help predict`); everything has its default. Here `save` is false by default. */
-export type PredictOptions = Partial<Omit<PredictConfig, Common | 'source' | 'device'>> & { signal?: AbortSignal };
+export type PredictOptions = Omit<OptionsOf<'predict'>, NotHere | 'source' | 'device'> & Stoppable;
 /** Keys as on the command line (`yolo help val`). */
-export type ValOptions = Partial<Omit<ValConfig, Common>>;
-/** Keys as on the command line (`yolo help train`). */
-export type TrainOptions = Partial<Omit<TrainConfig, Common>>;
+export type ValOptions = Omit<OptionsOf<'val'>, NotHere> & Stoppable;
+/** Keys as on the command line (`yolo help train`). `resume: true` goes on with the run that this model is the last.safetensors of. */
+export type TrainOptions = Omit<OptionsOf<'train'>, NotHere> & Stoppable;
 /** Keys as on the command line (`yolo help export`). */
-export type ExportOptions = Partial<Omit<ExportConfig, Common>>;
+export type ExportOptions = Omit<OptionsOf<'export'>, NotHere> & Stoppable;
+/** What a program may listen to while validating. */
+export type ValCallbacks = Pick<ValHooks, 'onProgress'>;
 
 export interface ModelOptions {
   /** 'auto' (default), 'cpu' or a GPU number. */
@@ -50,87 +58,132 @@ export interface ModelOptions {
   half?: boolean;
 }
 
-/** A model that is loaded and ready to predict. */
+/** A model: ready to predict, or a network without weights, which is to be trained first. */
 export class YOLO {
   /** Detectors by the options that change the network: a second one is made only when it is asked for. */
-  private readonly detectors = new Map<string, Promise<Detector>>();
+  private detectors = new Map<string, Promise<Detector>>();
 
   private constructor(
-    /** Name or path of the model. */
-    readonly model: string,
+    private path: string,
     private readonly options: ModelOptions,
-    private readonly first: Detector,
-  ) {
-    this.detectors.set(keyOf(options.half, false), Promise.resolve(first));
-  }
+    private about: { names: readonly string[]; engine: string },
+  ) {}
 
   /**
-   * @param model weights (.pt, .safetensors), an exported model, or the name of a released one, which is fetched
+   * @param model weights (.pt, .safetensors), an exported model, the name of a released one, which is fetched, or a network
+   *   without weights (yolov8n.yaml), which can be trained
    * @throws UserError when it is missing, damaged, or no detection model
    */
-  static async load(model: string, options: ModelOptions = {}): Promise<YOLO> {
-    return new YOLO(model, options, await loadDetector(model, options));
+  static async load(model: string | URL, options: ModelOptions = {}): Promise<YOLO> {
+    const path = model instanceof URL ? nameOfUrl(model) : model;
+    if (isNetwork(path)) return new YOLO(path, options, await describeNetwork(path, options));
+    const detector = await loadDetector(path, options);
+    const yolo = new YOLO(path, options, detector);
+    yolo.hold(path, detector);
+    return yolo;
   }
 
-  /** Class names by index. */
+  /** Name or path of the model; after `train` the file of the best weights. */
+  get model(): string {
+    return this.path;
+  }
+
+  /** Class names by index; none before a network without weights is trained. */
   get names(): readonly string[] {
-    return this.first.names;
+    return this.about.names;
   }
 
   /** What runs the model, for people. */
   get engine(): string {
-    return this.first.engine;
+    return this.about.engine;
   }
 
   /**
    * Finds objects. Results come one by one, in order; the loop may be left at any time.
-   * @param source whatever `source=` takes, the bytes of a picture, pixels, or a list of these
+   * @param source whatever `source=` takes, a URL object, the bytes of a picture or a stream of them, pixels, a list of
+   *   these, or an iterable whose items are predicted as they come
    * @returns one result a picture or frame; at the end (`return` value of the generator) what the run came to, with the
    *   pictures that could not be read
-   * @throws UserError when the source is not there or an option is wrong
+   * @throws UserError when the source is not there or an option is wrong; Interrupted after `signal`
    */
   async *predict(source: SourceInput, options: PredictOptions = {}): AsyncGenerator<PredictResult, PredictSummary> {
+    this.requireWeights();
     const { signal, ...keys } = options;
     const named = typeof source === 'string' ? { source } : {};
-    const config = resolveConfig('predict', { save: false, ...keys, ...named, model: this.model });
+    const config = resolveConfig('predict', { save: false, ...keys, ...named, model: this.path });
     const detector = await this.detector(config.half || this.options.half === true, config.augment);
     return yield* predict(config, { source, detector, signal });
   }
 
-  /** Measures the model on a dataset. @throws UserError when the dataset can't be used */
-  async val(options: ValOptions = {}, hooks: ValHooks = {}): Promise<ValResult> {
+  /** Measures the model on a dataset. @throws UserError when the dataset can't be used; Interrupted after `signal` */
+  async val(options: ValOptions = {}, callbacks: ValCallbacks = {}): Promise<ValResult> {
+    this.requireWeights();
     const { validate } = await import('./engine/validator.js');
-    return validate(resolveConfig('val', { ...this.options, ...options, model: this.model }), hooks);
+    const { signal, ...keys } = options;
+    return validate(resolveConfig('val', { ...this.options, ...keys, model: this.path }), { ...callbacks, signal });
   }
 
   /**
-   * Trains from this model's weights; an epoch a step of the loop, what was made as its return value.
-   * @throws UserError when the dataset or an option can't be used
+   * Trains from this model's weights; an epoch a step of the loop, what was made as its return value. When it is through,
+   * the object holds the best weights; without files (`save: false`) and when the loop is left early it stays as it was.
+   * @throws UserError when the dataset or an option can't be used; Interrupted after `signal`, with last.safetensors written
    */
-  async *train(options: TrainOptions = {}, hooks: TrainHooks = {}): AsyncGenerator<TrainEpoch, TrainSummary> {
+  async *train(options: TrainOptions = {}, callbacks: TrainCallbacks = {}): AsyncGenerator<TrainEpoch, TrainSummary> {
     const { train } = await import('./engine/trainer.js');
+    const { signal, ...keys } = options;
+    const resume = keys.resume === true && isCheckpoint(this.path) ? this.path : keys.resume;
     const { device } = this.options;
-    return yield* train(resolveConfig('train', { device, ...options, model: this.model }), hooks);
+    const config = resolveConfig('train', { device, ...keys, resume, model: this.path });
+    const summary = yield* train(config, { ...callbacks, signal });
+    if (summary.best !== null) {
+      const detector = await loadDetector(summary.best, this.options);
+      await this.dispose();
+      this.hold(summary.best, detector);
+    }
+    return summary;
   }
 
-  /** Writes the model in another format. @throws UserError when the format can't hold what is asked for */
+  /**
+   * Writes the model in another format.
+   * @throws UserError when the format can't hold what is asked for; Interrupted after `signal`, with nothing written
+   */
   async export(options: ExportOptions = {}): Promise<ExportResult> {
+    this.requireWeights();
     const { exportModel } = await import('./engine/exporter.js');
-    return exportModel(resolveConfig('export', { ...options, model: this.model }));
+    const { signal, ...keys } = options;
+    const { device } = this.options;
+    return exportModel(resolveConfig('export', { device, ...keys, model: this.path }), { signal });
   }
 
   /** Frees the memory of the network. The object can't be used afterwards. */
   async dispose(): Promise<void> {
-    for (const detector of this.detectors.values()) (await detector).dispose();
+    const detectors = [...this.detectors.values()];
     this.detectors.clear();
+    for (const detector of detectors) (await detector).dispose();
+  }
+
+  private hold(path: string, detector: Detector): void {
+    this.path = path;
+    this.about = detector;
+    this.detectors.set(keyOf(this.options.half, false), Promise.resolve(detector));
+  }
+
+  private requireWeights(): void {
+    if (isNetwork(this.path))
+      throw new UserError(
+        'no-weights',
+        `${this.path} describes a network without weights`,
+        "train it first: for await (const epoch of yolo.train({ data: 'my.yaml' })) …",
+      );
   }
 
   private detector(half: boolean, augment: boolean): Promise<Detector> {
     const key = keyOf(half, augment);
     let detector = this.detectors.get(key);
     if (!detector) {
-      detector = loadDetector(this.model, { ...this.options, half, augment });
+      detector = loadDetector(this.path, { ...this.options, half, augment });
       this.detectors.set(key, detector);
+      detector.catch(() => this.detectors.delete(key)); // told to who asked; the next one tries again
     }
     return detector;
   }
@@ -138,4 +191,20 @@ export class YOLO {
 
 function keyOf(half: boolean | undefined, augment: boolean): string {
   return `${half === true},${augment}`;
+}
+
+function isNetwork(path: string): boolean {
+  return /\.ya?ml$/i.test(path);
+}
+
+function isCheckpoint(path: string): boolean {
+  return /\.safetensors$/i.test(path);
+}
+
+/** What is known of a network before it has weights. @throws UserError when it is none */
+async function describeNetwork(path: string, { device }: ModelOptions): Promise<{ names: string[]; engine: string }> {
+  const { parseModelYaml } = await import('./nn/model-yaml.js');
+  parseModelYaml(path);
+  const { selectEngine } = await import('./nn/backend.js');
+  return { names: [], engine: (await selectEngine({ device })).description };
 }

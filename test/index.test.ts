@@ -1,24 +1,28 @@
-import { writeFileSync } from 'node:fs';
+import { createReadStream, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { pathToFileURL } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { NamedArray } from '../src/core/types.js';
-import { encodeImage, type PredictResult, UserError, YOLO } from '../src/index.js';
+import {
+  encodeImage,
+  Interrupted,
+  type PredictResult,
+  type RgbImage,
+  type SourceInput,
+  UserError,
+  YOLO,
+} from '../src/index.js';
 import { saveCheckpoint } from '../src/nn/weights.js';
-import { golden } from './helpers/golden.js';
+import { liveModel } from './helpers/live-model.js';
 import { tmpDir } from './helpers/tmp.js';
 
-/** The small network of golden/model, as a file. */
+/** A small network, as a file. */
 function smallModel(): { path: string; nc: number } {
-  const { tensors, meta } = golden('model');
-  const weights = new Map<string, NamedArray>();
-  for (const [name, { shape, data }] of tensors) {
-    if (name.startsWith('weights.')) weights.set(name.slice(8), { shape, data: data as Float32Array });
-  }
+  const checkpoint = liveModel();
   const path = join(tmpDir(), 'small.safetensors');
-  const names = Array.from({ length: meta.nc }, (_, i) => `class ${i}`);
-  saveCheckpoint(path, { weights, names, yaml: meta.yaml, info: {} });
-  return { path, nc: meta.nc };
+  saveCheckpoint(path, checkpoint);
+  return { path, nc: checkpoint.names.length };
 }
 
 describe('YOLO', () => {
@@ -90,7 +94,157 @@ describe('YOLO', () => {
   it('wrong requests are told as such', async () => {
     await expect(all(join(tmpDir(), 'none.jpg'))).rejects.toBeInstanceOf(UserError);
     await expect(all(picture, { cnof: 0.3 })).rejects.toThrow(/conf/);
-    await expect(YOLO.load('yolov8.yaml')).rejects.toMatchObject({ code: 'no-weights' });
+    await expect(YOLO.load('yolov8none.yaml')).rejects.toMatchObject({ code: 'missing-file' });
     await expect(YOLO.load(join(tmpDir(), 'none.pt'))).rejects.toBeInstanceOf(UserError);
   });
+
+  describe('sources of a program', () => {
+    let bytes: Uint8Array;
+    let file: string;
+    let expected: PredictResult['detections'];
+    beforeAll(async () => {
+      bytes = await encodeImage(picture, 'png');
+      file = join(tmpDir(), 'a b.png');
+      writeFileSync(file, bytes);
+      [{ detections: expected }] = await all(picture);
+    });
+
+    it.each<[string, () => SourceInput]>([
+      ['a file: URL object', () => pathToFileURL(file)],
+      ['an ArrayBuffer', () => new Uint8Array(bytes).buffer],
+      ['a Blob', () => new Blob([new Uint8Array(bytes)])],
+      ['a Response', () => new Response(new Uint8Array(bytes))],
+      ['a Node stream of bytes', () => createReadStream(file, { highWaterMark: 100 })],
+      ['a web stream of bytes', () => new Blob([new Uint8Array(bytes)]).stream()],
+      ['an object stream of pictures', () => Readable.from([bytes])],
+      ['a generator', () => [picture].values()],
+      ['an async generator', () => arriving([picture])],
+    ])('%s', async (_, source) => {
+      const found = await all(source());
+      expect(found.map(({ detections }) => detections)).toEqual([expected]);
+    });
+
+    it('an async iterable of anything: a result an item, in order; a missing file ends nothing', async () => {
+      const missing = join(tmpDir(), 'missing.png');
+      const items = arriving([picture, file, missing, pathToFileURL(file), bytes, createReadStream(file)]);
+      const results = yolo.predict(items, options);
+      const paths: string[] = [];
+      let next = await results.next();
+      for (; !next.done; next = await results.next()) {
+        paths.push(next.value.path);
+        expect(next.value.detections).toEqual(expected);
+      }
+      expect(paths).toEqual(['image0', file, file, 'image4', 'image5']);
+      expect(next.value.failed).toMatchObject([{ path: missing }]);
+    });
+
+    it('frames are predicted as they come: the first result is there before the third frame is asked for', async () => {
+      const log: string[] = [];
+      async function* camera() {
+        for (let i = 0; i < 4; i++) {
+          log.push(`frame ${i}`);
+          yield picture;
+        }
+      }
+      for await (const { path } of yolo.predict(camera(), options)) log.push(path);
+      expect(log.indexOf('image0')).toBeLessThan(log.indexOf('frame 2'));
+      expect(log.filter((entry) => entry.startsWith('image'))).toHaveLength(4);
+    });
+
+    it('a camera that fills one buffer again and again: each result is of its own frame', async () => {
+      const buffer = { ...picture, data: new Uint8Array(picture.data.length) };
+      async function* camera() {
+        for (const shift of [0, 40, 80]) {
+          buffer.data.set(picture.data.map((x) => x + shift));
+          yield buffer;
+        }
+      }
+      const apart = [0, 40, 80].map((shift) => ({ ...picture, data: picture.data.map((x) => x + shift) }));
+      const want = (await all(apart)).map(({ detections }) => detections);
+      expect(want[0]).not.toEqual(want[1]);
+      expect((await all(camera())).map(({ detections }) => detections)).toEqual(want);
+    });
+
+    it('a generator is closed when the loop is left, and its error comes through as it is', async () => {
+      let closed = false;
+      async function* camera() {
+        try {
+          for (;;) yield picture;
+        } finally {
+          closed = true;
+        }
+      }
+      for await (const _ of yolo.predict(camera(), options)) break;
+      await expect.poll(() => closed).toBe(true);
+      async function* broken() {
+        yield picture;
+        throw new RangeError('of the camera');
+      }
+      await expect(all(broken())).rejects.toThrow(new RangeError('of the camera'));
+    });
+
+    it.each<[string, unknown, RegExp]>([
+      ['nothing', null, /'source' is missing/],
+      ['undefined in a list', [undefined], /source is undefined/],
+      ['an object', {}, /source is of type Object/],
+      ['clamped pixels without a size', new Uint8ClampedArray(12), /of type Uint8ClampedArray/],
+      ['an address that nothing opens', new URL('ftp://host/x.jpg'), /'ftp:' addresses are not opened/],
+      ['a stream of text', createTextStream(), /a stream of bytes gives of type String/],
+      ['an iterable in a list', [arriving([])], /iterable stands inside a list/],
+      ['a stream that fails', () => createReadStream('/no/such/file'), /source can't be read: ENOENT/],
+    ])('%s is refused in words', async (_, source, message) => {
+      const value = (typeof source === 'function' ? source() : source) as SourceInput;
+      const error = await all(value).catch((reason) => reason);
+      expect(error).toBeInstanceOf(UserError);
+      expect(error.message).toMatch(message);
+    });
+  });
+
+  describe('AbortSignal in predict', () => {
+    it('ends the run between two pictures that are in memory', async () => {
+      const stop = new AbortController();
+      setTimeout(() => stop.abort(), 0);
+      const run = async () => {
+        for await (const _ of yolo.predict(Array(100_000).fill(picture), { ...options, signal: stop.signal }));
+      };
+      await expect(run()).rejects.toBeInstanceOf(Interrupted);
+    });
+
+    it('ends the wait for a frame that never comes', async () => {
+      const stop = new AbortController();
+      async function* camera() {
+        yield picture;
+        await new Promise(() => {});
+      }
+      let results = 0;
+      const run = async () => {
+        for await (const _ of yolo.predict(camera(), { ...options, signal: stop.signal })) {
+          results++;
+          setTimeout(() => stop.abort(), 10);
+        }
+      };
+      await expect(run()).rejects.toBeInstanceOf(Interrupted);
+      expect(results).toBe(1);
+    });
+
+    it('that was aborted before starts nothing', async () => {
+      const untouched: AsyncIterable<RgbImage> = {
+        [Symbol.asyncIterator]() {
+          throw new Error('the source was opened');
+        },
+      };
+      const run = yolo.predict(untouched, { ...options, signal: AbortSignal.abort() }).next();
+      await expect(run).rejects.toBeInstanceOf(Interrupted);
+    });
+  });
 });
+
+async function* arriving<T>(items: readonly T[]): AsyncGenerator<T> {
+  for (const item of items) yield item;
+}
+
+function createTextStream(): Readable {
+  const stream = new PassThrough();
+  stream.setEncoding('utf8').end('no picture');
+  return stream;
+}

@@ -1,6 +1,6 @@
 /**
  * What `source=` names, taken apart into single pictures, videos and streams, nothing of it opened yet: file, folder, glob,
- * .txt or .csv list, URL, webcam number, network stream, standard input; from programs also bytes and pixels.
+ * .txt or .csv list, URL, webcam number, network stream, standard input; from programs also what program-source.ts knows.
  */
 import { existsSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
@@ -13,9 +13,6 @@ import { IMAGE_EXTENSIONS } from '../io/image.js';
 import { VIDEO_EXTENSIONS } from '../io/video.js';
 import { glob, isGlob } from './glob.js';
 import { describeUnsupported, followed, isUnsupported, listFolder } from './listing.js';
-
-/** What a program may hand over: a name as on the command line, an encoded picture, pixels, or several of these. */
-export type SourceInput = string | number | Uint8Array | RgbImage | readonly SourceInput[];
 
 /** One thing to open. `path` is what results and messages call it. */
 export type Origin =
@@ -30,28 +27,8 @@ const VIDEOS = new Set<string>(VIDEO_EXTENSIONS);
 const HEADINGS = new Set(['source', 'sources', 'path', 'paths', 'file', 'files', 'filename', 'image', 'images', 'url']);
 
 /** @throws UserError 'missing-source' when it is not there or holds no picture and no video */
-export async function listSources(source: SourceInput): Promise<Origin[]> {
-  if (typeof source === 'number') return fromText(String(source));
-  if (typeof source === 'string') return source === '-' ? fromStandardInput() : fromText(source);
-  if (source instanceof Uint8Array) return [{ kind: 'bytes', path: 'image', bytes: source }];
-  if ('width' in source) return [{ kind: 'pixels', path: 'image', image: checkPixels(source) }];
-  const lists = await Promise.all(source.map((one) => listSources(one)));
-  return numberUnnamed(lists.flat());
-}
-
-/** Pictures without a name of their own in a list: image0, image1 … */
-function numberUnnamed(origins: Origin[]): Origin[] {
-  return origins.map((o, i) => (o.kind === 'bytes' || o.kind === 'pixels' ? { ...o, path: `image${i}` } : o));
-}
-
-function checkPixels(image: RgbImage): RgbImage {
-  const { width, height, data } = image;
-  if (Number.isInteger(width) && Number.isInteger(height) && width > 0 && data?.length === width * height * 3)
-    return image;
-  throw new UserError(
-    'bad-pixels',
-    `pixels must be width x height x 3 bytes of RGB; got ${data?.length} for ${width}x${height}`,
-  );
+export async function listSources(source: string | number): Promise<Origin[]> {
+  return source === '-' ? fromStandardInput() : fromText(String(source));
 }
 
 function fromText(text: string): Origin[] {
@@ -131,7 +108,8 @@ function fromList(list: string): Origin[] {
   return names.flatMap((name) => fromListed(name, dirname(list)));
 }
 
-function fromListed(name: string, folder: string): Origin[] {
+/** Something that a list names. */
+export function fromListed(name: string, folder: string): Origin[] {
   const single = singleOf(name);
   if (single && single.kind !== 'camera') return [single];
   const path = existsSync(name) || isAbsolute(name) ? name : join(folder, name);

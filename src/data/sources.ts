@@ -7,6 +7,7 @@ import type { RgbImage } from '../core/types.js';
 import { fetchBytes } from '../io/fetch.js';
 import { decodeFrames, decodeImage, readImageSize } from '../io/image.js';
 import { readVideo, webcamArguments } from '../io/video.js';
+import type { Origins } from './program-source.js';
 import type { Origin } from './source-list.js';
 
 /** What the frames of one video, animation or stream share. */
@@ -40,7 +41,11 @@ export interface SourceOptions {
   stride?: number;
   /** Pictures that are decoded ahead. Default: 2. */
   ahead?: number;
+  /** Aborted: videos and transfers end at once. */
+  signal?: AbortSignal;
 }
+
+type OpenOptions = { stride: number; signal?: AbortSignal };
 
 /** For an animation that doesn't say; what browsers take. */
 const ANIMATION_FPS = 10;
@@ -50,24 +55,61 @@ const LARGE_PIXELS = 25_000_000;
 type Opened = { image: RgbImage } | { frames: () => AsyncGenerator<RgbImage>; moving: Moving } | { error: UserError };
 
 /** Pictures and frames of all sources, in order. */
-export async function* readSources(
+export function readSources(origins: Origins, options: SourceOptions = {}): AsyncGenerator<Frame | Failure> {
+  return Array.isArray(origins)
+    ? readListed(origins, options)
+    : readArriving(origins as AsyncIterable<Origin>, options);
+}
+
+async function* readListed(
   origins: readonly Origin[],
-  { stride = 1, ahead = 2 }: SourceOptions = {},
+  { stride = 1, ahead = 2, signal }: SourceOptions,
 ): AsyncGenerator<Frame | Failure> {
   const opening = new Map<number, Promise<Opened>>();
   let large = false;
   for (let source = 0; source < origins.length; source++) {
     const last = Math.min(source + (large ? 1 : ahead), origins.length - 1);
-    for (let i = source; i <= last; i++) if (!opening.has(i)) opening.set(i, open(origins[i], stride));
+    for (let i = source; i <= last; i++) if (!opening.has(i)) opening.set(i, open(origins[i], { stride, signal }));
     const opened = await (opening.get(source) as Promise<Opened>);
     opening.delete(source);
-    const { path } = origins[source];
-    if ('error' in opened) yield { path, source, error: opened.error };
-    else if ('image' in opened) {
-      large = opened.image.width * opened.image.height > LARGE_PIXELS;
-      yield { path, source, image: opened.image };
-    } else yield* movingFrames(opened, path, source);
+    if ('image' in opened) large = opened.image.width * opened.image.height > LARGE_PIXELS;
+    yield* framesOf(opened, origins[source].path, source);
   }
+}
+
+/** What a program hands over as it comes. While the consumer works on one source the next is asked for, and no other. */
+async function* readArriving(
+  origins: AsyncIterable<Origin>,
+  { stride = 1, signal }: SourceOptions,
+): AsyncGenerator<Frame | Failure> {
+  const iterator = origins[Symbol.asyncIterator]();
+  let waiting = false;
+  const next = async () => {
+    waiting = true;
+    const { done, value } = await iterator.next();
+    waiting = false;
+    return done ? undefined : { path: value.path, opened: await open(value, { stride, signal }) };
+  };
+  try {
+    let coming = next();
+    for (let source = 0; ; source++) {
+      const item = await coming;
+      if (item === undefined) return;
+      coming = next();
+      coming.catch(() => {}); // told when it is awaited
+      yield* framesOf(item.opened, item.path, source);
+    }
+  } finally {
+    // One that is waited for may never come: then nobody waits for the iterator's own end either.
+    const closed = Promise.resolve(iterator.return?.()).catch(() => {});
+    if (!waiting) await closed;
+  }
+}
+
+async function* framesOf(opened: Opened, path: string, source: number): AsyncGenerator<Frame | Failure> {
+  if ('error' in opened) yield { path, source, error: opened.error };
+  else if ('image' in opened) yield { path, source, image: opened.image };
+  else yield* movingFrames(opened, path, source);
 }
 
 async function* movingFrames(
@@ -86,25 +128,25 @@ async function* movingFrames(
 }
 
 /** Never rejects: what goes wrong is part of the answer. Moving sources start when their first frame is asked for. */
-async function open(origin: Origin, stride: number): Promise<Opened> {
+async function open(origin: Origin, options: OpenOptions): Promise<Opened> {
   const { kind, path } = origin;
   try {
     if (kind === 'pixels') return { image: origin.image };
-    if (kind === 'camera') return video(webcamArguments(origin.index), 'stream', stride);
-    if (kind === 'stream') return video(path, 'stream', stride);
-    if (kind === 'video') return video(path, 'video', stride);
-    if (kind === 'image') return await openImage(path, path, stride);
-    if (kind === 'bytes') return await openImage(origin.bytes, path, stride);
-    return await openUrl(path, stride);
+    if (kind === 'camera') return video(webcamArguments(origin.index), 'stream', options);
+    if (kind === 'stream') return video(path, 'stream', options);
+    if (kind === 'video') return video(path, 'video', options);
+    if (kind === 'image') return await openImage(path, path, options.stride);
+    if (kind === 'bytes') return await openImage(origin.bytes, path, options.stride);
+    return await openUrl(path, options);
   } catch (error) {
     return { error: failure(path, error) };
   }
 }
 
-async function openUrl(url: string, stride: number): Promise<Opened> {
-  const { data, contentType } = await fetchBytes(url);
-  if (contentType?.startsWith('video/')) return video(url, 'video', stride);
-  return openImage(data, url, stride);
+async function openUrl(url: string, options: OpenOptions): Promise<Opened> {
+  const { data, contentType } = await fetchBytes(url, { signal: options.signal });
+  if (contentType?.startsWith('video/')) return video(url, 'video', options);
+  return openImage(data, url, options.stride);
 }
 
 async function openImage(source: string | Uint8Array, name: string, stride: number): Promise<Opened> {
@@ -130,12 +172,13 @@ async function* everyNth(frames: AsyncGenerator<RgbImage>, stride: number): Asyn
   for await (const frame of frames) if (i++ % stride === 0) yield frame;
 }
 
-function video(input: string | string[], kind: 'video' | 'stream', stride: number): Opened {
+function video(input: string | string[], kind: 'video' | 'stream', { stride, signal }: OpenOptions): Opened {
   const moving: Moving = { kind, fps: 25 / stride };
   const frames = (): AsyncGenerator<RgbImage> =>
     readVideo(input, {
       stride,
       live: kind === 'stream',
+      signal,
       onInfo(info) {
         moving.fps = info.fps / stride;
         if (info.frames !== undefined && kind === 'video') moving.frames = Math.ceil(info.frames / stride);

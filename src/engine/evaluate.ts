@@ -2,7 +2,7 @@
  * Runs a detector over a split and gives every figure: what `yolo val` does, and what training does after each epoch with
  * its averaged weights. Pictures are decoded ahead in threads while the network runs.
  */
-import { Interrupted } from '../core/errors.js';
+import { hearSignals } from '../core/interruption.js';
 import { log } from '../core/log.js';
 import type { Speed } from '../core/types.js';
 import type { Dataset, DatasetImage } from '../data/dataset.js';
@@ -85,9 +85,7 @@ export function loaderFor(
   });
 }
 
-/**
- * @throws Interrupted when `signal` says so
- */
+/** @throws Interrupted after `signal`, before the next batch */
 export async function evaluate(
   detector: Detector | LossDetector,
   dataset: Dataset,
@@ -101,7 +99,7 @@ export async function evaluate(
   let done = 0;
   try {
     for await (const batch of loader) {
-      if (options.signal?.aborted) throw new Interrupted();
+      await hearSignals(options.signal);
       times.preprocess += batch.time;
       const started = performance.now();
       const { output, items } = await run(detector, dataset, batch);

@@ -19,19 +19,20 @@ export interface CostOptions {
   split: 'train' | 'val' | 'test';
   imgsz: [height: number, width: number];
   batch: number;
+  signal?: AbortSignal;
 }
 
-/** Runs both, one after the other. @param open gives a detector, which is disposed of here */
+/** Runs both, one after the other. @param open gives a detector, which is disposed of here @throws Interrupted */
 export async function mapCost(
   open: Record<keyof MapCost, () => Promise<Detector>>,
-  { data, split, imgsz, batch }: CostOptions,
+  { data, split, imgsz, batch, signal }: CostOptions,
 ): Promise<MapCost> {
   const dataset = await openDataset(data, split);
   log.info(`mAP over ${dataset.images.length} pictures, of the original and of the export …`);
   const measure = async (which: keyof MapCost): Promise<Figures> => {
     const detector = await open[which]();
     try {
-      const options = { imgsz: Math.max(...imgsz), batch, rect: false };
+      const options = { imgsz: Math.max(...imgsz), batch, rect: false, signal };
       const { stride, fixedBatch } = detector;
       // Both get pictures of the export's shape: rectangles would be another measurement.
       const loader = loaderFor(dataset, options, { stride, fixedBatch, fixedShape: imgsz });

@@ -4,6 +4,7 @@ import { basename, dirname, extname, join, resolve } from 'node:path';
 import { wasGiven } from '../cfg/load.js';
 import type { ExportConfig, Key } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
+import { hearSignals } from '../core/interruption.js';
 import { log } from '../core/log.js';
 import { refuseFormat } from '../export/formats.js';
 import { weightsDir } from '../io/model-files.js';
@@ -31,13 +32,19 @@ export interface ExportResult {
   cost?: MapCost;
 }
 
+export interface ExportHooks {
+  /** Aborted: nothing is published, `Interrupted` is thrown. Writing and computing themselves are not cut short. */
+  signal?: AbortSignal;
+}
+
 /**
  * Writes the model in another format beside the file it came from (a released model from the cache: into the current
  * folder), when both find the same in a picture.
  * @throws UserError when the format or a setting can't be had; exit code 1 when the export does not agree (nothing is
- *   written then)
+ *   written then); Interrupted after `signal`
  */
-export async function exportModel(config: ExportConfig): Promise<ExportResult> {
+export async function exportModel(config: ExportConfig, { signal }: ExportHooks = {}): Promise<ExportResult> {
+  await hearSignals(signal);
   const format = FORMATS[config.format] ?? refuseFormat(config.format, Object.keys(FORMATS));
   refuseUnused(config.format, format, config, (key: Key) => wasGiven(config, key));
   const started = performance.now();
@@ -56,11 +63,11 @@ export async function exportModel(config: ExportConfig): Promise<ExportResult> {
       log.info(
         `written ${((performance.now() - started) / 1000).toFixed(1)} s after the start, ${megabytes(written)} MB`,
       );
-      await letSignalsIn();
+      await hearSignals(signal);
       const proved = format.target(staged.stem);
       const parity = await proveParity(format, proved, staged, picture);
-      const cost = config.int8 && config.data && parity ? { cost: await costOf(format, proved, job) } : {};
-      await letSignalsIn();
+      const cost = config.int8 && config.data && parity ? { cost: await costOf(format, proved, job, signal) } : {};
+      await hearSignals(signal);
       const files = stage.publish(written, format.replaces);
       return { format: config.format, files, imgsz: job.imgsz, parity, ...cost };
     });
@@ -81,22 +88,18 @@ function freeStem(format: ExportFormat, stem: string, source: string): string {
   return free ? stem : freeStem(format, `${stem}_weights`, source);
 }
 
-/** Writing and computing hold the thread; a Ctrl-C that came meanwhile is heard here. */
-function letSignalsIn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
-
 async function costOf(
   format: ExportFormat,
   target: string,
   { config, checkpoint, imgsz }: ExportJob,
+  signal: AbortSignal | undefined,
 ): Promise<MapCost> {
   const { data, split, model, device } = config;
   const open = {
     original: async () => createDetector(checkpoint, { where: model }),
     exported: () => format.open(target, device),
   };
-  return mapCost(open, { data: data!, split, imgsz, batch: COST_BATCH });
+  return mapCost(open, { data: data!, split, imgsz, batch: COST_BATCH, signal });
 }
 
 async function prepare(path: string, config: ExportConfig): Promise<ExportJob> {

@@ -3,10 +3,11 @@
  * are written. Nothing here grows with the number of pictures.
  */
 import type { PredictConfig } from '../cfg/schema.js';
-import { Interrupted, UserError } from '../core/errors.js';
+import { UserError } from '../core/errors.js';
+import { hearSignals, orInterrupted } from '../core/interruption.js';
 import { log } from '../core/log.js';
 import type { PredictResult, Speed } from '../core/types.js';
-import { listSources, type SourceInput } from '../data/source-list.js';
+import { type SourceInput, sourcesOf } from '../data/program-source.js';
 import { type Failure, type Frame, readSources } from '../data/sources.js';
 import type { Detector } from '../nn/detector.js';
 import { loadDetector } from './load-detector.js';
@@ -37,17 +38,17 @@ export interface PredictHooks {
   source?: SourceInput;
   /** A model that is loaded already; it is not disposed of. */
   detector?: Detector;
-  /** Ends the run after the batch that is at work; what was written is finished. */
+  /** Aborted: the batch that is at work ends, or the wait for the next picture; what was written is finished. */
   signal?: AbortSignal;
   /** Called once, when sources are known and the model is loaded. */
-  onStart?: (about: { sources: number; saveDir?: string; engine: string }) => void;
+  onStart?: (about: { sources?: number; saveDir?: string; engine: string }) => void;
 }
 
 /** Where a result stands in its run, for a line of progress. */
 export interface ResultPlace {
-  /** Number of its source, from 1, and how many there are. */
+  /** Number of its source, from 1, and how many there are; undefined where they come one after the other. */
   source: number;
-  sources: number;
+  sources?: number;
   /** Expected frames of its video. */
   frames?: number;
   kind: 'image' | 'video' | 'animation' | 'stream';
@@ -75,31 +76,38 @@ export async function* predict(
   if (source === null || source === undefined || source === '') {
     throw new UserError('missing-source', "'source' is missing", 'give a file, folder, URL or -, e.g. source=bus.jpg');
   }
+  const { signal } = hooks;
+  await hearSignals(signal);
   const [origins, detector] = await Promise.all([
-    listSources(source),
+    sourcesOf(source),
     hooks.detector ?? loadDetector(config.model, config),
   ]);
   const saveDir = writesFiles(config) ? createRunDir(config, 'predict') : undefined;
   const output = saveDir === undefined ? undefined : new PredictOutput(saveDir, outputOptions(config));
   const predictor = new BatchPredictor(detector, batchOptions(config));
-  const frames = readSources(origins, { stride: config.vid_stride, ahead: Math.max(2, predictor.batch) });
+  const frames = readSources(origins, { stride: config.vid_stride, ahead: Math.max(2, predictor.batch), signal });
+  const batches = batchesOf(frames, predictor.batch, (failure) => note(failure, summary));
   const summary = emptySummary(saveDir, detector.engine);
-  hooks.onStart?.({ sources: origins.length, saveDir, engine: detector.engine });
+  const sources = Array.isArray(origins) ? origins.length : undefined;
+  hooks.onStart?.({ sources, saveDir, engine: detector.engine });
   try {
-    for await (const batch of batchesOf(frames, predictor.batch, (failure) => note(failure, summary))) {
-      if (hooks.signal?.aborted) throw new Interrupted();
+    for (;;) {
+      const { done, value: batch } = await orInterrupted(batches.next(), signal);
+      if (done) break;
+      await hearSignals(signal);
       const results = await predictor.predict(batch);
       summary.inputShape = predictor.inputShape;
       for (let i = 0; i < results.length; i++) {
         add(results[i], summary);
-        places.set(results[i], placeIn(batch[i], origins.length, predictor.inputShape));
+        places.set(results[i], placeIn(batch[i], sources, predictor.inputShape));
         await output?.add(batch[i], results[i]);
         yield results[i];
       }
     }
   } finally {
     if (!hooks.detector) detector.dispose();
-    await frames.return(undefined);
+    const closed = frames.return(undefined);
+    if (!signal?.aborted) await closed; // what is waited for may never come
     await output?.close();
   }
   summary.labels = output?.labels ?? 0;
@@ -155,7 +163,7 @@ function note({ path, error }: Failure, summary: PredictSummary): void {
   summary.failed.push({ path, reason: error.message });
 }
 
-function placeIn({ source, moving }: Frame, sources: number, inputShape: [number, number]): ResultPlace {
+function placeIn({ source, moving }: Frame, sources: number | undefined, inputShape: [number, number]): ResultPlace {
   return { source: source + 1, sources, frames: moving?.frames, kind: moving?.kind ?? 'image', inputShape };
 }
 

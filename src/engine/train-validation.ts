@@ -13,12 +13,12 @@ export interface RunValidation {
   evaluation: Evaluation;
 }
 
-/** After an epoch: only the figures that results.csv keeps. */
+/** After an epoch: only the figures that results.csv keeps. @throws Interrupted */
 export function validateAverage(run: Run, hooks: TrainHooks): Promise<RunValidation> {
   return validateWeights(run, hooks, fromTensors(run.step.state.ema), false);
 }
 
-/** At the end: the best checkpoint, with every figure. */
+/** At the end: the best checkpoint, with every figure. @throws Interrupted */
 export async function validateBest(run: Run, hooks: TrainHooks): Promise<RunValidation> {
   const { weights } = await loadCheckpoint(run.bestPath);
   return validateWeights(run, hooks, weights, true);
@@ -46,6 +46,7 @@ async function validateWeights(
     coco: full,
     errors: full,
     onBatch: hooks.onValidation,
+    signal: hooks.signal,
     onPicture: full ? hooks.onBestPicture : undefined,
   });
   const [box_loss, cls_loss, dfl_loss] = evaluation.loss ?? [Number.NaN, Number.NaN, Number.NaN];

@@ -5,6 +5,7 @@
 import { join } from 'node:path';
 import type { TrainConfig } from '../cfg/schema.js';
 import { Interrupted } from '../core/errors.js';
+import { hearSignals } from '../core/interruption.js';
 import { log } from '../core/log.js';
 import type { Batch } from '../data/batch.js';
 import { ratesAt } from '../optim/schedule.js';
@@ -14,57 +15,15 @@ import { recover } from './recovery.js';
 import { type EpochRow, type LossItems, writeResultsCsv } from './results-csv.js';
 import type { StepResult } from './step.js';
 import { noteFitness, outOfPatience } from './stopper.js';
+import type { TrainCallbacks, TrainEpoch, TrainSummary } from './train-results.js';
 import { disposeRun, prepareRun, type Run } from './train-setup.js';
 import { fittedEpochs, outOfTime } from './train-time.js';
 import { validateAverage, validateBest } from './train-validation.js';
 
-/** What one epoch gave; also the line that `json=true` prints. */
-export interface TrainEpoch {
-  /** From 1. */
-  epoch: number;
-  epochs: number;
-  /** Seconds since the run began. */
-  time: number;
-  train: LossItems;
-  val?: LossItems;
-  metrics?: EpochRow['metrics'];
-  /** Learning rate of the convolutions at the end of the epoch. */
-  lr: number;
-}
-
-/** What a run leaves; also the last line that `json=true` prints. */
-export interface TrainSummary {
-  best: string | null;
-  last: string | null;
-  results: string;
-  save_dir: string;
-  mAP50: number | null;
-  'mAP50-95': number | null;
-  /** The validation of the best weights, for the table. */
-  evaluation?: Evaluation;
-}
-
-export interface BatchReport {
-  epoch: number;
-  epochs: number;
-  /** Batches done and batches of the epoch. */
-  batch: number;
-  batches: number;
-  /** Mean losses of the epoch so far. */
-  losses: LossItems;
-  /** Objects in this batch. */
-  instances: number;
-  /** Longer side of the network's input, pixels. */
-  size: number;
-  rssMb: number;
-}
-
-export interface TrainHooks {
-  /** Aborted (Ctrl-C): the batch ends, last is written, `Interrupted` is thrown. */
+export interface TrainHooks extends TrainCallbacks {
+  /** Aborted (Ctrl-C): the batch or the validation ends, last is written, `Interrupted` is thrown. */
   signal?: AbortSignal;
   onReady?(run: Run): void | Promise<void>;
-  onBatch?(report: BatchReport): void;
-  onValidation?(done: number, total: number): void;
   /** The batch as it goes into the network, before its step. */
   onInput?(batch: Batch, index: number): void | Promise<void>;
   /** The validation of the averaged weights, where an epoch has one. */
@@ -79,6 +38,8 @@ export interface TrainHooks {
   onEnd?(): void | Promise<void>;
 }
 
+export type { BatchReport, TrainEpoch, TrainSummary } from './train-results.js';
+
 /** Mean losses of the batches that were trained on; NaN when there was none. */
 function meanLosses({ lossSums, lossBatches }: Progress): LossItems {
   const [box_loss, cls_loss, dfl_loss] = lossSums.map((sum) => sum / lossBatches);
@@ -90,6 +51,7 @@ function meanLosses({ lossSums, lossBatches }: Progress): LossItems {
  * @throws UserError when model, data or engine can't be used; Interrupted after Ctrl-C
  */
 export async function* train(config: TrainConfig, hooks: TrainHooks = {}): AsyncGenerator<TrainEpoch, TrainSummary> {
+  await hearSignals(hooks.signal);
   const run = await prepareRun(config);
   try {
     await hooks.onReady?.(run);
@@ -125,7 +87,9 @@ async function trainEpoch(run: Run, hooks: TrainHooks): Promise<EpochRow | undef
   const last = epoch + 1 === schedule.epochs || outOfTime(config.time, elapsed());
   let best = false;
   if (config.val || last) {
-    const { losses, metrics, evaluation } = await validateAverage(run, hooks);
+    const { losses, metrics, evaluation } = await validateAverage(run, hooks).catch((error: unknown) => {
+      throw error instanceof Interrupted ? interrupted(run, elapsed()) : error;
+    });
     await hooks.onAverage?.(evaluation);
     row.val = losses;
     row.metrics = metrics;
@@ -192,7 +156,7 @@ async function trainBatches(run: Run, hooks: TrainHooks, elapsed: () => number):
     });
     // lets Ctrl-C and progress bars through: the step itself blocks the thread
     await new Promise((resolve) => setImmediate(resolve));
-    if (hooks.signal?.aborted) interrupt(run, elapsed());
+    if (hooks.signal?.aborted) throw interrupted(run, elapsed());
     if (outOfTime(run.config.time, elapsed())) break;
   }
   const s = scaled(rates, progress.lrScale);
@@ -222,16 +186,16 @@ function progressOf(run: Run): Progress {
   return { ...run.progress, updates, lastStep, labelSlots };
 }
 
-/** Writes last and says how to go on. */
-function interrupt(run: Run, seconds: number): never {
-  if (!run.config.save) throw new Interrupted('interrupted; save=false, so nothing was kept');
+/** Writes last. @returns what to throw, which says how to go on */
+function interrupted(run: Run, seconds: number): Interrupted {
+  if (!run.config.save) return new Interrupted('interrupted; save=false, so nothing was kept');
   saveRun(
     run.lastPath,
     run.description,
     run.step.state,
     progressOf({ ...run, progress: { ...run.progress, seconds } } as Run),
   );
-  throw new Interrupted(`interrupted; go on with: yolo train resume=${run.lastPath}`);
+  return new Interrupted(`interrupted; go on with: yolo train resume=${run.lastPath}`);
 }
 
 /** Early stopping and the time limit, after an epoch. */
@@ -258,7 +222,10 @@ async function finish(run: Run, hooks: TrainHooks): Promise<TrainSummary> {
     'mAP50-95': null,
   };
   if (config.save && progress.bestEpoch >= 0) {
-    const { metrics, evaluation } = await validateBest(run, hooks);
+    const { metrics, evaluation } = await validateBest(run, hooks).catch((error: unknown) => {
+      if (!(error instanceof Interrupted)) throw error;
+      throw new Interrupted(`interrupted while validating the best weights; they are in ${run.bestPath}`);
+    });
     await hooks.onBest?.(evaluation);
     summary.evaluation = evaluation;
     summary.mAP50 = metrics.mAP50;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { dump } from 'js-yaml';
 import type { ValConfig } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
+import { hearSignals } from '../core/interruption.js';
 import { log } from '../core/log.js';
 import { announce, type Dataset, openDataset } from '../data/dataset.js';
 import { writeFileAtomic } from '../io/files.js';
@@ -37,8 +38,9 @@ export interface ValResult {
   evaluation: Evaluation;
 }
 
-/** @throws UserError when model or dataset can't be used */
+/** @throws UserError when model or dataset can't be used; Interrupted after `signal` */
 export async function validate(config: ValConfig, hooks: ValHooks = {}): Promise<ValResult> {
+  await hearSignals(hooks.signal);
   const dataset = await openSplit(config, hooks);
   const options = evaluateOptions(config, hooks);
   const { device, half, augment } = config;
@@ -48,6 +50,7 @@ export async function validate(config: ValConfig, hooks: ValHooks = {}): Promise
   try {
     const imgsz = pictureSize(options.imgsz, detector.stride);
     if (!config.single_cls) warnOfNames(detector, dataset);
+    await hearSignals(hooks.signal);
     const dir = createRunDir(config, 'val');
     writeFileAtomic(join(dir, 'args.yaml'), dump({ ...config }));
     const plots = config.plots ? await startPlots(config, dataset, detector.fixedBatch ?? options.batch) : undefined;

@@ -15,6 +15,8 @@ export interface VideoOptions {
   stride?: number;
   /** Webcam or network stream: frames that come while the last one is worked on are dropped. */
   live?: boolean;
+  /** Aborted: the child process is ended, whatever it waits for. */
+  signal?: AbortSignal;
   /** Called once before the first frame. */
   onInfo?: (info: VideoInfo) => void;
 }
@@ -44,7 +46,7 @@ export function webcamArguments(index: number, platform: string = process.platfo
  */
 export async function* readVideo(
   input: string | readonly string[],
-  { stride = 1, live = false, onInfo }: VideoOptions = {},
+  { stride = 1, live = false, signal, onInfo }: VideoOptions = {},
 ): AsyncGenerator<RgbImage> {
   const name = typeof input === 'string' ? input : (input.at(-1) ?? '');
   const version = await requireFfmpeg(`reading ${name}`);
@@ -56,6 +58,8 @@ export async function* readVideo(
   args.push(...(version >= 5.1 ? ['-fps_mode', 'passthrough'] : ['-vsync', '0']));
   args.push('-f', 'image2pipe', '-c:v', 'ppm', '-pix_fmt', 'rgb24', 'pipe:1');
   const child = startFfmpeg(args, ['ignore', 'pipe', 'pipe']);
+  const stop = (): void => void child.stop();
+  signal?.addEventListener('abort', stop, { once: true });
   let count = 0;
   try {
     const frames = live ? newestOnly(ppmFrames(child)) : ppmFrames(child);
@@ -73,6 +77,7 @@ export async function* readVideo(
       );
     }
   } finally {
+    signal?.removeEventListener('abort', stop);
     await child.stop();
   }
 }

@@ -4,7 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { glob } from '../../src/data/glob.js';
-import { listSources, type SourceInput } from '../../src/data/source-list.js';
+import { type SourceInput, sourcesOf } from '../../src/data/program-source.js';
+import { listSources } from '../../src/data/source-list.js';
 import { type Failure, type Frame, readSources } from '../../src/data/sources.js';
 import { hasFfmpeg } from '../../src/io/ffmpeg.js';
 import { encodeAnimation, encodeImage } from '../../src/io/image.js';
@@ -38,7 +39,7 @@ afterAll(() => server.close());
 
 async function read(source: SourceInput, stride = 1): Promise<(Frame | Failure)[]> {
   const out: (Frame | Failure)[] = [];
-  for await (const one of readSources(await listSources(source), { stride })) out.push(one);
+  for await (const one of readSources(await sourcesOf(source), { stride })) out.push(one);
   return out;
 }
 const names = (found: (Frame | Failure)[]): string[] =>
@@ -86,7 +87,7 @@ describe('listSources and readSources', () => {
     const found = await read([bytes, flat(200), join(dir, 'pictures/b.jpg')]);
     expect(names(found)).toEqual(['image0', 'image1', 'pictures/b.jpg']);
     expect((found[1] as Frame).image.data[0]).toBe(200);
-    await expect(listSources({ data: new Uint8Array(5), width: 2, height: 2 })).rejects.toMatchObject({
+    await expect(sourcesOf({ data: new Uint8Array(5), width: 2, height: 2 })).rejects.toMatchObject({
       code: 'bad-pixels',
     });
   });

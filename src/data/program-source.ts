@@ -1,0 +1,145 @@
+/**
+ * What a program may hand over as source: names as on the command line, and what it has in memory or will have: encoded
+ * pictures, pixels, URL objects, streams, and several of these, at once or as they come.
+ */
+import { fileURLToPath } from 'node:url';
+import { messageOf, UserError } from '../core/errors.js';
+import type { RgbImage } from '../core/types.js';
+import { fromListed, listSources, type Origin } from './source-list.js';
+
+/** A stream of bytes: a Node Readable, a web ReadableStream, the body of a response. Its bytes are one encoded picture. */
+export type ByteStream = (AsyncIterable<Uint8Array> & { pipe: unknown }) | { getReader(): unknown };
+
+/** One source. Bytes (Buffer, Blob, Response, stream …) are an encoded picture. */
+export type SourceItem =
+  | string
+  | number
+  | URL
+  | Uint8Array
+  | ArrayBuffer
+  | { arrayBuffer(): Promise<ArrayBuffer> }
+  | RgbImage
+  | ByteStream;
+
+/** One source, a list, or an iterable whose items are predicted as they come: a generator, an object stream … */
+export type SourceInput = SourceItem | readonly SourceInput[] | Iterable<SourceItem> | AsyncIterable<SourceItem>;
+
+/** Sources that are known, or that come one after the other. */
+export type Origins = readonly Origin[] | AsyncIterable<Origin>;
+
+/**
+ * @throws UserError 'missing-source' when it is not there or holds no picture and no video; 'bad-source' for a value of
+ *   another kind
+ */
+export async function sourcesOf(source: SourceInput): Promise<Origins> {
+  if (Array.isArray(source)) {
+    const lists: readonly Origin[][] = await Promise.all(source.map((one) => listClosed(one)));
+    return lists.flat().map(numbered);
+  }
+  return isSeries(source) ? arriving(source) : listItem(source as SourceItem);
+}
+
+/** Something inside a list: another list, or one item. */
+async function listClosed(source: SourceInput): Promise<Origin[]> {
+  if (Array.isArray(source)) return (await Promise.all(source.map((one) => listClosed(one)))).flat();
+  if (!isSeries(source)) return listItem(source as SourceItem);
+  throw new UserError('bad-source', 'an iterable stands inside a list of sources', 'give it as the source itself');
+}
+
+/** Pictures without a name of their own among several: image0, image1 … */
+function numbered(origin: Origin, i: number): Origin {
+  return origin.kind === 'bytes' || origin.kind === 'pixels' ? { ...origin, path: `image${i}` } : origin;
+}
+
+/** What arrives; nothing is asked for before the one before it is handed out. A missing file ends nothing: it is named. */
+async function* arriving(items: Iterable<SourceItem> | AsyncIterable<SourceItem>): AsyncGenerator<Origin> {
+  let count = 0;
+  for await (const item of items) {
+    const origins = typeof item === 'string' ? fromListed(item, '.') : await listClosed(item);
+    for (const origin of origins) yield numbered(ownPixels(origin), count++);
+  }
+}
+
+/** A camera may fill one buffer again and again. */
+function ownPixels(origin: Origin): Origin {
+  if (origin.kind === 'pixels')
+    return { ...origin, image: { ...origin.image, data: new Uint8Array(origin.image.data) } };
+  return origin.kind === 'bytes' ? { ...origin, bytes: new Uint8Array(origin.bytes) } : origin;
+}
+
+async function listItem(item: SourceItem): Promise<Origin[]> {
+  if (typeof item === 'string' || typeof item === 'number') return listSources(item);
+  if (item instanceof URL) return listSources(nameOfUrl(item));
+  const bytes = await bytesOf(item);
+  if (bytes) return [{ kind: 'bytes', path: 'image', bytes }];
+  if (typeof item === 'object' && item !== null && 'width' in item)
+    return [{ kind: 'pixels', path: 'image', image: checkPixels(item as RgbImage) }];
+  throw badSource(item);
+}
+
+/** A path for file:, else the address. @throws UserError when nothing here opens it */
+export function nameOfUrl(url: URL): string {
+  if (url.protocol === 'file:') return fileURLToPath(url);
+  if (/^(https?|rtsps?|rtmps?|srt|udp|tcp):$/.test(url.protocol)) return url.href;
+  throw new UserError('bad-url', `'${url.protocol}' addresses are not opened`, 'give http:, https: or file:, or bytes');
+}
+
+async function bytesOf(item: unknown): Promise<Uint8Array | undefined> {
+  if (item instanceof Uint8Array) return item;
+  if (item instanceof ArrayBuffer) return new Uint8Array(item);
+  if (typeof item !== 'object' || item === null) return undefined;
+  if ('arrayBuffer' in item && typeof item.arrayBuffer === 'function')
+    return reading(async () => new Uint8Array(await (item as Blob).arrayBuffer()));
+  return isByteStream(item) ? reading(() => collect(item)) : undefined;
+}
+
+async function collect(stream: AsyncIterable<unknown>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of stream) {
+    if (!(chunk instanceof Uint8Array)) throw badSource(chunk, 'a stream of bytes gives');
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+async function reading<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError('broken-stream', `the source can't be read: ${messageOf(error)}`, undefined, 1);
+  }
+}
+
+/** An object stream hands out items; every other stream bytes. */
+function isByteStream(value: object): value is AsyncIterable<unknown> {
+  if ('getReader' in value && Symbol.asyncIterator in value) return true;
+  return (
+    'pipe' in value && Symbol.asyncIterator in value && !(value as { readableObjectMode?: boolean }).readableObjectMode
+  );
+}
+
+function isSeries(value: unknown): value is Iterable<SourceItem> | AsyncIterable<SourceItem> {
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array || isByteStream(value)) return false;
+  if (ArrayBuffer.isView(value) || value instanceof URL || 'arrayBuffer' in value) return false;
+  return Symbol.asyncIterator in value || Symbol.iterator in value;
+}
+
+function checkPixels(image: RgbImage): RgbImage {
+  const { width, height, data } = image;
+  if (Number.isInteger(width) && Number.isInteger(height) && width > 0 && data?.length === width * height * 3)
+    return image;
+  throw new UserError(
+    'bad-pixels',
+    `pixels must be width x height x 3 bytes of RGB; got ${data?.length} for ${width}x${height}`,
+  );
+}
+
+function badSource(value: unknown, what = 'the source is'): UserError {
+  const kind = value === null ? 'null' : (Object(value).constructor?.name ?? typeof value);
+  return new UserError(
+    'bad-source',
+    `${what} ${value === undefined ? 'undefined' : `of type ${kind}`}, which is no picture`,
+    'a path, URL, encoded bytes, { data, width, height } with RGB pixels, a stream, or several of these',
+  );
+}
