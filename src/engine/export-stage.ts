@@ -5,7 +5,8 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
 import { UserError } from '../core/errors.js';
-import { orCannotWrite, type TemporaryFolder, temporaryFolderBeside } from '../io/files.js';
+import { orCannotWrite } from '../io/files.js';
+import { type TemporaryFolder, temporaryFolderBeside } from '../io/temporary-folder.js';
 
 export class Stage {
   private readonly temporary: TemporaryFolder;

@@ -8,6 +8,7 @@ import { hearSignals } from '../core/interruption.js';
 import { log } from '../core/log.js';
 import { refuseFormat } from '../export/formats.js';
 import { weightsDir } from '../io/model-files.js';
+import { warnOfNonFinite } from '../nn/finite.js';
 import { createDetector } from '../nn/infer.js';
 import { openCheckpoint, resolveModelPath, specOf } from '../nn/weights.js';
 import { type MapCost, mapCost } from './export-cost.js';
@@ -111,6 +112,7 @@ async function prepare(path: string, config: ExportConfig): Promise<ExportJob> {
     );
   const checkpoint = await openCheckpoint(path);
   const spec = specOf(checkpoint, path);
+  warnOfNonFinite(checkpoint.weights, config.model);
   const names = Array.from({ length: spec.nc }, (_, i) => checkpoint.names[i] ?? `class${i}`);
   const stride = Math.max(32, spec.stride);
   const asked: [number, number] = typeof config.imgsz === 'number' ? [config.imgsz, config.imgsz] : config.imgsz;

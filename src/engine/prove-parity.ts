@@ -57,6 +57,9 @@ async function outputOfOriginal(
   }
 }
 
+/** The export may be in order, but there is nothing to run it with. */
+const CANNOT_RUN = new Set(['missing-package', 'broken-package', 'needs-native']);
+
 /**
  * @returns null when there is nothing to run the export with
  * @throws UserError 'no-parity' (exit code 1) when it says something else, or cannot be run
@@ -82,7 +85,7 @@ export async function proveParity(
       log.warn(`both find nothing on ${picture.name}, however unsure: data=YOUR.yaml compares on a picture of yours`);
     return parity;
   } catch (error) {
-    if (error instanceof UserError && (error.code === 'missing-package' || error.code === 'needs-native')) {
+    if (error instanceof UserError && CANNOT_RUN.has(error.code)) {
       log.warn(`the export was not compared with the original: ${error.message} (${error.hint})`);
       return null;
     }

@@ -7,7 +7,6 @@ import {
   closeSync,
   fsyncSync,
   mkdirSync,
-  mkdtempSync,
   openSync,
   renameSync,
   rmSync,
@@ -103,23 +102,10 @@ export function writeFileAtomic(path: string, data: string | Uint8Array, options
   file.commit();
 }
 
-/** A hidden folder of this process. */
-export interface TemporaryFolder {
-  readonly path: string;
-  /** Removes it with all that is in it; when the process ends without, that does. */
-  remove(): void;
-}
-
-/** Makes one beside what is to be made in it, on the same disk. @throws UserError 'cannot-write' */
-export function temporaryFolderBeside(target: string): TemporaryFolder {
-  const path = orCannotWrite(target, () => mkdtempSync(join(dirname(target), '.yolo-')));
+/** Removes the path when this process ends, until `finished` says otherwise. */
+export function unfinishedUntil(path: string): { finished(): boolean } {
   unfinished.add(path);
-  return {
-    path,
-    remove() {
-      if (unfinished.delete(path)) rmSync(path, { recursive: true, force: true });
-    },
-  };
+  return { finished: () => unfinished.delete(path) };
 }
 
 /** What stands under a name that is no plain file, in words: 'a folder', 'a pipe' … */

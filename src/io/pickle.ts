@@ -178,13 +178,7 @@ class Machine {
     const full = `${module}.${name}`;
     // A dot within the name would reach through one object to another ('utils' + 'os.system').
     const found = name.includes('.') ? undefined : this.options.allow(full);
-    if (!found) {
-      throw new UserError(
-        'unsafe-pickle',
-        `${this.options.where} names the Python object '${printable(full)}', which a YOLOv8 checkpoint has no need of; nothing of the file was used`,
-        'if you trust where it comes from, convert it to safetensors there; a file from elsewhere may be an attack',
-      );
-    }
+    if (!found) throw unsafeName(this.options.where, full);
     this.push(found);
   }
 
@@ -199,6 +193,15 @@ class Machine {
     const name = callee as PyName;
     this.push(name.call ? name.call(args) : new PyObject(name.name, args));
   }
+}
+
+/** What is said of a name that is not allowed. */
+export function unsafeName(where: string, name: string): UserError {
+  return new UserError(
+    'unsafe-pickle',
+    `${where} names the Python object '${printable(name)}', which a YOLOv8 checkpoint has no need of; nothing of the file was used`,
+    'if you trust where it comes from, convert it to safetensors there; a file from elsewhere may be an attack',
+  );
 }
 
 function printable(text: string): string {

@@ -3,7 +3,7 @@
  * are represented, never made: a name becomes a plain object with its attributes. Everything that is not listed is refused.
  */
 import { UserError } from '../core/errors.js';
-import { PyDict, PyName } from './pickle.js';
+import { PyDict, PyName, unsafeName } from './pickle.js';
 import type { Dtype } from './typed.js';
 
 /** A block of numbers in the file, one zip entry. */
@@ -31,9 +31,12 @@ export class TorchTensor {
   }
 }
 
-/** Classes of these packages are represented, whatever their name (one identifier, no dots). */
+/**
+ * Classes of these packages are represented, whatever their name (one identifier, no dots). torchvision's transforms stand in
+ * checkpoints of classification models, which are recognised, to be refused by their right name.
+ */
 const REPRESENTED =
-  /^(torch\.nn\.(modules|parameter)\.([a-z_]+\.)*|ultralytics\.([a-zA-Z_0-9]+\.)*|models\.(yolo|common|experimental)\.|utils\.(loss|torch_utils)\.)[A-Za-z_]\w*$/;
+  /^(torch\.nn\.(modules|parameter)\.([a-z_]+\.)*|torchvision\.transforms\.([a-z_0-9]+\.)*|ultralytics\.([a-zA-Z_0-9]+\.)*|models\.(yolo|common|experimental)\.|utils\.(loss|torch_utils)\.)[A-Za-z_]\w*$/;
 
 const DTYPES: Record<string, Dtype> = {
   float16: 'F16',
@@ -82,6 +85,7 @@ const MEANINGS: Record<string, Call> = {
   'pathlib._local.WindowsPath': path,
 };
 for (const module of ['builtins', '__builtin__']) {
+  MEANINGS[`${module}.getattr`] = attribute;
   MEANINGS[`${module}.set`] = ([items]) => new Set((items as unknown[]) ?? []);
   MEANINGS[`${module}.frozenset`] = MEANINGS[`${module}.set`];
   MEANINGS[`${module}.list`] = ([items]) => [...((items as unknown[]) ?? [])];
@@ -140,6 +144,16 @@ function tensor(
       'save the checkpoint again with a current PyTorch',
     );
   return new TorchTensor(storage as Storage, offset as number, shape, stride, named);
+}
+
+/**
+ * `getattr(Detect, 'forward')`, which is how a method is pickled: segmentation and pose heads of version 8.0 keep one. A
+ * method of a represented class is represented, too; anything else that getattr could reach is refused.
+ */
+function attribute([owner, name]: unknown[], where: string): PyName {
+  const isClass = owner instanceof PyName && !owner.call && owner.name.startsWith('ultralytics.');
+  if (!isClass || typeof name !== 'string' || !/^[A-Za-z]\w*$/.test(name)) throw unsafeName(where, 'builtins.getattr');
+  return new PyName(`${owner.name}.${name}`);
 }
 
 /** numpy's scalars, as they stand in `best_fitness` and the like. */

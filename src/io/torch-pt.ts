@@ -78,20 +78,27 @@ export function headOf(path: string, bytes = 64): Buffer {
 function refuseOthers(path: string): void {
   const head = headOf(path);
   if (looksLikeZip(head)) return;
-  const text = head.toString('latin1');
-  let what = 'is not a PyTorch checkpoint';
-  let hint = 'give a .pt file of YOLOv8 or a .safetensors file';
-  if (head.length === 0) what = 'is empty';
-  else if (/^\s*<(!doctype|html|\?xml)/i.test(text))
-    [what, hint] = ['is a web page, not a checkpoint', 'download the file itself, not the page that shows it'];
-  else if (text.startsWith('version https://git-lfs'))
-    [what, hint] = ['is a Git LFS pointer, not the file itself', 'run git lfs pull'];
-  else if (head[0] === 0x80)
-    [what, hint] = [
-      'is in the form that PyTorch wrote before 1.6 (a bare pickle)',
-      'load it with PyTorch and save it again: torch.save(torch.load(f), f)',
-    ];
+  const [what, hint] = kindOf(head) ?? [
+    'is no checkpoint: neither a .pt of PyTorch nor safetensors',
+    'give a .pt file of YOLOv8 or a .safetensors file; it may have been damaged on its way',
+  ];
   throw new UserError('bad-checkpoint', `${path} ${what}`, hint);
+}
+
+/** What often stands where a checkpoint should, and what to do then; undefined for anything else. */
+export function kindOf(head: Buffer): [what: string, hint: string] | undefined {
+  const text = head.toString('latin1');
+  if (head.length === 0) return ['is empty', 'fetch or write it again'];
+  if (/^\s*<(!doctype|html|\?xml)/i.test(text))
+    return ['is a web page, not a checkpoint', 'download the file itself, not the page that shows it'];
+  if (text.startsWith('version https://git-lfs'))
+    return ['is a Git LFS pointer, not the file itself', 'run git lfs pull'];
+  if (head[0] === 0x80)
+    return [
+      'is in the form that PyTorch wrote before 1.6 (a bare pickle), which is not read here',
+      'with PyTorch, for weights alone: torch.save(torch.load(f, weights_only=True), g); without weights_only=True, loading it would execute whatever it says, so do that only with a file of your own',
+    ];
+  return undefined;
 }
 
 /** Name of the folder inside the zip that holds everything, with its slash. */

@@ -48,23 +48,45 @@ export async function createOnnxDetector(path: string, options: OnnxDetectorOpti
   return new OnnxDetector(ort, session, contract);
 }
 
+const PACKAGE = 'onnxruntime-node';
+
+/**
+ * The package, from here or from the working folder: a tool that is installed globally doesn't see those of the user's
+ * project. @throws UserError 'missing-package', or 'broken-package' with the reason of the first that is there
+ */
 async function importRuntime(): Promise<Runtime> {
-  const name = 'onnxruntime-node';
-  try {
-    return (await import('onnxruntime-node')).default ?? (await import('onnxruntime-node'));
-  } catch {
-    // A tool that is installed globally doesn't see the packages of the user's project.
+  let broken: UserError | undefined;
+  for (const place of [import.meta.url, join(process.cwd(), 'here.js')]) {
+    let file: string | undefined;
     try {
-      const found = createRequire(join(process.cwd(), 'here.js')).resolve(name);
-      const module = await import(pathToFileURL(found).href);
+      file = locate(place);
+      if (file === undefined) continue;
+      const module = await import(pathToFileURL(file).href);
       return module.default ?? module;
     } catch (error) {
-      throw new UserError(
-        'missing-package',
-        `an .onnx model is run by the package ${name}, which cannot be loaded: ${messageOf(error).split('\n')[0]}`,
-        `npm install ${name}`,
+      broken ??= new UserError(
+        'broken-package',
+        `the package ${PACKAGE}, which runs .onnx models, is installed${file ? ` (${file})` : ''} but does not load: ${messageOf(error).split('\n')[0]}`,
+        `npm rebuild ${PACKAGE}, or npm install ${PACKAGE} again; it needs its binary for this system`,
+        1,
       );
     }
+  }
+  if (broken) throw broken;
+  throw new UserError(
+    'missing-package',
+    `an .onnx model is run by the package ${PACKAGE}, which is not installed`,
+    `npm install ${PACKAGE}`,
+  );
+}
+
+/** @returns undefined when it is not there @throws when it is, and its package.json or main file is not in order */
+function locate(place: string): string | undefined {
+  try {
+    return createRequire(place).resolve(PACKAGE);
+  } catch (error) {
+    if (messageOf(error).startsWith(`Cannot find module '${PACKAGE}'`)) return undefined;
+    throw error;
   }
 }
 

@@ -12,8 +12,9 @@ import {
   type StoredTensor,
   writeSafetensors,
 } from '../io/safetensors.js';
-import { headOf } from '../io/torch-pt.js';
+import { headOf, kindOf } from '../io/torch-pt.js';
 import { lazyFloats, unheldFloats } from '../io/typed.js';
+import { looksLikeZip } from '../io/zip.js';
 import { cleanWeightNames } from './checkpoint-yaml.js';
 import { readTorchCheckpoint } from './yolo-pt.js';
 
@@ -25,7 +26,14 @@ export { specOf } from './checkpoint-yaml.js';
  * @throws UserError when it is missing, damaged, unsafe, or no YOLOv8 detection model
  */
 export async function loadCheckpoint(path: string): Promise<Checkpoint> {
-  return nonEmpty(path, looksLikeSafetensors(headOf(path)) ? fromSafetensors(path) : readTorchCheckpoint(path));
+  return nonEmpty(path, isSafetensors(path) ? fromSafetensors(path) : readTorchCheckpoint(path));
+}
+
+/** By its content; a file of which that says nothing is what its name says, so that what is damaged about it can be told. */
+function isSafetensors(path: string): boolean {
+  const head = headOf(path);
+  if (looksLikeSafetensors(head)) return true;
+  return /\.safetensors$/i.test(path) && !looksLikeZip(head) && kindOf(head) === undefined;
 }
 
 /** A checkpoint whose file may be open. */
@@ -39,8 +47,7 @@ export interface OpenCheckpoint extends Checkpoint {
  * each time they are asked for. A `.pt` is held in the precision of the file.
  */
 export async function openCheckpoint(path: string): Promise<OpenCheckpoint> {
-  if (!looksLikeSafetensors(headOf(path)))
-    return { ...nonEmpty(path, readTorchCheckpoint(path, { held: false })), close: () => {} };
+  if (!isSafetensors(path)) return { ...nonEmpty(path, readTorchCheckpoint(path, { held: false })), close: () => {} };
   const { tensors, metadata, close } = openSafetensors(path);
   const weights = new Map<string, NamedArray>();
   const counters = new Map<string, number>();

@@ -207,7 +207,7 @@ function refuseOtherModels(path: string, model: PyObject): void {
     if (OTHER_TASKS[kind])
       throw new UserError(
         'wrong-model',
-        `${path} is ${OTHER_TASKS[kind]} checkpoint (${kind}), not a detection one`,
+        `${path} is ${OTHER_TASKS[kind]} model (${kind}); only detection is supported`,
         hint,
       );
   for (const [pattern, family] of OTHER_FAMILIES) {

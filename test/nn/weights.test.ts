@@ -111,15 +111,11 @@ describe('a .pt checkpoint', () => {
   });
 
   const wrong: [string, Parameters<typeof checkpoint>[0], RegExp][] = [
-    [
-      'segmentation',
-      { model: 'ultralytics.nn.tasks.SegmentationModel' },
-      /a segmentation checkpoint \(SegmentationModel\)/,
-    ],
-    ['segmentation head', { layers: ['Conv', 'C2f', 'Segment'] }, /a segmentation checkpoint \(Segment\)/],
-    ['pose', { model: 'ultralytics.nn.tasks.PoseModel' }, /a pose checkpoint/],
-    ['OBB', { model: 'ultralytics.nn.tasks.OBBModel' }, /an oriented-box \(OBB\) checkpoint/],
-    ['classification', { model: 'ultralytics.nn.tasks.ClassificationModel' }, /a classification checkpoint/],
+    ['segmentation', { model: 'ultralytics.nn.tasks.SegmentationModel' }, /a segmentation model \(SegmentationModel\)/],
+    ['segmentation head', { layers: ['Conv', 'C2f', 'Segment'] }, /a segmentation model \(Segment\)/],
+    ['pose', { model: 'ultralytics.nn.tasks.PoseModel' }, /a pose model/],
+    ['OBB', { model: 'ultralytics.nn.tasks.OBBModel' }, /an oriented-box \(OBB\) model/],
+    ['classification', { model: 'ultralytics.nn.tasks.ClassificationModel' }, /a classification model/],
     ['YOLOv5 of its own repository', { model: 'models.yolo.DetectionModel' }, /YOLOv5/],
     ['YOLOv5u', { layers: ['Conv', 'C3', 'Detect'] }, /YOLOv3 or YOLOv5 checkpoint \(it has C3\)/],
     ['YOLOv9', { layers: ['Conv', 'RepNCSPELAN4', 'Detect'] }, /YOLOv9/],
