@@ -9,7 +9,7 @@ import { log } from '../core/log.js';
 import { refuseFormat } from '../export/formats.js';
 import { weightsDir } from '../io/model-files.js';
 import { warnOfNonFinite } from '../nn/finite.js';
-import { createDetector } from '../nn/infer.js';
+import { createDetector } from '../nn/network-detector.js';
 import { openCheckpoint, resolveModelPath, specOf } from '../nn/weights.js';
 import { type MapCost, mapCost } from './export-cost.js';
 import { type ExportFormat, type ExportJob, FORMATS, refuseUnused } from './export-formats.js';

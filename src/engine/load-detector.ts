@@ -91,7 +91,7 @@ async function loadNetwork(model: string, options: LoadOptions): Promise<Detecto
   if (engine.why) log.info((await backend).describeEngine(engine));
   if (lossFor && engine.canTrain && !half && !augment)
     return withLoss(checkpoint, engine.description, lossFor.mostLabels);
-  const { createDetector } = await import('../nn/infer.js');
+  const { createDetector } = await import('../nn/network-detector.js');
   return createDetector(checkpoint, { half, augment, engine: engine.description, where: model });
 }
 
@@ -99,7 +99,7 @@ async function loadNetwork(model: string, options: LoadOptions): Promise<Detecto
 const DEFAULT_GAINS = { box: 7.5, cls: 0.5, dfl: 1.5 };
 
 async function withLoss(checkpoint: Checkpoint, engine: string, mostLabels: number): Promise<Detector> {
-  const { LiveDetector } = await import('./live-detector.js');
+  const { DetectorWithLoss } = await import('./detector-with-loss.js');
   const { buildNetwork } = await import('../nn/model.js');
   const { specOf } = await import('../nn/weights.js');
   const trained = Object.entries(DEFAULT_GAINS).map(([key, gain]) => [
@@ -107,7 +107,12 @@ async function withLoss(checkpoint: Checkpoint, engine: string, mostLabels: numb
     Number(checkpoint.trainArgs?.[key] ?? gain),
   ]);
   const gains = Object.fromEntries(trained) as typeof DEFAULT_GAINS;
-  const detector = new LiveDetector(buildNetwork(specOf(checkpoint)), checkpoint.names, { gains, mostLabels }, engine);
+  const detector = new DetectorWithLoss(
+    buildNetwork(specOf(checkpoint)),
+    checkpoint.names,
+    { gains, mostLabels },
+    engine,
+  );
   detector.setWeights(checkpoint.weights);
   return detector;
 }

@@ -13,13 +13,14 @@ import { createValLoader, type ValBatch } from '../data/val-loader.js';
 import { writeFileAtomic } from '../io/files.js';
 import { encodeImage } from '../io/image.js';
 import { assignHead } from '../loss/detection.js';
+import type { Assignment } from '../loss/tal.js';
 import { selectEngine } from '../nn/backend.js';
-import { foldBatchNorm, foldedParameters } from '../nn/fold.js';
-import { type Anchors, anchorsOf } from '../nn/head.js';
-import { buildNetwork, type Network, type Params, toTensors } from '../nn/model.js';
+import { type Anchors, anchorsOf, type HeadOutput, levelsOf } from '../nn/head.js';
+import { buildNetwork } from '../nn/model.js';
+import { NetworkDetector } from '../nn/network-detector.js';
 import { loadCheckpoint, resolveModelPath, specOf } from '../nn/weights.js';
 import { type AssignedLabel, drawAssignment } from '../render/assignment.js';
-import { padLabels } from './label-tensors.js';
+import { type LabelTensors, padLabels } from './label-tensors.js';
 
 export interface AssignOptions {
   dir: string;
@@ -57,15 +58,15 @@ const LONG_SIDE = 960;
 export async function* showAssignments(dataset: Dataset, options: AssignOptions): AsyncGenerator<ShownAssignment> {
   const images = await chosenPictures(dataset, options);
   await selectEngine({ device: options.device });
-  const { network, params } = await networkOf(options.model, dataset);
-  const loader = createValLoader(images, { ...options, batch: 1, stride: Math.max(32, network.spec.stride) });
+  const assigner = await assignerOf(options.model, dataset);
+  const { detector, strides } = assigner;
+  const loader = createValLoader(images, { ...options, batch: 1, stride: detector.stride });
   const stems: string[] = [];
   try {
     for await (const batch of loader) {
       const image = images[batch.indices[0]];
       if (batch.broken[0]) throw new UserError('broken-image', batch.broken[0], undefined, 1);
-      const labels = assignedLabels(network, params, batch, image, dataset.names);
-      const { strides } = network.spec.head.args;
+      const labels = await assignedLabels(assigner, batch, image);
       const stem = `assign_${basename(image.path, extname(image.path))}`;
       const same = stems.filter((other) => other === stem).length; // pictures of other folders may have the same name
       stems.push(stem);
@@ -76,7 +77,7 @@ export async function* showAssignments(dataset: Dataset, options: AssignOptions)
     }
   } finally {
     await loader.close();
-    tf.dispose(params);
+    detector.dispose();
   }
 }
 
@@ -94,7 +95,14 @@ async function chosenPictures({ images, split }: Dataset, { source, pictures }: 
   return chosen.slice(0, pictures);
 }
 
-async function networkOf(model: string, { names }: Dataset): Promise<{ network: Network; params: Params }> {
+/** A network, and from the same pass what the assigner picks. */
+interface Assigner {
+  detector: NetworkDetector<LabelTensors, Record<keyof Assignment, tf.Tensor>>;
+  /** Image pixels to a cell of each level. */
+  strides: number[];
+}
+
+async function assignerOf(model: string, { names }: Dataset): Promise<Assigner> {
   if (/\.(ya?ml|onnx)$/i.test(model))
     throw new UserError('no-weights', `show what=assign needs weights (.pt or .safetensors), not ${model}`);
   const checkpoint = await loadCheckpoint(await resolveModelPath(model));
@@ -105,29 +113,29 @@ async function networkOf(model: string, { names }: Dataset): Promise<{ network: 
       `the model has ${network.spec.nc} classes, the dataset ${names.length}`,
       'give weights that were trained on this dataset: model=runs/detect/train/weights/last.safetensors',
     );
-  return { network, params: toTensors(foldBatchNorm(checkpoint.weights), foldedParameters(network.parameters)) };
+  const assigned = (head: HeadOutput, labels: LabelTensors) => ({ ...assignHead(head, labels).assignment });
+  const detector: Assigner['detector'] = new NetworkDetector(network, names, {}, assigned);
+  detector.setWeights(checkpoint.weights);
+  return { detector, strides: network.spec.strides };
 }
 
 /** Boxes and points in pixels of the network's input. */
-function assignedLabels(
-  network: Network,
-  params: Params,
+async function assignedLabels(
+  assigner: Assigner,
   { images, shape: [, h, w], places }: ValBatch,
   { labels: rows, width, height }: DatasetImage,
-  names: readonly string[],
-): AssignedLabel[] {
+): Promise<AssignedLabel[]> {
   const { ratioX, ratioY, padX, padY } = places[0];
   const [sx, sy] = [(width * ratioX) / w, (height * ratioY) / h];
   const inInput = rows.map((v, i) => [v, v * sx + padX / w, v * sy + padY / h, v * sx, v * sy][i % 5]);
   const out = Array.from({ length: rows.length / 5 }, (_, j): AssignedLabel => {
     const [cls, cx, cy, bw, bh] = inInput.subarray(5 * j, 5 * j + 5);
     const box: Box = [(cx - bw / 2) * w, (cy - bh / 2) * h, (cx + bw / 2) * w, (cy + bh / 2) * h];
-    return { class: cls, name: names[cls], box, points: [] };
+    return { class: cls, name: assigner.detector.names[cls], box, points: [] };
   });
   if (!out.length) return out;
-  const { anchors, label, share, score, cells } = assignmentOf(
-    network,
-    params,
+  const { anchors, label, share, score, cells } = await assignmentOf(
+    assigner,
     { data: images, width: w, height: h },
     inInput,
   );
@@ -141,24 +149,18 @@ function assignedLabels(
 }
 
 /** Runs network and assigner. @param labels rows class cx cy w h in 0..1 of the input */
-function assignmentOf(network: Network, params: Params, { data, width, height }: RgbImage, labels: Float32Array) {
+async function assignmentOf({ detector, strides }: Assigner, { data, width, height }: RgbImage, labels: Float32Array) {
   const { tensors } = padLabels([labels], [height, width], 1);
-  tf.engine().startScope();
-  try {
-    const x = tf.div(tf.tensor4d(data, [1, height, width, 3], 'int32'), 255) as tf.Tensor4D;
-    const head = network.forward(x, params);
-    const { assignment: found } = assignHead(head, tensors);
-    return {
-      anchors: found.anchors.dataSync(),
-      label: found.labels.dataSync(),
-      share: found.share.dataSync(),
-      score: found.score.dataSync(),
-      cells: { levels: head.levels, ...anchorsOf(head.levels, head.strides) },
-    };
-  } finally {
-    tf.engine().endScope();
-    tf.dispose(tensors);
-  }
+  const { also: found } = await detector.inferWith(data, [1, height, width], tensors);
+  const levels = levelsOf(height, width, strides);
+  const values = {
+    anchors: found.anchors.dataSync(),
+    label: found.labels.dataSync(),
+    share: found.share.dataSync(),
+    score: found.score.dataSync(),
+  };
+  tf.dispose([{ ...tensors }, found]);
+  return { ...values, cells: { levels, ...anchorsOf(levels, strides) } };
 }
 
 function pointOf(anchor: number, { points, strides, levels }: Anchors & { levels: readonly [number, number][] }) {

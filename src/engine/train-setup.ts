@@ -19,7 +19,7 @@ import { OPTIMIZERS, type OptimizerName } from '../optim/optimizers.js';
 import { type ScheduleSettings, scaledWeightDecay } from '../optim/schedule.js';
 import { fittingBatch, warnOfMemory } from './batch-size.js';
 import type { Progress, RunDescription } from './checkpoint.js';
-import { LiveDetector } from './live-detector.js';
+import { DetectorWithLoss } from './detector-with-loss.js';
 import { pictureSize } from './picture-size.js';
 import { createRunDir } from './run-dir.js';
 import { disposeState, freshState, TrainStep } from './step.js';
@@ -42,7 +42,7 @@ export interface Run {
   loader: TrainLoader;
   step: TrainStep;
   /** Validates the average; its weights are set before each use. */
-  detector: LiveDetector;
+  detector: DetectorWithLoss;
   progress: Progress;
   /** Long side of the network's input, pixels. */
   imgsz: number;
@@ -110,7 +110,7 @@ export async function prepareRun(given: TrainConfig): Promise<Run> {
     val,
     loader,
     step,
-    detector: new LiveDetector(network, train.names, { gains, classWeights: weightOfClass }),
+    detector: new DetectorWithLoss(network, train.names, { gains, classWeights: weightOfClass }),
     progress: resumed?.progress ?? freshProgress(),
     optimizer,
     imgsz,

@@ -11,6 +11,7 @@ import { log } from '../core/log.js';
 import type { Dataset } from '../data/dataset.js';
 import { buildNetwork, type Network, type Params } from '../nn/model.js';
 import { parseModelYaml } from '../nn/model-yaml.js';
+import { describeNetwork } from '../nn/summary.js';
 import { transferWeights } from '../nn/transfer.js';
 import { loadCheckpoint, resolveModelPath, specOf } from '../nn/weights.js';
 import { loadRun, type Progress } from './checkpoint.js';
@@ -41,6 +42,7 @@ export async function startingPoint(config: TrainConfig, train: Dataset): Promis
   const nc = train.names.length;
   if (isYaml(model)) {
     const network = buildNetwork(parseModelYaml(model, { nc }));
+    announceNetwork(network);
     return {
       network,
       params: await startingWeights(network, typeof pretrained === 'string' ? pretrained : undefined, config, train),
@@ -50,8 +52,14 @@ export async function startingPoint(config: TrainConfig, train: Dataset): Promis
   const source = await loadCheckpoint(path);
   const spec = specOf(source, model);
   const network = buildNetwork(spec, { nc });
+  announceNetwork(network);
   const from = pretrained === true ? path : pretrained || undefined;
   return { network, params: await startingWeights(network, from, config, train) };
+}
+
+/** A row a layer, and the totals. */
+function announceNetwork({ spec }: Network): void {
+  for (const line of describeNetwork(spec)) log.info(line);
 }
 
 /** Fresh weights by the seed, over them what a weight file has for this network. */
@@ -133,6 +141,7 @@ export function resumeRun(given: TrainConfig): Resumed {
     `Resuming ${path} at epoch ${progress.epoch + 1} of ${config.epochs}${progress.batchInEpoch ? `, batch ${progress.batchInEpoch + 1}` : ''}`,
   );
   const network = buildNetwork(parseModelYaml(run.yaml));
+  announceNetwork(network);
   return { config, network, params: {}, state, progress, dir: runFolder(path) };
 }
 

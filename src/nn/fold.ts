@@ -39,23 +39,13 @@ export function foldBatchNorm(weights: ReadonlyMap<string, NamedArray>): Map<str
 }
 
 /**
- * The same for pictures of 0..255: the factor 1/255 goes into the convolutions that see the picture, which saves a pass
- * over its pixels. (Padding is 0 in both scales.)
- * @returns `scale`: what pictures still have to be multiplied by, 1 unless something else than a convolution sees them
+ * The convolutions that see the image: the factor 1/255 of its values can go into their kernels. (Padding is 0 in both
+ * scales.)
+ * @returns names of the kernels; none when something else than a convolution sees the image, too
  */
-export function foldForBytes(
-  weights: ReadonlyMap<string, NamedArray>,
-  { layers }: ModelSpec,
-): { folded: Map<string, NamedArray>; scale: number } {
-  const folded = foldBatchNorm(weights);
+export function imageKernels({ layers }: ModelSpec): string[] {
   const first = layers.filter(({ inputs }) => inputs.includes(-1));
-  if (first.some(({ module }) => module !== 'Conv')) return { folded, scale: 1 / 255 };
-  for (const { index } of first) {
-    const name = `model.${index}.conv.weight`;
-    const kernel = folded.get(name); // missing ones are found when the weights become tensors
-    if (kernel) folded.set(name, { shape: kernel.shape, data: kernel.data.map((w) => w / 255) });
-  }
-  return { folded, scale: 1 };
+  return first.every(({ module }) => module === 'Conv') ? first.map(({ name }) => `${name}.conv.weight`) : [];
 }
 
 /**

@@ -57,17 +57,15 @@ function argumentsOf({ module, args, inChannels }: LayerSpec): (string | number)
   return definition.describe(args, inChannels);
 }
 
-/** The table and below it the line `YOLOv8n summary: 129 layers, 3,157,200 parameters, 8.9 GFLOPs`. */
-export function describeNetwork(spec: ModelSpec, options: SummaryOptions = {}): string {
+/** Lines of the table, and below it `YOLOv8n summary: 129 layers, 3,157,200 parameters, 8.9 GFLOPs`. */
+export function describeNetwork(spec: ModelSpec, options: SummaryOptions = {}): string[] {
   const summary = summarizeNetwork(spec, options);
   const line = (index: string, from: string, n: string, params: string, module: string, args: string) =>
     `${index.padStart(3)}${from.padStart(20)}${n.padStart(3)}${params.padStart(10)}  ${module.padEnd(12)}${args}`.trimEnd();
   const rows = summary.rows.map((row) =>
     line(String(row.index), row.from, String(row.n), String(row.params), row.module, row.arguments),
   );
-  return [line('', 'from', 'n', 'params', 'module', 'arguments'), ...rows, summaryLine(spec, summary, options)].join(
-    '\n',
-  );
+  return [line('', 'from', 'n', 'params', 'module', 'arguments'), ...rows, summaryLine(spec, summary, options)];
 }
 
 export function summaryLine(spec: ModelSpec, summary: NetworkSummary, { fused = false }: SummaryOptions = {}): string {

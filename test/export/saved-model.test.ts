@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { rng } from '../../src/core/rng.js';
 import { writeSavedModel } from '../../src/export/saved-model.js';
 import { Session } from '../../src/graph/session.js';
-import { createDetector } from '../../src/nn/infer.js';
+import { createDetector } from '../../src/nn/network-detector.js';
 import { createSavedModelDetector } from '../../src/nn/saved-model-detector.js';
 import { expectClose } from '../helpers/close.js';
 import { pick } from '../helpers/golden.js';
@@ -79,7 +79,7 @@ describe('SavedModel export', () => {
     writeFileSync(join(folder, 'metadata.yaml'), 'task: segment');
     await refused(/task 'segment'/);
     writeFileSync(join(folder, 'metadata.yaml'), '{');
-    await refused(/metadata.yaml cannot be read/);
+    await refused(/metadata.yaml, line 1: not valid YAML/);
     writeFileSync(join(folder, 'metadata.yaml'), 'names: {0: a}');
     await refused(/rows for 1 classes/);
     await expect(createSavedModelDetector(join(dir, 'nowhere'))).rejects.toThrow(/there is no file/);

@@ -27,7 +27,7 @@ describe('summary', () => {
 
   it('n: 8.9 GFLOPs, fused 3,151,904 parameters; a quarter of the work at half the size', () => {
     const spec = parseModelYaml('yolov8n.yaml');
-    expect(describeNetwork(spec)).toMatch(/YOLOv8n summary: 129 layers, 3,157,200 parameters, 8\.9 GFLOPs$/);
+    expect(describeNetwork(spec).at(-1)).toMatch(/YOLOv8n summary: 129 layers, 3,157,200 parameters, 8\.9 GFLOPs$/);
     expect(summarizeNetwork(spec, { fused: true }).parameters).toBe(3151904);
     const at = (imgsz: number | [number, number]) => summarizeNetwork(spec, { imgsz }).gflops;
     expect(at(320)).toBeCloseTo(at(640) / 4, 6);
@@ -35,7 +35,7 @@ describe('summary', () => {
   });
 
   it('has a row a layer', () => {
-    const rows = describeNetwork(parseModelYaml('yolov8n.yaml', { nc: 3 })).split('\n');
+    const rows = describeNetwork(parseModelYaml('yolov8n.yaml', { nc: 3 }));
     expect(rows).toHaveLength(1 + 23 + 1);
     expect(rows[1]).toMatch(/^ +0 +-1 +1 +464 +Conv +\[3, 16, 3, 2\]$/);
     expect(rows[12]).toMatch(/^ +11 +\[-1, 6\] +1 +0 +Concat +\[1\]$/);

@@ -5,10 +5,10 @@ import { engineReady } from '../../bin/setup/paths.mjs';
 import { rng } from '../../src/core/rng.js';
 import type { Checkpoint, NamedArray } from '../../src/core/types.js';
 import { decode } from '../../src/nn/decode.js';
-import { createDetector } from '../../src/nn/infer.js';
 import { buildNetwork, toTensors } from '../../src/nn/model.js';
 import { parseModelYaml } from '../../src/nn/model-yaml.js';
 import { useNative } from '../../src/nn/native.js';
+import { createDetector } from '../../src/nn/network-detector.js';
 import { expectClose } from '../helpers/close.js';
 import { golden } from '../helpers/golden.js';
 

@@ -1,0 +1,44 @@
+/** The network with weights that change, and its loss: validation while training, and of a checkpoint. */
+import * as tf from '@tensorflow/tfjs-core';
+import { detectionLoss, type LossGains } from '../loss/detection.js';
+import type { InferOutput } from '../nn/detector.js';
+import type { Network } from '../nn/model.js';
+import { NetworkDetector } from '../nn/network-detector.js';
+import { type LabelTensors, labelSlots, padLabels } from './label-tensors.js';
+
+/** How the loss is computed. */
+export interface LossSettings {
+  gains: LossGains;
+  classWeights?: number[];
+  /** Labels of the image that has most, where that is known: then no graph has to be traced again for more. */
+  mostLabels?: number;
+}
+
+export interface OutputWithLoss extends InferOutput {
+  /** Box, class and DFL loss with their gains, as while training. */
+  items: [box: number, cls: number, dfl: number];
+}
+
+export class DetectorWithLoss extends NetworkDetector<LabelTensors, tf.Tensor> {
+  private slots: number;
+
+  constructor(network: Network, names: readonly string[], loss: LossSettings, engine?: string) {
+    super(network, names, { engine }, (head, labels) => detectionLoss(head, labels, loss).items);
+    this.slots = labelSlots(loss.mostLabels ?? 1);
+  }
+
+  /** @param labels rows class cx cy w h in 0..1 of the network's input, one array an image */
+  async inferWithLoss(
+    images: Uint8Array,
+    shape: [batch: number, height: number, width: number],
+    labels: Float32Array[],
+  ): Promise<OutputWithLoss> {
+    const [, h, w] = shape;
+    const { tensors, slots } = padLabels(labels, [h, w], this.slots);
+    this.slots = slots;
+    const { also, ...output } = await this.inferWith(images, shape, tensors);
+    const items = Array.from(also.dataSync()) as OutputWithLoss['items'];
+    tf.dispose([also, { ...tensors }]);
+    return { ...output, items };
+  }
+}
