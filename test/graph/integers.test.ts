@@ -9,8 +9,12 @@ import { native } from '../helpers/native.js';
 
 beforeAll(native);
 
-/** Attributes that give the element type of arguments which TensorFlow reads on the host everywhere: shapes, axes, counts. */
+/**
+ * Attributes that give the element type of arguments which TensorFlow reads on the host everywhere: shapes, axes, counts; and
+ * of TopKV2's indices, which a GPU keeps to itself.
+ */
 const ARGUMENTS = [
+  'index_type',
   'Tshape',
   'Tperm',
   'Tidx',
@@ -105,7 +109,10 @@ describe('integers as int64', () => {
     });
   });
 
-  it.each([[[-2, 0, 5]], [Array(2000).fill(-3)]])('constants keep their values: %j', (values) => {
+  it.each([
+    ['several', [-2, 0, 5]],
+    ['one for all', Array<number>(2000).fill(-3)],
+  ])('constants keep their values: %s', (_, values) => {
     tf.tidy(() => {
       const run = compile((x: tf.Tensor) => tf.add(x, tf.tensor1d(values, 'int32')), { integers: 'int64' });
       expect(Array.from(run(tf.scalar(1, 'int32')).dataSync())).toEqual(values.map((v) => v + 1));

@@ -60,8 +60,9 @@ defineSymbolic<'x', { k?: number; sorted?: boolean }>('TopK', (emit, { x }, { k 
   const shape = [...x.shape.slice(0, -1), k];
   const outputs = [
     { shape, dtype: T.type },
-    { shape, dtype: symbolic(emit).integers },
+    { shape, dtype: 'int32' as const },
   ];
-  const attrs = { T, Tk: INT, index_type: { type: symbolic(emit).integers }, sorted };
-  return emit.ops('TopKV2', [x, emit.ints(k)], attrs, outputs);
+  // On a GPU its indices are int32 only, and on the device.
+  const [values, indices] = emit.ops('TopKV2', [x, emit.ints(k)], { T, Tk: INT, index_type: INT, sorted }, outputs);
+  return [values, emit.cast(indices, 'int32')];
 });
