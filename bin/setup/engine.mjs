@@ -53,7 +53,7 @@ export async function setupEngine({ force = false, retry = true } = {}) {
 
 /** Keeps the reason, for those who ask later which engine runs and why. */
 function noteFailure(error) {
-  const { why, faster } = error instanceof SetupProblem ? error : diskProblem(error);
+  const { why, faster } = problemOf(error, setupCommand);
   try {
     mkdirSync(cacheDir(), { recursive: true });
     writeFileSync(failureFile(), `${JSON.stringify({ why, faster, at: Date.now() })}\n`);
@@ -63,9 +63,14 @@ function noteFailure(error) {
   return { ready: false, changed: false, why, faster };
 }
 
-/** What the file system says, in words. */
-function diskProblem(error) {
-  const again = `then run "${setupCommand}"`;
+/**
+ * What went wrong in a set-up, in words; what the file system says is translated.
+ * @param {string} command how the user runs that set-up
+ * @returns {{ why: string, faster: string }}
+ */
+export function problemOf(error, command) {
+  if (error instanceof SetupProblem) return error;
+  const again = `then run "${command}"`;
   if (error.code === 'ENOSPC') return { why: `the disk of ${cacheDir()} is full`, faster: `make room, ${again}` };
   if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'].includes(error.code)) {
     return {
@@ -73,7 +78,7 @@ function diskProblem(error) {
       faster: `point YOLO_CACHE at a folder of yours, ${again}`,
     };
   }
-  return { why: `its set-up failed: ${error.message}`, faster: `run "${setupCommand}" again` };
+  return { why: `its set-up failed: ${error.message}`, faster: `run "${command}" again` };
 }
 
 /** @returns the C++ compiler @throws SetupProblem where the engine can't be built */
@@ -156,8 +161,8 @@ async function fetchPackage(name, folder) {
 }
 
 /**
- * The addons: tfjs-node-gpu's, which finds TensorFlow's libraries beside it in the cache; sessions of TensorFlow; ops of our
- * own, without which the engine works, too, only slower. The last two are linked to nothing of TensorFlow.
+ * The addons: tfjs-node-gpu's, which finds TensorFlow's libraries beside it in the cache; sessions of TensorFlow; questions to
+ * NVIDIA's driver; ops of our own, without which the engine works, too, only slower. Only the first is linked to TensorFlow.
  */
 async function compile(compiler, folder) {
   const pkg = join(folder, 'tfjs-node-gpu');
@@ -170,6 +175,7 @@ async function compile(compiler, folder) {
       ...[`-L${join(tensorflowDir(), 'lib')}`, ...library('cc'), ...library('framework')],
     ],
     [include, ...ownAddon('session', folder)],
+    [include, ...ownAddon('cuda', folder)],
     // contraction: a · b + c as one instruction, which the standard's own mode leaves out
     [include, '-ffp-contract=fast', '-Wno-psabi', ...ownAddon('fused', folder)],
   ];

@@ -27,7 +27,7 @@ export const isClone: boolean;
 export const setupCommand: string;
 export function wheelPin(): WheelPin | undefined;
 export function cacheDir(): string;
-export function addonSources(name: 'session' | 'fused'): string[];
+export function addonSources(name: 'session' | 'fused' | 'cuda'): string[];
 export function tensorflowDir(): string;
 export function tensorflowLibraries(): string[];
 export function engineDir(): string;

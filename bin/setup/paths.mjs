@@ -20,10 +20,10 @@ const engineJson = readFileSync(join(root, 'native/engine.json'), 'utf8');
 /** Versions and hashes of what the engine is made of. */
 export const pins = JSON.parse(engineJson);
 
-/** Sources of our own addons: what they share, sessions of TensorFlow, TensorFlow ops. */
-const ADDON_FOLDERS = ['common', 'session', 'fused'].map((name) => join(root, 'native', name));
+/** Sources of our own addons: what they share, sessions of TensorFlow, TensorFlow ops, questions to NVIDIA's driver. */
+const ADDON_FOLDERS = ['common', 'session', 'fused', 'cuda'].map((name) => join(root, 'native', name));
 
-/** C++ files of the addon 'session' or 'fused', with what it shares. */
+/** C++ files of the addon 'session', 'fused' or 'cuda', with what it shares. */
 export function addonSources(name) {
   const folders = ADDON_FOLDERS.filter((folder) => [name, 'common'].includes(basename(folder)));
   return folders.flatMap(filesIn).filter((file) => file.endsWith('.cc'));

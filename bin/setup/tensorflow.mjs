@@ -2,12 +2,13 @@
  * Puts TensorFlow's libraries and C headers into the cache: the wheel that Python's users install, fetched by pip (which
  * follows the user's own index, proxy and certificate settings; nothing of Python runs afterwards), verified, unpacked.
  */
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statfsSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from './lock.mjs';
 import { cacheDir, pins, setupCommand, tensorflowDir, wheelPin } from './paths.mjs';
-import { findProgram, lastLine, progress, run, SetupProblem, say } from './process.mjs';
-import { extract, readDirectory, sha256 } from './wheel.mjs';
+import { downloadWheel, wheelDefect } from './pip.mjs';
+import { findProgram, progress, run, SetupProblem } from './process.mjs';
+import { extract, readDirectory } from './wheel.mjs';
 
 const LIBRARY = /^tensorflow\/(libtensorflow_(?:cc|framework)\.so\.2)$/;
 const HEADER = new RegExp(
@@ -36,25 +37,27 @@ export async function provideTensorflow() {
   rmSync(join(cacheDir(), 'downloads'), { recursive: true, force: true });
 }
 
-/** @throws SetupProblem when the disk has not that much room */
-export function checkSpace(folder, bytes) {
+/**
+ * @param {string} what takes the room, @param {string} again how to go on when there is room
+ * @throws SetupProblem when the disk has not that much room
+ */
+export function checkSpace(folder, bytes, what = 'the native engine', again = setupCommand) {
   const { bavail, bsize } = statfsSync(folder);
   const free = bavail * bsize;
   if (free >= bytes) return;
   const gb = (n) => (n / 1e9).toFixed(1);
   throw new SetupProblem(
-    `setting up the native engine takes ${gb(bytes)} GB of disk for a while and ${folder} has ${gb(free)} GB free`,
-    `make room, or point YOLO_CACHE at a larger disk, then run "${setupCommand}"`,
+    `setting up ${what} takes ${gb(bytes)} GB of disk for a while and ${folder} has ${gb(free)} GB free`,
+    `make room, or point YOLO_CACHE at a larger disk, then run "${again}"`,
   );
 }
 
 /**
- * Checks a wheel against its pin; a wrong one in the download folder is removed, so that the next try fetches it anew.
+ * Checks the wheel; a wrong one in the download folder is removed, so that the next try fetches it anew.
  * @throws SetupProblem
  */
 export async function verifyWheel(wheel, pin) {
-  const bytes = statSync(wheel).size;
-  const wrong = bytes !== pin.bytes ? `${bytes} bytes instead of ${pin.bytes}` : await wrongHash(wheel, pin);
+  const wrong = await wheelDefect(wheel, pin);
   if (!wrong) return;
   if (!process.env.YOLO_TF_WHEEL) rmSync(wheel, { force: true });
   throw new SetupProblem(
@@ -63,66 +66,12 @@ export async function verifyWheel(wheel, pin) {
   );
 }
 
-async function wrongHash(wheel, pin) {
-  const hash = await sha256(wheel);
-  return hash === pin.sha256 ? undefined : `SHA-256 ${hash.slice(0, 12)}… instead of ${pin.sha256.slice(0, 12)}…`;
-}
-
 async function download(pin, target) {
-  const pip = await findPip();
-  const folder = temporaryFolder(cacheDir());
   const bar = progress(`Downloading TensorFlow ${pins.tensorflow} (${Math.round(pin.bytes / 1e6)} MB)`);
   bar(0);
-  const timer = setInterval(() => bar(Math.min(0.99, folderBytes(folder) / pin.bytes)), 500);
-  // The version of Python names the file to fetch; its libraries have nothing of that version in them.
-  const python = /-cp(\d+)-/.exec(pin.file)[1];
-  const { code, output } = await run(
-    pip[0],
-    [
-      ...pip.slice(1),
-      ...['download', '-q', '--no-deps', '--only-binary=:all:', '--implementation', 'cp', '--python-version', python],
-      ...['--abi', `cp${python}`, '--platform', pin.platform, '-d', folder, `${pin.package}==${pins.tensorflow}`],
-    ],
-    { env: { TMPDIR: folder, PIP_DISABLE_PIP_VERSION_CHECK: '1' } },
-  );
-  clearInterval(timer);
-  if (code !== 0 || !existsSync(join(folder, pin.file))) {
-    if (process.stderr.isTTY) say('');
-    throw new SetupProblem(
-      `pip could not download ${pin.package} ${pins.tensorflow}: ${lastLine(output)}`,
-      `when the network is there, run "${setupCommand}"; or fetch ${pin.file} elsewhere and name it in YOLO_TF_WHEEL`,
-    );
-  }
-  bar(1);
-  mkdirSync(join(cacheDir(), 'downloads'), { recursive: true });
-  renameSync(join(folder, pin.file), target);
-  rmSync(folder, { recursive: true, force: true });
-}
-
-/** The command that runs pip. @throws SetupProblem where there is none */
-async function findPip() {
-  for (const [name, ...args] of [['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['pip3'], ['pip']]) {
-    const program = findProgram(name);
-    if (program && (await run(program, [...args, '--version'])).code === 0) return [program, ...args];
-  }
-  throw new SetupProblem(
-    'pip, which downloads TensorFlow, was not found',
-    `install it (Debian, Ubuntu: apt-get install python3-pip), then run "${setupCommand}"; or fetch ${wheelPin().file} elsewhere and name it in YOLO_TF_WHEEL`,
-  );
-}
-
-/** Bytes of all files under a folder that others write into meanwhile. */
-function folderBytes(folder) {
-  let bytes = 0;
-  try {
-    for (const name of readdirSync(folder, { recursive: true })) {
-      const stat = statSync(join(folder, name), { throwIfNoEntry: false });
-      if (stat?.isFile()) bytes += stat.size;
-    }
-  } catch {
-    // moved away between two looks
-  }
-  return bytes;
+  const again = `run "${setupCommand}"; or fetch ${pin.file} elsewhere and name it in YOLO_TF_WHEEL`;
+  const onBytes = (done) => bar(done / pin.bytes);
+  await downloadWheel({ ...pin, version: pins.tensorflow }, target, { again, onBytes });
 }
 
 /** Takes libraries and headers out of the wheel, strips the libraries, and moves the finished folder to `target`. */

@@ -132,19 +132,27 @@ napi_value Devices(napi_env env, const Arguments& a) {
   return out;
 }
 
+using Message = std::unique_ptr<TF_Buffer, decltype(tf.DeleteBuffer)>;
+
+napi_value toBytes(napi_env env, const Message& message) {
+  napi_value out;
+  void* copy;
+  check(env, napi_create_arraybuffer(env, message->length, &copy, &out));
+  if (message->length > 0) std::memcpy(copy, message->data, message->length);
+  return out;
+}
+
+// ops() → ArrayBuffer, an OpList (tensorflow/core/framework/op_def.proto) of all ops
+napi_value Ops(napi_env env, const Arguments&) { return toBytes(env, Message(tf.GetAllOpList(), tf.DeleteBuffer)); }
+
 // kernels(op: string) → ArrayBuffer, a KernelList (tensorflow/core/framework/kernel_def.proto); '' for those of all ops
 napi_value Kernels(napi_env env, const Arguments& a) {
   const std::string op = textOf(env, a[0]);
   const Status status;
-  const std::unique_ptr<TF_Buffer, decltype(tf.DeleteBuffer)> list(
-      op.empty() ? tf.GetAllRegisteredKernels(status) : tf.GetRegisteredKernelsForOp(op.c_str(), status),
-      tf.DeleteBuffer);
+  const Message list(op.empty() ? tf.GetAllRegisteredKernels(status) : tf.GetRegisteredKernelsForOp(op.c_str(), status),
+                     tf.DeleteBuffer);
   status.check();
-  napi_value out;
-  void* copy;
-  check(env, napi_create_arraybuffer(env, list->length, &copy, &out));
-  if (list->length > 0) std::memcpy(copy, list->data, list->length);
-  return out;
+  return toBytes(env, list);
 }
 
 }  // namespace
@@ -157,6 +165,7 @@ NAPI_MODULE_INIT() {
       FUNCTION("add", Add, 4),         FUNCTION("plan", MakePlan, 4),   FUNCTION("prepare", Prepare, 4),
       FUNCTION("run", RunHere, 1),     FUNCTION("runApart", RunApart, 1), FUNCTION("discard", Discard, 1),
       FUNCTION("devices", Devices, 1), FUNCTION("kernels", Kernels, 1),
+      FUNCTION("ops", Ops, 0),
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
   return exports;

@@ -19,7 +19,7 @@ export const ABOUT: Record<Mode, string> = {
 const WORDS: Record<Special, string> = {
   help: 'this text; yolo help MODE: the keys of a mode',
   checks: 'engine, versions, machine, and what is missing',
-  setup: 'put the native engine in place',
+  setup: 'put the native engine in place; yolo setup gpu: the one for GPUs',
   version: 'print the version',
   cfg: 'print every key with its default',
   'copy-cfg': 'write them to default_copy.yaml here, for use as cfg=',

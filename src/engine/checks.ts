@@ -6,7 +6,6 @@ import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os'
 import { dirname, join } from 'node:path';
 import { cacheDir, pins } from '../../bin/setup/paths.mjs';
 import { describeEngine, type Engine, selectEngine } from '../nn/backend.js';
-import { findNvidia } from '../nn/gpu.js';
 
 const require = createRequire(import.meta.url);
 
@@ -21,7 +20,6 @@ export interface ChecksReport {
   memory: { total: number; free: number };
   engine: Engine;
   tfjs: string;
-  gpu?: string;
   /** Versions of what is used where it is there. */
   optional: { sharp?: string; ffmpeg?: string; onnxruntime?: string };
   cache: string;
@@ -53,7 +51,6 @@ export async function collectChecks(version: string): Promise<ChecksReport> {
     memory: { total: gib(totalmem()), free: gib(process.availableMemory?.() ?? freemem()) },
     engine,
     tfjs: pins.tfjs,
-    gpu: findNvidia(true),
     optional,
     cache: cacheDir(),
     missing: whatIsMissing(engine, optional),
@@ -69,7 +66,7 @@ export function formatChecks(report: ChecksReport): string[] {
     ['System', report.platform],
     ['Processor', `${report.processor}, ${report.cores} core${report.cores === 1 ? '' : 's'} for this process`],
     ['Memory', `${memory.total} GiB, ${memory.free} GiB free`],
-    ['GPU', report.gpu ? `${report.gpu} (not used)` : 'no NVIDIA GPU seen'],
+    ['GPU', describeGpu(report.engine)],
     ['TensorFlow.js', report.tfjs],
     ['sharp', optional.sharp ?? 'not installed'],
     ['ffmpeg', optional.ffmpeg ?? 'not installed'],
@@ -81,6 +78,11 @@ export function formatChecks(report: ChecksReport): string[] {
   for (const { what, needed, remedy } of report.missing) lines.push(`Missing: ${what}, for ${needed}. ${remedy}`);
   if (report.missing.length === 0) lines.push('Nothing is missing.');
   return lines;
+}
+
+function describeGpu({ gpu, noGpu }: Engine): string {
+  if (gpu) return `${gpu.name}, used`;
+  return noGpu ? `not used: ${noGpu.why}` : 'no NVIDIA driver seen';
 }
 
 function whatIsMissing(engine: Engine, optional: ChecksReport['optional']): Missing[] {

@@ -40,6 +40,7 @@ export function inferenceGraph(
   const traced = trace(
     (inputs: Inputs) => ({ [OUTPUT]: decode(network.forward(inputs.images, inputs.params)) }),
     specs,
+    { integers: 'int32' }, // for other machines than this one
   );
   const shapes = new Map(parameters.map(({ name, shape }) => [`${PARAMETERS}/${name}`, shape]));
   const final = traced.outputs[0].node;

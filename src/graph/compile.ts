@@ -43,7 +43,7 @@ interface Loaded {
  */
 export function compile<I extends Tree<tf.Tensor>, O extends Tree<tf.Tensor>>(
   fn: (inputs: I) => O,
-  { name = fn.name || 'function', device = '', half = false, integers = 'int32' }: CompileOptions = {},
+  { name = fn.name || 'function', device = '', half = false, integers }: CompileOptions = {},
 ): Compiled<I, O> {
   const loaded = new Map<string, Loaded>();
 

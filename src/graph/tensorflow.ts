@@ -18,6 +18,8 @@ export interface TensorflowFiles {
   libraries: string[];
   /** Addons that register ops of our own (native/fused). */
   ops: string[];
+  /** Graphs are to run on a GPU. */
+  gpu?: boolean;
 }
 
 export interface Tensorflow extends TensorflowFiles {
@@ -58,6 +60,7 @@ export interface NativeSessions {
   discard(run: Handle): void;
   devices(session: Handle): { name: string; type: string; memory: number }[];
   kernels(op: string): ArrayBuffer;
+  ops(): ArrayBuffer;
 }
 
 export type { Handle, NativeTensor };
@@ -90,6 +93,11 @@ export function loadTensorflow(files: TensorflowFiles | undefined = tensorflowFi
   for (const ops of files.ops) require(ops).register(files.libraries);
   loaded = { addon, tensorflow: { version, ...files } };
   return loaded.tensorflow;
+}
+
+/** What was loaded; undefined before. */
+export function loadedTensorflow(): Tensorflow | undefined {
+  return loaded?.tensorflow;
 }
 
 /** The addon, with TensorFlow loaded. */

@@ -10,6 +10,7 @@ import './kernels/all.js';
 import { pruned } from './prune.js';
 import { SYMBOLIC } from './raw.js';
 import { symbolicBackend } from './symbolic.js';
+import { loadedTensorflow } from './tensorflow.js';
 import { flatten, isTensor, type Tree, unflatten } from './tree.js';
 
 /** Shape and element type of an input; 'uint8' arrives in the function as float32 0..255. */
@@ -26,6 +27,7 @@ export interface TraceOptions {
   /**
    * Element type of tfjs' int32 tensors inside the graph. TensorFlow computes with int32 on the host even where a GPU has the
    * rest of the graph, so indices would go there and back; int64 stays on the device. Inputs and outputs remain int32.
+   * Default: what suits the TensorFlow of this process.
    */
   integers?: 'int32' | 'int64';
 }
@@ -55,7 +57,7 @@ export function isTracing(): boolean {
 export function trace<I extends Tree<tf.Tensor>>(
   fn: (inputs: I) => Tree<tf.Tensor>,
   specs: Tree<TensorSpec>,
-  { half = false, freeze = false, integers = 'int32' }: TraceOptions = {},
+  { half = false, freeze = false, integers = suitableIntegers() }: TraceOptions = {},
 ): Traced {
   if (isTracing()) throw new Error('trace() was called inside of a traced function');
   const backend = symbolicBackend();
@@ -97,6 +99,10 @@ export function trace<I extends Tree<tf.Tensor>>(
     tracing = false;
     if (before) void tf.setBackend(before); // none: no engine was started yet
   }
+}
+
+function suitableIntegers(): 'int32' | 'int64' {
+  return loadedTensorflow()?.gpu ? 'int64' : 'int32';
 }
 
 function isSpec(x: unknown): x is TensorSpec {

@@ -3,10 +3,13 @@
  * fetched itself, else WebAssembly, which predicts and validates but cannot train (its package has no gradient kernels).
  */
 import { availableParallelism } from 'node:os';
+import { gpuSetupCommand } from '../../bin/setup/gpu-paths.mjs';
 import { isClone, lastFailure, setupCommand } from '../../bin/setup/paths.mjs';
 import { messageOf, UserError } from '../core/errors.js';
-import { type DeviceWish, findNvidia, readDevice } from './gpu.js';
-import { nativeInfo, useNative, usePackageBinary } from './native.js';
+import { log } from '../core/log.js';
+import { type Device, readDevice } from './device.js';
+import { findGpu, type Gpu, gpuFiles, hasDriver, type NoGpu } from './gpu.js';
+import { engineDir, nativeInfo, useNative, usePackageBinary } from './native.js';
 import { useWasm } from './wasm.js';
 
 /** The engine in use. */
@@ -21,6 +24,10 @@ export interface Engine {
   why?: string;
   /** What would make it faster. */
   faster?: string;
+  /** The GPU that computes. */
+  gpu?: Gpu;
+  /** Why no GPU computes, where one was looked for. */
+  noGpu?: NoGpu;
 }
 
 export interface EngineOptions {
@@ -28,6 +35,10 @@ export interface EngineOptions {
   device?: string | number | null;
   /** Threads to compute with; default: all cores of this process. Heeded by the first call of a process. */
   threads?: number;
+  /** On a GPU: only kernels that give the same bits each time. Default: true. */
+  deterministic?: boolean;
+  /** On a GPU: convolutions may round what they multiply to TF32. Default: true. */
+  tf32?: boolean;
 }
 
 let chosen: Promise<Engine> | undefined;
@@ -38,16 +49,16 @@ let chosen: Promise<Engine> | undefined;
  * @throws UserError when `device` names what no engine here can use
  */
 export async function selectEngine(options: EngineOptions = {}): Promise<Engine> {
-  const wish = readDevice(options.device);
-  chosen ??= start(wish, options.threads);
-  try {
-    const engine = await chosen;
-    if (wish === 'gpu' && !nativeInfo()?.gpu) refuseGpu(options.device, engine);
-    return engine;
-  } catch (error) {
-    if (!(error instanceof UserError)) chosen = undefined;
+  const device = readDevice(options.device);
+  chosen ??= start(device, options).catch((error) => {
+    chosen = undefined; // nothing runs: another call may ask for something else
     throw error;
-  }
+  });
+  const engine = await chosen;
+  const fits = device === 'auto' || (device === 'cpu' ? !engine.gpu : engine.gpu?.index === device.gpu);
+  if (fits) return engine;
+  const message = `device=${options.device}: this process computes with ${engine.description} already`;
+  throw new UserError('device-chosen', message, 'Use another process.');
 }
 
 /** One line for people: which engine runs, why not a better one, and what would make it faster. */
@@ -68,24 +79,62 @@ export function requireTraining(engine: Engine): void {
   );
 }
 
-async function start(wish: DeviceWish, threads?: number): Promise<Engine> {
+async function start(device: Device, { threads, deterministic = true, tf32 = true }: EngineOptions): Promise<Engine> {
   const cores = threads ?? availableParallelism();
   const forced = process.env.YOLO_ENGINE;
   if (forced && forced !== 'wasm' && forced !== 'tensorflow') {
     throw new UserError('bad-engine', `YOLO_ENGINE=${forced}: expected wasm or tensorflow`);
   }
   if (forced === 'wasm') return startWasm(cores, { why: 'YOLO_ENGINE=wasm asks for it' });
-  if (wish === 'cpu') process.env.CUDA_VISIBLE_DEVICES = '-1';
   if (threads) process.env.TF_NUM_INTRAOP_THREADS = String(threads);
+  const gpu = await startGpu(device, { deterministic, tf32 });
+  if ('name' in gpu) return gpu;
+  if (typeof device === 'object' && gpu.why) {
+    const hint = `To use a GPU: ${gpu.remedy}. Without one: device=cpu, or leave device out.`;
+    throw new UserError('no-gpu', `device=${device.gpu}: ${gpu.why}`, hint);
+  }
+  if (!nativeInfo()) process.env.CUDA_VISIBLE_DEVICES = '-1';
   let problem: string | undefined;
   for (const use of [useNative, usePackageBinary]) {
     const result = await tryNative(use);
-    if (result === 'running') return describeNative(cores);
+    if (result === 'running') return describeNative(cores, gpu);
     problem ??= result;
   }
   const reason = whyNotNative(problem);
   if (forced) throw new UserError('no-engine', `the native engine is not there: ${reason.why}`, reason.faster, 1);
   return startWasm(cores, reason);
+}
+
+/** TensorFlow on a GPU; or why not, where that is worth a word. */
+async function startGpu(
+  device: Device,
+  { deterministic, tf32 }: Required<Pick<EngineOptions, 'deterministic' | 'tf32'>>,
+): Promise<Engine | Partial<NoGpu>> {
+  if (device === 'cpu' || (device === 'auto' && !wantsGpu())) return {};
+  const gpu = findGpu(device === 'auto' ? 0 : device.gpu);
+  if ('why' in gpu) return gpu;
+  if (gpu.caution && device === 'auto') return { why: gpu.caution, remedy: `device=${gpu.index} tries it` };
+  if (gpu.caution) log.warn(`device=${gpu.index}: ${gpu.caution}`);
+  if (deterministic) process.env.TF_DETERMINISTIC_OPS ??= '1';
+  if (!tf32) process.env.NVIDIA_TF32_OVERRIDE ??= '0';
+  const result = await tryNative(() => useNative(engineDir(), gpuFiles()));
+  const report = `report this with the output of "yolo checks gpu"`;
+  if (result !== 'running')
+    return { why: `the GPU engine does not load: ${result}`, remedy: `${gpuSetupCommand}, or ${report}` };
+  if (!nativeInfo()?.gpu) return { why: `TensorFlow cannot use the ${gpu.name} that the driver shows`, remedy: report };
+  return {
+    name: 'tensorflow',
+    description: `TensorFlow ${nativeInfo()!.version} (GPU ${gpu.index}: ${gpu.name}, ${(gpu.memory / 2 ** 30).toFixed(1)} GiB)`,
+    threads: availableParallelism(),
+    canTrain: true,
+    gpu,
+  };
+}
+
+/** Whether device=auto looks for a GPU: where there is a driver, and the user did not hide them all. */
+function wantsGpu(): boolean {
+  const { CUDA_VISIBLE_DEVICES: visible } = process.env;
+  return visible !== '' && visible !== '-1' && hasDriver();
 }
 
 /** @returns 'running', undefined when it is not there, or why it would not load */
@@ -97,15 +146,13 @@ async function tryNative(use: () => Promise<boolean>): Promise<string | undefine
   }
 }
 
-function describeNative(threads: number): Engine {
-  const { version, gpu } = nativeInfo()!;
-  const model = gpu ? undefined : findNvidia();
+function describeNative(threads: number, { why, remedy }: Partial<NoGpu>): Engine {
   return {
     name: 'tensorflow',
-    description: `TensorFlow ${version} (${gpu ? 'GPU' : `CPU, ${countThreads(threads)}`})`,
+    description: `TensorFlow ${nativeInfo()!.version} (CPU, ${countThreads(threads)})`,
     threads,
     canTrain: true,
-    why: model && `the ${model} of this machine is not used: this engine computes on the CPU`,
+    ...(why && { why: `the GPU is not used: ${why}`, faster: remedy, noGpu: { why, remedy: remedy! } }),
   };
 }
 
@@ -125,17 +172,6 @@ function whyNotNative(loadError: string | undefined): { why: string; faster: str
   const failure = lastFailure();
   if (failure) return { why: failure.why, faster: failure.faster };
   return { why: 'the native engine is not set up', faster: `run "${setupCommand}" once` };
-}
-
-function refuseGpu(device: EngineOptions['device'], engine: Engine): never {
-  const model = findNvidia(true);
-  throw new UserError(
-    'no-gpu',
-    model
-      ? `device=${device}: the ${model} cannot be used by this engine, ${engine.description}`
-      : `device=${device}: this machine shows no NVIDIA GPU`,
-    'Use device=cpu, or leave device out.',
-  );
 }
 
 function countThreads(n: number): string {

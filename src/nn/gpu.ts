@@ -1,48 +1,186 @@
 /**
- * Graphics processors: whether one is there, and what the user asked for with `device`. The engine that the set-up builds
- * computes on the CPU; a GPU is used only by tfjs-node-gpu's own binary with the CUDA it was built for.
+ * NVIDIA's GPUs: which of them can be used here, and if none, the reason and the remedy in one sentence each. Asked in the
+ * order in which it costs least: files of the driver, files of the GPU engine, then the driver itself.
  */
-import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { UserError } from '../core/errors.js';
+import { createRequire } from 'node:module';
+import { basename, join } from 'node:path';
+import { findDriver, isOlder } from '../../bin/setup/driver.mjs';
+import {
+  gpuLibraries,
+  gpuPins,
+  gpuReady,
+  gpuSetupCommand,
+  isGpuPlatform,
+  lastGpuFailure,
+} from '../../bin/setup/gpu-paths.mjs';
+import { engineDir } from '../../bin/setup/paths.mjs';
+import type { TensorflowFiles } from '../graph/tensorflow.js';
 
-const DRIVER = '/proc/driver/nvidia/gpus';
+const require = createRequire(import.meta.url);
+const KERNEL_VIEW = '/proc/driver/nvidia/gpus';
+/** CUresult CUDA_ERROR_NO_DEVICE. */
+const NO_DEVICE = 100;
 
-/** What `device` asks for. */
-export type DeviceWish = 'auto' | 'cpu' | 'gpu';
+export interface Gpu {
+  /** As `device` counts it, and nvidia-smi. */
+  index: number;
+  name: string;
+  /** Bytes. */
+  memory: number;
+  /** Compute capability times ten: 86 is 8.6. */
+  capability: number;
+  /** CUDA version that the driver knows: 12040 is 12.4. */
+  cuda: number;
+  /** Why it may not work although it is there. */
+  caution?: string;
+}
 
-/**
- * Reads `device`: nothing, 'auto', 'cpu', or a GPU in one of the usual spellings (0, '0,1', 'cuda', 'cuda:0').
- * @throws UserError for a value that names no device, and for devices that no engine here knows
- */
-export function readDevice(device: string | number | null | undefined): DeviceWish {
-  const text = String(device ?? 'auto')
-    .trim()
-    .toLowerCase();
-  if (text === '' || text === 'auto' || text === 'none') return 'auto';
-  if (text === 'cpu') return 'cpu';
-  if (/^(cuda(:\d+)?|gpu|-1|\d+(\s*,\s*\d+)*|\[[\d\s,]+\])$/.test(text)) return 'gpu';
-  if (/^(mps|npu|xpu|tpu|intel|dml|vulkan|webgpu)(:.*)?$/.test(text)) {
-    throw new UserError('bad-device', `device=${device}: no engine of this tool uses it`, 'Use device=cpu.');
+export interface NoGpu {
+  /** Completes "… is not used: ". */
+  why: string;
+  remedy: string;
+}
+
+/** What the addon of native/cuda says. */
+interface Probe {
+  error: number;
+  message: string;
+  cuda: number;
+  devices: { name: string; memory: number; capability: number }[];
+}
+
+/** The driver looks at the environment once, so a process stays with the GPU that it asked for first. */
+let chosen: number | undefined;
+
+/** Whether there is any sign of an NVIDIA driver; costs next to nothing. */
+export function hasDriver(): boolean {
+  return isGpuPlatform() && findDriver() !== undefined;
+}
+
+/** The GPU with this number, if it can be used; from then on this process sees no other. */
+export function findGpu(index: number): Gpu | NoGpu {
+  return problemOfFiles() ?? problemOfDriver(index);
+}
+
+/** TensorFlow's CUDA build, over the addons of the CPU engine. Its graphs do without our own ops: those have no GPU kernels. */
+export function gpuFiles(): TensorflowFiles {
+  return { session: join(engineDir(), 'session.node'), libraries: gpuLibraries(), ops: [], gpu: true };
+}
+
+/** What can be told from files. */
+function problemOfFiles(): NoGpu | undefined {
+  if (!isGpuPlatform())
+    return {
+      why: 'GPUs are used on Linux with an x86-64 processor only',
+      remedy: 'use such a machine',
+    };
+  const driver = findDriver();
+  if (!driver) {
+    return {
+      why: 'this machine shows no NVIDIA driver',
+      remedy: `install it (version ${gpuPins.driver.version} or newer); a container needs access to the GPU (docker run --gpus all)`,
+    };
   }
-  throw new UserError('bad-device', `device=${device} is no device`, 'Use device=auto, cpu, or the number of a GPU.');
+  if (driver.version && isOlder(driver.version, gpuPins.driver.version)) return oldDriver(driver.version);
+  if (!gpuReady()) {
+    const failure = lastGpuFailure();
+    if (failure) return { why: `the GPU engine could not be set up: ${failure.why}`, remedy: failure.faster };
+    return { why: 'the GPU engine is not set up', remedy: `run "${gpuSetupCommand}" (${downloadSize()} to download)` };
+  }
+  const missing = [join(engineDir(), 'cuda.node'), ...gpuLibraries()].find((file) => !existsSync(file));
+  if (missing) {
+    const why = `the library ${basename(missing)} of the GPU engine is missing`;
+    return { why, remedy: `run "${gpuSetupCommand}", which fetches what is missing` };
+  }
+  return undefined;
+}
+
+/** What only the driver knows. */
+function problemOfDriver(index: number): Gpu | NoGpu {
+  const hidden = showOnly(index);
+  if (hidden) return hidden;
+  const { error, message, cuda, devices }: Probe = require(join(engineDir(), 'cuda.node')).probe();
+  if (cuda > 0 && cuda < gpuPins.driver.cuda) return oldDriver(`for CUDA ${version(cuda)}`);
+  if (error === NO_DEVICE || (error === 0 && devices.length === 0)) {
+    const names = kernelView();
+    const there = names.length > 0 ? `there are ${names.length}: ${names.join(', ')}` : 'it shows none';
+    return {
+      why: `the NVIDIA driver shows this process no GPU ${index} (${there})`,
+      remedy: 'use another number',
+    };
+  }
+  if (error !== 0) {
+    const remedy = 'look whether nvidia-smi works; after an update of the driver the machine has to be started anew';
+    return { why: `the NVIDIA driver does not start: ${message} (error ${error})`, remedy };
+  }
+  const gpu: Gpu = { ...devices[0], index, cuda };
+  const { first, compiledFrom, compiledTo, cuda: compiler } = gpuPins.capability;
+  const named = `${gpu.name} (compute capability ${gpu.capability / 10})`;
+  if (gpu.capability < first) {
+    const why = `TensorFlow ${gpuPins.tensorflow} has no kernels for the ${named}: it needs ${(first / 10).toFixed(1)} or newer`;
+    return { why, remedy: 'use a newer GPU' };
+  }
+  if (gpu.capability >= compiledFrom && cuda < compiler) {
+    const why = `the driver has to compile kernels for the ${named} and is too old for that: it knows CUDA ${version(cuda)}, ${version(compiler)} is needed`;
+    return { why, remedy: 'update the NVIDIA driver' };
+  }
+  if (gpu.capability > compiledTo) {
+    gpu.caution = `TensorFlow ${gpuPins.tensorflow} was not built for the ${named}, and others report errors with it`;
+  }
+  return gpu;
 }
 
 /**
- * The NVIDIA GPU of this machine, by its name. Linux: what the driver shows in /proc, at no cost; elsewhere nvidia-smi is
- * asked, if `ask` allows the half second that it takes.
+ * Leaves one GPU for the driver to see: of those that CUDA_VISIBLE_DEVICES names where the user set it. Memory is taken as
+ * it is needed, also by tfjs' own backend.
  */
-export function findNvidia(ask = false): string | undefined {
-  if (existsSync(DRIVER)) {
-    for (const slot of readdirSync(DRIVER)) {
-      const model = /^Model:\s*(.+)$/m.exec(readFileSync(`${DRIVER}/${slot}/information`, 'utf8'))?.[1];
-      return model?.trim() ?? 'NVIDIA GPU';
-    }
+function showOnly(index: number): NoGpu | undefined {
+  if (chosen !== undefined && chosen !== index) {
+    return {
+      why: `this process computes on GPU ${chosen} already`,
+      remedy: `use device=${chosen}, or another process`,
+    };
   }
-  if (!ask) return undefined;
-  const smi = spawnSync('nvidia-smi', ['--query-gpu=name', '--format=csv,noheader'], {
-    encoding: 'utf8',
-    timeout: 5000,
-  });
-  return smi.status === 0 ? smi.stdout.split('\n')[0].trim() || undefined : undefined;
+  if (chosen === index) return undefined;
+  const visible = process.env.CUDA_VISIBLE_DEVICES?.split(',').map((part) => part.trim());
+  if (visible && (visible[index] ?? '') === '') {
+    const count = visible.filter((part) => part !== '').length;
+    const why = `CUDA_VISIBLE_DEVICES=${visible} leaves ${count === 0 ? 'no GPU' : `${count}, numbered from 0`}`;
+    return { why, remedy: 'unset it, or use another number' };
+  }
+  chosen = index;
+  process.env.CUDA_VISIBLE_DEVICES = visible?.[index] ?? String(index);
+  process.env.CUDA_DEVICE_ORDER ??= 'PCI_BUS_ID'; // the order in which nvidia-smi counts
+  process.env.TF_FORCE_GPU_ALLOW_GROWTH ??= 'true';
+  return undefined;
+}
+
+/** Names of all GPUs that the kernel's part of the driver shows. */
+function kernelView(): string[] {
+  try {
+    return readdirSync(KERNEL_VIEW).map((slot) => {
+      const text = readFileSync(join(KERNEL_VIEW, slot, 'information'), 'utf8');
+      return /^Model:\s*(.+)$/m.exec(text)?.[1].trim() ?? 'NVIDIA GPU';
+    });
+  } catch {
+    return [];
+  }
+}
+
+function oldDriver(which: string): NoGpu {
+  const { version: needed, cuda } = gpuPins.driver;
+  return {
+    why: `the NVIDIA driver ${which} is too old: ${needed} or newer is needed (CUDA ${version(cuda)})`,
+    remedy: 'update it',
+  };
+}
+
+/** 12040 → '12.4' */
+function version(cuda: number): string {
+  return `${Math.floor(cuda / 1000)}.${Math.floor((cuda % 1000) / 10)}`;
+}
+
+function downloadSize(): string {
+  return `${(gpuPins.wheels.reduce((sum, { bytes }) => sum + bytes, 0) / 1e9).toFixed(1)} GB`;
 }

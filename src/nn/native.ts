@@ -40,15 +40,16 @@ let loaded: NativeInfo | undefined;
 /**
  * Registers and selects the backend 'tensorflow'.
  * @param dir where the engine lies; another folder than the usual one only while it is being set up
+ * @param tensorflow the libraries under it; default: those for the CPU
  * @returns false when no engine was set up
  * @throws what the loader says when the engine is there and does not load (another C library, say)
  */
-export async function useNative(dir: string = engineDir()): Promise<boolean> {
+export async function useNative(dir: string = engineDir(), tensorflow = tensorflowFiles(dir)): Promise<boolean> {
   if (!existsSync(join(dir, 'tfjs_binding.node'))) return false;
   await load({
     addon: join(dir, 'tfjs_binding.node'),
     pkg: join(dir, 'tfjs-node-gpu'),
-    tensorflow: tensorflowFiles(dir),
+    tensorflow,
   });
   return true;
 }

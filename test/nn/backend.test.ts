@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { engineReady } from '../../bin/setup/paths.mjs';
-import { readDevice } from '../../src/nn/gpu.js';
+import { readDevice } from '../../src/nn/device.js';
 import { tmpDir } from '../helpers/tmp.js';
 
 const BACKEND = new URL('../../dist/nn/backend.js', import.meta.url).href;
@@ -31,21 +31,24 @@ describe('device', () => {
     ['auto', 'auto'],
     ['', 'auto'],
     ['CPU', 'cpu'],
-    [0, 'gpu'],
-    ['0,1', 'gpu'],
-    ['cuda:1', 'gpu'],
-    ['cuda', 'gpu'],
-    [-1, 'gpu'],
-  ])('%s means %s', (value, wish) => expect(readDevice(value)).toBe(wish));
+    [0, { gpu: 0 }],
+    ['[2]', { gpu: 2 }],
+    ['cuda:1', { gpu: 1 }],
+    ['cuda', { gpu: 0 }],
+    [-1, { gpu: 0 }],
+  ])('%s means %j', (value, wish) => expect(readDevice(value)).toEqual(wish));
 
-  it.each(['mps', 'npu', 'foo', '1.5'])('%s is refused', (value) => {
+  it.each(['mps', 'npu', 'foo', '1.5', '0,1'])('%s is refused', (value) => {
     expect(() => readDevice(value)).toThrow(`device=${value}`);
   });
 
   it('a GPU that the engine cannot use is refused in one line', () => {
-    const { answer, stderr } = inProcess('return selectEngine({ device: 0 });');
-    expect(answer).toMatchObject({ name: 'UserError', code: 'no-gpu' });
-    expect(answer.message).toMatch(/^device=0: .+$/);
+    const { answer, stderr } = inProcess(`
+      const refused = await selectEngine({ device: 999 }).catch(({ code, message }) => [code, message]);
+      return [...refused, (await selectEngine({ device: 'cpu' })).description];`);
+    expect(answer[0]).toBe('no-gpu');
+    expect(answer[1]).toMatch(/^device=999: .+$/);
+    expect(answer[2]).toMatch(/CPU|WebAssembly/);
     expect(stderr).toBe('');
   });
 });

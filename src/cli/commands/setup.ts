@@ -1,14 +1,24 @@
-/** `yolo setup`: puts the native engine in place; the same plain script that a clone's `npm run setup` runs. */
+/** `yolo setup`: puts the engines in place; the same plain script that a clone's `npm run setup` runs. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { UserError } from '../../core/errors.js';
+
+const WORDS = ['gpu', 'cpu', 'force'];
 
 /**
- * @param words `force` builds an engine that is there anew
+ * @param words `gpu`: the GPU engine, too; `cpu`: without it, although a driver is here; `force`: builds the addons anew
  * @returns the script's exit code
+ * @throws UserError for another word
  */
 export async function run(words: readonly string[] = []): Promise<number> {
   const script = fileURLToPath(new URL('../../../bin/setup.mjs', import.meta.url));
-  const options = words.includes('force') ? ['--force'] : [];
+  if (words.length > 1 || !words.every((word) => WORDS.includes(word))) {
+    throw new UserError(
+      'bad-argument',
+      `'setup ${words.join(' ')}' is not known: setup takes one of ${WORDS.join(', ')}, or nothing`,
+    );
+  }
+  const options = words.map((word) => `--${word}`);
   const child = spawn(process.execPath, [script, ...options], { stdio: 'inherit' });
   return new Promise((resolve, reject) => {
     child.on('error', reject);

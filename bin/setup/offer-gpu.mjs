@@ -1,0 +1,53 @@
+/** The set-up's words about the GPU engine: what it would fetch, whether that is wanted, what became of it. */
+import { createInterface } from 'node:readline/promises';
+import { describeDownload, noGpuReason, setupGpu } from './gpu.mjs';
+import { gpuPins, gpuReady, gpuSetupCommand } from './gpu-paths.mjs';
+import { setupCommand } from './paths.mjs';
+import { say } from './process.mjs';
+
+/** Where an NVIDIA driver is and the GPU engine is not: says what it takes, and sets it up unless the user declines. */
+export async function offerGpu() {
+  if (gpuReady() || noGpuReason()) return;
+  const download = describeDownload() ?? 'nothing is missing but a test';
+  say(`An NVIDIA driver is here. To compute on the GPU: ${download}.`);
+  if (await declined()) say(`Left out. To get it later: ${gpuSetupCommand}`);
+  else await setUp();
+}
+
+/** The same when the user asked for it. @returns whether it is there now */
+export async function requireGpu() {
+  const download = describeDownload();
+  if (download) say(`The GPU engine: ${download}.`);
+  return setUp();
+}
+
+/** Asks on a terminal; elsewhere nobody can answer, so it says how to leave the GPU engine out. */
+async function declined() {
+  if (!process.stdin.isTTY || !process.stderr.isTTY) {
+    say(
+      `Fetching it; to leave it out: ${setupCommand.startsWith('npm') ? `${setupCommand} -- --cpu` : `${setupCommand} cpu`}`,
+    );
+    return false;
+  }
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  terminal.on('SIGINT', () => process.emit('SIGINT'));
+  try {
+    return /^\s*n/i.test(await terminal.question('Fetch it now? [Y/n] '));
+  } finally {
+    terminal.close();
+  }
+}
+
+async function setUp() {
+  const start = performance.now();
+  const { ready, why, faster } = await setupGpu();
+  const time = `Set-up: ${((performance.now() - start) / 1000).toFixed(1)} s.`;
+  if (!ready) {
+    say(`No GPU engine, because ${why}. To get it: ${faster}.`);
+    return false;
+  }
+  const unused = noGpuReason();
+  const use = unused ? `it is not used now: ${unused}` : 'device=0 uses it, and device=auto';
+  say(`GPU engine: TensorFlow ${gpuPins.tensorflow} for CUDA is in place; ${use}. ${time}`);
+  return true;
+}

@@ -1,0 +1,22 @@
+/** Do all libraries of the GPU engine load, and does TensorFlow over them compute? Ends with code 0 if so. Needs no GPU. */
+import { join } from 'node:path';
+import { Session } from '../../dist/graph/native-session.js';
+import { loadTensorflow } from '../../dist/graph/tensorflow.js';
+import { gpuLibraries, gpuPins } from './gpu-paths.mjs';
+import { engineDir } from './paths.mjs';
+
+process.env.TF_CPP_MIN_LOG_LEVEL ??= '3'; // without a driver TensorFlow calls that an error
+const files = { session: join(engineDir(), 'session.node'), libraries: gpuLibraries(), ops: [] };
+const { version } = loadTensorflow(files);
+if (version !== gpuPins.tensorflow) throw new Error(`TensorFlow ${version} was loaded, not ${gpuPins.tensorflow}`);
+const session = Session.open({ gpu: false });
+const type = { type: 'float32' };
+session.add([
+  { name: 'x', op: 'Placeholder', inputs: [], attrs: { dtype: type, shape: { shape: [2, 2] } } },
+  { name: 'y', op: 'MatMul', inputs: ['x', 'x'], attrs: { T: type, transpose_a: false, transpose_b: false } },
+]);
+const [product] = session
+  .plan({ feeds: ['x'], fetches: ['y'] })
+  .run([{ dtype: 'float32', shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) }]);
+session.close();
+if (product.data.join() !== '7,10,15,22') throw new Error(`it computes wrongly: ${product.data.join()}`);
