@@ -7,11 +7,13 @@ import type { ConfigOf, PredictConfig, TrainConfig, ValConfig } from '../cfg/sch
 import { UserError } from '../core/errors.js';
 import { rng } from '../core/rng.js';
 import { type Engine, requireTraining, selectEngine } from '../nn/backend.js';
+import { toArrays } from '../nn/layout.js';
 import { buildNetwork } from '../nn/model.js';
 import { parseModelYaml } from '../nn/model-yaml.js';
 import { OPTIMIZERS } from '../optim/optimizers.js';
 import { predict } from './predictor.js';
-import { disposeState, freshState, type StepBatch, TrainStep } from './step.js';
+import { type StepBatch, TrainStep } from './step.js';
+import { freshState } from './train-state.js';
 import { trainablesOf } from './trainables.js';
 import { train } from './trainer.js';
 import { validate } from './validator.js';
@@ -52,7 +54,9 @@ async function step(config: BenchmarkConfig, engine: Engine): Promise<BenchmarkR
   requireTraining(engine);
   const trainables = trainablesOf(network, null);
   const rule = OPTIMIZERS.SGD;
-  const state = freshState(network.init(0), trainables, rule);
+  const params = network.init(0);
+  const state = freshState(toArrays(params), trainables, rule.slots);
+  tf.dispose(params);
   const gains = { box: config.box, cls: config.cls, dfl: config.dfl };
   const trainStep = new TrainStep(state, { network, trainables, frozenLayers: new Set(), rule, decay: 0, gains });
   const data = madeUpBatch(batch, imgsz);
@@ -60,13 +64,12 @@ async function step(config: BenchmarkConfig, engine: Engine): Promise<BenchmarkR
   const seconds: number[] = [];
   for (let i = 0; i < steps + WARM_UP_STEPS; i++) {
     const start = performance.now();
-    const { nonFinite, items } = trainStep.run(data, rates, i);
+    const { nonFinite, items } = await trainStep.run(data, rates, i);
     if (nonFinite) throw new UserError('diverged', `the ${nonFinite} is not finite (losses ${items})`, undefined, 1);
     if (i >= WARM_UP_STEPS) seconds.push((performance.now() - start) / 1000);
   }
   seconds.sort((a, b) => a - b);
   trainStep.dispose();
-  disposeState(state);
   return {
     median_s_per_image: seconds[seconds.length >> 1] / batch,
     min_s_per_image: seconds[0] / batch,

@@ -7,14 +7,13 @@
  */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.js';
 import type { NamedArray } from '../core/types.js';
 import { readSafetensors, type StoredTensor, writeSafetensors } from '../io/safetensors.js';
 import { toFloats } from '../io/typed.js';
-import { fromTensors, toTensors } from '../nn/model.js';
+import { fromFile, toFile } from '../nn/layout.js';
 import type { EpochRow } from './results-csv.js';
-import { disposeState, type TrainState } from './step.js';
+import type { TrainState } from './train-state.js';
 
 /** Raised when the meaning of `train/` changes. */
 const VERSION = 1;
@@ -65,9 +64,7 @@ const PARTS = ['model', 'slots', 'sums'] as const;
 export function saveRun(path: string, run: RunDescription, state: TrainState, progress: Progress): void {
   const tensors = emaTensors(state);
   for (const part of PARTS) {
-    for (const [name, t] of Object.entries(state[part])) {
-      tensors.push([`train/${part}/${name}`, stored({ shape: [...t.shape], data: t.dataSync<'float32'>() })]);
-    }
+    for (const [name, array] of Object.entries(state[part])) tensors.push([`train/${part}/${name}`, stored(array)]);
   }
   writeSafetensors(path, tensors, { ...metadata(run, progress), run: JSON.stringify({ version: VERSION, progress }) });
 }
@@ -81,7 +78,7 @@ export function saveInferenceWeights(path: string, run: RunDescription, state: T
 }
 
 function emaTensors({ ema }: TrainState): [string, StoredTensor][] {
-  return [...fromTensors(ema)].map(([name, array]) => [name, stored(array)]);
+  return Object.entries(ema).map(([name, array]) => [name, stored(toFile(array))]);
 }
 
 function stored({ shape, data }: NamedArray): StoredTensor {
@@ -128,7 +125,6 @@ export function loadRun(path: string): LoadedRun {
       `${path} was written by another version of this tool (state ${version}, here ${VERSION})`,
     );
   }
-  const ema = new Map<string, NamedArray>();
   const state: TrainState = {
     model: {},
     ema: {},
@@ -141,13 +137,11 @@ export function loadRun(path: string): LoadedRun {
   for (const [key, { dtype, shape, data: raw }] of tensors) {
     const data = toFloats(dtype, raw);
     const [, part, name] = /^train\/(model|slots|sums)\/(.+)$/.exec(key) ?? [];
-    if (!part) ema.set(key, { shape, data });
-    else state[part as (typeof PARTS)[number]][name] = tf.tensor(data, shape);
+    if (!part) state.ema[key] = fromFile({ shape, data });
+    else state[part as (typeof PARTS)[number]][name] = { shape, data };
   }
-  state.ema = toTensors(ema);
   const missing = Object.keys(state.ema).filter((name) => !state.model[name]);
   if (missing.length > 0) {
-    disposeState(state);
     throw new UserError(
       'damaged-checkpoint',
       `${path} lacks train/model/${missing[0]}`,

@@ -3,6 +3,7 @@
  * graph of its own.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import type { HostTensor } from '../graph/host-tensor.js';
 
 export type LabelTensors = {
   /** [B, M, 4] xyxy, pixels of the network's input */
@@ -20,17 +21,22 @@ export function labelSlots(n: number): number {
   return m;
 }
 
+/** Labels of a batch in JavaScript's memory, in the order of LabelTensors. */
+export interface PaddedLabels {
+  tensors: [boxesPx: HostTensor<'float32'>, classes: HostTensor<'int32'>, mask: HostTensor<'float32'>];
+  slots: number;
+}
+
 /**
- * @param labels rows class cx cy w h in 0..1, one array a picture
- * @param size height and width of the network's input, pixels
+ * @param labels rows class cx cy w h in 0..1, one array an image
+ * @param shape of the batch: [B, H, W], pixels of the network's input
  * @param atLeast slots that there are in any case
  */
-export function padLabels(
-  labels: Float32Array[],
-  [height, width]: [number, number],
+export function paddedLabels(
+  labels: readonly Float32Array[],
+  [b, height, width]: readonly [batch: number, height: number, width: number],
   atLeast: number,
-): { tensors: LabelTensors; slots: number } {
-  const b = labels.length;
+): PaddedLabels {
   const most = labels.reduce((n, l) => Math.max(n, l.length / 5), 0);
   const m = Math.max(labelSlots(most), atLeast);
   const boxes = new Float32Array(b * m * 4);
@@ -45,10 +51,23 @@ export function padLabels(
       mask[slot] = 1;
     }
   });
-  const tensors = {
-    boxesPx: tf.tensor3d(boxes, [b, m, 4]),
-    classes: tf.tensor2d(classes, [b, m], 'int32'),
-    mask: tf.tensor2d(mask, [b, m]),
+  return {
+    tensors: [
+      { dtype: 'float32', shape: [b, m, 4], data: boxes },
+      { dtype: 'int32', shape: [b, m], data: classes },
+      { dtype: 'float32', shape: [b, m], data: mask },
+    ],
+    slots: m,
   };
-  return { tensors, slots: m };
+}
+
+/** The same as tensors of tfjs, which the caller disposes of. */
+export function padLabels(
+  labels: readonly Float32Array[],
+  [height, width]: readonly [number, number],
+  atLeast: number,
+): { tensors: LabelTensors; slots: number } {
+  const { tensors, slots } = paddedLabels(labels, [labels.length, height, width], atLeast);
+  const [boxesPx, classes, mask] = tensors.map(({ data, shape, dtype }) => tf.tensor(data, [...shape], dtype));
+  return { tensors: { boxesPx, classes, mask } as LabelTensors, slots };
 }

@@ -6,7 +6,6 @@ import { existsSync } from 'node:fs';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { loadRun } from './checkpoint.js';
-import { disposeState } from './step.js';
 import type { Run } from './train-setup.js';
 
 const MAX_RECOVERIES = 3;
@@ -36,8 +35,7 @@ export function recover(run: Run): void {
     );
   }
   const { state, progress } = loadRun(run.lastPath);
-  disposeState(run.step.state);
-  Object.assign(run.step.state, state);
+  run.step.restore(state);
   Object.assign(run.progress, progress, { recoveries, lrScale, badBatches: 0 });
   log.warn(
     `going back to epoch ${progress.epoch} with half the learning rate (${recoveries} of ${MAX_RECOVERIES} times)`,

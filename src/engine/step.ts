@@ -1,249 +1,244 @@
 /**
- * The training step and the state that it carries from batch to batch. Two compiled graphs: `backward` (network, task-aligned
- * assignment, losses, gradients, added to the gradients that wait for a step) once for each shape of batch, and `update`
- * (clipping, optimiser, EMA), whose signature does not depend on the batch. Between them the gradients are plain tensors,
- * the place where several machines would average theirs. Both are pure: state in, state out, so that a batch whose loss or
- * gradient is not finite is dropped by keeping the state that there was.
+ * The training step. Its state lives in variables of a TensorFlow session, its graph (step-graph.ts) is added once for each
+ * shape of batch, and one run of the session is one batch: JavaScript feeds images, labels and rates, and gets the losses.
+ * A batch whose loss or gradient is not finite changes nothing; that is decided inside the graph.
  */
-import * as tf from '@tensorflow/tfjs-core';
-import { compile } from '../graph/compile.js';
-import { differentiate } from '../graph/gradients.js';
-import { detectionLoss, type LossGains } from '../loss/detection.js';
-import type { Network } from '../nn/model.js';
-import { emaDecay, emaUpdate } from '../optim/ema.js';
+import type { GraphNode } from '../graph/graph.js';
+import type { HostTensor } from '../graph/host-tensor.js';
+import { valuesOf } from '../graph/host-tensor.js';
+import { type Plan, Session } from '../graph/native-session.js';
+import type { SessionConfig } from '../graph/session-config.js';
+import { type TensorSpec, trace } from '../graph/trace.js';
+import type { Tree } from '../graph/tree.js';
+import { type Assignment, assignments, bindVariables, type Variable, Variables } from '../graph/variables.js';
+import { emaDecay } from '../optim/ema.js';
 import type { Trainable } from '../optim/groups.js';
-import { globalNorm, type OptimizerRule } from '../optim/optimizers.js';
 import type { BatchRates } from '../optim/schedule.js';
-import { updateAll } from '../optim/update.js';
-import { type LabelTensors, padLabels } from './label-tensors.js';
-
-type Tensors = Record<string, tf.Tensor>;
-
-/** Gradients are clipped to this global norm. */
-const MAX_NORM = 10;
-
-export interface TrainState {
-  /** Weights and running statistics by checkpoint name; convolution kernels HWIO. */
-  model: Tensors;
-  /** The average over `model`, same names. */
-  ema: Tensors;
-  /** Optimiser memory, `${slot}/${name}`. */
-  slots: Tensors;
-  /** Gradients that wait for a step, by name. */
-  sums: Tensors;
-  /** Optimiser steps taken so far. */
-  updates: number;
-  /** Index of the batch after which the last step was taken, −1 before the first. */
-  lastStep: number;
-  /** Labels are padded to so many a picture; grows, never shrinks, so that signatures are few. */
-  labelSlots: number;
-}
-
-export interface StepOptions {
-  network: Network;
-  trainables: readonly Trainable[];
-  /** Layers whose BatchNorms run on their statistics and keep them. */
-  frozenLayers: ReadonlySet<number>;
-  rule: OptimizerRule;
-  /** Weight decay, scaled to the batch. */
-  decay: number;
-  gains: LossGains;
-  /** Weight of each class in the class loss, length K; none: all 1. */
-  classWeights?: number[];
-}
+import { paddedLabels } from './label-tensors.js';
+import { RATES, type StepInputs, type StepOptions, trainStep } from './step-graph.js';
+import { layoutOf, type Piece, packed, type TrainState, unpack, variablesOf, vectorSize } from './train-state.js';
 
 export interface StepResult {
   /** Box, class and DFL loss with their gains, divided by the target scores, not by the batch. */
   items: [box: number, cls: number, dfl: number];
-  /** What was not finite, if anything: the batch is dropped then, and the state is what it was. */
+  /** What was not finite, if anything was: then nothing was changed. */
   nonFinite?: 'loss' | 'gradient';
   stepped: boolean;
-  /** Norm of the accumulated gradients before clipping, when a step was taken. */
+  /** Gradient norm before clipping, when a step was taken. */
   norm?: number;
 }
 
 export interface StepBatch {
   images: Uint8Array;
   shape: [batch: number, height: number, width: number];
-  /** Rows class cx cy w h, 0..1, one array a picture. */
+  /** Rows class cx cy w h, 0..1, one array an image. */
   labels: Float32Array[];
 }
 
-/** A fresh state around these weights: nothing averaged, nothing accumulated. Takes over the tensors of `model`. */
-export function freshState(model: Tensors, trainables: readonly Trainable[], rule: OptimizerRule): TrainState {
-  const zeros = (name: string): tf.Tensor => tf.zeros(model[name].shape);
-  const slots: Tensors = {};
-  for (const { name } of trainables) for (let s = 0; s < rule.slots; s++) slots[`${s}/${name}`] = zeros(name);
-  return {
-    model,
-    ema: Object.fromEntries(Object.entries(model).map(([k, t]) => [k, tf.clone(t)])),
-    slots,
-    sums: Object.fromEntries(trainables.map(({ name }) => [name, zeros(name)])),
-    updates: 0,
-    lastStep: -1,
-    labelSlots: 1,
-  };
+export interface TrainStepOptions extends Omit<StepOptions, 'layout'> {
+  /** The parameters that are trained; all others are kept. */
+  trainables: readonly Trainable[];
 }
 
-export function disposeState(state: TrainState): void {
-  for (const part of [state.model, state.ema, state.slots, state.sums]) tf.dispose(part);
+/** The two things that a batch can be for; both are of one graph. */
+interface Plans {
+  /** Adds the gradients to those that wait. */
+  collect: Plan;
+  /** Takes a step with them. */
+  step: Plan;
 }
 
-/** What the backward graph takes and gives. */
-type BackwardInput = {
-  /** [B, H, W, 3] 0..255 */
-  images: tf.Tensor;
-  labels: LabelTensors;
-  model: Tensors;
-  sums: Tensors;
-};
-
-type UpdateInputs = {
-  rates: Record<'lrWeight' | 'lrBn' | 'lrBias' | 'momentum' | 'emaDecay', tf.Tensor>;
-  coefficients: tf.Tensor[];
-  model: Tensors;
-  ema: Tensors;
-  slots: Tensors;
-  sums: Tensors;
-};
+/** Each shape makes the session larger, and none goes before the session does: after so many the state moves to a new one. */
+const MAX_SHAPES = 24;
 
 export class TrainStep {
-  readonly state: TrainState;
+  private session!: Session;
+  private variables!: Variables;
+  private plans = new Map<string, Plans>();
+  private updates: number;
+  private lastStep: number;
+  private labelSlots: number;
+  private readonly specs: Map<string, Variable>;
   private readonly options: StepOptions;
-  /** What the waiting gradients start from after each step: shared memory, never written. */
-  private readonly zeros: Tensors;
-  private readonly backward;
-  private readonly update;
 
-  constructor(state: TrainState, options: StepOptions) {
-    this.state = state;
-    this.options = options;
-    this.zeros = Object.fromEntries(options.trainables.map(({ name }) => [name, tf.zeros(state.model[name].shape)]));
-    this.backward = compile((inputs: BackwardInput) => this.backwardGraph(inputs), { name: 'backward' });
-    this.update = compile((inputs: UpdateInputs) => this.updateGraph(inputs), { name: 'update' });
+  /**
+   * @param state is copied
+   * @param config of the session; shapes of batches that one session serves (default 24)
+   */
+  constructor(
+    state: TrainState,
+    options: TrainStepOptions,
+    private readonly config: SessionConfig & { maxShapes?: number } = {},
+  ) {
+    const { rule } = options;
+    const layout = layoutOf(options.network.parameters, options.trainables);
+    this.options = { ...options, layout };
+    const sizes = [...variablesOf(rule.slots)].map(([name, vector]) => ({ name, shape: [vectorSize(layout[vector])] }));
+    this.specs = new Map(sizes.filter(({ shape }) => shape[0] > 0).map((variable) => [variable.name, variable]));
+    ({ updates: this.updates, lastStep: this.lastStep, labelSlots: this.labelSlots } = state);
+    this.open((name) => this.pack(state, name));
+  }
+
+  /** Optimizer steps taken so far. */
+  get steps(): number {
+    return this.updates;
   }
 
   /**
-   * Trains on one batch.
-   * @param index batch index over the whole run
+   * Trains on one batch, without blocking JavaScript.
+   * @param index of the batch over the whole run
    */
-  run(batch: StepBatch, rates: BatchRates, index: number): StepResult {
-    const { state } = this;
-    const [b, h, w] = batch.shape;
-    const labels = padLabels(batch.labels, [h, w], state.labelSlots);
-    state.labelSlots = labels.slots;
-    const images = { data: batch.images, shape: [b, h, w, 3] };
-    const out = this.backward({ images, labels: labels.tensors, model: state.model, sums: state.sums });
-    tf.dispose({ ...labels.tensors });
-    const items = Array.from(out.items.dataSync()) as StepResult['items'];
-    const norm = out.norm.dataSync()[0];
-    tf.dispose([out.items, out.norm]);
-    const nonFinite = !items.every(Number.isFinite) ? 'loss' : !Number.isFinite(norm) ? 'gradient' : undefined;
-    if (nonFinite) {
-      tf.dispose(out);
-      return { items, nonFinite, stepped: false };
-    }
-    this.replace(state.sums, out.sums);
-    this.replace(state.model, out.statistics);
-    if (index - state.lastStep < rates.accumulate) return { items, stepped: false };
-    this.applyGradients(rates, index);
+  async run(batch: StepBatch, rates: BatchRates, index: number): Promise<StepResult> {
+    const labels = paddedLabels(batch.labels, batch.shape, this.labelSlots);
+    this.labelSlots = labels.slots;
+    const { collect, step } = this.plansFor(batch.shape);
+    const stepping = index - this.lastStep >= rates.accumulate;
+    const images: HostTensor = { dtype: 'uint8', shape: [...batch.shape, 3], data: batch.images };
+    const feeds = [images, ...labels.tensors];
+    const fetched = await (stepping ? step.runAsync([...feeds, ...this.scalars(rates)]) : collect.runAsync(feeds));
+    const items = [...valuesOf(fetched[0], 'float32')] as StepResult['items'];
+    const [norm] = valuesOf(fetched[1], 'float32');
+    if (!items.every(Number.isFinite)) return { items, nonFinite: 'loss', stepped: false };
+    if (!Number.isFinite(norm)) return { items, nonFinite: 'gradient', stepped: false };
+    if (!stepping) return { items, stepped: false };
+    this.lastStep = index;
+    this.updates++;
     return { items, stepped: true, norm };
   }
 
-  /** Clips, updates and averages. */
-  private applyGradients(at: BatchRates, index: number): void {
-    const { state } = this;
-    const t = state.updates + 1;
-    const rates = {
-      lrWeight: tf.scalar(at.lrWeight),
-      lrBn: tf.scalar(at.lrBn),
-      lrBias: tf.scalar(at.lrBias),
-      momentum: tf.scalar(at.momentum),
-      emaDecay: tf.scalar(emaDecay(t)),
-    };
-    const coefficients = this.options.rule.coefficients(t, at.momentum).map((x) => tf.scalar(x));
-    const { model, ema, slots, sums } = state;
-    const out = this.update({ rates, coefficients, model, ema, slots, sums });
-    tf.dispose([...Object.values(rates), ...coefficients]);
-    this.replace(
-      state.sums,
-      Object.fromEntries(Object.entries(this.zeros).map(([name, zero]) => [name, tf.clone(zero)])),
-    );
-    for (const part of ['model', 'ema', 'slots'] as const) this.replace(state[part], out[part]);
-    state.lastStep = index;
-    state.updates = t;
+  /** A copy of the state; its arrays share memory with each other, not with the session. */
+  read(): TrainState {
+    const state = { model: {}, ema: {}, slots: {}, sums: {} };
+    for (const [name, values] of this.variables.read()) unpack(state, name, this.piecesOf(name), values);
+    const { updates, lastStep, labelSlots } = this;
+    return { ...state, updates, lastStep, labelSlots };
   }
 
-  private replace(target: Tensors, next: Tensors): void {
-    for (const [name, tensor] of Object.entries(next)) {
-      target[name].dispose();
-      target[name] = tensor;
-    }
+  /** The averaged weights alone. */
+  readAverage(): TrainState['ema'] {
+    const state = { model: {}, ema: {}, slots: {}, sums: {} };
+    const names = [...this.specs.keys()].filter((name) => name.startsWith('ema/'));
+    for (const [name, values] of this.variables.read(names)) unpack(state, name, this.piecesOf(name), values);
+    return state.ema;
   }
 
-  private backwardGraph({ images, labels, model, sums }: BackwardInput): {
-    items: tf.Tensor;
-    /** Of the accumulated gradients, this batch's among them: what the step would be taken with. */
-    norm: tf.Tensor;
-    statistics: Tensors;
-    sums: Tensors;
-  } {
-    const { network, trainables, gains, classWeights, frozenLayers } = this.options;
-    const pictures = tf.div(images, 255) as tf.Tensor4D; // [B, H, W, 3] 0..1
-    const trained = trainables.map(({ name }) => model[name]);
-    const { rest, gradients } = differentiate(() => {
-      const head = network.forward(pictures, model, { training: true, frozenLayers });
-      const { total, items } = detectionLoss(head, labels, { gains, classWeights });
-      return { loss: total, rest: { items: items as tf.Tensor, statistics: head.statistics as Tensors } };
-    }, trained);
-    const added = trainables.map(({ name }, i) => tf.add(sums[name], gradients[i]));
-    return {
-      ...rest,
-      norm: globalNorm(added),
-      sums: Object.fromEntries(trainables.map(({ name }, i) => [name, added[i]])),
-    };
-  }
-
-  private updateGraph({
-    rates,
-    coefficients,
-    model,
-    ema,
-    slots,
-    sums,
-  }: UpdateInputs): Record<'model' | 'ema' | 'slots', Tensors> {
-    const { trainables, rule, decay } = this.options;
-    const r = rates as Record<keyof UpdateInputs['rates'], tf.Scalar>;
-    const next = updateAll({
-      rule,
-      trainables,
-      values: trainables.map(({ name }) => model[name]),
-      gradients: trainables.map(({ name }) => sums[name]),
-      slots: trainables.map(({ name }) => Array.from({ length: rule.slots }, (_, s) => slots[`${s}/${name}`])),
-      scalars: {
-        lr: { weight: r.lrWeight, bn: r.lrBn, bias: r.lrBias },
-        momentum: r.momentum,
-        coefficients: coefficients as tf.Scalar[],
-      },
-      decay,
-      maxNorm: MAX_NORM,
-    });
-    const out = { model: {} as Tensors, ema: {} as Tensors, slots: {} as Tensors };
-    trainables.forEach(({ name }, i) => {
-      out.model[name] = next.values[i];
-      next.slots[i].forEach((slot, s) => {
-        out.slots[`${s}/${name}`] = slot;
-      });
-    });
-    for (const [name, average] of Object.entries(ema)) {
-      out.ema[name] = emaUpdate(average, out.model[name] ?? model[name], r.emaDecay);
-    }
-    return out;
+  /** Goes on from another state. */
+  restore(state: TrainState): void {
+    ({ updates: this.updates, lastStep: this.lastStep, labelSlots: this.labelSlots } = state);
+    this.variables.set(({ name }) => this.pack(state, name));
   }
 
   dispose(): void {
-    tf.dispose(this.zeros);
-    this.backward.dispose();
-    this.update.dispose();
+    this.session.close();
+    this.plans.clear();
   }
+
+  private open(value: (name: string) => Float32Array): void {
+    this.session = Session.open(this.config);
+    this.variables = new Variables(this.session, [...this.specs.values()]);
+    this.variables.set(({ name }) => value(name));
+    this.plans = new Map();
+  }
+
+  private pack(state: TrainState, name: string): Float32Array {
+    return packed(state, name, this.piecesOf(name));
+  }
+
+  private piecesOf(variable: string): Piece[] {
+    const { layout, rule } = this.options;
+    return layout[variablesOf(rule.slots).get(variable)!];
+  }
+
+  private scalars(rates: BatchRates): HostTensor[] {
+    const t = this.updates + 1;
+    const values = { ...rates, emaDecay: emaDecay(t) };
+    const numbers = [...RATES.map((name) => values[name]), ...this.options.rule.coefficients(t, rates.momentum)];
+    return numbers.map((value) => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) }));
+  }
+
+  private plansFor(shape: StepBatch['shape']): Plans {
+    const key = [...shape, this.labelSlots].join('x');
+    const known = this.plans.get(key);
+    if (known) return known;
+    if (this.plans.size >= (this.config.maxShapes ?? MAX_SHAPES)) {
+      const values = this.variables.read();
+      this.session.close();
+      this.open((name) => values.get(name)!);
+    }
+    const plans = this.addGraph(key, shape);
+    this.plans.set(key, plans);
+    return plans;
+  }
+
+  private addGraph(prefix: string, [b, h, w]: StepBatch['shape']): Plans {
+    const { rule } = this.options;
+    const m = this.labelSlots;
+    const float = (...shape: number[]): TensorSpec => ({ shape, dtype: 'float32' });
+    const part = (name: string): Record<string, TensorSpec> =>
+      Object.fromEntries(
+        [...this.specs.values()]
+          .filter((variable) => variable.name.startsWith(`${name}/`))
+          .map((variable) => [variable.name.slice(name.length + 1), float(...variable.shape)]),
+      );
+    const specs = {
+      images: { shape: [b, h, w, 3], dtype: 'uint8' },
+      labels: { boxesPx: float(b, m, 4), classes: { shape: [b, m], dtype: 'int32' }, mask: float(b, m) },
+      rates: Object.fromEntries(RATES.map((name) => [name, float()])),
+      coefficients: rule.coefficients(1, 0.9).map(() => float()),
+      model: part('model'),
+      ema: part('ema'),
+      slots: part('slots'),
+      sums: part('sums'),
+    } as unknown as Tree<TensorSpec>;
+    const traced = trace((inputs: StepInputs) => trainStep(inputs, this.options), specs);
+    const input = new Map(traced.inputs.map(({ name, node }) => [name, node]));
+    const output = new Map(traced.outputs.map(({ name, node }) => [name, node]));
+
+    const bindings = new Map([...this.specs].map(([name, variable]) => [input.get(name)!, variable]));
+    const nodes = bindVariables(traced.nodes, bindings);
+    nodes.push(...allFinite('finite', [output.get('items')!, output.get('norm')!]));
+    const to = (name: string, value?: string): Assignment => ({ variable: this.specs.get(name)!, value });
+    const results = (of: string) => [...output].filter(([name]) => name.startsWith(`${of}/`));
+    const kept = to('model/kept', output.get('kept'));
+    const sums = results('sums');
+    const next = results('next').map(([name, ref]) => to(name.slice('next/'.length), ref));
+    const gate = { condition: 'finite', after: sums.map(([, ref]) => ref) };
+    nodes.push(...assignments('collect', [kept, ...sums.map(([name, ref]) => to(name, ref))], gate));
+    nodes.push(...assignments('step', [kept, ...next, ...sums.map(([name]) => to(name))], gate));
+    this.session.add(nodes, { prefix });
+
+    const at = (name: string | undefined) => `${prefix}/${name}`;
+    const batch = ['images', 'labels/boxesPx', 'labels/classes', 'labels/mask'].map((name) => at(input.get(name)));
+    const scalars = traced.inputs
+      .filter(({ name }) => /^(rates|coefficients)\//.test(name))
+      .map(({ node }) => at(node));
+    const fetches = [at(output.get('items')), at(output.get('norm'))];
+    return {
+      collect: this.session.plan({ name: 'the training step', feeds: batch, fetches, targets: [at('collect')] }),
+      step: this.session.plan({
+        name: 'the training step',
+        feeds: [...batch, ...scalars],
+        fetches,
+        targets: [at('step')],
+      }),
+    };
+  }
+}
+
+/** `name`: a scalar bool, whether all of these vectors and scalars are finite. */
+function allFinite(name: string, [items, norm]: [items: string, norm: string]): GraphNode[] {
+  const T = { type: 'float32' } as const;
+  const axes = { tensor: { dtype: 'int32' as const, shape: [1], values: Int32Array.of(0) } };
+  return [
+    { name: `${name}/items`, op: 'IsFinite', inputs: [items], attrs: { T } },
+    { name: `${name}/axes`, op: 'Const', inputs: [], attrs: { dtype: { type: 'int32' }, value: axes } },
+    {
+      name: `${name}/loss`,
+      op: 'All',
+      inputs: [`${name}/items`, `${name}/axes`],
+      attrs: { keep_dims: false, Tidx: { type: 'int32' } },
+    },
+    { name: `${name}/norm`, op: 'IsFinite', inputs: [norm], attrs: { T } },
+    { name, op: 'LogicalAnd', inputs: [`${name}/loss`, `${name}/norm`], attrs: {} },
+  ];
 }

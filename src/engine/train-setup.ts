@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
 import { dump } from 'js-yaml';
 import type { TrainConfig } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
@@ -13,6 +14,7 @@ import { createTrainLoader, limitWorkers, type TrainLoader, type TrainLoaderOpti
 import { writeFileAtomic } from '../io/files.js';
 import { classWeights } from '../loss/class-weights.js';
 import { selectEngine } from '../nn/backend.js';
+import { toArrays } from '../nn/layout.js';
 import type { Network } from '../nn/model.js';
 import { describeGroups } from '../optim/groups.js';
 import { OPTIMIZERS, type OptimizerName } from '../optim/optimizers.js';
@@ -22,9 +24,10 @@ import type { Progress, RunDescription } from './checkpoint.js';
 import { DetectorWithLoss } from './detector-with-loss.js';
 import { pictureSize } from './picture-size.js';
 import { createRunDir } from './run-dir.js';
-import { disposeState, freshState, TrainStep } from './step.js';
+import { TrainStep } from './step.js';
 import { chooseOptimizer } from './train-optimizer.js';
 import { resumeRun, startingPoint } from './train-start.js';
+import { freshState } from './train-state.js';
 import { frozenLayers, trainablesOf } from './trainables.js';
 
 /** A training run that is ready for its next batch. */
@@ -73,7 +76,8 @@ export async function prepareRun(given: TrainConfig): Promise<Run> {
   const trainables = trainablesOf(network, config.freeze);
   const rule = OPTIMIZERS[optimizer];
   const decay = scaledWeightDecay(config.weight_decay, batch, config.nbs);
-  const state = start.state ?? freshState(start.params, trainables, rule);
+  const state = start.state ?? freshState(toArrays(start.params), trainables, rule.slots);
+  tf.dispose(start.params);
   const gains = { box: config.box, cls: config.cls, dfl: config.dfl };
   const weightOfClass = config.cls_pw > 0 ? classWeights(countClasses(train), config.cls_pw) : undefined;
   const step = new TrainStep(state, {
@@ -179,7 +183,6 @@ export async function disposeRun(run: Run): Promise<void> {
   await run.loader.close();
   run.detector.dispose();
   run.step.dispose();
-  disposeState(run.step.state);
 }
 
 /** Objects of each class, for cls_pw. */

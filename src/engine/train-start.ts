@@ -15,7 +15,7 @@ import { describeNetwork } from '../nn/summary.js';
 import { transferWeights } from '../nn/transfer.js';
 import { loadCheckpoint, resolveModelPath, specOf } from '../nn/weights.js';
 import { loadRun, type Progress } from './checkpoint.js';
-import type { TrainState } from './step.js';
+import type { TrainState } from './train-state.js';
 
 export interface Start {
   network: Network;

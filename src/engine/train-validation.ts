@@ -1,6 +1,6 @@
 /** Validation of a training run: the average after each epoch, the best weights at the end. */
 import type { NamedArray } from '../core/types.js';
-import { fromTensors } from '../nn/model.js';
+import { toFile } from '../nn/layout.js';
 import { loadCheckpoint } from '../nn/weights.js';
 import { type Evaluation, evaluate } from './evaluate.js';
 import type { EpochMetrics, LossItems } from './results-csv.js';
@@ -15,7 +15,8 @@ export interface RunValidation {
 
 /** After an epoch: only the figures that results.csv keeps. @throws Interrupted */
 export function validateAverage(run: Run, hooks: TrainHooks): Promise<RunValidation> {
-  return validateWeights(run, hooks, fromTensors(run.step.state.ema), false);
+  const average = Object.entries(run.step.readAverage()).map(([name, array]) => [name, toFile(array)] as const);
+  return validateWeights(run, hooks, new Map(average), false);
 }
 
 /** At the end: the best checkpoint, with every figure. @throws Interrupted */

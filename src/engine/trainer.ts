@@ -17,6 +17,7 @@ import type { StepResult } from './step.js';
 import { noteFitness, outOfPatience } from './stopper.js';
 import type { TrainCallbacks, TrainEpoch, TrainSummary } from './train-results.js';
 import { disposeRun, prepareRun, type Run } from './train-setup.js';
+import type { TrainState } from './train-state.js';
 import { fittedEpochs, outOfTime } from './train-time.js';
 import { validateAverage, validateBest } from './train-validation.js';
 
@@ -105,11 +106,13 @@ async function trainEpoch(run: Run, hooks: TrainHooks): Promise<EpochRow | undef
   schedule.epochs = fittedEpochs(config.time, schedule.epochs, progress);
   writeResultsCsv(join(run.dir, 'results.csv'), progress.rows);
   if (config.save) {
+    const state = run.step.read();
+    const now = progressOf(run, state);
     // Best first: killed between the two, the run goes back to the epoch before and finds the same best again.
-    if (best) saveInferenceWeights(run.bestPath, run.description, run.step.state, progressOf(run));
-    saveRun(run.lastPath, run.description, run.step.state, progressOf(run));
+    if (best) saveInferenceWeights(run.bestPath, run.description, state, now);
+    saveRun(run.lastPath, run.description, state, now);
     if (config.save_period > 0 && (epoch + 1) % config.save_period === 0) {
-      saveRun(join(run.weightsDir, `epoch${epoch + 1}.safetensors`), run.description, run.step.state, progressOf(run));
+      saveRun(join(run.weightsDir, `epoch${epoch + 1}.safetensors`), run.description, state, now);
     }
   }
   return row;
@@ -128,7 +131,7 @@ async function trainBatches(run: Run, hooks: TrainHooks, elapsed: () => number):
   for await (const batch of loader.epoch(epoch, { mosaic, startBatch: progress.batchInEpoch })) {
     rates = ratesAt(schedule, epoch, progress.index);
     await hooks.onInput?.(batch, progress.index);
-    const result = step.run(batch, scaled(rates, progress.lrScale), progress.index);
+    const result = await step.run(batch, scaled(rates, progress.lrScale), progress.index);
     progress.index++;
     progress.batchInEpoch++;
     if (result.nonFinite === undefined) {
@@ -154,8 +157,6 @@ async function trainBatches(run: Run, hooks: TrainHooks, elapsed: () => number):
       size: Math.max(batch.shape[1], batch.shape[2]),
       rssMb: Math.round(process.memoryUsage.rss() / 1048576),
     });
-    // lets Ctrl-C and progress bars through: the step itself blocks the thread
-    await new Promise((resolve) => setImmediate(resolve));
     if (hooks.signal?.aborted) throw interrupted(run, elapsed());
     if (outOfTime(run.config.time, elapsed())) break;
   }
@@ -180,21 +181,16 @@ function scaled<T extends { lrWeight: number; lrBn: number; lrBias: number }>(ra
   return { ...rates, lrWeight: rates.lrWeight * by, lrBn: rates.lrBn * by, lrBias: rates.lrBias * by };
 }
 
-/** Progress with the counters that live in the step's state. */
-function progressOf(run: Run): Progress {
-  const { updates, lastStep, labelSlots } = run.step.state;
+/** Progress with the counters of the step's state. */
+function progressOf(run: Run, { updates, lastStep, labelSlots }: TrainState): Progress {
   return { ...run.progress, updates, lastStep, labelSlots };
 }
 
 /** Writes last. @returns what to throw, which says how to go on */
 function interrupted(run: Run, seconds: number): Interrupted {
   if (!run.config.save) return new Interrupted('interrupted; save=false, so nothing was kept');
-  saveRun(
-    run.lastPath,
-    run.description,
-    run.step.state,
-    progressOf({ ...run, progress: { ...run.progress, seconds } } as Run),
-  );
+  const state = run.step.read();
+  saveRun(run.lastPath, run.description, state, { ...progressOf(run, state), seconds });
   return new Interrupted(`interrupted; go on with: yolo train resume=${run.lastPath}`);
 }
 

@@ -19,24 +19,37 @@ export function toTensors(weights: ReadonlyMap<string, NamedArray>, parameters?:
   return Object.fromEntries(names.map((name) => [name, toTensor(weights.get(name)!)]));
 }
 
-function toTensor({ data, shape }: NamedArray): tf.Tensor {
-  if (shape.length !== 4) return tf.tensor(data, shape);
+function toTensor(array: NamedArray): tf.Tensor {
+  const { data, shape } = fromFile(array);
+  return tf.tensor(data, shape);
+}
+
+/** An array of a file in a tensor's layout. */
+export function fromFile({ data, shape }: NamedArray): NamedArray {
+  if (shape.length !== 4) return { data, shape };
   const [o, i, h, w] = shape;
-  return tf.tensor4d(oihwToHwio(data, [h, w, i, o]), [h, w, i, o]);
+  return { data: oihwToHwio(data, [h, w, i, o]), shape: [h, w, i, o] };
+}
+
+/** An array in a tensor's layout as a file has it. */
+export function toFile({ data, shape }: NamedArray): NamedArray {
+  return { data: shape.length === 4 ? hwioToOihw(data, shape) : data, shape: fileShape(shape) };
 }
 
 /** The reverse of `toTensors`: reads all tensors from the engine. */
 export function fromTensors(params: Params): Map<string, NamedArray> {
   const weights = new Map<string, NamedArray>();
-  for (const [name, tensor] of Object.entries(params)) {
-    const data = Float32Array.from(tensor.dataSync());
-    if (tensor.shape.length !== 4) weights.set(name, { shape: [...tensor.shape], data });
-    else {
-      const [h, w, i, o] = tensor.shape;
-      weights.set(name, { shape: [o, i, h, w], data: hwioToOihw(data, tensor.shape) });
-    }
-  }
+  for (const [name, array] of Object.entries(toArrays(params))) weights.set(name, toFile(array));
   return weights;
+}
+
+/** The values of tensors, in their own layout. */
+export function toArrays(params: Params): Record<string, NamedArray> {
+  const read = (tensor: tf.Tensor): NamedArray => ({
+    shape: [...tensor.shape],
+    data: Float32Array.from(tensor.dataSync()),
+  });
+  return Object.fromEntries(Object.entries(params).map(([name, tensor]) => [name, read(tensor)]));
 }
 
 /** Shape in a file of a parameter with this shape as a tensor. */

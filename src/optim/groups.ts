@@ -4,7 +4,8 @@
  */
 import type { UpdateScalars } from './optimizers.js';
 
-export type ParameterGroup = 'weight' | 'bn' | 'bias';
+export const GROUPS = ['weight', 'bn', 'bias'] as const;
+export type ParameterGroup = (typeof GROUPS)[number];
 
 export interface Trainable {
   /** Name as in the checkpoint. */

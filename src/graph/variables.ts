@@ -1,0 +1,163 @@
+/**
+ * State that stays in a session: resource variables. A variable is known by its name in the session; every graph that names
+ * it sees the same one. Graphs are traced as functions from old state to new state, and rewritten: inputs are read from
+ * variables, results are assigned to them.
+ *
+ * Assignments of one run happen all or not at all: they wait for all new values, so that a run that fails half-way has
+ * written nothing, and for a condition, if there is one.
+ */
+import type { GraphNode } from './graph.js';
+import { type HostTensor, valuesOf } from './host-tensor.js';
+import type { Plan, Session } from './native-session.js';
+
+const FLOAT = { type: 'float32' } as const;
+const BOOL = { type: 'bool' } as const;
+
+/** float32. */
+export interface Variable {
+  name: string;
+  shape: number[];
+}
+
+/** Reference to an output of a node: 'node', 'node:1'. */
+type Ref = string;
+
+function handle(node: string, { name, shape }: Variable): GraphNode {
+  return {
+    name: node,
+    op: 'VarHandleOp',
+    inputs: [],
+    attrs: { dtype: FLOAT, shape: { shape }, container: '', shared_name: name },
+  };
+}
+
+function read(node: string, handleNode: string): GraphNode {
+  return { name: node, op: 'ReadVariableOp', inputs: [handleNode], attrs: { dtype: FLOAT } };
+}
+
+function assign(node: string, handleNode: string, value: Ref, after: readonly string[]): GraphNode {
+  const controls = after.map((name) => `^${name}`);
+  return {
+    name: node,
+    op: 'AssignVariableOp',
+    inputs: [handleNode, value, ...controls],
+    attrs: { dtype: FLOAT, validate_shape: true },
+  };
+}
+
+/**
+ * @param nodes of a traced graph
+ * @param bindings the variable that each of these placeholders becomes, by the placeholder's name
+ * @returns the graph without these placeholders; what used them reads the variables
+ */
+export function bindVariables(nodes: readonly GraphNode[], bindings: ReadonlyMap<string, Variable>): GraphNode[] {
+  return nodes.flatMap((node) => {
+    const variable = bindings.get(node.name);
+    if (!variable) return [node];
+    // The reading node takes the placeholder's name, so that the nodes that use it stay as they are.
+    const handleNode = `${node.name}/handle`;
+    return [handle(handleNode, variable), read(node.name, handleNode)];
+  });
+}
+
+export interface Assignment {
+  variable: Variable;
+  /** The new value; none: zeros. */
+  value?: Ref;
+}
+
+/**
+ * Nodes that assign new values to variables. All values are there before the first is assigned.
+ * @param name of the target that does it all; other nodes' names begin with it
+ * @param condition scalar bool: where it is false nothing is assigned
+ * @param after nodes that have to have run before: those that read variables which are set to zeros
+ */
+export function assignments(
+  name: string,
+  updates: readonly Assignment[],
+  { condition, after = [] }: { condition?: Ref; after?: readonly string[] } = {},
+): GraphNode[] {
+  const values = updates.flatMap(({ value }) => (value === undefined ? [] : [nodeOf(value)]));
+  const barrier = `${name}/barrier`;
+  const waits = [...new Set([...values, ...after])].map((node) => `^${node}`);
+  const nodes: GraphNode[] = [];
+  if (condition === undefined) nodes.push({ name: barrier, op: 'NoOp', inputs: waits, attrs: {} });
+  else {
+    // A switch sends its value to one of two outputs; the other one is dead, and so is whatever waits for it.
+    nodes.push(
+      { name: `${name}/switch`, op: 'Switch', inputs: [condition, condition], attrs: { T: BOOL } },
+      { name: barrier, op: 'Identity', inputs: [`${name}/switch:1`, ...waits], attrs: { T: BOOL } },
+    );
+  }
+  const done = updates.map(({ variable, value }, i) => {
+    const node = `${name}/${i}`;
+    const source = value ?? `${node}/zeros`;
+    if (value === undefined) nodes.push(...zeros(source, variable.shape));
+    nodes.push(handle(`${node}/handle`, variable), assign(node, `${node}/handle`, source, [barrier]));
+    return node;
+  });
+  // Where the condition is false this node is dead, like the assignments that it waits for: a target may be.
+  nodes.push({ name, op: 'NoOp', inputs: done.map((node) => `^${node}`), attrs: {} });
+  return nodes;
+}
+
+function zeros(name: string, shape: number[]): GraphNode[] {
+  const dims = { tensor: { dtype: 'int32' as const, shape: [shape.length], values: Int32Array.from(shape) } };
+  const zero = { tensor: { dtype: 'float32' as const, shape: [], values: Float32Array.of(0) } };
+  const int32 = { type: 'int32' } as const;
+  return [
+    { name: `${name}/dims`, op: 'Const', inputs: [], attrs: { dtype: int32, value: dims } },
+    { name: `${name}/zero`, op: 'Const', inputs: [], attrs: { dtype: FLOAT, value: zero } },
+    { name, op: 'Fill', inputs: [`${name}/dims`, `${name}/zero`], attrs: { T: FLOAT, index_type: int32 } },
+  ];
+}
+
+const nodeOf = (ref: Ref): string => ref.replace(/:\d+$/, '');
+
+/** Reads and writes the variables of a session from outside. */
+export class Variables {
+  private readonly setAll: Plan;
+  private readonly readers = new Map<string, Plan>();
+
+  /** @param prefix of the nodes that this adds to the session's graph */
+  constructor(
+    private readonly session: Session,
+    readonly all: readonly Variable[],
+    private readonly prefix = 'variables',
+  ) {
+    const nodes = all.flatMap((variable): GraphNode[] => {
+      const { name, shape } = variable;
+      return [
+        handle(`handle/${name}`, variable),
+        read(`read/${name}`, `handle/${name}`),
+        { name: `value/${name}`, op: 'Placeholder', inputs: [], attrs: { dtype: FLOAT, shape: { shape } } },
+        assign(`set/${name}`, `handle/${name}`, `value/${name}`, []),
+      ];
+    });
+    session.add(nodes, { prefix });
+    const named = (part: string) => all.map(({ name }) => `${prefix}/${part}/${name}`);
+    this.setAll = session.plan({ name: 'variables', feeds: named('value'), targets: named('set') });
+  }
+
+  /** Gives every variable its value. @param valuesFor the new values of a variable */
+  set(valuesFor: (variable: Variable) => Float32Array): void {
+    this.setAll.run(
+      this.all.map((variable): HostTensor => ({ dtype: 'float32', shape: variable.shape, data: valuesFor(variable) })),
+    );
+  }
+
+  /** Copies of the values of these variables, by name. @param names default: all */
+  read(names: readonly string[] = this.all.map(({ name }) => name)): Map<string, Float32Array> {
+    const results = this.reader(names).run();
+    return new Map(names.map((name, i) => [name, valuesOf(results[i], 'float32')]));
+  }
+
+  private reader(names: readonly string[]): Plan {
+    const key = names.join('\n');
+    const found = this.readers.get(key);
+    if (found) return found;
+    const plan = this.session.plan({ name: 'variables', fetches: names.map((name) => `${this.prefix}/read/${name}`) });
+    this.readers.set(key, plan);
+    return plan;
+  }
+}
