@@ -197,7 +197,11 @@ function readValue(key: Key, given: unknown, origin: Origin): unknown {
   if (raw === null && (differsByMode(key) || origin.file !== undefined)) return undefined;
   const written = typeof given === 'string' ? unquote(given.trim()) : show(given);
   const value = option.read(raw, written, origin.mode);
-  if (value === undefined) throw refused(key, given, option.allowed(origin.mode), origin, option.advice);
+  if (value === undefined) {
+    const { advice } = option;
+    const said = typeof advice === 'function' ? advice(written, origin.mode) : advice;
+    throw refused(key, given, option.allowed(origin.mode), origin, said);
+  }
   return option.isPath && typeof value === 'string' ? withHome(value) : value;
 }
 

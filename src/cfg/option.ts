@@ -22,7 +22,7 @@ export interface Option<T, M extends Mode = Mode> {
   /** What may be given, for messages: "an integer of at least 1". */
   allowed: (mode: Mode) => string;
   /** Said besides when a value is refused: what to do instead. */
-  advice?: string;
+  advice?: Advice;
   /** Values worth offering by completion. */
   offers: (mode: Mode) => string[];
   /** A key that is true when it is named alone. */
@@ -37,8 +37,11 @@ export interface Option<T, M extends Mode = Mode> {
 export interface More<T> {
   /** Defaults that differ by mode. */
   by?: Partial<Record<Mode, T>>;
-  advice?: string;
+  advice?: Advice;
 }
+
+/** The same for every value, or by what was given. */
+export type Advice = string | ((given: string, mode: Mode) => string | undefined);
 
 type Widen<D, T> = null extends D ? T | null : T;
 const orNone = (text: string, nullable: boolean): string => (nullable ? `${text}, or none` : text);

@@ -3,6 +3,7 @@
  * of the `yolo` command know. From it come the types below, conversion and checks (load.ts), help, completion, typo
  * suggestions and cfg/default.yaml.
  */
+import { exportAdvice } from './export-advice.js';
 import {
   type ChoiceByMode,
   choice,
@@ -217,9 +218,7 @@ const exporting = under('Export, convert', {
   format: choiceByMode(
     { export: ['onnx', 'tfjs', 'saved_model', 'safetensors', 'torch'], convert: ['yolo', 'coco', 'voc'] },
     'export: onnx, tfjs, saved_model, safetensors, torch; convert: yolo, coco, voc',
-    {
-      advice: 'Other runtimes (TensorRT, OpenVINO, CoreML, TFLite, PyTorch …) import the ONNX file: format=onnx.',
-    },
+    { advice: (format, mode) => (mode === 'export' ? exportAdvice(format) : undefined) },
   ),
   dynamic: flag(false, ['export'], 'onnx: batch, height and width are free'),
   opset: integer(null, ['export'], 'onnx: version of the operator set; none: 17', { min: 13, max: 22 }),

@@ -6,7 +6,6 @@ import type { ExportConfig, Key } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import { hearSignals } from '../core/interruption.js';
 import { log } from '../core/log.js';
-import { refuseFormat } from '../export/formats.js';
 import { weightsDir } from '../io/model-files.js';
 import { warnOfNonFinite } from '../nn/finite.js';
 import { createDetector } from '../nn/network-detector.js';
@@ -46,7 +45,7 @@ export interface ExportHooks {
  */
 export async function exportModel(config: ExportConfig, { signal }: ExportHooks = {}): Promise<ExportResult> {
   await hearSignals(signal);
-  const format = FORMATS[config.format] ?? refuseFormat(config.format, Object.keys(FORMATS));
+  const format = FORMATS[config.format];
   refuseUnused(config.format, format, config, (key: Key) => wasGiven(config, key));
   const started = performance.now();
   const path = await resolveModelPath(config.model);

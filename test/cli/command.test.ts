@@ -109,6 +109,10 @@ describe('wrong requests', () => {
     [['train', 'half=true', 'data=x'], /'half' has no meaning in train/],
     [['help', 'trian'], /Similar: train/],
     [['val', 'data=no-such-data.yaml'], /no-such-data\.yaml/],
+    [['export', 'format=engine'], /format takes one of onnx, tfjs, .*\nformat=onnx, then: trtexec/],
+    [['export', 'format=PT'], /format=torch writes a \.pt/],
+    [['export', 'format=unheard-of'], /other runtimes import ONNX/],
+    [['convert', 'source=x', 'format=engine'], /format takes one of yolo, coco, voc\n$/],
   ])('%j: one message, code 2, no stack, nothing on stdout', async (args, message) => {
     const { code, stdout, stderr } = await runCli(args, { cwd: tmpDir() });
     expect(stderr).toMatch(message);

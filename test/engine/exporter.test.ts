@@ -5,7 +5,6 @@ import { resolveConfig } from '../../src/cfg/load.js';
 import { log } from '../../src/core/log.js';
 import { FORMATS } from '../../src/engine/export-formats.js';
 import { exportModel } from '../../src/engine/exporter.js';
-import { adviceFor, refuseFormat } from '../../src/export/formats.js';
 import { readOnnxHeader } from '../../src/io/onnx-file.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
 import { loadCheckpoint, saveCheckpoint, specOf } from '../../src/nn/weights.js';
@@ -126,10 +125,5 @@ describe('exportModel', () => {
     await expect(exportModel(resolveConfig('export', { model: join(dir, 'tiny.onnx') }))).rejects.toThrow(
       /exported model already/,
     );
-    expect(() => refuseFormat('engine', ['onnx'])).toThrow(
-      expect.objectContaining({ hint: expect.stringContaining('trtexec') }),
-    );
-    for (const name of ['torchscript', 'coreml', 'tflite', 'openvino', 'unheard-of'])
-      expect(adviceFor(name)).toMatch(/format=(onnx|saved_model)/);
   });
 });

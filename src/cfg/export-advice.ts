@@ -2,7 +2,6 @@
  * Formats that are known by name but not written here, and the way to each of them. ONNX is what all other runtimes import;
  * each line names the tool that its makers provide for that.
  */
-import { UserError } from '../core/errors.js';
 
 const ADVICE: Record<string, string> = {
   torchscript: 'format=onnx for other runtimes, or format=torch for weights that PyTorch reads',
@@ -26,16 +25,8 @@ const ADVICE: Record<string, string> = {
   axelera: 'format=onnx, then the compiler of the maker',
 };
 
-/** Ways to formats that are not written here, by their name. */
-export function adviceFor(format: string): string {
-  return ADVICE[format.toLowerCase()] ?? 'other runtimes import ONNX: format=onnx';
-}
-
-/** @throws UserError with what to do instead */
-export function refuseFormat(format: string, known: readonly string[]): never {
-  throw new UserError(
-    'unknown-format',
-    `format=${format} is not written here; there is ${known.join(', ')}`,
-    adviceFor(format),
-  );
+/** What to do instead of a format that is not written here. */
+export function exportAdvice(format: string): string {
+  const known = format.toLowerCase();
+  return Object.hasOwn(ADVICE, known) ? ADVICE[known] : 'other runtimes import ONNX: format=onnx';
 }
