@@ -55,7 +55,6 @@ const never = (reason: string): FixedKey => ({ values: [false, null, 0], reason 
 
 export const FIXED: Record<string, FixedKey> = {
   task: { values: ['detect'], reason: 'this tool does detection only' },
-  deterministic: { values: [true], reason: 'every run is reproducible here, at no cost' },
   amp: {
     values: [true],
     reason: 'on a CPU true already means float32, as in the reference; there is nothing to switch off',

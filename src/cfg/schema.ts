@@ -76,6 +76,11 @@ const basics = under('Model and data', {
     offer: ['auto', 'cpu', '0'],
     read: readDevice,
   }),
+  tf32: flag(
+    true,
+    ['train', 'val', 'predict', 'benchmark'],
+    'GPUs from 2020 on: convolutions round their inputs to 10 bits, for speed; false: full float32, as on a CPU',
+  ),
   workers: integer(
     8,
     ['train', 'val', 'benchmark', 'show'],
@@ -130,7 +135,12 @@ const training = under('Training', {
     what: 'a number of layers, a list of layer numbers, or none',
     read: readFreeze,
   }),
-  seed: integer(0, FEEDS, 'start of all randomness; the same seed gives the same run', { min: 0 }),
+  seed: integer(0, FEEDS, 'start of all randomness', { min: 0 }),
+  deterministic: flag(
+    true,
+    TRAIN,
+    'the same seed gives the same bits; a GPU then takes slower kernels, a CPU does so in any case',
+  ),
   close_mosaic: integer(10, FEEDS, 'no mosaic, mixup and cutmix in the last so many epochs', { min: 0 }),
   multi_scale: custom(0.0, FEEDS, 'vary the picture size of batches by up to this part of imgsz', {
     what: 'a number from 0 to 1',

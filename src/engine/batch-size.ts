@@ -42,25 +42,32 @@ export function availableBytes(): number {
   return freemem();
 }
 
-/** The largest batch (a multiple of 2, at most 64) that fits; at least 1. */
-export function fittingBatch(spec: ModelSpec, parameters: number, imgsz: number): number {
-  const room = availableBytes() * SHARE_OF_FREE;
+/**
+ * @param available bytes: of the GPU that computes, else of this machine
+ * @returns the largest batch (a multiple of 2, at most 64) that fits; at least 1
+ */
+export function fittingBatch(spec: ModelSpec, parameters: number, imgsz: number, available = availableBytes()): number {
+  const room = available * SHARE_OF_FREE;
   let batch = 1;
   while (batch < 64 && trainingBytes(spec, parameters, imgsz, batch === 1 ? 2 : batch + 2) <= room)
     batch = batch === 1 ? 2 : batch + 2;
   const need = trainingBytes(spec, parameters, imgsz, batch);
-  log.info(
-    `batch=-1: ${batch} pictures of ${imgsz} px take about ${gb(need)} of the ${gb(availableBytes())} that are free`,
-  );
+  log.info(`batch=-1: ${batch} pictures of ${imgsz} px take about ${gb(need)} of the ${gb(available)} that can be had`);
   return batch;
 }
 
-/** Says before the run when it will not fit. */
-export function warnOfMemory(spec: ModelSpec, parameters: number, imgsz: number, batch: number): void {
+/** Says before the run when it will not fit into `available` bytes. */
+export function warnOfMemory(
+  spec: ModelSpec,
+  parameters: number,
+  imgsz: number,
+  batch: number,
+  available = availableBytes(),
+): void {
   const need = trainingBytes(spec, parameters, imgsz, batch);
-  if (need <= availableBytes()) return;
+  if (need <= available) return;
   log.warn(
-    `batch=${batch} at imgsz=${imgsz} takes about ${gb(need)}, but only ${gb(availableBytes())} of memory are free; a smaller batch (or batch=-1) gives the same training, since gradients are accumulated to nbs`,
+    `batch=${batch} at imgsz=${imgsz} takes about ${gb(need)}, but only ${gb(available)} of memory can be had; a smaller batch (or batch=-1) gives the same training, since gradients are accumulated to nbs`,
   );
 }
 

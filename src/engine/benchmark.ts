@@ -31,7 +31,8 @@ const LABELS = 8;
  * @throws UserError when a key that it needs is missing
  */
 export async function benchmark(config: BenchmarkConfig): Promise<BenchmarkResult> {
-  const engine = await selectEngine({ device: config.device, threads: config.threads || undefined });
+  const { device, threads, deterministic, tf32 } = config;
+  const engine = await selectEngine({ device, threads: threads || undefined, deterministic, tf32 });
   const measured = await MEASURES[config.what as keyof typeof MEASURES](config, engine);
   return {
     what: config.what,

@@ -12,6 +12,8 @@ import type { Detector } from '../nn/detector.js';
 export interface LoadOptions {
   /** 'auto', 'cpu' or a GPU number. Default: 'auto'. */
   device?: string;
+  /** On a GPU: convolutions may round to TF32. Default: true. */
+  tf32?: boolean;
   /** Half precision in the network, where the engine has it. */
   half?: boolean;
   /** Detects at three scales and merges (TTA). */
@@ -53,7 +55,7 @@ async function loadFolder(model: string, options: LoadOptions): Promise<Detector
       'give a model file, or a folder that format=tfjs or format=saved_model wrote',
     );
   const { selectEngine } = await import('../nn/backend.js');
-  const { description } = await selectEngine({ device: options.device });
+  const { description } = await selectEngine({ device: options.device, tf32: options.tf32 });
   if (kind === 'tfjs') {
     const { createTfjsDetector } = await import('../nn/tfjs-detector.js');
     return createTfjsDetector(model, `TensorFlow.js GraphModel on ${description}`);
@@ -78,10 +80,10 @@ function refuseUnused(model: string, { half, augment }: LoadOptions): void {
 
 /** Weights, run by this project's own network. */
 async function loadNetwork(model: string, options: LoadOptions): Promise<Detector> {
-  const { device = 'auto', half = false, augment = false, lossFor } = options;
+  const { device = 'auto', tf32, half = false, augment = false, lossFor } = options;
   // Reading the weights takes a while: the engine starts meanwhile.
   const backend = import('../nn/backend.js');
-  const starting = backend.then(({ selectEngine }) => selectEngine({ device }));
+  const starting = backend.then(({ selectEngine }) => selectEngine({ device, tf32 }));
   starting.catch(() => {}); // a missing model is told before an engine that doesn't start
   const { loadCheckpoint, resolveModelPath } = await import('../nn/weights.js');
   const checkpoint = await loadCheckpoint(await resolveModelPath(model));

@@ -13,7 +13,7 @@ import { announce, type Dataset, openDataset } from '../data/dataset.js';
 import { createTrainLoader, limitWorkers, type TrainLoader, type TrainLoaderOptions } from '../data/loader.js';
 import { writeFileAtomic } from '../io/files.js';
 import { classWeights } from '../loss/class-weights.js';
-import { selectEngine } from '../nn/backend.js';
+import { describeEngine, type Engine, selectEngine } from '../nn/backend.js';
 import { toArrays } from '../nn/layout.js';
 import type { Network } from '../nn/model.js';
 import { describeGroups } from '../optim/groups.js';
@@ -55,7 +55,7 @@ export interface Run {
 
 /** Puts a run together. @throws UserError when model, data or engine can't be used */
 export async function prepareRun(given: TrainConfig): Promise<Run> {
-  await requireTraining(given.device);
+  const { gpu } = await requireTraining(given);
   const resumed = given.resume === false ? undefined : resumeRun(given);
   const config = resumed?.config ?? given;
   const data = requireData(config.data);
@@ -68,8 +68,8 @@ export async function prepareRun(given: TrainConfig): Promise<Run> {
   const { network } = start;
   const { spec } = network;
   const weights = network.parameters.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0);
-  const batch = config.batch > 0 ? config.batch : fittingBatch(spec, weights, config.imgsz);
-  warnOfMemory(spec, weights, config.imgsz, batch);
+  const batch = config.batch > 0 ? config.batch : fittingBatch(spec, weights, config.imgsz, gpu?.memory);
+  warnOfMemory(spec, weights, config.imgsz, batch, gpu?.memory);
   const imgsz = pictureSize(config.imgsz, spec.stride);
   const loader = createTrainLoader(loaderOptions(config, train, batch, imgsz));
   const { optimizer, schedule } = chooseOptimizer(config, train, batch, loader.batches);
@@ -131,11 +131,11 @@ function requireData(data: string | null): string {
 }
 
 /** Training needs gradients of native speed: the wasm engine predicts and validates only. */
-async function requireTraining(device: string): Promise<void> {
-  const engine = await selectEngine({ device });
+async function requireTraining({ device, deterministic, tf32 }: TrainConfig): Promise<Engine> {
+  const engine = await selectEngine({ device, deterministic, tf32 });
   if (engine.canTrain) {
-    log.info(`engine: ${engine.description}`);
-    return;
+    log.info(describeEngine(engine));
+    return engine;
   }
   throw new UserError(
     'needs-native',

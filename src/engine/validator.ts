@@ -43,10 +43,10 @@ export async function validate(config: ValConfig, hooks: ValHooks = {}): Promise
   await hearSignals(hooks.signal);
   const dataset = await openSplit(config, hooks);
   const options = evaluateOptions(config, hooks);
-  const { device, half, augment } = config;
+  const { device, tf32, half, augment } = config;
   const mostLabels = dataset.images.reduce((n, { labels }) => Math.max(n, labels.length / 5), 0);
   const lossFor = config.single_cls ? undefined : { mostLabels };
-  const detector = await loadDetector(config.model, { device, half, augment, lossFor });
+  const detector = await loadDetector(config.model, { device, tf32, half, augment, lossFor });
   try {
     const imgsz = pictureSize(options.imgsz, detector.stride);
     if (!config.single_cls) warnOfNames(detector, dataset);

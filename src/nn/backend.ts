@@ -35,7 +35,7 @@ export interface EngineOptions {
   device?: string | number | null;
   /** Threads to compute with; default: all cores of this process. Heeded by the first call of a process. */
   threads?: number;
-  /** On a GPU: only kernels that give the same bits each time. Default: true. */
+  /** On a GPU: only kernels that give the same bits each time. Default: false. */
   deterministic?: boolean;
   /** On a GPU: convolutions may round what they multiply to TF32. Default: true. */
   tf32?: boolean;
@@ -79,7 +79,7 @@ export function requireTraining(engine: Engine): void {
   );
 }
 
-async function start(device: Device, { threads, deterministic = true, tf32 = true }: EngineOptions): Promise<Engine> {
+async function start(device: Device, { threads, deterministic = false, tf32 = true }: EngineOptions): Promise<Engine> {
   const cores = threads ?? availableParallelism();
   const forced = process.env.YOLO_ENGINE;
   if (forced && forced !== 'wasm' && forced !== 'tensorflow') {

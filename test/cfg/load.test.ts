@@ -61,11 +61,7 @@ describe('resolveConfig', () => {
     ['benchmark', { what: 'step' }, { what: 'step', conf: 0.001, batch: 16, model: 'yolov8n.yaml' }],
     ['show', { what: 'assign' }, { what: 'assign' }],
     ['report', { runs: ['a', 'b'] }, { runs: ['a', 'b'] }],
-    [
-      'train',
-      { deterministic: 'true', amp: true, simplify: 'True', task: 'detect', copy_paste: '0.0' },
-      { task: 'detect' },
-    ],
+    ['train', { amp: true, simplify: 'True', task: 'detect', copy_paste: '0.0' }, { task: 'detect' }],
   ])('%s %j → %j', (mode, overrides, want) => {
     expect(resolveConfig(mode, overrides)).toMatchObject(want);
   });
@@ -95,11 +91,6 @@ describe('resolveConfig', () => {
     ['train', { cfg: '' }, /^'cfg=' has no value$/],
     ['train', { half: 'true' }, /^'half' has no meaning in train; it is used by val, predict, export, benchmark$/],
     ['predict', { epochs: '3' }, /'epochs' has no meaning in predict; it is used by train/],
-    [
-      'train',
-      { deterministic: 'false' },
-      /'deterministic=false' is not possible, only deterministic=true: every run is repro/,
-    ],
     ['train', { amp: 'False' }, /only amp=true/],
     ['export', { simplify: 'false' }, /only simplify=true/],
     ['train', { task: 'segment' }, /only task=detect/],

@@ -47,12 +47,9 @@ function makeCache(): string {
   return cache;
 }
 
-/** What findGpu says in a process of its own, whose driver is the stand-in. */
-function ask(env: Record<string, string | undefined>, index = 0) {
-  const script = `
-    const { findGpu } = await import(${JSON.stringify(new URL('../../dist/nn/gpu.js', import.meta.url).href)});
-    console.log(JSON.stringify([findGpu(${index}), process.env.CUDA_VISIBLE_DEVICES, findGpu(${index + 1})]));`;
-  const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+/** Runs a script in a process of its own, whose driver is the stand-in. */
+function run(script: string, env: Record<string, string | undefined>) {
+  return spawnSync(process.execPath, ['--input-type=module', '-e', script], {
     encoding: 'utf8',
     env: {
       ...saved,
@@ -64,6 +61,13 @@ function ask(env: Record<string, string | undefined>, index = 0) {
       ...env,
     },
   });
+}
+
+function ask(env: Record<string, string | undefined>, index = 0) {
+  const script = `
+    const { findGpu } = await import(${JSON.stringify(new URL('../../dist/nn/gpu.js', import.meta.url).href)});
+    console.log(JSON.stringify([findGpu(${index}), process.env.CUDA_VISIBLE_DEVICES, findGpu(${index + 1})]));`;
+  const { stdout, stderr } = run(script, env);
   if (!stdout) throw new Error(stderr);
   const [gpu, visible, other] = JSON.parse(stdout);
   return { gpu, visible, other };
@@ -125,6 +129,20 @@ describe.runIf(isGpuPlatform() && engineReady() && compiler)('GPUs, by what the 
     const { gpu } = ask({ STANDIN_CAPABILITY: String(capability) });
     if (caution) expect(gpu.caution).toMatch(caution);
     else expect(gpu).not.toHaveProperty('caution');
+  });
+
+  it.each([
+    [{ deterministic: true, tf32: false }, ['1', '0', 'true']],
+    [{ deterministic: false, tf32: true }, [null, null, 'true']],
+  ])('%j is said to TensorFlow and NVIDIA before they are loaded', (options, expected) => {
+    const script = `
+      const { selectEngine } = await import(${JSON.stringify(new URL('../../dist/nn/backend.js', import.meta.url).href)});
+      const refused = await selectEngine({ device: 0, ...${JSON.stringify(options)} }).catch(({ message }) => message);
+      const { TF_DETERMINISTIC_OPS: bits, NVIDIA_TF32_OVERRIDE: tf32, TF_FORCE_GPU_ALLOW_GROWTH: growth } = process.env;
+      console.log(JSON.stringify([refused, bits ?? null, tf32 ?? null, growth]));`;
+    const [refused, ...env] = JSON.parse(run(script, {}).stdout);
+    expect(refused).toMatch(/^device=0: the GPU engine does not load/); // these libraries are none
+    expect(env).toEqual(expected);
   });
 
   it('without the GPU engine: not set up, or why the set-up failed', () => {
