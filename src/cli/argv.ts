@@ -5,8 +5,9 @@
 import { existsSync } from 'node:fs';
 import { FIXED, OTHER_NAMES } from '../cfg/names.js';
 import { MODES, type Mode } from '../cfg/option.js';
-import { KEYS, type Key, OPTIONS } from '../cfg/schema.js';
+import { KEYS, type Key, keysOf, OPTIONS } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
+import { log } from '../core/log.js';
 import { similar } from '../core/suggest.js';
 import { isAssignment, joinArguments } from './join.js';
 
@@ -72,13 +73,25 @@ export function modeOf(word: string): Mode {
   throw wordError(word);
 }
 
-/** What to do when there is no mode at all. */
-export function missingMode(): UserError {
-  return new UserError(
-    'missing-mode',
-    `MODE is missing: yolo MODE key=value …, MODE is one of ${MODES.join(', ')}`,
-    EXAMPLE,
-  );
+/**
+ * The mode of a request that names none: a source is there to be predicted, a dataset to be validated on.
+ * @throws UserError when neither is given, or a key that this mode has no use for
+ */
+export function impliedMode(entries: Record<string, string>): Mode {
+  const mode = entries.source !== undefined ? 'predict' : entries.data !== undefined ? 'val' : undefined;
+  const names = Object.keys(entries).filter(isKey);
+  if (mode !== undefined && names.every((name) => usesKey(mode, name))) {
+    log.info(`no mode is given: ${mode}`);
+    return mode;
+  }
+  const fitting = MODES.filter((other) => names.every((name) => usesKey(other, name)));
+  const hint = fitting.length > 0 && !fitting.includes('predict') ? `Is it yolo ${fitting[0]} key=value …?` : EXAMPLE;
+  const text = `MODE is missing: yolo MODE key=value …, MODE is one of ${MODES.join(', ')}`;
+  throw new UserError('missing-mode', text, hint);
+}
+
+function usesKey(mode: Mode, name: Key): boolean {
+  return keysOf(mode).includes(name);
 }
 
 function specialOf(arg: string): Special | undefined {

@@ -7,7 +7,7 @@ import { MODES, type Mode } from '../cfg/option.js';
 import { Interrupted, UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { printable } from '../core/printable.js';
-import { isKey, missingMode, modeOf, parseArgv, type Request, type Special } from './argv.js';
+import { impliedMode, isKey, modeOf, parseArgv, type Request, type Special } from './argv.js';
 import { endOnSignals } from './interrupt.js';
 import { endWithReader, err, keepStdoutForResults, print, printed, printText } from './terminal.js';
 import { version } from './version.js';
@@ -63,8 +63,7 @@ async function runMode({ mode, entries, words }: Request): Promise<number> {
   const { modeInFile, resolveConfig } = await import('../cfg/load.js');
   if (mode === undefined) {
     const inFile = entries.cfg ? modeInFile(entries.cfg) : undefined;
-    if (typeof inFile !== 'string') throw missingMode();
-    mode = modeOf(inFile);
+    mode = typeof inFile === 'string' ? modeOf(inFile) : impliedMode(entries);
   }
   const config = resolveConfig(mode, words.length > 0 ? { ...entries, runs: words } : entries);
   log.setVerbose(config.verbose);

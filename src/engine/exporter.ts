@@ -1,6 +1,6 @@
 /** `yolo export`: a checkpoint in another format, and the proof that it still says the same. */
 import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
-import { basename, dirname, extname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { wasGiven } from '../cfg/load.js';
 import type { ExportConfig, Key } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
@@ -118,7 +118,8 @@ async function prepare(path: string, config: ExportConfig): Promise<ExportJob> {
   const imgsz = asked.map((n) => Math.ceil(n / stride) * stride) as [number, number];
   if (imgsz.join() !== asked.join())
     log.warn(`imgsz=${config.imgsz} is no multiple of ${stride}; ${imgsz.join('x')} is used`);
-  const folder = dirname(resolve(path)) === resolve(weightsDir()) ? '.' : dirname(path);
+  const isFetched = resolve(path).startsWith(resolve(weightsDir()) + sep);
+  const folder = isFetched ? '.' : dirname(path);
   return {
     config,
     checkpoint,

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import type { Checkpoint } from '../core/types.js';
+import { isUrl } from '../io/fetch.js';
+import { fetchModel, findModelFile } from '../io/model-files.js';
 import type { Detector } from '../nn/detector.js';
 
 export interface LoadOptions {
@@ -23,10 +25,12 @@ export interface LoadOptions {
 }
 
 /**
- * @param model weights (.pt, .safetensors), an .onnx file, an exported folder (x_web_model, x_saved_model), or the name of a released model (yolov8n.pt), which is fetched
+ * @param name weights (.pt, .safetensors), an .onnx file, an exported folder (x_web_model, x_saved_model), or the name of a
+ *   released model (yolov8n.pt, yolov8n) or an address, which are fetched
  * @throws UserError when it is missing, damaged, or no detection model
  */
-export async function loadDetector(model: string, options: LoadOptions = {}): Promise<Detector> {
+export async function loadDetector(name: string, options: LoadOptions = {}): Promise<Detector> {
+  const model = isUrl(name) ? (findModelFile(name) ?? (await fetchModel(name))) : name;
   if (/\.ya?ml$/i.test(model)) {
     const hint = 'give trained weights, e.g. yolov8n.pt';
     throw new UserError('no-weights', `${model} describes a network without weights`, hint);

@@ -155,7 +155,9 @@ const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.str
 
 /** A checkpoint file, or the last.safetensors of a run folder. */
 function checkpointIn(path: string): string {
-  for (const candidate of [path, join(path, 'weights', 'last.safetensors'), join(path, 'last.safetensors')]) {
+  // last.pt is what other tools call it.
+  const beside = path.replace(/\.pt$/i, '.safetensors');
+  for (const candidate of [path, beside, join(path, 'weights', 'last.safetensors'), join(path, 'last.safetensors')]) {
     if (existsSync(candidate) && statSync(candidate).isFile()) return candidate;
   }
   throw new UserError(

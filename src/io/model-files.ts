@@ -1,16 +1,17 @@
 /**
  * Where model files are, and fetching those that were released. `yolov8n.pt` is looked for as a path, then in the per-user
- * cache, then fetched into that cache: one copy serves every folder.
+ * cache, then fetched into that cache: one copy serves every folder. The same for an address.
  *
  * The released weights are ultralytics' work under the AGPL-3.0; they are no part of this project, and whoever fetches them
  * is told so.
  */
+import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { basename, extname, join, resolve } from 'node:path';
 import { cacheDir } from '../core/cache-dir.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
-import { type DownloadOptions, download } from './fetch.js';
+import { type DownloadOptions, download, isUrl } from './fetch.js';
 
 const RELEASE = 'https://github.com/ultralytics/assets/releases/download/v8.3.0';
 
@@ -31,11 +32,45 @@ export function weightsDir(): string {
   return join(cacheDir(), 'weights');
 }
 
-/** The path itself, or the cache's copy of a released model; undefined when there is neither. */
+/**
+ * The path itself; for `best.pt` of a run of this tool the best.safetensors beside it; the cache's copy of a released model
+ * (`yolov8n` is `yolov8n.pt`) or of an address. Undefined when there is none of these.
+ */
 export function findModelFile(name: string): string | undefined {
   if (existsSync(name)) return name;
-  const cached = join(weightsDir(), name);
-  return isReleased(name) && existsSync(cached) ? cached : undefined;
+  if (isUrl(name)) return existsOr(placeOf(name));
+  const beside = name.replace(/\.pt$/i, '.safetensors');
+  if (beside !== name && existsSync(beside)) {
+    log.warnOnce(`there is no ${name}; ${beside} is used`);
+    return beside;
+  }
+  const released = releasedName(name);
+  return released && existsOr(join(weightsDir(), released));
+}
+
+/** `yolov8n` as people write it, when there is no file or folder of that name. */
+function releasedName(name: string): string | undefined {
+  if (isReleased(name)) return name;
+  return !existsSync(name) && isReleased(`${name}.pt`) ? `${name}.pt` : undefined;
+}
+
+/** Where in the cache the model of an address lies; addresses that differ do not share a place. */
+function placeOf(url: string): string {
+  const { pathname } = new URL(url);
+  const name = basename(decodeURIComponentSafely(pathname)).replace(/[^\w.-]/g, '_') || 'model';
+  return join(weightsDir(), createHash('sha256').update(url).digest('hex').slice(0, 12), name);
+}
+
+function decodeURIComponentSafely(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function existsOr(path: string): string | undefined {
+  return existsSync(path) ? path : undefined;
 }
 
 function isReleased(name: string): boolean {
@@ -43,11 +78,13 @@ function isReleased(name: string): boolean {
 }
 
 /**
- * Fetches a released model into the cache. @returns its path
+ * Fetches a released model, or the one at an address, into the cache. @returns its path
  * @throws UserError 'missing-file' for a name that was never released, 'no-network' with where to put the file
  */
-export async function fetchModel(name: string, options: DownloadOptions & { base?: string } = {}): Promise<string> {
-  if (!isReleased(name)) throw missing(name);
+export async function fetchModel(asked: string, options: DownloadOptions & { base?: string } = {}): Promise<string> {
+  if (isUrl(asked)) return fetchAddress(asked, options);
+  const name = releasedName(asked);
+  if (!name) throw missing(asked);
   const { sha256, megabytes } = RELEASED[name];
   const url = `${options.base ?? RELEASE}/${name}`;
   const path = join(weightsDir(), name);
@@ -69,6 +106,24 @@ export async function fetchModel(name: string, options: DownloadOptions & { base
       1,
     );
   }
+}
+
+/** Formats that are one file. */
+const SINGLE_FILES = ['.pt', '.safetensors', '.onnx'];
+
+async function fetchAddress(url: string, options: DownloadOptions): Promise<string> {
+  const path = placeOf(url);
+  const ending = extname(path).toLowerCase();
+  if (!SINGLE_FILES.includes(ending))
+    throw new UserError(
+      'bad-url',
+      `model=${url} does not end in ${SINGLE_FILES.join(', ')}`,
+      'give the address of the file itself',
+    );
+  log.info(`fetching ${url}`);
+  const { bytes } = await download(url, path, { onProgress: progressLines(basename(path)), ...options });
+  log.info(`saved as ${path}, ${(bytes / 2 ** 20).toFixed(1)} MB`);
+  return path;
 }
 
 function missing(name: string): UserError {
