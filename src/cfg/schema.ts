@@ -62,10 +62,15 @@ const basics = under('Model and data', {
     'file, folder, glob, .txt or .csv list, video, URL, webcam index, - for standard input',
     { path: true, what: 'a file, folder, glob, list, URL, webcam index or -' },
   ),
-  imgsz: custom(640, [...RUNS, 'check'], 'picture size in pixels, n or [h,w]; rounded up to a multiple of 32', {
-    what: 'an integer of at least 32, or [height, width] in predict and export',
-    read: readSize,
-  }),
+  imgsz: custom(
+    640,
+    [...RUNS, 'check'],
+    'image size in pixels, n or [h,w], a multiple of 32; not given: what the model was trained with',
+    {
+      what: 'an integer of at least 32, or [height, width] in predict and export',
+      read: readSize,
+    },
+  ),
   batch: custom(16, RUNS, 'pictures at a time; -1 in train: as many as fit the memory', {
     by: { predict: 1, export: 1 },
     what: 'an integer of at least 1, or in train -1 for the largest that fits the memory',

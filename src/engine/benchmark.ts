@@ -11,6 +11,7 @@ import { toArrays } from '../nn/layout.js';
 import { buildNetwork } from '../nn/model.js';
 import { parseModelYaml } from '../nn/model-yaml.js';
 import { OPTIMIZERS } from '../optim/optimizers.js';
+import { sideFor, trainedOf } from './model-defaults.js';
 import { predict } from './predictor.js';
 import { type StepBatch, TrainStep } from './step.js';
 import { freshState } from './train-state.js';
@@ -30,7 +31,9 @@ const LABELS = 8;
  * @returns what, imgsz, batch, engine, peak_rss_mb and the times of that kind of benchmark
  * @throws UserError when a key that it needs is missing
  */
-export async function benchmark(config: BenchmarkConfig): Promise<BenchmarkResult> {
+export async function benchmark(given: BenchmarkConfig): Promise<BenchmarkResult> {
+  const uses = given.what === 'predict' || given.what === 'val';
+  const config = uses ? { ...given, imgsz: sideFor(given, { trained: await trainedOf(given.model!) }) } : given;
   const { device, threads, deterministic, tf32 } = config;
   const engine = await selectEngine({ device, threads: threads || undefined, deterministic, tf32 });
   const measured = await MEASURES[config.what as keyof typeof MEASURES](config, engine);

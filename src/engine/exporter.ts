@@ -9,10 +9,12 @@ import { log } from '../core/log.js';
 import { weightsDir } from '../io/model-files.js';
 import { warnOfNonFinite } from '../nn/finite.js';
 import { createDetector } from '../nn/network-detector.js';
+import { trainedWith } from '../nn/trained.js';
 import { openCheckpoint, resolveModelPath, specOf } from '../nn/weights.js';
 import { type MapCost, mapCost } from './export-cost.js';
 import { type ExportFormat, type ExportJob, FORMATS, refuseUnused } from './export-formats.js';
 import { Stage } from './export-stage.js';
+import { sizeFor } from './model-defaults.js';
 import type { Parity } from './parity.js';
 import { parityPicture } from './parity-picture.js';
 import { proveParity } from './prove-parity.js';
@@ -114,10 +116,10 @@ async function prepare(path: string, config: ExportConfig): Promise<ExportJob> {
   warnOfNonFinite(checkpoint.weights, config.model);
   const names = Array.from({ length: spec.nc }, (_, i) => checkpoint.names[i] ?? `class${i}`);
   const stride = Math.max(32, spec.stride);
-  const asked: [number, number] = typeof config.imgsz === 'number' ? [config.imgsz, config.imgsz] : config.imgsz;
+  const size = sizeFor(config, { trained: trainedWith(checkpoint.trainArgs) });
+  const asked: [number, number] = typeof size === 'number' ? [size, size] : size;
   const imgsz = asked.map((n) => Math.ceil(n / stride) * stride) as [number, number];
-  if (imgsz.join() !== asked.join())
-    log.warn(`imgsz=${config.imgsz} is no multiple of ${stride}; ${imgsz.join('x')} is used`);
+  if (imgsz.join() !== asked.join()) log.warn(`imgsz=${size} is no multiple of ${stride}; ${imgsz.join('x')} is used`);
   const isFetched = resolve(path).startsWith(resolve(weightsDir()) + sep);
   const folder = isFetched ? '.' : dirname(path);
   return {

@@ -10,6 +10,7 @@ import type { Checkpoint } from '../core/types.js';
 import { isUrl } from '../io/fetch.js';
 import { fetchModel, findModelFile } from '../io/model-files.js';
 import type { Detector } from '../nn/detector.js';
+import { trainedWith } from '../nn/trained.js';
 
 export interface LoadOptions {
   /** 'auto', 'cpu' or a GPU number. Default: 'auto'. */
@@ -95,10 +96,14 @@ async function loadNetwork(model: string, options: LoadOptions): Promise<Detecto
   warnOfNonFinite(checkpoint.weights, model);
   const engine = await starting;
   if (engine.why) log.info((await backend).describeEngine(engine));
-  if (lossFor && engine.canTrain && !half && !augment)
-    return withLoss(checkpoint, engine.description, lossFor.mostLabels);
+  const { description } = engine;
   const { createDetector } = await import('../nn/network-detector.js');
-  return createDetector(checkpoint, { half, augment, engine: engine.description, where: model });
+  const detector: Detector =
+    lossFor && engine.canTrain && !half && !augment
+      ? await withLoss(checkpoint, description, lossFor.mostLabels)
+      : createDetector(checkpoint, { half, augment, engine: description, where: model });
+  detector.trained = trainedWith(checkpoint.trainArgs);
+  return detector;
 }
 
 /** Gains of the loss where the checkpoint doesn't tell those that it was trained with. */

@@ -11,6 +11,7 @@ import { type SourceInput, sourcesOf } from '../data/program-source.js';
 import { type Failure, type Frame, readSources } from '../data/sources.js';
 import type { Detector } from '../nn/detector.js';
 import { loadDetector } from './load-detector.js';
+import { sizeFor } from './model-defaults.js';
 import { BatchPredictor, batchesOf } from './predict-batch.js';
 import { type OutputOptions, PredictOutput } from './predict-output.js';
 import { createRunDir } from './run-dir.js';
@@ -84,12 +85,12 @@ export async function* predict(
   ]);
   const saveDir = writesFiles(config) ? createRunDir(config, 'predict') : undefined;
   const output = saveDir === undefined ? undefined : new PredictOutput(saveDir, outputOptions(config));
-  const predictor = new BatchPredictor(detector, batchOptions(config));
+  const sources = Array.isArray(origins) ? origins.length : undefined;
+  hooks.onStart?.({ sources, saveDir, engine: detector.engine });
+  const predictor = new BatchPredictor(detector, { ...batchOptions(config), imgsz: sizeFor(config, detector) });
   const frames = readSources(origins, { stride: config.vid_stride, ahead: Math.max(2, predictor.batch), signal });
   const batches = batchesOf(frames, predictor.batch, (failure) => note(failure, summary));
   const summary = emptySummary(saveDir, detector.engine);
-  const sources = Array.isArray(origins) ? origins.length : undefined;
-  hooks.onStart?.({ sources, saveDir, engine: detector.engine });
   try {
     for (;;) {
       const { done, value: batch } = await orInterrupted(batches.next(), signal);

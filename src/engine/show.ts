@@ -11,6 +11,7 @@ import { type Dataset, openDataset, summarize } from '../data/dataset.js';
 import { createTrainLoader, limitWorkers } from '../data/loader.js';
 import { writeFileAtomic } from '../io/files.js';
 import { encodeImage } from '../io/image.js';
+import { sideFor, trainedOf } from './model-defaults.js';
 import { batchSheet } from './picture-sheets.js';
 import { createRunDir } from './run-dir.js';
 import { type ShownAssignment, showAssignments } from './show-assign.js';
@@ -63,7 +64,7 @@ export async function* show(config: ShowConfig): AsyncGenerator<Shown, { save_di
     dir,
     model: config.model as string,
     device: config.device,
-    imgsz: multipleOfStride(config.imgsz),
+    imgsz: multipleOfStride(sideFor(config, { trained: await trainedOf(config.model as string) })),
     pictures: wasGiven(config, 'batch') ? config.batch : PICTURES,
     source: config.source,
     workers: config.workers,

@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { dump } from 'js-yaml';
+import { wasGiven } from '../cfg/load.js';
 import type { TrainConfig } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
@@ -22,6 +23,7 @@ import { type ScheduleSettings, scaledWeightDecay } from '../optim/schedule.js';
 import { fittingBatch, warnOfMemory } from './batch-size.js';
 import type { Progress, RunDescription } from './checkpoint.js';
 import { DetectorWithLoss } from './detector-with-loss.js';
+import { sideFor, trainedOf } from './model-defaults.js';
 import { pictureSize } from './picture-size.js';
 import { createRunDir } from './run-dir.js';
 import { TrainStep } from './step.js';
@@ -57,7 +59,7 @@ export interface Run {
 export async function prepareRun(given: TrainConfig): Promise<Run> {
   const { gpu } = await requireTraining(given);
   const resumed = given.resume === false ? undefined : resumeRun(given);
-  const config = resumed?.config ?? given;
+  const config = resumed?.config ?? (await withModelsSize(given));
   const data = requireData(config.data);
   const open = { singleCls: config.single_cls, classes: config.classes };
   const train = await openDataset(data, 'train', { ...open, fraction: config.fraction });
@@ -119,6 +121,12 @@ export async function prepareRun(given: TrainConfig): Promise<Run> {
     optimizer,
     imgsz,
   };
+}
+
+/** Fine-tuning keeps the size that the model was trained with, where the user does not say. */
+async function withModelsSize(given: TrainConfig): Promise<TrainConfig> {
+  if (wasGiven(given, 'imgsz') || !given.model) return given;
+  return { ...given, imgsz: sideFor(given, { trained: await trainedOf(given.model) }) };
 }
 
 function requireData(data: string | null): string {

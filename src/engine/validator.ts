@@ -10,6 +10,7 @@ import { writeFileAtomic } from '../io/files.js';
 import type { Detector } from '../nn/detector.js';
 import { type EvaluatedPicture, type EvaluateOptions, type Evaluation, evaluate, loaderFor } from './evaluate.js';
 import { loadDetector } from './load-detector.js';
+import { sideFor, withTrainedData } from './model-defaults.js';
 import { pictureSize } from './picture-size.js';
 import { createRunDir } from './run-dir.js';
 import {
@@ -39,15 +40,17 @@ export interface ValResult {
 }
 
 /** @throws UserError when model or dataset can't be used; Interrupted after `signal` */
-export async function validate(config: ValConfig, hooks: ValHooks = {}): Promise<ValResult> {
+export async function validate(given: ValConfig, hooks: ValHooks = {}): Promise<ValResult> {
   await hearSignals(hooks.signal);
-  const dataset = await openSplit(config, hooks);
-  const options = evaluateOptions(config, hooks);
-  const { device, tf32, half, augment } = config;
+  const asked = await withTrainedData(given, given.split);
+  const dataset = await openSplit(asked, hooks);
+  const { device, tf32, half, augment } = asked;
   const mostLabels = dataset.images.reduce((n, { labels }) => Math.max(n, labels.length / 5), 0);
-  const lossFor = config.single_cls ? undefined : { mostLabels };
-  const detector = await loadDetector(config.model, { device, tf32, half, augment, lossFor });
+  const lossFor = asked.single_cls ? undefined : { mostLabels };
+  const detector = await loadDetector(asked.model, { device, tf32, half, augment, lossFor });
   try {
+    const config = { ...asked, imgsz: sideFor(asked, detector) };
+    const options = evaluateOptions(config, hooks);
     const imgsz = pictureSize(options.imgsz, detector.stride);
     if (!config.single_cls) warnOfNames(detector, dataset);
     await hearSignals(hooks.signal);
@@ -69,13 +72,7 @@ export async function validate(config: ValConfig, hooks: ValHooks = {}): Promise
   }
 }
 
-async function openSplit(config: ValConfig, { onProgress }: ValHooks): Promise<Dataset> {
-  if (!config.data)
-    throw new UserError(
-      'missing-data',
-      'validation needs a dataset: data= is missing',
-      'for example: yolo val model=yolov8n.pt data=coco128.yaml',
-    );
+async function openSplit(config: ValConfig & { data: string }, { onProgress }: ValHooks): Promise<Dataset> {
   const dataset = await openDataset(config.data, config.split, {
     singleCls: config.single_cls,
     classes: config.classes,

@@ -2,6 +2,8 @@
  * What prediction and validation need of a model, whatever runs it: this project's network (native or wasm engine),
  * an ONNX file, a TensorFlow.js GraphModel, a SavedModel.
  */
+import type { Trained } from './trained.js';
+
 export interface Detector {
   /** Class names by index; K = names.length. */
   readonly names: string[];
@@ -13,6 +15,8 @@ export interface Detector {
   readonly fixedBatch?: number;
   /** Which engine runs it, for people: 'TensorFlow 2.21.0 (CPU)', 'wasm, 2 threads', 'onnxruntime 1.30'. */
   readonly engine: string;
+  /** How it was made, where the file says it. */
+  trained?: Trained;
   /** True when the exported graph ends in final detections (export nms=true): `infer` then returns [B, N, 6] rows x1 y1 x2 y2 confidence class. */
   readonly endToEnd?: boolean;
   /**

@@ -4,12 +4,14 @@ import { toUnit } from '../core/unit.js';
 import type { Detector, InferOutput } from './detector.js';
 import { type Contract, unusable } from './exported.js';
 import { inSteps } from './fixed-batch.js';
+import type { Trained } from './trained.js';
 
 export abstract class ExportedDetector implements Detector {
   readonly names: string[];
   readonly stride: number;
   readonly fixedShape?: [height: number, width: number];
   readonly fixedBatch?: number;
+  readonly trained: Trained;
 
   /** @param path for messages */
   constructor(
@@ -21,6 +23,7 @@ export abstract class ExportedDetector implements Detector {
     this.stride = contract.stride;
     this.fixedShape = contract.fixedShape;
     this.fixedBatch = contract.fixedBatch;
+    this.trained = contract.trained;
   }
 
   /** @param x [B, H, W, 3] RGB 0..1 @returns [B, 4 + K, A]; called inside of a tidy */

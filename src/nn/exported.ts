@@ -1,5 +1,6 @@
 /** What an exported model in a folder (TensorFlow.js GraphModel, SavedModel) has to tell to be run as a detector. */
 import { messageOf, UserError } from '../core/errors.js';
+import { type Trained, trainedWith } from './trained.js';
 
 /** Shape and number type of the model's one input and one output, and its metadata as plain values. */
 export interface Description {
@@ -24,6 +25,7 @@ export interface Contract {
   stride: number;
   fixedShape?: [height: number, width: number];
   fixedBatch?: number;
+  trained: Trained;
 }
 
 /** @param where for messages @throws UserError when it is no detection model of this form */
@@ -54,6 +56,7 @@ export function readContract(where: string, { input, output, metadata }: Descrip
     stride: Number(stride) || 32,
     fixedShape: height > 0 && width > 0 ? [height, width] : undefined,
     fixedBatch: batch > 0 ? batch : undefined,
+    trained: trainedWith({ imgsz: metadata.imgsz }),
   };
 }
 

@@ -13,6 +13,7 @@ import { type OnnxHeader, type OnnxPort, readOnnxHeader } from '../io/onnx-file.
 import { parsePythonLiteral } from '../io/python-literal.js';
 import type { Detector, InferOutput } from './detector.js';
 import { inSteps } from './fixed-batch.js';
+import { type Trained, trainedWith } from './trained.js';
 
 type Runtime = typeof import('onnxruntime-node');
 
@@ -96,6 +97,7 @@ interface Contract {
   names: string[];
   stride: number;
   endToEnd: boolean;
+  trained: Trained;
 }
 
 /** Checks that the model has the form described above. */
@@ -125,7 +127,16 @@ function readContract(path: string, { metadata, inputs, outputs }: OnnxHeader): 
   if (!names) throw wrong('it has no class names in its metadata');
   if (!endToEnd && typeof rows === 'number' && rows !== 4 + names.length)
     throw wrong(`its output has ${rows} rows for ${names.length} classes`);
-  return { input, output, names, stride: Number(metadata.stride) || 32, endToEnd };
+  const trained = trainedWith({ imgsz: literal(metadata.imgsz) });
+  return { input, output, names, stride: Number(metadata.stride) || 32, endToEnd, trained };
+}
+
+function literal(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : parsePythonLiteral(text);
+  } catch {
+    return undefined; // no default then
+  }
 }
 
 function namesOf(path: string, text: string | undefined): string[] | undefined {
@@ -150,6 +161,7 @@ class OnnxDetector implements Detector {
   readonly fixedBatch?: number;
   readonly engine: string;
   readonly endToEnd: boolean;
+  readonly trained: Trained;
   private readonly ort: Runtime;
   private readonly session: InferenceSession;
   private readonly contract: Contract;
@@ -162,6 +174,7 @@ class OnnxDetector implements Detector {
     this.names = contract.names;
     this.stride = contract.stride;
     this.endToEnd = contract.endToEnd;
+    this.trained = contract.trained;
     if (typeof height === 'number' && typeof width === 'number') this.fixedShape = [height, width];
     if (typeof batch === 'number') this.fixedBatch = batch;
     this.engine = `onnxruntime ${ort.env.versions.node ?? ort.env.versions.common ?? ''}`.trim();

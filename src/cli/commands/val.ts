@@ -7,7 +7,10 @@ import { printJson } from '../terminal.js';
 export async function run(config: ValConfig): Promise<number> {
   showBanner();
   const { validate } = await import('../../engine/validator.js');
-  const bars = new Stages({ scan: [`Scanning ${config.data}`, 'images'], val: ['Validating', 'batches'] });
+  const bars = new Stages({
+    scan: [`Scanning ${config.data ?? 'the dataset'}`, 'images'],
+    val: ['Validating', 'batches'],
+  });
   try {
     const { summary } = await validate(config, { onProgress: (stage, done, total) => bars.update(stage, done, total) });
     if (config.json) printJson(summary);
