@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, expect, it } from 'vitest';
 import { readSafetensors } from '../../src/io/safetensors.js';
@@ -8,9 +8,12 @@ import { runCli } from '../helpers/run-cli.js';
 import { writeTinyData, writeTinyModel } from '../helpers/tiny-data.js';
 import { tmpDir } from '../helpers/tmp.js';
 
-beforeAll(async () => {
-  await native();
-});
+/** A run of one epoch. */
+const dir = tmpDir();
+let keys: string[];
+let best: string;
+let last: string;
+let mAP: number;
 
 const lastLine = (stdout: string) => JSON.parse(stdout.trim().split('\n').at(-1)!);
 
@@ -21,42 +24,47 @@ function weightsOf(path: string): Record<string, string> {
   return Object.fromEntries(bytes.sort());
 }
 
-it('best holds weights alone, last resumes: yolo train, val, export, resume=best, resume=RUN epochs=2', async () => {
-  const dir = tmpDir();
+beforeAll(async () => {
+  await native();
   const data = await writeTinyData(dir, { train: 4, val: 2 });
-  const keys = [`data=${data}`, `model=${writeTinyModel(dir)}`, 'imgsz=64', 'batch=4', 'plots=false', 'workers=0'];
-  const first = await runCli(['train', ...keys, 'epochs=1', `project=${dir}`, 'name=run', 'json=true']);
-  expect(first.code, first.stderr).toBe(0);
-  const { best, last, 'mAP50-95': mAP } = lastLine(first.stdout);
-  expect(statSync(best).size * 4).toBeLessThan(statSync(last).size);
-  const weights = weightsOf(last);
-  expect(weightsOf(best)).toEqual(weights);
-  expect([...readSafetensors(best).tensors.keys()].filter((name) => name.startsWith('train/'))).toEqual([]);
+  keys = [`data=${data}`, 'imgsz=64', 'batch=4', 'plots=false', 'workers=0', `project=${dir}`, 'json=true'];
+  const run = await runCli(['train', ...keys, `model=${writeTinyModel(dir)}`, 'epochs=1', 'name=run']);
+  expect(run.code, run.stderr).toBe(0);
+  ({ best, last, 'mAP50-95': mAP } = lastLine(run.stdout));
+});
 
-  const val = await runCli([
-    'val',
-    `model=${best}`,
-    ...keys.slice(0, 1),
-    ...keys.slice(2, 5),
-    `project=${dir}`,
+it('best holds the EMA weights of last and nothing else; yolo val finds in it what the run found', async () => {
+  expect(statSync(best).size * 4).toBeLessThan(statSync(last).size);
+  expect(weightsOf(best)).toEqual(weightsOf(last));
+  expect([...readSafetensors(best).tensors.keys()].filter((name) => name.startsWith('train/'))).toEqual([]);
+  const val = await runCli(['val', ...keys, `model=${best}`]);
+  expect(lastLine(val.stdout)['mAP50-95'], val.stderr).toBe(mAP);
+});
+
+it('yolo export format=safetensors takes the weights alone out of last, and leaves last as it is', async () => {
+  const before = readFileSync(last);
+  const { code, stdout, stderr } = await runCli([
+    'export',
+    `model=${last}`,
+    'format=safetensors',
+    'imgsz=64',
     'json=true',
   ]);
-  expect(lastLine(val.stdout)['mAP50-95'], val.stderr).toBe(mAP);
-
-  const stripped = await runCli(['export', `model=${last}`, 'format=safetensors', 'imgsz=64', 'json=true']);
-  expect(stripped.code, stripped.stderr).toBe(0);
-  const [file] = lastLine(stripped.stdout).files;
+  expect(code, stderr).toBe(0);
+  const [file] = lastLine(stdout).files;
   expect(file).toBe(last.replace('.safetensors', '_weights.safetensors'));
-  expect(weightsOf(file)).toEqual(weights);
-  expect(statSync(file).size * 4).toBeLessThan(statSync(last).size);
+  expect(weightsOf(file)).toEqual(weightsOf(last));
+  expect(statSync(file).size * 4).toBeLessThan(before.length);
+  expect(readFileSync(last).equals(before)).toBe(true);
+});
 
+it('resume=best is refused and last is named; resume=RUN epochs=2 goes on', async () => {
   const refused = await runCli(['train', `resume=${best}`]);
   expect(refused).toMatchObject({ code: 2, stdout: '' });
   expect(refused.stderr).toContain(`resume=${last}`);
-
-  const second = await runCli(['train', `resume=${join(dir, 'run')}`, 'epochs=2', 'json=true']);
-  expect(second.code, second.stderr).toBe(0);
-  const [row, summary] = second.stdout
+  const { code, stdout, stderr } = await runCli(['train', `resume=${join(dir, 'run')}`, 'epochs=2', 'json=true']);
+  expect(code, stderr).toBe(0);
+  const [row, summary] = stdout
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line));

@@ -30,6 +30,8 @@ describe('yolov8n.pt exported', () => {
     ['onnx nms', { nms: true }, { confidence: 1e-3, box: 0.5 }],
     ['onnx half', { half: true }, { confidence: 1e-2, box: 2 }],
     ['safetensors', { format: 'safetensors' }, { confidence: 1e-3, box: 0.5 }],
+    ['torch', { format: 'torch' }, { confidence: 1e-3, box: 0.5 }],
+    ['torch half', { format: 'torch', half: true }, { confidence: 1e-3, box: 0.5 }],
     ['tfjs', { format: 'tfjs' }, { confidence: 1e-3, box: 0.5 }],
     ['tfjs half', { format: 'tfjs', half: true }, { confidence: 1e-2, box: 2 }],
     ['saved_model', { format: 'saved_model' }, { confidence: 1e-3, box: 0.5 }],
