@@ -11,7 +11,7 @@ import { messageOf, UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { similar } from '../core/suggest.js';
 import { show, toRaw, unquote } from './convert.js';
-import { FIXED, FOREIGN, OTHER_NAMES, OWN_IN_FILE } from './names.js';
+import { FIXED, FOREIGN, HINTS, OTHER_NAMES, OWN_IN_FILE } from './names.js';
 import type { Mode, Raw } from './option.js';
 import { type ConfigOf, defaultOf, differsByMode, KEYS, type Key, OPTIONS, optionOf } from './schema.js';
 import { asObject, readYaml } from './yaml.js';
@@ -31,8 +31,8 @@ type Values = Partial<Record<Key, unknown>>;
 /**
  * @param overrides key → value, strings as on the command line or plain values; `cfg` names a file that lies under them
  * @returns frozen, every key of the table present
- * @throws UserError unknown key (with similar names), a key that this mode does not use, a value that is not allowed,
- *   a cfg file that is missing or not YAML
+ * @throws UserError unknown key (with similar names), a value that is not allowed, a cfg file that is missing or not YAML;
+ *   a key that this mode has no use for is passed over with a warning
  */
 export function resolveConfig<M extends Mode>(
   mode: M,
@@ -155,6 +155,10 @@ function isFixed(name: string, given: unknown, origin: Origin): boolean {
   if (!fixed) return false;
   const raw = rawOf(name, given, origin);
   if (fixed.values.includes(raw) || (raw === null && origin.file !== undefined)) return true;
+  if (fixed.same?.includes(raw)) {
+    if (origin.file === undefined) log.info(`'${name}=${show(given)}' changes nothing: ${fixed.reason}`);
+    return true;
+  }
   const takes = show(fixed.values[0]);
   throw new UserError(
     'fixed-key',
@@ -162,27 +166,24 @@ function isFixed(name: string, given: unknown, origin: Origin): boolean {
   );
 }
 
-/** The key of that name if this mode honours it; undefined when it is to be passed over. */
+/** The key of that name if this mode honours it; undefined when it is passed over. */
 function knownKey(name: string, origin: Origin, entries: Record<string, unknown>): Key | undefined {
   const { mode, file } = origin;
-  if (Object.hasOwn(FOREIGN, name)) {
-    if (file !== undefined) return undefined;
-    throw new UserError('foreign-key', `'${name}' belongs to ${FOREIGN[name]}; this tool does detection only`);
-  }
+  const passOver = (why: string): undefined => {
+    if (file === undefined) log.warn(`'${name}' ${why}; it is passed over`);
+  };
+  if (Object.hasOwn(FOREIGN, name)) return passOver(`belongs to ${FOREIGN[name]} and changes nothing in detection`);
   if (!Object.hasOwn(OPTIONS, name)) throw unknownKey(name, origin, entries);
   const key = name as Key;
-  if (optionOf(key).modes.includes(mode)) return key;
-  if (file !== undefined) return undefined;
-  throw new UserError(
-    'key-of-other-mode',
-    `'${key}' has no meaning in ${mode}; it is used by ${OPTIONS[key].modes.join(', ')}`,
-    `'yolo help ${mode}' lists the keys of ${mode}.`,
-  );
+  const { modes } = optionOf(key);
+  return modes.includes(mode) ? key : passOver(`has no meaning in ${mode}, only in ${modes.join(', ')}`);
 }
 
 function unknownKey(name: string, origin: Origin, entries: Record<string, unknown>): UserError {
-  const near = similar(name, [...KEYS, 'cfg', ...Object.keys(FIXED)]);
-  const text = `'${cut(name)}' is not a valid argument${where(origin)}${near.length ? `. Similar: ${near.join(', ')}` : ''}`;
+  const near = Object.hasOwn(HINTS, name) ? [] : similar(name, [...KEYS, 'cfg', ...Object.keys(FIXED)]);
+  const similarKeys = near.length ? `. Similar: ${near.join(', ')}` : '';
+  const known = Object.hasOwn(HINTS, name) ? `. Here it is called ${HINTS[name]}` : similarKeys;
+  const text = `'${cut(name)}' is not a valid argument${where(origin)}${known}`;
   const isDataset = origin.file !== undefined && 'names' in entries;
   const hint = isDataset
     ? `${origin.file} looks like a dataset: give it as data=${origin.file}.`

@@ -1,6 +1,6 @@
 /**
- * Words beside the option table: names that keys had, keys of the reference that have one possible value here, and keys
- * of its other tasks. A run's args.yaml from there can so be given as cfg=.
+ * Words beside the option table: names that keys had or have in other tools, keys of the reference that have one possible
+ * value here, and keys of its other tasks. Command lines and args.yaml from there are so understood.
  */
 import type { Raw } from './option.js';
 
@@ -49,6 +49,8 @@ export const OTHER_NAMES: Record<string, OtherName> = {
 interface FixedKey {
   values: Raw[];
   reason: string;
+  /** Values that are taken, too, because they change nothing; the reason is said then. */
+  same?: Raw[];
 }
 
 const never = (reason: string): FixedKey => ({ values: [false, null, 0], reason });
@@ -57,7 +59,8 @@ export const FIXED: Record<string, FixedKey> = {
   task: { values: ['detect'], reason: 'this tool does detection only' },
   amp: {
     values: [true],
-    reason: 'on a CPU true already means float32, as in the reference; there is nothing to switch off',
+    same: [false, 'fp16', 'bf16', 'fp32'],
+    reason: 'training computes in float32 whatever amp is',
   },
   simplify: { values: [true], reason: 'exported graphs are written folded and free of left-over nodes' },
   compile: never('the training step always runs as one compiled graph'),
@@ -66,7 +69,8 @@ export const FIXED: Record<string, FixedKey> = {
   keras: never('format=saved_model and format=tfjs are written without Keras'),
   workspace: { values: [null, 4], reason: 'it concerns TensorRT, which is not exported here' },
   dnn: never('.onnx models run on onnxruntime'),
-  stream_buffer: never('every frame of a stream is taken in turn'),
+  stream_buffer: never('of a stream the newest frame is taken'),
+  end2end: never('YOLOv8 has no end-to-end head; format=onnx nms=true exports a graph that ends in final detections'),
   embed: never('feature vectors are not offered'),
   show: never('no windows are opened; look at the saved pictures'),
   copy_paste: { values: [0, null, false], reason: 'it needs masks, and boxes have none' },
@@ -74,7 +78,7 @@ export const FIXED: Record<string, FixedKey> = {
   distill_model: { values: [null], reason: 'distillation is not offered' },
 };
 
-/** Keys of the reference's other tasks: they mean nothing for detection. Passed over in a file, refused on the line. */
+/** Keys of the reference's other tasks: they change nothing in detection and are passed over, on the line with a note. */
 export const FOREIGN: Record<string, string> = {
   overlap_mask: 'segmentation',
   mask_ratio: 'segmentation',
@@ -96,3 +100,29 @@ export const FOREIGN: Record<string, string> = {
 
 /** Keys that a cfg file may hold and that the command sets itself. */
 export const OWN_IN_FILE: readonly string[] = ['mode', 'cfg', 'save_dir', 'tracker'];
+
+/** What other tools call a key of this one, or what is to be done instead; said when an argument is not known. */
+export const HINTS: Record<string, string> = {
+  batch_size: 'batch',
+  conf_thres: 'conf',
+  conf_threshold: 'conf',
+  confidence: 'conf',
+  dataset: 'data',
+  hyp: 'cfg',
+  img: 'imgsz',
+  img_size: 'imgsz',
+  image_size: 'imgsz',
+  input: 'source',
+  iou_thres: 'iou',
+  iou_threshold: 'iou',
+  learning_rate: 'lr0',
+  lr: 'lr0',
+  max_dets: 'max_det',
+  nms_thres: 'iou',
+  num_workers: 'workers',
+  output: 'project',
+  save_dir: 'project',
+  threshold: 'conf',
+  wd: 'weight_decay',
+  weights: 'model',
+};

@@ -33,6 +33,20 @@ export interface Option<T, M extends Mode = Mode> {
   read: (raw: Raw, text: string, mode: Mode) => T | undefined;
 }
 
+/**
+ * A help text as it concerns a mode. Of parts between semicolons those that begin with other modes fall away
+ * (`train: write checkpoints; predict: write annotated images`).
+ */
+export function helpIn(help: string, mode: Mode): string {
+  const parts = help.split('; ').flatMap((part) => {
+    const [, names, rest] = /^([a-z]+(?:, [a-z]+)*): (.*)$/.exec(part) ?? [];
+    const about = names?.split(', ') ?? [];
+    if (about.length === 0 || !about.every((name) => (MODES as readonly string[]).includes(name))) return [part];
+    return about.includes(mode) ? [rest] : [];
+  });
+  return parts.join('; ') || help;
+}
+
 /** What a row may say besides default, modes and help. */
 export interface More<T> {
   /** Defaults that differ by mode. */
@@ -56,7 +70,16 @@ function build<T, M extends Mode>(
   more: More<T>,
 ): Option<T, M> {
   const common = { offers: () => [], isFlag: false, isPath: false, group: '' };
-  return { ...common, default: fallback, modes, help, modeDefaults: more.by ?? {}, advice: more.advice, ...parts };
+  const each = [...new Set(modes)];
+  return {
+    ...common,
+    default: fallback,
+    modes: each,
+    help,
+    modeDefaults: more.by ?? {},
+    advice: more.advice,
+    ...parts,
+  };
 }
 
 /** true or false; named alone it means true. */

@@ -59,19 +59,19 @@ const basics = under('Model and data', {
   source: text(
     null,
     [...PREDICT, 'convert', 'show'],
-    'file, folder, glob, .txt or .csv list, video, URL, webcam index, - for standard input',
+    'predict, benchmark: file, folder, glob, .txt or .csv list, video, URL, webcam index, - for standard input; convert: COCO .json, folder of VOC .xml, or dataset YAML; show: only these images of the dataset (what=assign)',
     { path: true, what: 'a file, folder, glob, list, URL, webcam index or -' },
   ),
   imgsz: custom(
     640,
     [...RUNS, 'check'],
-    'image size in pixels, n or [h,w], a multiple of 32; not given: what the model was trained with',
+    'image size in pixels, a multiple of 32; predict, export: also [h,w]; not given: that of the training',
     {
       what: 'an integer of at least 32, or [height, width] in predict and export',
       read: readSize,
     },
   ),
-  batch: custom(16, RUNS, 'pictures at a time; -1 in train: as many as fit the memory', {
+  batch: custom(16, RUNS, 'images at a time; train: -1 takes as many as fit the memory', {
     by: { predict: 1, export: 1 },
     what: 'an integer of at least 1, or in train -1 for the largest that fits the memory',
     read: readBatch,
@@ -130,7 +130,7 @@ const training = under('Training', {
     read: readSwitchOrFile,
   }),
   cls_remap: flag(true, TRAIN, 'with other classes, copy the outputs of classes that have the same name'),
-  resume: custom(false, ['train'], 'go on with the last run (true) or with this last.safetensors', {
+  resume: custom(false, ['train'], 'go on with the last run (true), this run folder or this last.safetensors', {
     what: 'true, false or a checkpoint',
     flag: true,
     path: true,
@@ -201,7 +201,7 @@ const detection = under('Detection', {
   half: flag(
     false,
     ['val', 'predict', 'export', 'benchmark'],
-    'half precision: bf16 on a CPU, float16 weights in exports',
+    'half precision; val, predict: bfloat16 on a CPU; export: float16 weights',
   ),
   rect: flag(
     false,
@@ -218,8 +218,8 @@ const validation = under('Validation', {
 });
 
 const prediction = under('Prediction', {
-  save_txt: flag(false, [...VAL, ...PREDICT], 'write labels/<stem>.txt'),
-  save_conf: flag(false, [...VAL, ...PREDICT], 'confidence as a sixth column there'),
+  save_txt: flag(false, [...VAL, ...PREDICT], 'write labels/<stem>.txt: a row class cx cy w h an object'),
+  save_conf: flag(false, [...VAL, ...PREDICT], 'confidence as a sixth column of labels/<stem>.txt'),
   save_crop: flag(false, PREDICT, 'write every object to crops/<class>/'),
   save_frames: flag(false, PREDICT, 'write the frames of a video as pictures'),
   vid_stride: integer(1, PREDICT, 'every n-th frame of a video', { min: 1 }),

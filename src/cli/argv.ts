@@ -3,7 +3,7 @@
  * Here words are told apart; what values mean and which are allowed is cfg/load's business, so all stay strings.
  */
 import { existsSync } from 'node:fs';
-import { FIXED, OTHER_NAMES } from '../cfg/names.js';
+import { FIXED, FOREIGN, HINTS, OTHER_NAMES } from '../cfg/names.js';
 import { MODES, type Mode } from '../cfg/option.js';
 import { KEYS, type Key, keysOf, OPTIONS } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
@@ -27,6 +27,7 @@ export interface Request {
 const EXAMPLE = 'For example: yolo predict model=yolov8n.pt source=bus.jpg';
 const OTHER_TASKS = ['segment', 'classify', 'pose', 'obb', 'semantic'];
 const OTHER_WORDS: Record<string, string> = {
+  tune: 'a search for hyperparameters is not offered; yolo train takes each of them as a key, e.g. lr0=0.005',
   track: 'tracking is not offered; predict finds the objects of every frame',
   settings: 'there are no stored settings; keys and cfg=FILE say everything',
   solutions: 'it is not offered',
@@ -41,7 +42,8 @@ export const isKey = (name: string): name is Key => Object.hasOwn(OPTIONS, name)
 
 /** Whether a key may be named alone and then means true. */
 function isFlag(name: string): boolean {
-  return isKey(name) ? OPTIONS[name].isFlag : Object.hasOwn(FIXED, name) || name.startsWith('hide_');
+  if (isKey(name)) return OPTIONS[name].isFlag;
+  return Object.hasOwn(FIXED, name) || Object.hasOwn(FOREIGN, name) || name.startsWith('hide_');
 }
 
 /**
@@ -148,6 +150,7 @@ function readWord(word: string, request: Request): void {
   const name = word.replaceAll('-', '_');
   if (isFlag(name)) request.entries[name] ??= 'true';
   else if (isKey(name) || Object.hasOwn(OTHER_NAMES, name)) throw missingValue(name);
+  else if (Object.hasOwn(HINTS, name)) throw missingValue(HINTS[name]);
   else if (request.mode === 'report') request.words.push(word);
   else throw wordError(word);
 }

@@ -2,8 +2,8 @@
  * Completion for bash, zsh and fish. The scripts are thin: they ask the command itself (`yolo --complete WORDS…`), which
  * answers from the option table. Where it has no answer the shell completes file names.
  */
-import { MODES } from '../cfg/option.js';
-import { type Key, keysOf, OPTIONS } from '../cfg/schema.js';
+import { MODES, type Mode } from '../cfg/option.js';
+import { type Key, keysOf, OPTIONS, optionOf } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import { SPECIAL } from './argv.js';
 
@@ -88,15 +88,35 @@ export function complete(words: readonly string[]): string[] {
   const mode = MODES.find((m) => before.includes(m));
   if (before.includes('help')) return starting(MODES);
   if (mode === undefined) return starting([...MODES, ...(before.length === 0 ? SPECIAL : [])]);
-  if (!current.includes('=')) {
-    const given = new Set(before.map((word) => word.split('=')[0]));
-    const keys = [...keysOf(mode).filter((key) => !given.has(key)), 'cfg'].map((key) => `${key}=`);
-    return mode === 'report' && starting(keys).length === 0 ? [':files'] : starting(keys);
+  const dashes = current.startsWith('-') ? '--' : '';
+  const named = /^--([\w-]+)$/.exec(before.at(-1) ?? '')?.[1].replaceAll('-', '_');
+  if (named !== undefined && !isFlag(named) && !dashes) return valuesOf(named, mode, '', current);
+  if (current.includes('=')) {
+    const [head, value] = [current.slice(0, current.indexOf('=') + 1), current.slice(current.indexOf('=') + 1)];
+    return valuesOf(keyOf(head), mode, head, value);
   }
-  const name = current.split('=')[0];
+  const given = new Set(before.map(keyOf));
+  // A key is written with hyphens by those who write its dashes so.
+  const spelled = (key: string): string => (dashes && /^--.*-/.test(current) ? key.replaceAll('_', '-') : key);
+  const keys = [...keysOf(mode).filter((key) => !given.has(key)), 'cfg'].map((key) => `${dashes}${spelled(key)}=`);
+  return mode === 'report' && starting(keys).length === 0 ? [':files'] : starting(keys);
+}
+
+/** The key of `key=…`, `--key=…`, `--some-key`. */
+function keyOf(word: string): string {
+  return word.replace(/^--/, '').split('=')[0].replaceAll('-', '_');
+}
+
+function isFlag(name: string): boolean {
+  return Object.hasOwn(OPTIONS, name) && optionOf(name as Key).isFlag;
+}
+
+/** @param head what stands before the value in the same word */
+function valuesOf(name: string, mode: Mode, head: string, start: string): string[] {
   if (name === 'cfg') return [':files'];
   if (!Object.hasOwn(OPTIONS, name)) return [];
-  const option = OPTIONS[name as Key];
-  const offers = option.offers(mode).map((value) => `${name}=${value}`);
-  return offers.length > 0 ? starting(offers) : option.isPath ? [':files'] : [];
+  const option = optionOf(name as Key);
+  const offers = option.offers(mode).filter((value) => value.startsWith(start));
+  if (option.offers(mode).length > 0) return offers.map((value) => head + value);
+  return option.isPath ? [':files'] : [];
 }

@@ -1,5 +1,7 @@
 /** Help, from the option table: what there is, and the keys of a mode with their defaults. */
-import { MODES, type Mode } from '../cfg/option.js';
+import { show } from '../cfg/convert.js';
+import { FIXED, FOREIGN, HINTS, OTHER_NAMES } from '../cfg/names.js';
+import { helpIn, MODES, type Mode } from '../cfg/option.js';
 import { defaultOf, type Key, keysOf, optionOf } from '../cfg/schema.js';
 import { SPECIAL, type Special } from './argv.js';
 import { out } from './terminal.js';
@@ -107,6 +109,15 @@ export function keyHelp(key: Key): string {
   ].join('\n');
 }
 
+/** What `yolo help WORD` prints for a key of other tools; undefined for any other word. */
+export function otherHelp(word: string): string | undefined {
+  const has = (table: object): boolean => Object.hasOwn(table, word);
+  if (has(HINTS)) return `${out.bold(word)}: here it is called ${HINTS[word]}`;
+  if (has(OTHER_NAMES)) return `${out.bold(word)}: ${OTHER_NAMES[word].warning}`;
+  if (has(FOREIGN)) return `${out.bold(word)}: belongs to ${FOREIGN[word]} and changes nothing in detection`;
+  return has(FIXED) ? `${out.bold(word)}=${show(FIXED[word].values[0])}: ${FIXED[word].reason}` : undefined;
+}
+
 function assignment(key: Key, mode: Mode): string {
   const value = defaultOf(key, mode);
   return `${key}=${value === null || (Array.isArray(value) && value.length === 0) ? '' : String(value)}`;
@@ -115,7 +126,7 @@ function assignment(key: Key, mode: Mode): string {
 /** `  key=default   help`, the help wrapped to 80 columns. */
 function row(key: Key, mode: Mode, indent: number): string[] {
   const shown = assignment(key, mode);
-  const [first, ...rest] = wrap(optionOf(key).help, 80 - indent);
+  const [first, ...rest] = wrap(helpIn(optionOf(key).help, mode), 80 - indent);
   const head = `  ${out.cyan(key)}${shown.slice(key.length)}`;
   return [head + ' '.repeat(indent - 2 - shown.length) + first, ...rest.map((line) => ' '.repeat(indent) + line)];
 }

@@ -97,8 +97,10 @@ async function special(word: Special, { entries, words }: Pick<Request, 'entries
 
 /** Help on everything, a mode or a key. */
 async function help(about: string | undefined): Promise<string> {
-  const { generalHelp, keyHelp, modeHelp } = await import('./help.js');
+  const { generalHelp, keyHelp, modeHelp, otherHelp } = await import('./help.js');
   if (about === undefined) return generalHelp(version());
+  const other = otherHelp(about);
+  if (other !== undefined) return other;
   const isMode = (MODES as readonly string[]).includes(about);
   return !isMode && isKey(about) ? keyHelp(about) : modeHelp(modeOf(about));
 }

@@ -4,6 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import { loadDataYaml, type Split, splitSources } from '../cfg/data-yaml.js';
+import { warnOfClasses } from '../core/class-range.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { prepareData } from './download.js';
@@ -76,6 +77,7 @@ export interface OpenOptions {
  */
 export async function openDataset(data: string, split: Split, options: OpenOptions = {}): Promise<Dataset> {
   const spec = loadDataYaml(await prepareData(data, [split]));
+  warnOfClasses(options.classes, spec.names, spec.file);
   const sources = splitSources(spec, split);
   const { pictures, unsupported } = listPictures(sources, spec.root);
   if (!pictures.length)

@@ -1,5 +1,5 @@
 /** `yolo convert`: COCO JSON and Pascal VOC XML to this project's layout, and back. The source is only read. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, extname, join, resolve } from 'node:path';
 import { findDataYaml } from '../cfg/data-yaml.js';
 import type { ConfigOf } from '../cfg/schema.js';
@@ -55,6 +55,12 @@ function recognize(source: string): { from: Format; read: () => Promise<Annotati
     if (coco) return { from: 'coco', read: () => readCoco(coco) };
     const voc = vocFiles(source);
     if (voc) return { from: 'voc', read: () => readVoc(source, voc) };
+    if (statSync(source).isFile())
+      throw new UserError(
+        'unknown-format',
+        `${source} is not in a format that is read`,
+        'COCO: a .json; Pascal VOC: an .xml, or a folder of them; YOLO: the .yaml of a dataset, or its folder',
+      );
   }
   // A YAML, a folder with one, or the name of a built-in one; else the error says what was tried.
   findDataYaml(source);

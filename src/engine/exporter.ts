@@ -3,6 +3,7 @@ import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { wasGiven } from '../cfg/load.js';
 import type { ExportConfig, Key } from '../cfg/schema.js';
+import { warnOfClasses } from '../core/class-range.js';
 import { UserError } from '../core/errors.js';
 import { hearSignals } from '../core/interruption.js';
 import { log } from '../core/log.js';
@@ -115,6 +116,7 @@ async function prepare(path: string, config: ExportConfig): Promise<ExportJob> {
   const spec = specOf(checkpoint, path);
   warnOfNonFinite(checkpoint.weights, config.model);
   const names = Array.from({ length: spec.nc }, (_, i) => checkpoint.names[i] ?? `class${i}`);
+  warnOfClasses(config.classes, names, 'the model');
   const stride = Math.max(32, spec.stride);
   const size = sizeFor(config, { trained: trainedWith(checkpoint.trainArgs) });
   const asked: [number, number] = typeof size === 'number' ? [size, size] : size;

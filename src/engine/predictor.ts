@@ -3,6 +3,7 @@
  * are written. Nothing here grows with the number of pictures.
  */
 import type { PredictConfig } from '../cfg/schema.js';
+import { warnOfClasses } from '../core/class-range.js';
 import { UserError } from '../core/errors.js';
 import { hearSignals, orInterrupted } from '../core/interruption.js';
 import { log } from '../core/log.js';
@@ -85,6 +86,7 @@ export async function* predict(
   ]);
   const saveDir = writesFiles(config) ? createRunDir(config, 'predict') : undefined;
   const output = saveDir === undefined ? undefined : new PredictOutput(saveDir, outputOptions(config));
+  warnOfClasses(config.classes, detector.names, 'the model');
   const sources = Array.isArray(origins) ? origins.length : undefined;
   hooks.onStart?.({ sources, saveDir, engine: detector.engine });
   const predictor = new BatchPredictor(detector, { ...batchOptions(config), imgsz: sizeFor(config, detector) });

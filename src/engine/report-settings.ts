@@ -1,5 +1,5 @@
 /** What a run was asked for: its settings beside the defaults, and the command line that asks for the same again. */
-import type { Mode } from '../cfg/option.js';
+import { helpIn, type Mode } from '../cfg/option.js';
 import { defaultOf, type Key, keysOf, optionOf } from '../cfg/schema.js';
 import type { Setting } from '../render/report/data.js';
 
@@ -14,7 +14,7 @@ export function settingRows(mode: Mode, config: Values): Setting[] {
       value: written(value),
       usual: written(usual),
       changed: differs(value, usual),
-      help: optionOf(key).help,
+      help: helpIn(optionOf(key).help, mode),
     };
   });
 }

@@ -89,12 +89,13 @@ describe('resolveConfig', () => {
     ['val', { data: { a: 1 } }, /'data' is a map, not a value/],
     ['train', { conf: '', data: 'x' }, /^'conf=' has no value$/],
     ['train', { cfg: '' }, /^'cfg=' has no value$/],
-    ['train', { half: 'true' }, /^'half' has no meaning in train; it is used by val, predict, export, benchmark$/],
-    ['predict', { epochs: '3' }, /'epochs' has no meaning in predict; it is used by train/],
-    ['train', { amp: 'False' }, /only amp=true/],
     ['export', { simplify: 'false' }, /only simplify=true/],
     ['train', { task: 'segment' }, /only task=detect/],
-    ['train', { mask_ratio: '4' }, /'mask_ratio' belongs to segmentation/],
+    ['train', { copy_paste: '0.5' }, /only copy_paste=0: it needs masks/],
+    ['train', { batch_size: '4' }, /^'batch_size' is not a valid argument\. Here it is called batch$/],
+    ['predict', { conf_thres: '0.4' }, /Here it is called conf$/],
+    ['predict', { weights: 'a.pt' }, /Here it is called model$/],
+    ['predict', { end2end: 'true' }, /'end2end=true' is not possible.*nms=true/],
     ['predict', { hide_labels: '7' }, /'hide_labels=7' is not allowed/],
     ['export', { quantize: '4' }, /'quantize=4' is not allowed: quantize takes 16/],
   ])('%s refuses %j', (mode, overrides, message) => {
@@ -119,6 +120,27 @@ describe('resolveConfig', () => {
     expect(resolveConfig(mode, overrides)).toMatchObject(want);
     expect(warned).toHaveLength(1);
     expect(warned[0]).toContain(Object.keys(overrides)[0]);
+  });
+
+  it.each<[Mode, Record<string, unknown>, RegExp]>([
+    [
+      'train',
+      { half: 'true' },
+      /^'half' has no meaning in train, only in val, predict, export, benchmark; it is passed over$/,
+    ],
+    ['predict', { epochs: '3' }, /^'epochs' has no meaning in predict/],
+    ['train', { mask_ratio: '4' }, /^'mask_ratio' belongs to segmentation and changes nothing in detection/],
+    ['train', { dropout: '0.5' }, /^'dropout' belongs to classification/],
+    ['val', { tracker: 'botsort.yaml' }, /^'tracker' belongs to tracking/],
+  ])('%s passes %j over with a warning', (mode, overrides, message) => {
+    const bare = resolveConfig(mode, { model: 'a.pt' });
+    expect(resolveConfig(mode, { model: 'a.pt', ...overrides })).toEqual(bare);
+    expect(warned).toEqual([expect.stringMatching(message)]);
+  });
+
+  it.each(['False', 'bf16', 'true'])('amp=%s changes nothing', (amp) => {
+    expect(resolveConfig('train', { model: 'a.pt', amp })).toEqual(resolveConfig('train', { model: 'a.pt' }));
+    expect(warned).toEqual([]);
   });
 
   it('is frozen and holds every key', () => {

@@ -48,6 +48,17 @@ describe('special words', () => {
     expect(stdout).toMatch(/conf=0\.001 or conf=0\.25/);
   });
 
+  it('yolo help KEY knows keys of other tools', async () => {
+    expect((await runCli(['help', 'amp'])).stdout).toContain('training computes in float32');
+    expect((await runCli(['help', 'weights'])).stdout).toContain('here it is called model');
+  });
+
+  it('the help of a mode says nothing about others', async () => {
+    expect((await runCli(['help', 'predict'])).stdout).toMatch(/^ {2}save=true +write annotated/m);
+    expect((await runCli(['help', 'convert'])).stdout).not.toContain('webcam');
+    expect((await runCli(['help', 'save_txt'])).stdout).toContain('val, benchmark, predict\n');
+  });
+
   it('help loads no TensorFlow', async () => {
     const { stderr } = await runCli(['train', '--help'], { node: TRACE });
     expect(stderr).toMatch(/LOADED file:.*dist\/cli\/main\.js/);
@@ -106,7 +117,12 @@ describe('wrong requests', () => {
     [['detect'], /MODE is missing/],
     [['segment', 'train'], /this tool does detection only/],
     [['predict', 'half=maybe', 'source=x'], /half takes true or false/],
-    [['train', 'half=true', 'data=x'], /'half' has no meaning in train/],
+    [['tune', 'data=x'], /'tune': a search for hyperparameters is not offered/],
+    [['predict', 'batch_size=4', 'source=x'], /'batch_size' is not a valid argument\. Here it is called batch/],
+    [
+      ['predict', 'epochs=3', 'retina_masks'],
+      /'epochs' has no meaning in predict[\s\S]*'retina_masks' belongs to[\s\S]*'source' is missing/,
+    ],
     [['help', 'trian'], /Similar: train/],
     [['val', 'data=no-such-data.yaml'], /no-such-data\.yaml/],
     [['export', 'format=engine'], /format takes one of onnx, tfjs, .*\nformat=onnx, then: trtexec/],

@@ -13,7 +13,7 @@ describe('complete', () => {
     ],
     [
       ['train', 'optimizer='],
-      ['optimizer=auto', 'optimizer=SGD', 'optimizer=AdamW', 'optimizer=Adam', 'optimizer=RMSProp'],
+      ['auto', 'SGD', 'Adam', 'AdamW', 'NAdam', 'RAdam', 'Adamax', 'RMSProp'].map((name) => `optimizer=${name}`),
     ],
     [['predict', 'save=t'], ['save=true']],
     [
@@ -34,6 +34,17 @@ describe('complete', () => {
     ],
     [['report', 'runs/'], [':files']],
     [['train', 'qqq'], []],
+    [['train', '--epo'], ['--epochs=']],
+    [
+      ['predict', '--save-'],
+      ['--save-txt=', '--save-conf=', '--save-crop=', '--save-frames='],
+    ],
+    [['predict', '--save_f'], ['--save_frames=']],
+    [['predict', '--save=t'], ['--save=true']],
+    [['train', '--optimizer', 'S'], ['SGD']],
+    [['train', '--data', ''], [':files']],
+    [['predict', '--save', 'con'], ['conf=']],
+    [['train', '--epochs=3', '--epo'], []],
   ])('%j → %j', (words, want) => {
     expect(complete(words)).toEqual(want);
   });

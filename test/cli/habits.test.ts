@@ -41,7 +41,8 @@ describe('habits', () => {
   }
 
   it('model=…/best.pt of a run is its best.safetensors; without a mode a source is predicted', async () => {
-    const run = await lines(['model=weights/best.pt', 'source=a.png']);
+    const run = await lines(['model=weights/best.pt', 'source=a.png', 'classes=[0,999]']);
+    expect(run.stderr).toMatch(/classes=\[999\]: the model has classes 0 to \d+; nothing is found for others/);
     expect(run.stderr).toContain('no mode is given: predict');
     expect(run.stderr).toContain('there is no weights/best.pt; weights/best.safetensors is used');
     expect(run).toMatchObject({ code: 0, lines: [expect.stringContaining('a.png: 64x64')] });

@@ -12,8 +12,9 @@ import type { Finding } from '../finding.js';
 import { filesUnder } from '../listing.js';
 import { type AnnotatedPicture, type Annotations, usableBox } from './annotations.js';
 
-/** The XML files of a source; undefined when there are none. */
+/** The XML files of a source, a folder or one such file; undefined when there are none. */
 export function vocFiles(source: string): string[] | undefined {
+  if (source.toLowerCase().endsWith('.xml')) return [source];
   if (!statSync(source).isDirectory()) return undefined;
   const folder = existsSync(join(source, 'Annotations')) ? join(source, 'Annotations') : source;
   const files = filesUnder(folder, (path) => path.toLowerCase().endsWith('.xml')).sort();

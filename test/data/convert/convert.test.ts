@@ -6,6 +6,7 @@ import { log } from '../../../src/core/log.js';
 import { openDataset } from '../../../src/data/dataset.js';
 import { convertDataset } from '../../../src/engine/convert.js';
 import { encodeImage } from '../../../src/io/image.js';
+import { runCli } from '../../helpers/run-cli.js';
 import { tmpDir } from '../../helpers/tmp.js';
 
 log.setSink({ write: () => {} });
@@ -45,6 +46,24 @@ async function cocoSet(): Promise<string> {
   put(dir, 'annotations/instances_val2017.json', JSON.stringify({ images, annotations, categories }));
   return dir;
 }
+
+describe('yolo convert', () => {
+  it('takes a single VOC file; another file is no dataset', async () => {
+    const dir = tmpDir();
+    put(dir, 'a.png', await picture(100, 50));
+    const box = '<bndbox><xmin>10</xmin><ymin>10</ymin><xmax>50</xmax><ymax>30</ymax></bndbox>';
+    const size = '<size><width>100</width><height>50</height><depth>3</depth></size>';
+    const object = `<object><name>dog</name>${box}</object>`;
+    put(dir, 'a.xml', `<annotation><filename>a.png</filename>${size}${object}</annotation>`);
+    const run = await runCli(['convert', 'source=a.xml', 'out=out', 'json=true'], { cwd: dir });
+    expect(run.code, run.stderr).toBe(0);
+    expect(JSON.parse(run.stdout)).toMatchObject({ from: 'voc', to: 'yolo', names: ['dog'] });
+    expect(readFileSync(join(dir, 'out/labels/train/a.txt'), 'utf8')).toMatch(/^0 0\.3 0\.\d+ 0\.4\d* 0\.4\d*\n$/);
+    const wrong = await runCli(['convert', 'source=a.png'], { cwd: dir });
+    expect(wrong.stderr).toContain('a.png is not in a format that is read');
+    expect(wrong.code).toBe(2);
+  });
+});
 
 describe('convertDataset', () => {
   it('makes rows, pictures and a YAML of COCO JSON, with findings', async () => {
