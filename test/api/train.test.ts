@@ -1,10 +1,13 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { native } from '../helpers/native.js';
 import { runScript } from '../helpers/run-script.js';
 import { writeTinyData, writeTinyModel } from '../helpers/tiny-data.js';
 import { tmpDir } from '../helpers/tmp.js';
+
+// Processes of their own, on machines that do other things besides.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 const dir = tmpDir();
 const SETTINGS = `const data = 'data.yaml';
