@@ -51,7 +51,8 @@ export function ciou(a: Sides, b: Sides, { differentiable = true }: CiouOptions 
 
 function measure({ x1, y1, x2, y2 }: Sides): Measured {
   const width = tf.sub(x2, x1);
-  const height = tf.add(tf.sub(y2, y1), EPS);
+  // Without relu TensorFlow's graph optimiser makes it y2 + (EPS − y1), where EPS is lost and a box without height is 0/0.
+  const height = tf.add(tf.relu(tf.sub(y2, y1)), EPS);
   return {
     x1,
     y1,

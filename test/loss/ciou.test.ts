@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { engineReady } from '../../bin/setup/paths.mjs';
+import { compile } from '../../src/graph/compile.js';
 import { ensureGradients } from '../../src/graph/gradients.js';
 import { ciou, sidesOf } from '../../src/loss/ciou.js';
 import { useNative } from '../../src/nn/native.js';
@@ -63,5 +65,21 @@ describe('ciou', () => {
         ].every(Number.isFinite),
       ).toBe(true);
     });
+  });
+
+  it.runIf(engineReady())('is the same in a graph, away from the origin, for boxes without area', () => {
+    const a = tf.tensor2d([
+      [40, 30, 40, 30],
+      [2, 2, 73, 73],
+    ]);
+    const b = tf.tensor2d([
+      [40, 30, 40, 30],
+      [40, 30, 40, 30],
+    ]);
+    const graph = compile(({ a, b }: { a: tf.Tensor; b: tf.Tensor }) => ({ ciou: of(a, b) }), { name: 'ciou' });
+    const { ciou } = graph({ a, b });
+    expectClose(read(ciou), read(of(a, b)), { atol: 1e-6 });
+    graph.dispose();
+    tf.dispose([a, b, ciou]);
   });
 });
