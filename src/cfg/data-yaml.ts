@@ -6,6 +6,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brief, cut } from '../core/brief.js';
+import { refuseLongNames } from '../core/class-names.js';
 import { UserError } from '../core/errors.js';
 import { readYamlObject } from './yaml.js';
 
@@ -164,7 +165,9 @@ function classNames(file: string, raw: Record<string, unknown>): string[] {
   if (!list.length) throw new UserError('bad-data', `${file}: 'names' is empty`);
   if (nc !== undefined && Number(nc) !== list.length)
     throw new UserError('bad-data', `${file}: 'nc' is ${nc} but 'names' has ${list.length} classes`);
-  return list.map(String);
+  const all = list.map(String);
+  refuseLongNames(all, file, 'bad-data');
+  return all;
 }
 
 function namesFromMap(file: string, names: Record<string, unknown>): unknown[] {

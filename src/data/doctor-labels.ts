@@ -5,6 +5,7 @@ import type { Dataset, DatasetImage } from './dataset.js';
 import type { DoctorNote } from './doctor.js';
 import { formatFinding } from './finding.js';
 import { filesUnder } from './listing.js';
+import { repeatedRows } from './repeated-rows.js';
 
 /** A side under this many pixels at imgsz is hardly found: the finest grid has cells of 8. */
 const TINY = 4;
@@ -129,7 +130,9 @@ function shapeNotes(set: Dataset): DoctorNote[] {
           'they are cut at the edge; many of them mean that centre and size were mixed up or the picture was cropped later',
       }),
     );
-  const twice = set.images.flatMap((image) => repeated(image).map((text) => `${image.labelFile}: ${text}`));
+  const twice = set.images.flatMap(({ labels, labelFile }) =>
+    repeatedRows(labels).map(([a, b]) => `${labelFile}: rows ${a + 1} and ${b + 1}`),
+  );
   if (twice.length)
     notes.push(
       note(set, 'warning', 'labelled-twice', twice.length, twice, {
@@ -242,25 +245,4 @@ function where(set: Dataset, holds: (row: Row, image: DatasetImage) => boolean):
 /** How far a box reaches beyond the picture, as part of it. */
 function reach([, cx, cy, w, h]: Row): number {
   return Math.max(w / 2 - cx, cx + w / 2 - 1, h / 2 - cy, cy + h / 2 - 1);
-}
-
-/** Pairs of one class with IoU over 0.95. */
-function repeated({ labels }: DatasetImage): string[] {
-  const found: string[] = [];
-  for (let a = 0; a < labels.length; a += 5) {
-    for (let b = a + 5; b < labels.length; b += 5) {
-      if (labels[a] === labels[b] && overlap(labels, a, b) > 0.95) found.push(`rows ${a / 5 + 1} and ${b / 5 + 1}`);
-    }
-  }
-  return found;
-}
-
-function overlap(labels: Float32Array, a: number, b: number): number {
-  const shared = (k: number): number =>
-    Math.min(labels[a + k] + labels[a + k + 2] / 2, labels[b + k] + labels[b + k + 2] / 2) -
-    Math.max(labels[a + k] - labels[a + k + 2] / 2, labels[b + k] - labels[b + k + 2] / 2);
-  const [w, h] = [shared(1), shared(2)];
-  if (w <= 0 || h <= 0) return 0;
-  const area = (k: number): number => labels[k + 3] * labels[k + 4];
-  return (w * h) / (area(a) + area(b) - w * h);
 }

@@ -156,6 +156,7 @@ const MEANINGS: Record<Finding['kind'], string> = {
   'small-picture': 'too small to learn from: it is left out',
   'truncated-picture': 'the end of the file is missing and decodes as grey: copy it again, or remove it with its label',
   'unreadable-label': 'the label file cannot be read: its picture is left out until it can be',
+  'too-many-labels': 'the picture is left out: cut it into tiles with fewer objects each',
   'wrong-columns': 'rows must be `class cx cy w h` (or a polygon); the picture is left out',
   'not-a-number': 'rows must be numbers only; the picture is left out',
   'bad-class': 'class numbers run from 0 to the number of classes less 1; the picture is left out',
@@ -169,7 +170,11 @@ const MEANINGS: Record<Finding['kind'], string> = {
 function fileNotes(set: Dataset): DoctorNote[] {
   const { split, findings, counts } = set;
   const groups = new Map<Finding['kind'], Finding[]>();
-  for (const finding of findings) groups.set(finding.kind, [...(groups.get(finding.kind) ?? []), finding]);
+  for (const finding of findings) {
+    const group = groups.get(finding.kind);
+    if (group) group.push(finding);
+    else groups.set(finding.kind, [finding]);
+  }
   const many = counts.corrupt >= BROKEN_PART * (counts.images + counts.corrupt);
   const notes = [...groups].map(
     ([kind, list]): DoctorNote => ({

@@ -7,6 +7,7 @@ export type FindingKind =
   | 'small-picture'
   | 'truncated-picture'
   | 'unreadable-label'
+  | 'too-many-labels'
   | 'wrong-columns'
   | 'not-a-number'
   | 'bad-class'

@@ -8,6 +8,10 @@ import type { FindingKind } from './finding.js';
 export const PARSER_VERSION = 2;
 /** Values may be this far outside 0..1 (rounding of labelling tools); they are cut back. */
 const TOLERANCE = 0.01;
+/** More objects in one picture than can be assigned to anchor points in a usual memory. */
+export const MAX_LABELS = 16_384;
+/** Findings of one file that are kept: a file of a million wrong rows is told by its first ones. */
+const MAX_FINDINGS = 100;
 
 export interface RowFinding {
   kind: FindingKind;
@@ -21,6 +25,8 @@ export interface ParsedLabels {
   rows: Float32Array;
   /** How many rows were polygons. */
   polygons: number;
+  /** How many rows were dropped because they stood there before. */
+  duplicates: number;
   findings: RowFinding[];
 }
 
@@ -32,20 +38,18 @@ export function parseLabels(text: string, nc: number): ParsedLabels {
   const findings: RowFinding[] = [];
   const rows: number[] = [];
   const seen = new Map<string, number>();
-  let polygons = 0;
-  let line = 0;
+  const say = (finding: RowFinding): void => {
+    if (findings.length < MAX_FINDINGS) findings.push(finding);
+  };
+  let [polygons, duplicates, line] = [0, 0, 0];
   for (const raw of text.split('\n')) {
     line++;
     const row = raw.trim();
     if (!row) continue;
     const earlier = seen.get(row);
     if (earlier !== undefined) {
-      findings.push({
-        kind: 'duplicate-row',
-        corrupt: false,
-        line,
-        message: `the same row as line ${earlier}; dropped`,
-      });
+      duplicates++;
+      say({ kind: 'duplicate-row', corrupt: false, line, message: `the same row as line ${earlier}; dropped` });
       continue;
     }
     seen.set(row, line);
@@ -53,14 +57,27 @@ export function parseLabels(text: string, nc: number): ParsedLabels {
     const checked = checkRow(values, nc);
     if ('kind' in checked) {
       const { kind, message } = checked;
-      findings.push({ kind, corrupt: kind !== 'empty-box', line, message: `${message} in '${row.slice(0, 60)}'` });
+      const finding = { kind, corrupt: kind !== 'empty-box', line, message: `${message} in '${row.slice(0, 60)}'` };
+      say(finding);
+      if (finding.corrupt && findings.length === MAX_FINDINGS) return broken(findings, finding);
       continue;
     }
     if (values.length > 5) polygons++;
     rows.push(...checked.box);
+    if (rows.length > 5 * MAX_LABELS) return broken([], tooMany(line));
   }
   const corrupt = findings.some((finding) => finding.corrupt);
-  return { rows: new Float32Array(corrupt ? [] : rows), polygons, findings };
+  return { rows: new Float32Array(corrupt ? [] : rows), polygons, duplicates, findings };
+}
+
+/** A file that is given up: what was found, and why. */
+function broken(findings: RowFinding[], why: RowFinding): ParsedLabels {
+  return { rows: new Float32Array(0), polygons: 0, duplicates: 0, findings: [...findings.slice(0, -1), why] };
+}
+
+function tooMany(line: number): RowFinding {
+  const message = `more than ${MAX_LABELS} objects in one picture`;
+  return { kind: 'too-many-labels', corrupt: true, line, message };
 }
 
 type Checked = { box: number[] } | { kind: FindingKind; message: string };

@@ -12,7 +12,7 @@ import { decodeImage, readImageSize } from '../io/image.js';
 import { readImageHeader } from '../io/image-header.js';
 import { imageTooLarge, pixelLimit } from '../io/pixel-limit.js';
 import type { Finding } from './finding.js';
-import { parseLabels } from './labels.js';
+import { type ParsedLabels, parseLabels } from './labels.js';
 
 export interface ScanItem {
   picture: string;
@@ -118,14 +118,14 @@ const PASSING = new Set<Finding['kind']>([
 async function scanOne(item: ScanItem, nc: number): Promise<ScanEntry> {
   const findings: Finding[] = [];
   const size = await checkPicture(item.picture, findings);
-  const labels = item.labelFile ? readLabels(item.labelFile, nc, findings) : { rows: new Float32Array(0), polygons: 0 };
+  const labels = item.labelFile ? readLabels(item.labelFile, nc, findings) : NO_LABELS;
   const corrupt = findings.some((finding) => finding.severity === 'corrupt');
   return {
     ...size,
     corrupt,
     labels: corrupt ? new Float32Array(0) : labels.rows,
     polygons: corrupt ? 0 : labels.polygons,
-    duplicates: findings.reduce((n, finding) => n + (finding.kind === 'duplicate-row' ? 1 : 0), 0),
+    duplicates: labels.duplicates,
     findings,
     passing: findings.some(({ kind }) => PASSING.has(kind)),
   };
@@ -169,7 +169,9 @@ async function isWhole(path: string): Promise<boolean> {
   }
 }
 
-function readLabels(file: string, nc: number, findings: Finding[]): { rows: Float32Array; polygons: number } {
+const NO_LABELS: ParsedLabels = { rows: new Float32Array(0), polygons: 0, duplicates: 0, findings: [] };
+
+function readLabels(file: string, nc: number, findings: Finding[]): ParsedLabels {
   let text: string;
   try {
     const info = statSync(file);
@@ -177,7 +179,7 @@ function readLabels(file: string, nc: number, findings: Finding[]): { rows: Floa
     text = readFileSync(file, 'utf8');
   } catch (error) {
     findings.push({ kind: 'unreadable-label', severity: 'corrupt', file, message: messageOf(error) });
-    return { rows: new Float32Array(0), polygons: 0 };
+    return NO_LABELS;
   }
   const parsed = parseLabels(text, nc);
   for (const { kind, corrupt, line, message } of parsed.findings)

@@ -4,6 +4,7 @@
  */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { refuseLongNames } from '../core/class-names.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import type { Checkpoint } from '../core/types.js';
@@ -32,6 +33,17 @@ export interface LoadOptions {
  */
 export async function loadDetector(name: string, options: LoadOptions = {}): Promise<Detector> {
   const model = isUrl(name) ? (findModelFile(name) ?? (await fetchModel(name))) : name;
+  const detector = await load(model, options);
+  try {
+    refuseLongNames(detector.names, model, 'bad-model');
+    return detector;
+  } catch (error) {
+    detector.dispose();
+    throw error;
+  }
+}
+
+async function load(model: string, options: LoadOptions): Promise<Detector> {
   if (/\.ya?ml$/i.test(model)) {
     const hint = 'give trained weights, e.g. yolov8n.pt';
     throw new UserError('no-weights', `${model} describes a network without weights`, hint);

@@ -34,6 +34,7 @@ const CROP_GAIN = 1.02;
 const CROP_PAD = 10;
 /** An animation that is written without ffmpeg is collected in memory first: at most so many bytes. */
 const MAX_ANIMATION_BYTES = 400_000_000;
+const MAX_NAME_BYTES = 150;
 
 export class PredictOutput {
   private readonly pending = new Set<Promise<void>>();
@@ -205,5 +206,11 @@ export function crop(image: RgbImage, [x1, y1, x2, y2]: Box): RgbImage {
 function safeName(name: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get into a file name
   const safe = name.replace(/[\\/:*?"<>|\u0000-\u001f]/g, '_').replace(/^\.+$/, '_');
-  return safe.slice(0, 150) || '_';
+  // Systems take 255 bytes; there has to be room for an ending, and no half character.
+  return (
+    Buffer.from(safe)
+      .subarray(0, MAX_NAME_BYTES)
+      .toString()
+      .replace(/\ufffd+$/, '') || '_'
+  );
 }

@@ -86,36 +86,85 @@ function assignPart(predictions: Predictions, labels: Labels): Assignment {
   const s = m * Math.min(TOP_K, a);
   const anchors = tf.reshape(best.indices, [b, s]);
   const positive = tf.reshape(tf.cast(tf.greater(best.values, 0), 'float32'), [b, s]);
-
-  // Claims on each slot's anchor, counted over all labels.
-  const flat = tf.add(anchors, offsets(b, a)); // [B, S] into [B·A]
-  const claims = tf.unsortedSegmentSum(tf.reshape(positive, [-1]), tf.reshape(flat, [-1]), b * a);
-  const claimed = tf.reshape(tf.gather(claims, tf.reshape(flat, [-1])), [b, s]);
-  const share = tf.div(positive, tf.maximum(claimed, 1));
-
-  // An anchor that several claim goes to the label with the highest CIoU of all that hold it, claimant or not.
-  const columns = tf.gather(overlap, anchors, 2, 1); // [B, M, S]
-  const contested = tf.greater(claimed, 1);
   const own = tf.tensor2d(
     Int32Array.from({ length: s }, (_, i) => Math.floor((i * m) / s)),
     [1, s],
     'int32',
   );
-  const owner = tf.add(own, tf.zeros([b, s], 'int32'));
-  const label = tf.where(contested, tf.argMax(columns, 1), owner); // [B, S]
-  const isLabel = tf.cast(tf.equal(tf.expandDims(label, 1), labelIndex(m)), 'float32'); // [B, M, S]
-  const slotOverlap = tf.sum(tf.mul(columns, isLabel), 1); // [B, S]
+  const owner = tf.add(own, tf.zeros([b, s], 'int32')); // [B, S]
 
-  const classOf = tf.gather(tf.reshape(labels.classes, [-1]), tf.reshape(tf.add(label, offsets(b, m)), [-1]));
-  const cell = tf.add(tf.mul(tf.reshape(flat, [-1]), tf.scalar(k, 'int32')), classOf); // [B·S] into [B·A·K]
+  // Claims on each slot's anchor, counted over all labels.
+  const flat = tf.reshape(tf.add(anchors, offsets(b, a)), [-1]); // [B·S] into [B·A]
+  const claims = tf.unsortedSegmentSum(tf.reshape(positive, [-1]), flat as tf.Tensor1D, b * a);
+  const claimed = tf.reshape(tf.gather(claims, flat), [b, s]);
+  const share = tf.div(positive, tf.maximum(claimed, 1));
+
+  // Who gets what is settled slot by slot, or, where there are more slots than anchors, anchor by anchor.
+  const slots: Slots = { overlap, anchors, flat, owner, positive, claims, claimed, share };
+  const { label, ofLabel } = s > a ? settleAnchors(slots) : settleSlots(slots);
+
+  const labelRow = tf.reshape(tf.add(label, offsets(b, m)), [-1]); // [B·S] into [B·M]
+  const pair = tf.add(tf.mul(labelRow, tf.scalar(a, 'int32')), tf.reshape(anchors, [-1])); // [B·S] into [B·M·A]
+  const slotOverlap = tf.reshape(tf.gather(tf.reshape(overlap, [-1]), pair), [b, s]);
+  const classOf = tf.gather(tf.reshape(labels.classes, [-1]), labelRow);
+  const cell = tf.add(tf.mul(flat, tf.scalar(k, 'int32')), classOf); // [B·S] into [B·A·K]
   const logits = tf.reshape(tf.gather(tf.reshape(predictions.scores, [-1]), cell), [b, s]);
   const slotMetric = tf.mul(tf.mul(scorePower(logits), sixthPower(slotOverlap)), positive);
 
   // Scores are scaled so that the best positive anchor of a label should reach that label's best CIoU.
-  const ofLabel = (x: tf.Tensor) => tf.max(tf.mul(tf.expandDims(tf.mul(x, positive), 1), isLabel), 2); // [B, M]
-  const scale = tf.div(ofLabel(slotOverlap), tf.add(ofLabel(slotMetric), 1e-9)); // [B, M]
-  const scaleOf = tf.sum(tf.mul(tf.expandDims(scale, 2), isLabel), 1); // [B, S]
+  const scale = tf.div(ofLabel(tf.mul(slotOverlap, positive)), tf.add(ofLabel(slotMetric), 1e-9)); // [B, M]
+  const scaleOf = tf.reshape(tf.gather(tf.reshape(scale, [-1]), labelRow), [b, s]);
   return { anchors, labels: label, share, score: tf.mul(slotMetric, scaleOf) };
+}
+
+/** What `assignPart` knows before anchors that several labels claim are settled. */
+interface Slots {
+  /** [B, M, A] */
+  overlap: tf.Tensor;
+  /** [B, S] anchors of the slots, the labels they belong to, 1 where the slot is positive */
+  anchors: tf.Tensor;
+  owner: tf.Tensor;
+  positive: tf.Tensor;
+  /** [B·S] anchors as indices into [B·A] */
+  flat: tf.Tensor;
+  /** [B·A] labels that claim an anchor; the same by slot, [B, S]; and a slot's part of its anchor, [B, S] */
+  claims: tf.Tensor;
+  claimed: tf.Tensor;
+  share: tf.Tensor;
+}
+
+/** An anchor that several labels claim goes to the label with the highest CIoU of all that hold it, claimant or not. */
+interface Settled {
+  /** [B, S] int32: who gets the slot's anchor. */
+  label: tf.Tensor;
+  /** The largest of a label's positive anchors, [B, S] to [B, M]; 0 where it has none. Takes what is the same for an anchor. */
+  ofLabel: (x: tf.Tensor) => tf.Tensor;
+}
+
+function settleSlots({ overlap, anchors, owner, claimed }: Slots): Settled {
+  const m = overlap.shape[1]!;
+  const columns = tf.gather(overlap, anchors, 2, 1); // [B, M, S]
+  const label = tf.where(tf.greater(claimed, 1), tf.argMax(columns, 1), owner); // [B, S]
+  const isLabel = tf.cast(tf.equal(tf.expandDims(label, 1), labelIndex(m)), 'float32'); // [B, M, S]
+  return { label, ofLabel: (x) => tf.max(tf.mul(tf.expandDims(x, 1), isLabel), 2) };
+}
+
+/** The same without arrays of M x 10·M, which thousands of labels would fill the memory with. */
+function settleAnchors({ overlap, flat, owner, positive, claims, share }: Slots): Settled {
+  const [b, m, a] = overlap.shape as [number, number, number];
+  const s = owner.shape[1]!;
+  const toAnchors = (x: tf.Tensor) =>
+    tf.reshape(tf.unsortedSegmentSum(tf.reshape(x, [-1]), flat as tf.Tensor1D, b * a), [b, a]);
+  const claimant = tf.cast(toAnchors(tf.mul(tf.cast(owner, 'float32'), positive)), 'int32'); // the one, where it is one
+  const contested = tf.greater(tf.reshape(claims, [b, a]), 1);
+  const labelOf = tf.where(contested, tf.argMax(overlap, 1), claimant); // [B, A]
+  const taken = tf.reshape(tf.gather(tf.reshape(labelOf, [-1]), flat), [b, s]);
+  const isLabel = tf.equal(tf.expandDims(labelOf, 1), labelIndex(m)); // [B, M, A]
+  return {
+    label: tf.where(tf.greater(positive, 0), taken, owner),
+    // The slots of an anchor share it: their parts add up to its value.
+    ofLabel: (x) => tf.max(tf.mul(tf.expandDims(toAnchors(tf.mul(x, share)), 1), tf.cast(isLabel, 'float32')), 2),
+  };
 }
 
 /** @returns [B, M, A] CIoU of each label with each anchor's box, at least 0; 0 where the anchor point isn't in the label */

@@ -47,4 +47,16 @@ describe('parseLabels', () => {
     expect(findings).toEqual([]);
     expect(rows[6]).toBe(1);
   });
+
+  it('gives a file up that has more objects than can be learnt, and tells a million wrong rows by the first ones', () => {
+    const row = (i: number): string => `0 0.5 0.5 ${((i % 900) + 1) / 1000} ${(Math.floor(i / 900) + 1) / 1000}`;
+    const many = Array.from({ length: 20_000 }, (_, i) => row(i)).join('\n');
+    expect(parseLabels(many, 3).findings).toEqual([
+      { kind: 'too-many-labels', corrupt: true, line: 16_385, message: 'more than 16384 objects in one picture' },
+    ]);
+    const wrong = parseLabels('a b c d e\n'.repeat(9) + Array.from({ length: 9999 }, (_, i) => `${i} x`).join('\n'), 3);
+    expect(wrong.findings.length).toBe(100);
+    const twice = parseLabels(`${row(1)}\n`.repeat(5000), 3);
+    expect([twice.rows.length, twice.duplicates, twice.findings.length]).toEqual([5, 4999, 100]);
+  });
 });
