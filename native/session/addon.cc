@@ -111,6 +111,12 @@ napi_value Discard(napi_env env, const Arguments& a) {
   return nullptr;
 }
 
+// finish(): to be called before the process ends
+napi_value Finish(napi_env, const Arguments&) {
+  finishRuns();
+  return nullptr;
+}
+
 // devices(session) → {name, type, memory}[], memory in bytes
 napi_value Devices(napi_env env, const Arguments& a) {
   const Status status;
@@ -164,8 +170,8 @@ NAPI_MODULE_INIT() {
       FUNCTION("load", Load, 1),       FUNCTION("open", Open, 2),       FUNCTION("close", Close, 1),
       FUNCTION("add", Add, 4),         FUNCTION("plan", MakePlan, 4),   FUNCTION("prepare", Prepare, 4),
       FUNCTION("run", RunHere, 1),     FUNCTION("runApart", RunApart, 1), FUNCTION("discard", Discard, 1),
-      FUNCTION("devices", Devices, 1), FUNCTION("kernels", Kernels, 1),
-      FUNCTION("ops", Ops, 0),
+      FUNCTION("devices", Devices, 1), FUNCTION("kernels", Kernels, 1), FUNCTION("ops", Ops, 0),
+      FUNCTION("finish", Finish, 0),
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
   return exports;

@@ -1,5 +1,11 @@
 #include "run.h"
 
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
 #include <thread>
 
 namespace native {
@@ -39,12 +45,16 @@ napi_value Run::results(napi_env env) {
 
 namespace {
 
+constexpr std::chrono::seconds PATIENCE{2};
+
 // A run on its way to a promise. The thread and the function that it calls share it: when JavaScript's side ends early (a
 // worker thread that is terminated), the function is gone before the thread is.
 struct Delivery {
   std::shared_ptr<Run> run;
   napi_deferred promise = nullptr;
   std::mutex mutex;
+  std::condition_variable changed;
+  bool executed = false;
   napi_threadsafe_function function = nullptr;  // null when JavaScript's side has ended
 };
 
@@ -70,24 +80,39 @@ void deliver(napi_env env, napi_value, void*, void* data) {
   if (env != nullptr) settle(env, **delivery);
 }
 
-// On JavaScript's thread, just before the function is gone.
+// On JavaScript's thread, just before the function is gone. When that is before the end of the run, the process may be about
+// to end, too: see finishRuns.
 void ended(napi_env, void* data, void*) {
-  const std::unique_ptr<DeliveryRef> delivery(static_cast<DeliveryRef*>(data));
-  const std::lock_guard<std::mutex> lock((*delivery)->mutex);
-  (*delivery)->function = nullptr;
+  const std::unique_ptr<DeliveryRef> held(static_cast<DeliveryRef*>(data));
+  Delivery& delivery = **held;
+  std::unique_lock<std::mutex> lock(delivery.mutex);
+  delivery.function = nullptr;
+  delivery.changed.wait_for(lock, PATIENCE, [&] { return delivery.executed; });
 }
 
-// The thread.
-void executeAndCall(DeliveryRef delivery) {
-  delivery->run->execute();
+void call(const DeliveryRef& delivery) {
   const std::lock_guard<std::mutex> lock(delivery->mutex);
+  delivery->executed = true;
+  delivery->changed.notify_all();
   if (delivery->function == nullptr) return;
   auto* data = new DeliveryRef(delivery);
-  if (napi_call_threadsafe_function(delivery->function, data, napi_tsfn_nonblocking) != napi_ok) {
-    delete data;  // closing: it is not ours any more
-    return;
+  if (napi_call_threadsafe_function(delivery->function, data, napi_tsfn_nonblocking) == napi_ok) {
+    napi_release_threadsafe_function(delivery->function, napi_tsfn_release);
+  } else {
+    delete data;  // closing: the function is not ours any more
   }
-  napi_release_threadsafe_function(delivery->function, napi_tsfn_release);
+}
+
+// Threads that execute a run.
+std::atomic<int> underWay{0};
+
+bool idleWithin(std::chrono::seconds patience) {
+  const auto end = std::chrono::steady_clock::now() + patience;
+  while (underWay > 0) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
 }
 
 }  // namespace
@@ -99,13 +124,28 @@ napi_value runApart(napi_env env, std::shared_ptr<Run> run) {
   check(env, napi_create_threadsafe_function(env, nullptr, nullptr, toText(env, "TensorFlow run"), 0, 1,
                                              new DeliveryRef(delivery), ended, nullptr, deliver, &delivery->function));
   check(env, napi_create_promise(env, &delivery->promise, &promise));
+  underWay++;
   try {
-    std::thread(executeAndCall, delivery).detach();
+    std::thread([delivery] {
+      delivery->run->execute();
+      call(delivery);
+      underWay--;
+    }).detach();
   } catch (const std::exception&) {
+    underWay--;
+    delivery->executed = true;
     napi_release_threadsafe_function(delivery->function, napi_tsfn_abort);
     throw;
   }
   return promise;
+}
+
+void finishRuns() {
+#if defined(__GLIBC__)
+  if (!idleWithin(PATIENCE)) on_exit([](int status, void*) { _exit(status); }, nullptr);
+#else
+  idleWithin(std::chrono::hours(1));  // nothing tells the exit code here
+#endif
 }
 
 }  // namespace native

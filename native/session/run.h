@@ -34,4 +34,8 @@ class Run {
 // Executes it on another thread. @returns a promise of its results
 napi_value runApart(napi_env env, std::shared_ptr<Run> run);
 
+// Before the process ends: waits a little for runs under way, because destructors of TensorFlow's static objects must not run
+// under its threads. A run that takes longer ends with the process, without them.
+void finishRuns();
+
 }  // namespace native

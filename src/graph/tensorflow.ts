@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
 import { engineDir, setupCommand, tensorflowLibraries } from '../../bin/setup/paths.mjs';
 import { UserError } from '../core/errors.js';
 
@@ -61,6 +62,8 @@ export interface NativeSessions {
   devices(session: Handle): { name: string; type: string; memory: number }[];
   kernels(op: string): ArrayBuffer;
   ops(): ArrayBuffer;
+  /** Waits a little for runs under way: the process must not end under them. */
+  finish(): void;
 }
 
 export type { Handle, NativeTensor };
@@ -90,6 +93,7 @@ export function loadTensorflow(files: TensorflowFiles | undefined = tensorflowFi
   for (const line of messages.split('\n')) {
     if (!CHATTER.test(line) || process.env.TF_CPP_MIN_LOG_LEVEL === '0') process.stderr.write(`${line}\n`);
   }
+  if (isMainThread) process.on('exit', () => addon.finish());
   for (const ops of files.ops) require(ops).register(files.libraries);
   loaded = { addon, tensorflow: { version, ...files } };
   return loaded.tensorflow;
