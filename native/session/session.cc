@@ -1,5 +1,7 @@
 #include "session.h"
 
+#include <charconv>
+
 namespace native {
 
 Session::Session(const void* config, size_t bytes, const std::string& target) : graph_(tf.NewGraph()) {
@@ -40,7 +42,12 @@ TF_Operation* Session::operation(const std::string& name) const {
 TF_Output Session::output(const std::string& name) const {
   const size_t colon = name.rfind(':');
   TF_Operation* node = operation(name.substr(0, colon));
-  const int index = colon == std::string::npos ? 0 : std::stoi(name.substr(colon + 1));
+  int index = 0;
+  if (colon != std::string::npos) {
+    const char* const end = name.data() + name.size();
+    const auto read = std::from_chars(name.data() + colon + 1, end, index);
+    if (read.ec != std::errc() || read.ptr != end) index = -1;
+  }
   if (index < 0 || index >= tf.OperationNumOutputs(node)) throw std::runtime_error("the graph has no output '" + name + "'");
   return {node, index};
 }

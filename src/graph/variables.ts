@@ -51,13 +51,25 @@ function assign(node: string, handleNode: string, value: Ref, after: readonly st
  * @returns the graph without these placeholders; what used them reads the variables
  */
 export function bindVariables(nodes: readonly GraphNode[], bindings: ReadonlyMap<string, Variable>): GraphNode[] {
-  return nodes.flatMap((node) => {
+  const unbound = new Set(bindings.keys());
+  const bound = nodes.flatMap((node) => {
     const variable = bindings.get(node.name);
     if (!variable) return [node];
+    unbound.delete(node.name);
+    verifyPlaceholder(node, variable);
     // The reading node takes the placeholder's name, so that the nodes that use it stay as they are.
     const handleNode = `${node.name}/handle`;
     return [handle(handleNode, variable), read(node.name, handleNode)];
   });
+  if (unbound.size > 0) throw new Error(`the graph has no placeholder ${[...unbound].join()}`);
+  return bound;
+}
+
+function verifyPlaceholder({ name, op, attrs }: GraphNode, variable: Variable): void {
+  const { shape, dtype } = attrs as { shape?: { shape: number[] }; dtype?: { type: string } };
+  const [has, wanted] = [`${dtype?.type} [${shape?.shape}]`, `float32 [${variable.shape}]`];
+  if (op === 'Placeholder' && has === wanted) return;
+  throw new Error(`variable '${variable.name}', ${wanted}, can't stand for ${name}: ${op}, ${has}`);
 }
 
 export interface Assignment {
@@ -70,16 +82,21 @@ export interface Assignment {
  * Nodes that assign new values to variables. All values are there before the first is assigned.
  * @param name of the target that does it all; other nodes' names begin with it
  * @param condition scalar bool: where it is false nothing is assigned
- * @param after nodes that have to have run before: those that read variables which are set to zeros
+ * @param after nodes that have to have run before: those that read variables which are set to zeros, and what the plan
+ *   fetches, where none of the values depends on it
  */
 export function assignments(
   name: string,
   updates: readonly Assignment[],
   { condition, after = [] }: { condition?: Ref; after?: readonly string[] } = {},
 ): GraphNode[] {
+  const twice = updates.find(
+    ({ variable }, i) => updates.findIndex((other) => other.variable.name === variable.name) < i,
+  );
+  if (twice) throw new Error(`variable '${twice.variable.name}' is assigned twice`);
   const values = updates.flatMap(({ value }) => (value === undefined ? [] : [nodeOf(value)]));
   const barrier = `${name}/barrier`;
-  const waits = [...new Set([...values, ...after])].map((node) => `^${node}`);
+  const waits = [...new Set([...values, ...after.map(nodeOf)])].map((node) => `^${node}`);
   const nodes: GraphNode[] = [];
   if (condition === undefined) nodes.push({ name: barrier, op: 'NoOp', inputs: waits, attrs: {} });
   else {

@@ -1,4 +1,5 @@
 import { ensureGradients } from '../../src/graph/gradients.js';
+import { tensorflowFiles } from '../../src/graph/tensorflow.js';
 import { useNative } from '../../src/nn/native.js';
 
 /**
@@ -8,4 +9,9 @@ import { useNative } from '../../src/nn/native.js';
 export async function native(): Promise<void> {
   if (!(await useNative())) throw new Error('the native engine is not set up: npm run setup');
   ensureGradients();
+}
+
+/** For beforeAll of tests about sessions of TensorFlow, which need nothing of tfjs-node. */
+export function sessions(): void {
+  if (!tensorflowFiles()) throw new Error('the native engine is not set up: npm run setup');
 }
