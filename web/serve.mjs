@@ -3,6 +3,7 @@
 import { createReadStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize, sep } from 'node:path';
+import { pipeline } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const TYPES = {
@@ -16,28 +17,38 @@ const TYPES = {
 };
 const folder = fileURLToPath(new URL('.', import.meta.url));
 
-const server = createServer((request, response) => {
-  let file;
+/** The file that a request names, if it is one of this folder. */
+function fileOf(url) {
   try {
-    const path = decodeURIComponent(new URL(request.url, 'http://localhost').pathname);
-    file = join(folder, normalize(path.endsWith('/') ? `${path}index.html` : path));
+    const path = decodeURIComponent(new URL(url, 'http://localhost').pathname);
+    const file = join(folder, normalize(path.endsWith('/') ? `${path}index.html` : path));
+    if (!file.startsWith(folder.endsWith(sep) ? folder : folder + sep)) return undefined;
+    const stat = statSync(file, { throwIfNoEntry: false });
+    return stat?.isFile() ? { file, size: stat.size } : undefined;
   } catch {
-    file = '';
+    return undefined; // no path, or none that a file can have
   }
-  const inside = file.startsWith(folder.endsWith(sep) ? folder : folder + sep);
-  const stat = inside ? statSync(file, { throwIfNoEntry: false }) : undefined;
-  if (!stat?.isFile()) {
+}
+
+const server = createServer((request, response) => {
+  const found = fileOf(request.url);
+  if (!found) {
     response.writeHead(404).end('not here\n');
     return;
   }
   response.writeHead(200, {
-    'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
-    'content-length': stat.size,
+    'content-type': TYPES[extname(found.file)] ?? 'application/octet-stream',
+    'content-length': found.size,
     // With these two a page may use threads, and so may the WebAssembly backend.
     'cross-origin-opener-policy': 'same-origin',
     'cross-origin-embedder-policy': 'require-corp',
   });
-  createReadStream(file).pipe(response);
+  if (request.method === 'HEAD') response.end();
+  else pipeline(createReadStream(found.file), response, () => {}); // what fails half-way ends this answer, not the server
+});
+server.on('error', (error) => {
+  console.error(error.code === 'EADDRINUSE' ? `port ${error.port} is taken: node serve.mjs PORT` : error.message);
+  process.exitCode = 1;
 });
 server.listen(Number(process.argv[2] ?? 8080), '127.0.0.1', () => {
   console.log(`http://localhost:${server.address().port}/`);

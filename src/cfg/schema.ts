@@ -67,7 +67,7 @@ const basics = under('Model and data', {
     [...RUNS, 'check'],
     'image size in pixels, a multiple of 32; predict, export: also [h,w]; not given: that of the training',
     {
-      what: 'an integer of at least 32, or [height, width] in predict and export',
+      what: 'an integer from 32 to 8192, or [height, width] in predict and export',
       read: readSize,
     },
   ),
