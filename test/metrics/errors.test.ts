@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { ERROR_KINDS, errorCosts, typeErrors } from '../../src/metrics/errors.js';
 
@@ -57,5 +58,29 @@ describe('errorCosts', () => {
     for (const other of ERROR_KINDS) {
       if (other !== kind && other !== 'missed') expect(all[other], other).toBe(0);
     }
+  });
+});
+
+describe("against TIDE's own program on made-up detections", () => {
+  const recorded = JSON.parse(readFileSync(new URL('../fixtures/tide.json', import.meta.url), 'utf8'));
+  const images = (recorded.detections as number[][][]).map(
+    (rows, i) => [found(...rows), labels(...recorded.labels[i])] as const,
+  );
+
+  it('finds as many mistakes of each kind', () => {
+    const counts = Object.fromEntries(ERROR_KINDS.map((kind) => [kind, 0]));
+    for (const [d, l] of images) {
+      const { kind, missed } = typeErrors(d, l);
+      for (const k of kind) if (k >= 0) counts[ERROR_KINDS[k]]++;
+      counts.missed += missed.length;
+    }
+    expect(counts).toEqual(recorded.counts);
+  });
+
+  it('which cost as much; its AP is a sum over 101 points where ours is an area, so not to the last digit', () => {
+    const costs = errorCosts(3);
+    for (const [d, l] of images) costs.add(d, l);
+    const got = costs.finish();
+    for (const kind of ERROR_KINDS) expect(Math.abs(got[kind] - recorded.costs[kind]), kind).toBeLessThan(0.005);
   });
 });
