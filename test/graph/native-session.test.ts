@@ -106,6 +106,10 @@ describe('a session', () => {
     expect(() => run({ softPlacement: false })).toThrow(/device:GPU:0/);
   });
 
+  it('elsewhere says when nobody can open it', () => {
+    expect(() => Session.open({ target: 'nowhere://' })).toThrow(expect.objectContaining({ code: 'NOT_FOUND' }));
+  });
+
   it('lists its devices', () => {
     const session = Session.open({ gpu: false });
     const [device, ...others] = session.devices();

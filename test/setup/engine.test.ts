@@ -1,14 +1,16 @@
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeState } from '../../bin/setup/describe.mjs';
 import { setupEngine } from '../../bin/setup/engine.mjs';
-import { cacheDir, engineDir, failureFile, lastFailure } from '../../bin/setup/paths.mjs';
+import { cacheDir, engineDir, failureFile, lastFailure, tensorflowDir } from '../../bin/setup/paths.mjs';
 import { cacheDir as cacheDirOfSource } from '../../src/core/cache-dir.js';
 import { engineDir as engineDirOfSource } from '../../src/nn/native.js';
 import { tmpDir } from '../helpers/tmp.js';
 
 const saved = { ...process.env };
+/** TensorFlow's folder in the cache of this user. */
+const tensorflow = tensorflowDir();
 const linuxX64 = process.platform === 'linux' && process.arch === 'x64';
 
 /** A folder with these programs in it, to be the whole of PATH. */
@@ -79,6 +81,21 @@ describe('set-up of the engine', () => {
     expect(state.why).toBe('pip, which downloads TensorFlow, was not found');
     expect(state.faster).toContain('YOLO_TF_WHEEL');
   });
+
+  it.runIf(linuxX64 && existsSync(tensorflow))(
+    'with a compiler that fails says what it said, in one line',
+    async () => {
+      mkdirSync(cacheDir(), { recursive: true });
+      symlinkSync(tensorflow, tensorflowDir());
+      const compiler =
+        '#!/bin/sh\ncase "$*" in *native/session/*) echo "session.cc:3:1: error: so it is" >&2; exit 1;; esac\n';
+      process.env.PATH = `${pathWith({ 'g++': compiler })}:/bin:/usr/bin`;
+      const state = await setupEngine();
+      expect(state).toMatchObject({ ready: false, faster: expect.stringMatching(/^report this, then run /) });
+      expect(state.why).toMatch(/^\S+g\+\+ could not compile the addon: session\.cc:3:1: error: so it is$/);
+      expect(readdirSync(cacheDir()).sort()).toEqual([basename(failureFile()), basename(tensorflow)].sort());
+    },
+  );
 
   it('in a cache that is no folder says so instead of failing', async () => {
     const file = join(tmpDir(), 'file');
