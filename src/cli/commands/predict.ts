@@ -18,21 +18,37 @@ export async function run(config: PredictConfig): Promise<number> {
   const signal = stopInGoodOrder('stopping after this picture');
   const { placeOf, predict } = await import('../../engine/predictor.js');
   const results = predict(config, { signal, onStart: ({ engine }) => showBanner(engine) });
+  const lines = new ResultLines();
   for (;;) {
     const { done, value } = await results.next();
     if (done) return sumUp(value);
     if (config.json) printJson(value);
-    else if (config.verbose) print(resultLine(value, placeOf(value)));
+    else if (config.verbose) for (const line of lines.of(value, placeOf(value))) print(line);
   }
 }
 
-/** `image 1/2 /path/bus.jpg: 640x480 4 persons, 1 bus, 36.4ms` */
-export function resultLine(result: PredictResult, place: ResultPlace | undefined): string {
-  const { path, frame, detections, speed } = result;
+/** Lines of results; a folder is named once, when its first file comes. */
+export class ResultLines {
+  private folder = '';
+
+  of(result: PredictResult, place: ResultPlace | undefined): string[] {
+    const { path } = result;
+    if (place?.sources === 1 && place.kind === 'image') return [resultLine(result, path, place)];
+    const end = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1;
+    const folder = path.slice(0, end);
+    const heading = folder && folder !== this.folder ? [`In ${folder}`] : [];
+    this.folder = folder;
+    return [...heading, resultLine(result, path.slice(end) || path, place)];
+  }
+}
+
+/** `image 1/2 bus.jpg: 640x480 4 persons, 1 bus, 36.4ms` */
+function resultLine(result: PredictResult, name: string, place: ResultPlace | undefined): string {
+  const { frame, detections, speed } = result;
   const counts = place ? `${place.kind === 'image' ? 'image' : 'video'} ${place.source}/${place.sources} ` : '';
   const frames = frame === undefined ? '' : `(frame ${frame}${place?.frames ? `/${place.frames}` : ''}) `;
   const shape = place ? `${place.inputShape.join('x')} ` : '';
-  return `${counts}${frames}${path}: ${shape}${countNames(detections)}, ${speed.inference.toFixed(1)}ms`;
+  return `${counts}${frames}${name}: ${shape}${countNames(detections)}, ${speed.inference.toFixed(1)}ms`;
 }
 
 function sumUp({ images, failed, saveDir, labels, speed, inputShape }: PredictSummary): number {
@@ -44,7 +60,7 @@ function sumUp({ images, failed, saveDir, labels, speed, inputShape }: PredictSu
   }
   if (saveDir !== undefined) log.info(`Results saved to ${saveDir}${labels > 0 ? ` (${labels} label files)` : ''}`);
   if (failed.length === 0) return 0;
-  log.error(`${failed.length} of ${images + failed.length} could not be read:`);
+  log.error(`${failed.length} of ${images + failed.length} images could not be read:`);
   for (const { path } of failed) log.error(`  ${path}`);
   return 1;
 }
