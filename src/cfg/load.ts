@@ -130,6 +130,8 @@ function rawOf(name: string, given: unknown, origin: Origin): Raw {
     const raw = toRaw(given);
     if (raw !== undefined) return raw;
   } catch (error) {
+    // What a path looks like, [ab].jpg too, is its own business.
+    if (Object.hasOwn(OPTIONS, name) && optionOf(name as Key).isPath) return String(given);
     throw new UserError(
       'bad-value',
       `'${cut(`${name}=${show(given)}`)}' cannot be read: ${messageOf(error)}${where(origin)}`,

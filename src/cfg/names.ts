@@ -69,7 +69,6 @@ export const FIXED: Record<string, FixedKey> = {
   keras: never('format=saved_model and format=tfjs are written without Keras'),
   workspace: { values: [null, 4], reason: 'it concerns TensorRT, which is not exported here' },
   dnn: never('.onnx models run on onnxruntime'),
-  stream_buffer: never('of a stream the newest frame is taken'),
   end2end: never('YOLOv8 has no end-to-end head; format=onnx nms=true exports a graph that ends in final detections'),
   embed: never('feature vectors are not offered'),
   show: never('no windows are opened; look at the saved pictures'),

@@ -59,7 +59,7 @@ const basics = under('Model and data', {
   source: text(
     null,
     [...PREDICT, 'convert', 'show'],
-    'predict, benchmark: file, folder, glob, .txt or .csv list, video, URL, webcam index, - for standard input; convert: COCO .json, folder of VOC .xml, or dataset YAML; show: only these images of the dataset (what=assign)',
+    'predict, benchmark: file, folder, glob, .txt, .csv or .streams list, video, URL, webcam index, several with commas, - for standard input; convert: COCO .json, folder of VOC .xml, or dataset YAML; show: only these images of the dataset (what=assign)',
     { path: true, what: 'a file, folder, glob, list, URL, webcam index or -' },
   ),
   imgsz: custom(
@@ -222,7 +222,8 @@ const prediction = under('Prediction', {
   save_conf: flag(false, [...VAL, ...PREDICT], 'confidence as a sixth column of labels/<stem>.txt'),
   save_crop: flag(false, PREDICT, 'write every object to crops/<class>/'),
   save_frames: flag(false, PREDICT, 'write the frames of a video as pictures'),
-  vid_stride: integer(1, PREDICT, 'every n-th frame of a video', { min: 1 }),
+  vid_stride: integer(1, PREDICT, 'take the last of every n frames of a video', { min: 1 }),
+  stream_buffer: flag(false, PREDICT, 'take every frame of a stream; false: the newest one'),
   show_labels: flag(true, PREDICT, 'draw class names'),
   show_conf: flag(true, PREDICT, 'draw confidences'),
   show_boxes: flag(true, PREDICT, 'draw boxes'),

@@ -52,16 +52,23 @@ function joinLists(tokens: readonly string[]): string[] {
         if (i + 1 >= tokens.length) throw new UserError('bad-argument', `'${from}': the bracket is not closed`);
         token += tokens[++i];
       }
+      while (/^(--)?source=.*,$/.test(token) && isPlace(tokens[i + 1])) token += tokens[++i];
       while (/^([^=]*=)?[-\d.,\s]*\d,$/.test(token) && /^-?[\d.]+,?$/.test(tokens[i + 1] ?? '')) token += tokens[++i];
+      if (isAssignment(token)) token = token.replace(/(?<=[^=]),$/, ''); // `model=a.pt, source=b.jpg`
     }
     out.push(token);
   }
   return out;
 }
 
-/** Whether a value begins with a bracket that it does not end with. */
+/** What may follow the comma in `source=a.jpg, b.jpg`: a file, an address, a camera. */
+function isPlace(token: string | undefined): token is string {
+  return token !== undefined && !isAssignment(token) && !token.startsWith('--') && /[./\\*]|^\d/.test(token);
+}
+
+/** Whether a value begins with a bracket that is not closed in it. */
 function isOpen(token: string): boolean {
   const value = token.slice(isAssignment(token) ? token.indexOf('=') + 1 : 0).trim();
-  if (value.startsWith('[')) return !value.endsWith(']');
-  return value.startsWith('(') && !value.endsWith(')');
+  if (value.startsWith('[')) return !value.includes(']');
+  return value.startsWith('(') && !value.includes(')');
 }

@@ -1,6 +1,7 @@
 /**
  * What `source=` names, taken apart into single pictures, videos and streams, nothing of it opened yet: file, folder, glob,
- * .txt or .csv list, URL, webcam number, network stream, standard input; from programs also what program-source.ts knows.
+ * .txt, .csv or .streams list, URL, webcam number, network stream, several of these with commas, standard input; from
+ * programs also what program-source.ts knows.
  */
 import { existsSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
@@ -11,16 +12,21 @@ import { isUrl } from '../io/fetch.js';
 import { kindOfFile } from '../io/files.js';
 import { IMAGE_EXTENSIONS } from '../io/image.js';
 import { VIDEO_EXTENSIONS } from '../io/video.js';
+import { videoContainer } from '../io/video-container.js';
 import { glob, isGlob } from './glob.js';
 import { describeUnsupported, followed, isUnsupported, listFolder } from './listing.js';
+import { splitSource } from './source-split.js';
 
 /** One thing to open. `path` is what results and messages call it. */
 export type Origin =
   | { kind: 'image' | 'video' | 'url' | 'stream'; path: string }
   | { kind: 'camera'; path: string; index: number }
   | { kind: 'bytes'; path: string; bytes: Uint8Array }
+  | { kind: 'piped'; path: string; head: Uint8Array; rest: AsyncIterable<Uint8Array> }
   | { kind: 'pixels'; path: string; image: RgbImage };
 
+/** Bytes that tell what a stream is. */
+const HEAD = 4096;
 const IMAGES = new Set<string>(IMAGE_EXTENSIONS);
 const VIDEOS = new Set<string>(VIDEO_EXTENSIONS);
 /** Names of a first line that is a heading and not a path. */
@@ -32,7 +38,7 @@ export async function listSources(source: string | number): Promise<Origin[]> {
 }
 
 function fromText(text: string): Origin[] {
-  const single = singleOf(text);
+  const single = splitSource(text).length === 1 ? singleOf(text) : undefined;
   if (single) return [single];
   const info = infoOf(text);
   if (info?.isDirectory()) return fromFolder(text);
@@ -42,6 +48,10 @@ function fromText(text: string): Origin[] {
     sayUnsupported(matches);
     const files = matches.filter(isMedia);
     if (files.length) return files.map(fileOrigin);
+  }
+  const parts = splitSource(text);
+  if (parts.length > 1 || (parts.length === 1 && parts[0] !== text)) return parts.flatMap(fromText);
+  if (isGlob(text)) {
     throw new UserError(
       'missing-source',
       `no picture and no video matches '${text}'`,
@@ -103,9 +113,17 @@ function fromFolder(folder: string): Origin[] {
 /** A list may name anything but another list. Missing files are found out, and named, when they are opened. */
 function fromList(list: string): Origin[] {
   const names = listNames(readFileSync(list, 'utf8'), extensionOf(list) === 'csv');
+  const ofStreams = extensionOf(list) === 'streams';
   if (names.length === 0)
     throw new UserError('missing-source', `list '${list}' is empty`, 'write one path or URL a line');
-  return names.flatMap((name) => fromListed(name, dirname(list)));
+  return names.flatMap((name) => (ofStreams ? fromStreamed(name) : fromListed(name, dirname(list))));
+}
+
+/** A line of a .streams file: cameras and addresses, all of them live. */
+function fromStreamed(name: string): Origin[] {
+  const single = singleOf(name);
+  if (single?.kind === 'camera') return [single];
+  return single ? [{ kind: 'stream', path: name }] : fromText(name);
 }
 
 /** Something that a list names. */
@@ -132,17 +150,33 @@ function firstCell(line: string): string {
   return quoted ? quoted[1].replaceAll('""', '"') : line.split(/[,;\t]/)[0];
 }
 
-/** A picture, or names one a line (`ls *.jpg | yolo predict source=-`). */
+/** An image, a video, or names one a line (`ls *.jpg | yolo predict source=-`). */
 async function fromStandardInput(): Promise<Origin[]> {
   if (process.stdin.isTTY) {
-    throw new UserError('missing-source', 'source=- reads a picture from standard input, and nothing is piped into it');
+    const text = 'source=- reads an image or a video from standard input, and nothing is piped into it';
+    throw new UserError('missing-source', text);
   }
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  const rest = process.stdin.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
+  const head = await firstOf(rest);
+  if (videoContainer(head)) return [{ kind: 'piped', path: 'stdin', head, rest }];
+  const chunks = [head];
+  for await (const chunk of rest) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
   if (bytes.length === 0) throw new UserError('missing-source', 'standard input is empty', 'pipe a picture into it');
   if (!looksLikeText(bytes)) return [{ kind: 'bytes', path: 'stdin', bytes }];
   return listNames(bytes.toString('utf8'), false).flatMap((name) => fromListed(name, '.'));
+}
+
+/** Enough of a stream to tell what it is; the same iterable then gives what follows. */
+async function firstOf(stream: AsyncIterable<Buffer>): Promise<Buffer> {
+  const iterator = stream[Symbol.asyncIterator]();
+  let head = Buffer.alloc(0);
+  while (head.length < HEAD) {
+    const { done, value } = await iterator.next();
+    if (done) break;
+    head = Buffer.concat([head, value]);
+  }
+  return head;
 }
 
 function looksLikeText(bytes: Buffer): boolean {
@@ -159,7 +193,7 @@ function isMedia(path: string): boolean {
 }
 
 function isList(path: string): boolean {
-  return ['txt', 'csv'].includes(extensionOf(path));
+  return ['txt', 'csv', 'streams'].includes(extensionOf(path));
 }
 
 function extensionOf(path: string): string {

@@ -4,11 +4,12 @@
  */
 import { messageOf, UserError } from '../core/errors.js';
 import type { RgbImage } from '../core/types.js';
-import { fetchBytes } from '../io/fetch.js';
+import { fetchIf, isUrl } from '../io/fetch.js';
 import { decodeFrames, decodeImage, readImageSize } from '../io/image.js';
-import { readVideo, webcamArguments } from '../io/video.js';
+import { readVideo, type VideoOptions, webcamArguments } from '../io/video.js';
 import type { Origins } from './program-source.js';
 import type { Origin } from './source-list.js';
+import { framesOfBytes, framesOfUrl } from './video-source.js';
 
 /** What the frames of one video, animation or stream share. */
 export interface Moving {
@@ -37,15 +38,17 @@ export interface Failure {
 }
 
 export interface SourceOptions {
-  /** Every n-th frame of videos. Default: 1. */
+  /** The last of every n frames of videos. Default: 1. */
   stride?: number;
   /** Pictures that are decoded ahead. Default: 2. */
   ahead?: number;
+  /** Every frame of a stream instead of the newest one. Default: false. */
+  buffer?: boolean;
   /** Aborted: videos and transfers end at once. */
   signal?: AbortSignal;
 }
 
-type OpenOptions = { stride: number; signal?: AbortSignal };
+type OpenOptions = { stride: number; buffer?: boolean; signal?: AbortSignal };
 
 /** For an animation that doesn't say; what browsers take. */
 const ANIMATION_FPS = 10;
@@ -61,15 +64,20 @@ export function readSources(origins: Origins, options: SourceOptions = {}): Asyn
     : readArriving(origins as AsyncIterable<Origin>, options);
 }
 
-async function* readListed(
-  origins: readonly Origin[],
-  { stride = 1, ahead = 2, signal }: SourceOptions,
-): AsyncGenerator<Frame | Failure> {
+async function* readListed(origins: readonly Origin[], options: SourceOptions): AsyncGenerator<Frame | Failure> {
+  const { stride = 1, ahead = 2, buffer, signal } = options;
   const opening = new Map<number, Promise<Opened>>();
   let large = false;
   for (let source = 0; source < origins.length; source++) {
+    const streams = liveFrom(origins, source);
+    if (streams.length > 1) {
+      yield* readTogether(streams, source, options);
+      source += streams.length - 1;
+      continue;
+    }
     const last = Math.min(source + (large ? 1 : ahead), origins.length - 1);
-    for (let i = source; i <= last; i++) if (!opening.has(i)) opening.set(i, open(origins[i], { stride, signal }));
+    for (let i = source; i <= last; i++)
+      if (!opening.has(i)) opening.set(i, open(origins[i], { stride, buffer, signal }));
     const opened = await (opening.get(source) as Promise<Opened>);
     opening.delete(source);
     if ('image' in opened) large = opened.image.width * opened.image.height > LARGE_PIXELS;
@@ -77,10 +85,42 @@ async function* readListed(
   }
 }
 
+/** Streams and cameras that stand one after the other in a list, from here on. */
+function liveFrom(origins: readonly Origin[], start: number): readonly Origin[] {
+  const end = origins.findIndex(({ kind }, i) => i >= start && kind !== 'stream' && kind !== 'camera');
+  return origins.slice(start, end < 0 ? undefined : end);
+}
+
+/** Streams have no end: their frames are handed out as they come, of those that have one the one that waited longest. */
+async function* readTogether(
+  origins: readonly Origin[],
+  first: number,
+  { stride = 1, buffer, signal }: SourceOptions,
+): AsyncGenerator<Frame | Failure> {
+  const left = new AbortController();
+  const options = { stride, buffer, signal: signal ? AbortSignal.any([signal, left.signal]) : left.signal };
+  const opened = await Promise.all(origins.map((origin) => open(origin, options)));
+  const streams = opened.map((one, i) => framesOf(one, origins[i].path, first + i));
+  const next = async (i: number) => ({ i, result: await streams[i].next() });
+  const waiting = new Map(streams.map((_, i) => [i, next(i)]));
+  try {
+    while (waiting.size > 0) {
+      const { i, result } = await Promise.race(waiting.values());
+      waiting.delete(i);
+      if (result.done) continue;
+      waiting.set(i, next(i));
+      yield result.value;
+    }
+  } finally {
+    left.abort();
+    for (const stream of streams) void stream.return(undefined);
+  }
+}
+
 /** What a program hands over as it comes. While the consumer works on one source the next is asked for, and no other. */
 async function* readArriving(
   origins: AsyncIterable<Origin>,
-  { stride = 1, signal }: SourceOptions,
+  { stride = 1, buffer, signal }: SourceOptions,
 ): AsyncGenerator<Frame | Failure> {
   const iterator = origins[Symbol.asyncIterator]();
   let waiting = false;
@@ -88,7 +128,7 @@ async function* readArriving(
     waiting = true;
     const { done, value } = await iterator.next();
     waiting = false;
-    return done ? undefined : { path: value.path, opened: await open(value, { stride, signal }) };
+    return done ? undefined : { path: value.path, opened: await open(value, { stride, buffer, signal }) };
   };
   try {
     let coming = next();
@@ -122,6 +162,7 @@ async function* movingFrames(
     for await (const image of frames()) {
       yield { path, source, image, frame: ++frame, moving };
     }
+    if (frame === 0) throw new UserError('too-short', `${path} has fewer frames than vid_stride`, undefined, 1);
   } catch (error) {
     yield { path, source, error: failure(path, error) };
   }
@@ -134,7 +175,8 @@ async function open(origin: Origin, options: OpenOptions): Promise<Opened> {
     if (kind === 'pixels') return { image: origin.image };
     if (kind === 'camera') return video(webcamArguments(origin.index), 'stream', options);
     if (kind === 'stream') return video(path, 'stream', options);
-    if (kind === 'video') return video(path, 'video', options);
+    if (kind === 'video') return isUrl(path) ? videoAt(path, options) : video(path, 'video', options);
+    if (kind === 'piped') return moving('video', options, (more) => framesOfBytes(origin, { ...more, name: path }));
     if (kind === 'image') return await openImage(path, path, options.stride);
     if (kind === 'bytes') return await openImage(origin.bytes, path, options.stride);
     return await openUrl(path, options);
@@ -144,16 +186,17 @@ async function open(origin: Origin, options: OpenOptions): Promise<Opened> {
 }
 
 async function openUrl(url: string, options: OpenOptions): Promise<Opened> {
-  const { data, contentType } = await fetchBytes(url, { signal: options.signal });
-  if (contentType?.startsWith('video/')) return video(url, 'video', options);
-  return openImage(data, url, options.stride);
+  const isStill = (type: string | undefined): boolean => !/^(video\/|multipart\/x-mixed-replace)/.test(type ?? '');
+  const { contentType, data } = await fetchIf(url, isStill, { signal: options.signal });
+  if (data) return openImage(data, url, options.stride);
+  return contentType?.startsWith('video/') ? videoAt(url, options) : video(url, 'stream', options);
 }
 
 async function openImage(source: string | Uint8Array, name: string, stride: number): Promise<Opened> {
   if (mayMove(source)) {
     const { frames, fps = ANIMATION_FPS } = await readImageSize(source, { name });
     if (frames > 1) {
-      const moving: Moving = { kind: 'animation', fps: fps / stride, frames: Math.ceil(frames / stride) };
+      const moving: Moving = { kind: 'animation', fps: fps / stride, frames: Math.floor(frames / stride) };
       return { frames: () => everyNth(decodeFrames(source, { name }), stride), moving };
     }
   }
@@ -167,24 +210,37 @@ function mayMove(source: string | Uint8Array): boolean {
   return start.startsWith('GIF8') || start.slice(8) === 'WEBP';
 }
 
+/** The last of every n, as users of vid_stride know it. */
 async function* everyNth(frames: AsyncGenerator<RgbImage>, stride: number): AsyncGenerator<RgbImage> {
   let i = 0;
-  for await (const frame of frames) if (i++ % stride === 0) yield frame;
+  for await (const frame of frames) if (++i % stride === 0) yield frame;
 }
 
-function video(input: string | string[], kind: 'video' | 'stream', { stride, signal }: OpenOptions): Opened {
-  const moving: Moving = { kind, fps: 25 / stride };
-  const frames = (): AsyncGenerator<RgbImage> =>
-    readVideo(input, {
-      stride,
-      live: kind === 'stream',
-      signal,
-      onInfo(info) {
-        moving.fps = info.fps / stride;
-        if (info.frames !== undefined && kind === 'video') moving.frames = Math.ceil(info.frames / stride);
-      },
-    });
-  return { frames, moving };
+function videoAt(url: string, options: OpenOptions): Opened {
+  return moving('video', options, (more) => framesOfUrl(url, more));
+}
+
+function video(input: string | string[], kind: 'video' | 'stream', options: OpenOptions): Opened {
+  return moving(kind, options, (more) => readVideo(input, more));
+}
+
+/** @param read gives the frames; what it learns of the video is kept with them */
+function moving(
+  kind: 'video' | 'stream',
+  { stride, signal, buffer }: OpenOptions,
+  read: (options: VideoOptions) => AsyncGenerator<RgbImage>,
+): Opened {
+  const about: Moving = { kind, fps: 25 / stride };
+  const options: VideoOptions = {
+    stride,
+    live: kind === 'stream' && !buffer,
+    signal,
+    onInfo(info) {
+      about.fps = info.fps / stride;
+      if (info.frames !== undefined && kind === 'video') about.frames = Math.floor(info.frames / stride);
+    },
+  };
+  return { frames: () => read(options), moving: about };
 }
 
 function failure(path: string, error: unknown): UserError {

@@ -41,8 +41,11 @@ export class PredictOutput {
   private readonly stems = new Map<string, number>();
   private readonly crops = new Map<string, number>();
   private failure: unknown;
-  private clip?: { source: number; stem: string; writer: Promise<Clip | undefined> };
+  /** Videos in the making, by source: one, or all of the streams that are read together. */
+  private readonly clips = new Map<number, Promise<Clip | undefined>>();
   private current = { source: -1, stem: '' };
+  /** Names of streams, whose frames come in turn. */
+  private readonly streams = new Map<number, string>();
   /** Files of labels that were written. */
   labels = 0;
 
@@ -54,9 +57,7 @@ export class PredictOutput {
   /** Takes a picture over; comes back when there is room for the next. @throws what an earlier picture failed with */
   async add(frame: Frame, { detections, frame: number }: PredictResult): Promise<void> {
     const { save, saveTxt, saveCrop, saveFrames } = this.options;
-    const first = frame.source !== this.current.source;
-    if (first) this.current = { source: frame.source, stem: this.freeStem(frame.path) };
-    const { stem } = this.current;
+    const stem = this.stemOf(frame);
     const numbered = number === undefined ? stem : `${stem}_${number}`;
     if (saveTxt) this.writeLabels(numbered, frame.image, detections);
     if (saveCrop) this.start(this.writeCrops(numbered, frame.image, detections));
@@ -73,8 +74,18 @@ export class PredictOutput {
   /** Waits for everything that is on its way and finishes the video. @throws what went wrong in writing */
   async close(): Promise<void> {
     await Promise.all(this.pending);
-    await this.finishClip();
+    await this.finishClips();
     this.throwFailure();
+  }
+
+  private stemOf({ source, path, moving }: Frame): string {
+    if (moving?.kind === 'stream') {
+      const stem = this.streams.get(source) ?? this.freeStem(path);
+      this.streams.set(source, stem);
+      return stem;
+    }
+    if (source !== this.current.source) this.current = { source, stem: this.freeStem(path) };
+    return this.current.stem;
   }
 
   private throwFailure(): void {
@@ -135,17 +146,19 @@ export class PredictOutput {
   }
 
   private async addToClip(source: number, stem: string, moving: Moving, drawn: RgbImage): Promise<void> {
-    if (this.clip?.source !== source) {
-      await this.finishClip();
-      this.clip = { source, stem, writer: openClip(join(this.dir, stem), moving, drawn) };
+    let clip = this.clips.get(source);
+    if (!clip) {
+      if (moving.kind !== 'stream') await this.finishClips();
+      clip = openClip(join(this.dir, stem), moving, drawn);
+      this.clips.set(source, clip);
     }
-    await (await this.clip.writer)?.write(drawn);
+    await (await clip)?.write(drawn);
   }
 
-  private async finishClip(): Promise<void> {
-    const clip = this.clip;
-    this.clip = undefined;
-    await (await clip?.writer)?.close();
+  private async finishClips(): Promise<void> {
+    const clips = [...this.clips.values()];
+    this.clips.clear();
+    for (const clip of clips) await (await clip)?.close();
   }
 }
 

@@ -90,7 +90,12 @@ export async function* predict(
   const sources = Array.isArray(origins) ? origins.length : undefined;
   hooks.onStart?.({ sources, saveDir, engine: detector.engine });
   const predictor = new BatchPredictor(detector, { ...batchOptions(config), imgsz: sizeFor(config, detector) });
-  const frames = readSources(origins, { stride: config.vid_stride, ahead: Math.max(2, predictor.batch), signal });
+  const frames = readSources(origins, {
+    stride: config.vid_stride,
+    buffer: config.stream_buffer,
+    ahead: Math.max(2, predictor.batch),
+    signal,
+  });
   const batches = batchesOf(frames, predictor.batch, (failure) => note(failure, summary));
   const summary = emptySummary(saveDir, detector.engine);
   try {

@@ -11,6 +11,8 @@ export interface DownloadOptions {
   maxBytes?: number;
   /** Called as bytes arrive; `total` is missing when the server doesn't say. */
   onProgress?: (done: number, total?: number) => void;
+  /** Told the type of the content, without parameters, before any of it is taken; may throw. */
+  onType?: (contentType: string | undefined) => void;
   /** Expected sha256, in hexadecimal; anything else is refused. */
   sha256?: string;
   /** Milliseconds without a byte after which it is given up, default 30 s. */
@@ -60,7 +62,7 @@ export async function download(url: string, dest: string, options: DownloadOptio
   });
 }
 
-/** Fetches into memory, e.g. a picture. @throws as `download` */
+/** Fetches into memory, e.g. an image. @throws as `download` */
 export async function fetchBytes(url: string, options: DownloadOptions = {}): Promise<Download & { data: Uint8Array }> {
   const limits = { maxBytes: 256 << 20, ...options };
   return attempts(url, limits, async () => {
@@ -68,6 +70,42 @@ export async function fetchBytes(url: string, options: DownloadOptions = {}): Pr
     const got = await transfer(url, limits, (chunk) => chunks.push(chunk));
     return { ...got, data: Buffer.concat(chunks) };
   });
+}
+
+/**
+ * Fetches what has a type that is wanted.
+ * @param accept looks at the type, without parameters, before anything else is taken
+ * @returns the type alone when it is not wanted
+ */
+export async function fetchIf(
+  url: string,
+  accept: (contentType: string | undefined) => boolean,
+  options: DownloadOptions = {},
+): Promise<{ contentType?: string; data?: Uint8Array }> {
+  let contentType: string | undefined;
+  const wanted = (type: string | undefined): void => {
+    contentType = type;
+    if (!accept(type)) throw new UserError('not-wanted', `${url} is ${type}`);
+  };
+  try {
+    return await fetchBytes(url, { ...options, onType: wanted });
+  } catch (error) {
+    if (error instanceof UserError && error.code === 'not-wanted') return { contentType };
+    throw error;
+  }
+}
+
+/** Whether a server hands out parts of a file, so that a reader can jump about in it; false when it cannot be asked. */
+export async function servesRanges(url: string, { signal }: { signal?: AbortSignal } = {}): Promise<boolean> {
+  const stop = AbortSignal.timeout(10_000);
+  const asked = { range: 'bytes=0-0', 'user-agent': 'yolov8-tfjs' };
+  try {
+    const response = await fetch(url, { headers: asked, signal: signal ? AbortSignal.any([signal, stop]) : stop });
+    await response.body?.cancel();
+    return response.status === 206;
+  } catch {
+    return false;
+  }
 }
 
 /** A server's answer that trying again may change. */
@@ -115,6 +153,8 @@ async function transfer(url: string, options: DownloadOptions, keep: (chunk: Uin
         'check the address',
         1,
       );
+    const contentType = response.headers.get('content-type')?.split(';')[0].trim().toLowerCase();
+    options.onType?.(contentType);
     const said = Number(response.headers.get('content-length'));
     const total = said > 0 && !response.headers.get('content-encoding') ? said : undefined;
     if (total !== undefined && total > maxBytes) throw tooLarge(url, total, maxBytes);
@@ -129,7 +169,6 @@ async function transfer(url: string, options: DownloadOptions, keep: (chunk: Uin
       onProgress?.(bytes, total);
     }
     if (total !== undefined && bytes !== total) throw new Passing(`${bytes} of ${total} bytes came`);
-    const contentType = response.headers.get('content-type')?.split(';')[0].trim().toLowerCase();
     return { bytes, sha256: hash.digest('hex'), contentType, url: response.url };
   } catch (error) {
     throw stop.signal.aborted && !signal?.aborted ? stop.signal.reason : error;

@@ -11,12 +11,16 @@ import { askFfmpeg, type Child, requireFfmpeg, startFfmpeg } from './ffmpeg.js';
 export const VIDEO_EXTENSIONS = ['asf', 'avi', 'm4v', 'mkv', 'mov', 'mp4', 'mpeg', 'mpg', 'ts', 'webm', 'wmv'] as const;
 
 export interface VideoOptions {
-  /** Takes every n-th frame. Default: 1. */
+  /** Takes the last of every n frames; there may be none then. Default: 1, every frame. */
   stride?: number;
   /** Webcam or network stream: frames that come while the last one is worked on are dropped. */
   live?: boolean;
   /** Aborted: the child process is ended, whatever it waits for. */
   signal?: AbortSignal;
+  /** What to call it in messages; default: the input. */
+  name?: string;
+  /** What ffmpeg gets on its standard input, for the input arguments `-i pipe:0`. */
+  bytes?: AsyncIterable<Uint8Array>;
   /** Called once before the first frame. */
   onInfo?: (info: VideoInfo) => void;
 }
@@ -46,18 +50,19 @@ export function webcamArguments(index: number, platform: string = process.platfo
  */
 export async function* readVideo(
   input: string | readonly string[],
-  { stride = 1, live = false, signal, onInfo }: VideoOptions = {},
+  { stride = 1, live = false, signal, bytes, onInfo, ...about }: VideoOptions = {},
 ): AsyncGenerator<RgbImage> {
-  const name = typeof input === 'string' ? input : (input.at(-1) ?? '');
+  const name = about.name ?? (typeof input === 'string' ? input : (input.at(-1) ?? ''));
   const version = await requireFfmpeg(`reading ${name}`);
   const args = ['-hide_banner', '-nostdin', '-nostats'];
   if (typeof input !== 'string') args.push(...input);
   else args.push(...(/^rtsps?:/i.test(input) ? ['-rtsp_transport', 'tcp'] : []), '-i', fileArgument(input));
   args.push('-map', '0:v:0', '-an', '-sn');
-  if (stride > 1) args.push('-vf', `select=not(mod(n\\,${Math.floor(stride)}))`);
+  if (stride > 1) args.push('-vf', `select=not(mod(n+1\\,${Math.floor(stride)}))`);
   args.push(...(version >= 5.1 ? ['-fps_mode', 'passthrough'] : ['-vsync', '0']));
   args.push('-f', 'image2pipe', '-c:v', 'ppm', '-pix_fmt', 'rgb24', 'pipe:1');
-  const child = startFfmpeg(args, ['ignore', 'pipe', 'pipe']);
+  const child = startFfmpeg(args, [bytes ? 'pipe' : 'ignore', 'pipe', 'pipe']);
+  if (bytes) void feed(child, bytes);
   const stop = (): void => void child.stop();
   signal?.addEventListener('abort', stop, { once: true });
   let count = 0;
@@ -68,7 +73,7 @@ export async function* readVideo(
       yield frame;
     }
     const status = await child.done;
-    if (count === 0 || status !== 0) {
+    if ((count === 0 && stride === 1) || status !== 0) {
       throw new UserError(
         'broken-video',
         `${name} ${count ? `ends badly after ${count} frames` : "can't be read as a video"}: ${child.reason()}`,
@@ -79,6 +84,27 @@ export async function* readVideo(
   } finally {
     signal?.removeEventListener('abort', stop);
     await child.stop();
+  }
+}
+
+/** Writes to its standard input as fast as it reads; when it ends before them, the bytes do not matter any longer. */
+async function feed({ process: { stdin }, done }: Child, bytes: AsyncIterable<Uint8Array>): Promise<void> {
+  if (!stdin) return;
+  let open = true;
+  stdin
+    .on('error', () => {})
+    .on('close', () => {
+      open = false;
+    });
+  try {
+    for await (const chunk of bytes) {
+      if (!open) return;
+      if (!stdin.write(chunk)) await Promise.race([new Promise((resolve) => stdin.once('drain', resolve)), done]);
+    }
+  } catch {
+    // the stream broke off: what came of the video is shown
+  } finally {
+    stdin.end();
   }
 }
 

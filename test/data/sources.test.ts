@@ -92,10 +92,10 @@ describe('listSources and readSources', () => {
     });
   });
 
-  it('an animation: numbered frames, every n-th', async () => {
+  it('an animation: numbered frames, the last of every n', async () => {
     const found = (await read(join(dir, 'moving.webp'), 2)) as Frame[];
     expect(found.map((f) => f.frame)).toEqual([1, 2]);
-    expect(found.map((f) => Math.round(f.image.data[0] / 10))).toEqual([0, 18]);
+    expect(found.map((f) => Math.round(f.image.data[0] / 10))).toEqual([9, 25]);
     expect(found[0].moving).toMatchObject({ kind: 'animation', fps: 2, frames: 2 });
   });
 
@@ -127,6 +127,7 @@ describe('video', () => {
   });
 
   it('without ffmpeg: one message that says what to install', async () => {
+    const { FFMPEG_PATH } = process.env;
     process.env.FFMPEG_PATH = join(dir, 'no-ffmpeg-here');
     try {
       await expect(readVideo('x.mp4').next()).rejects.toMatchObject({
@@ -134,7 +135,8 @@ describe('video', () => {
         hint: expect.stringContaining('install'),
       });
     } finally {
-      delete process.env.FFMPEG_PATH;
+      if (FFMPEG_PATH === undefined) delete process.env.FFMPEG_PATH;
+      else process.env.FFMPEG_PATH = FFMPEG_PATH;
     }
   });
 
@@ -146,9 +148,10 @@ describe('video', () => {
     await expect(video.write(flat(0, 5, 5))).rejects.toMatchObject({ code: 'frame-size' });
     await video.close();
     const found = (await read(path, 3)) as Frame[];
-    expect(found.map((f) => f.frame)).toEqual([1, 2, 3]);
-    expect(found.map((f) => [f.image.width, f.image.height])).toEqual(Array(3).fill([34, 18]));
-    for (const [i, f] of found.entries()) expect(Math.abs(f.image.data[3 * 34 * 8 + 30] - i * 90)).toBeLessThan(6);
+    expect(found.map((f) => f.frame)).toEqual([1, 2]);
+    expect(found.map((f) => [f.image.width, f.image.height])).toEqual(Array(2).fill([34, 18]));
+    for (const [i, f] of found.entries())
+      expect(Math.abs(f.image.data[3 * 34 * 8 + 30] - (60 + i * 90))).toBeLessThan(6);
     expect(found[0].moving).toMatchObject({ kind: 'video', fps: 10 / 3 });
   });
 

@@ -259,9 +259,11 @@ describe('what prediction writes', () => {
     const clip = (await hasFfmpeg()) ? 'm.mp4' : 'm.webp';
     const labels = [1, 2, 3].map((i) => `labels/m_${i}.txt`);
     expect(filesBelow(join(dir, 'predict'))).toEqual([...labels, clip, ...[1, 2, 3].map((i) => `m_frames/m_${i}.jpg`)]);
+    const { FFMPEG_PATH } = process.env;
     process.env.FFMPEG_PATH = join(dir, 'no-ffmpeg');
     await all({ ...options, project: join(dir, 'without') }, { detector: new WhiteFinder() });
-    delete process.env.FFMPEG_PATH;
+    if (FFMPEG_PATH === undefined) delete process.env.FFMPEG_PATH;
+    else process.env.FFMPEG_PATH = FFMPEG_PATH;
   });
 
   it('of a video: an annotated video of as many frames, finished also when the loop is left', async ({ skip }) => {

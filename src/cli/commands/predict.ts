@@ -33,7 +33,8 @@ export class ResultLines {
 
   of(result: PredictResult, place: ResultPlace | undefined): string[] {
     const { path } = result;
-    if (place?.sources === 1 && place.kind === 'image') return [resultLine(result, path, place)];
+    if (place?.kind === 'stream' || (place?.sources === 1 && place.kind === 'image'))
+      return [resultLine(result, path, place)];
     const end = Math.max(path.lastIndexOf('/'), path.lastIndexOf('\\')) + 1;
     const folder = path.slice(0, end);
     const heading = folder && folder !== this.folder ? [`In ${folder}`] : [];
