@@ -1,7 +1,7 @@
 /** Files by pattern: `*`, `?`, `[abc]`, `{a,b}` within a name, `**` for folders of any depth. */
-import { type Dirent, readdirSync, statSync } from 'node:fs';
+import { type Dirent, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { followed } from './listing.js';
+import { followed, isFile } from './listing.js';
 
 export function isGlob(text: string): boolean {
   return /[*?[{]/.test(text);
@@ -45,14 +45,6 @@ function walk(folder: string, parts: readonly string[], found: Set<string>): voi
       if (rest.length) walk(path, rest, found);
       else found.add(path);
     }
-  }
-}
-
-function isFile(path: string): boolean {
-  try {
-    return statSync(path).isFile();
-  } catch {
-    return false; // not there, a circle of links, or not ours to look at
   }
 }
 

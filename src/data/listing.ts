@@ -89,6 +89,15 @@ export function followed(entry: Dirent, path: string): Dirent | Stats | undefine
   }
 }
 
+/** Whether this is a plain file, links followed, as far as we may look. */
+export function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false; // not there, a circle of links, or not ours to look at
+  }
+}
+
 /** `2 files of unsupported formats skipped (heic, ppm): a.heic, b.ppm` */
 export function describeUnsupported(paths: readonly string[]): string {
   const kinds = [...new Set(paths.map((path) => extname(path).slice(1).toLowerCase()))].sort();

@@ -5,7 +5,6 @@
 import { UserError } from '../core/errors.js';
 import { rng } from '../core/rng.js';
 import type { RgbImage } from '../core/types.js';
-import { decodeImage } from '../io/image.js';
 import { compose } from './augment/compose.js';
 import type { LabelledImage } from './augment/mosaic.js';
 import { type AugmentSettings, drawRecipe, picturesOf, type Recipe } from './augment/recipe.js';
@@ -13,6 +12,7 @@ import { diskName, readPicture, writePicture } from './disk-cache.js';
 import { type BatchPlan, type EpochPlan, type PlanSettings, partnerWindow, planEpoch } from './epoch-plan.js';
 import { PictureCache, type Pin, type SharedPictures } from './picture-cache.js';
 import { resizeInto } from './resize.js';
+import { decodeAgain, isUnreadable, vanished } from './vanished.js';
 
 /** What makes up a training set; can be sent to a worker (numbers lie in shared memory). */
 export interface TrainingSet {
@@ -140,13 +140,21 @@ export class TrainingPictures {
   }
 
   private async fill(index: number, bytes: Uint8Array): Promise<void> {
+    try {
+      await this.read(index, bytes);
+    } catch (error) {
+      throw isUnreadable(error) ? vanished(this.set.paths[index], error) : error;
+    }
+  }
+
+  private async read(index: number, bytes: Uint8Array): Promise<void> {
     const path = this.set.paths[index];
     const { width, height } = this.loadedSize(index);
     const pixels = bytes.subarray(0, width * height * 3);
     const { diskFolder } = this.set;
     const file = diskFolder && diskName(diskFolder, path, width, height);
     if (file && readPicture(file, pixels)) return;
-    const image = await decodeImage(path);
+    const image = await decodeAgain(path);
     const [w, h] = [this.set.sizes[2 * index], this.set.sizes[2 * index + 1]];
     if (image.width !== w || image.height !== h) {
       const message = `${path} is ${image.width}x${image.height} pixels, but was ${w}x${h} when the dataset was scanned`;

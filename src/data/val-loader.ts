@@ -10,6 +10,7 @@ import type { DatasetImage } from './dataset.js';
 import { PAD_VALUE } from './letterbox.js';
 import { orderByAspect } from './rect-order.js';
 import { type Filled, fillSlot, placeForValidation, type Slot } from './val-slot.js';
+import { Vanished } from './vanished.js';
 
 export interface ValLoaderOptions {
   /** Long side of the pictures; a multiple of the stride. */
@@ -63,8 +64,12 @@ export function createValLoader(images: readonly DatasetImage[], options: ValLoa
   const threads = Math.min(workers, Math.max(1, Math.ceil(availableParallelism() / 2)), 8, images.length);
   const pool = threads > 0 ? startPool(threads) : undefined;
   const pending = new Map<number, Promise<ValBatch>>();
+  const gone = new Vanished(images.length);
   const ask = (k: number): void => {
-    if (k < plans.length && !pending.has(k)) pending.set(k, makeBatch(images, plans[k], imgsz, pool));
+    if (k >= plans.length || pending.has(k)) return;
+    const batch = makeBatch(images, plans[k], { imgsz, pool, gone });
+    batch.catch(() => {}); // told when its turn comes
+    pending.set(k, batch);
   };
   for (let k = 0; k < AHEAD; k++) ask(k);
   return {
@@ -112,8 +117,7 @@ function rectShape(aspects: number[], imgsz: number, stride: number): [height: n
 async function makeBatch(
   images: readonly DatasetImage[],
   { indices, height, width }: Plan,
-  imgsz: number,
-  pool?: Pool,
+  { imgsz, pool, gone }: { imgsz: number; pool?: Pool; gone: Vanished },
 ): Promise<ValBatch> {
   const one = height * width * 3;
   const slots = indices.map((i, k): Slot => ({ path: images[i].path, imgsz, height, width, start: k * one }));
@@ -128,7 +132,8 @@ async function makeBatch(
     filled = [];
     for (const slot of slots) filled.push(await fillSlot(slot, pixels));
   }
-  filled.forEach(({ broken }, k) => {
+  filled.forEach(({ broken, unreadable }, k) => {
+    if (broken && unreadable) gone.add(slots[k].path, broken);
     if (broken) pixels.fill(PAD_VALUE, k * one, (k + 1) * one);
   });
   return {

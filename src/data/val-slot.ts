@@ -3,9 +3,9 @@
  * then the picture is letterboxed without enlarging (reference numbers, "Inference and metrics").
  */
 import { messageOf } from '../core/errors.js';
-import { decodeImage } from '../io/image.js';
 import { letterboxInto, type Placement, placeLetterbox } from './letterbox.js';
 import { resize } from './resize.js';
+import { decodeAgain, isUnreadable } from './vanished.js';
 
 export interface Slot {
   path: string;
@@ -22,6 +22,8 @@ export interface Filled {
   time: number;
   /** Why the picture can't be used; its slot is grey then. */
   broken?: string;
+  /** It is broken because it could not be read, whatever is in it. */
+  unreadable?: boolean;
 }
 
 /** Size after the first step, and where the picture goes after the second. */
@@ -39,11 +41,11 @@ export function placeForValidation(
 export async function fillSlot(slot: Slot, batch: Uint8Array): Promise<Filled> {
   const start = performance.now();
   try {
-    const image = await decodeImage(slot.path, { acceptTruncated: true });
+    const image = await decodeAgain(slot.path, { acceptTruncated: true });
     const { size, at } = placeForValidation(image, slot);
     letterboxInto(resize(image, size.width, size.height), at, batch, slot.start);
     return { time: performance.now() - start };
   } catch (error) {
-    return { time: performance.now() - start, broken: messageOf(error) };
+    return { time: performance.now() - start, broken: messageOf(error), unreadable: isUnreadable(error) };
   }
 }

@@ -1,4 +1,5 @@
 /** What a model file says about how it was made, as far as that is a good default for using it. */
+import { MAX_SIZE, MIN_SIZE } from '../cfg/readers.js';
 import type { Checkpoint } from '../core/types.js';
 
 export interface Trained {
@@ -10,10 +11,8 @@ export interface Trained {
   singleCls?: boolean;
 }
 
-/** Larger ones are no sizes of pictures. */
-const MAX_SIZE = 8192;
-
-const isSize = (x: unknown): x is number => Number.isInteger(x) && (x as number) >= 32 && (x as number) <= MAX_SIZE;
+const isSize = (x: unknown): x is number =>
+  Number.isInteger(x) && (x as number) >= MIN_SIZE && (x as number) <= MAX_SIZE;
 
 /** From `train_args` of a checkpoint or the metadata of an export; what makes no sense there is as if it were not there. */
 export function trainedWith(args: Checkpoint['trainArgs']): Trained {

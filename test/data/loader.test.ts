@@ -175,4 +175,21 @@ describe('the training loader', () => {
       message: expect.stringContaining('0.png'),
     });
   });
+
+  it.each([
+    [0, undefined],
+    [2, 'disk' as const],
+  ])('tells an image that is gone from a broken one (workers=%i, cache=%s)', async (workers, cache) => {
+    const gone = [{ ...images[0], path: join(tmpDir(), 'gone.png') }, ...images.slice(1)];
+    await expect(run({ images: gone, workers, cache }, [[0]])).rejects.toMatchObject({
+      code: 'images-gone',
+      exitCode: 1,
+      message: expect.stringContaining('gone.png'),
+    });
+    const away = images.map((image) => ({ ...image, path: image.path.replace('/images/', '/away/') }));
+    const folder = [{ ...images[0], path: join(tmpDir(), 'away', 'x.png') }, ...away.slice(1)];
+    await expect(run({ images: folder, workers, cache }, [[0]])).rejects.toMatchObject({
+      message: expect.stringMatching(/is not there any more; it had images of the dataset$/),
+    });
+  });
 });

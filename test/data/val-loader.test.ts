@@ -1,5 +1,5 @@
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { DatasetImage } from '../../src/data/dataset.js';
 import { orderByAspect } from '../../src/data/rect-order.js';
@@ -93,4 +93,29 @@ describe('createValLoader', () => {
     await loader.close();
     expect(loader.batches).toBe(7);
   });
+
+  it.each([0, 2])(
+    'stops where the folder, all images or many are gone; goes on without one (workers=%i)',
+    async (workers) => {
+      const remove = (images: DatasetImage[]): void => images.forEach(({ path }) => void rmSync(path));
+      const one = await make();
+      remove(one.slice(0, 1));
+      expect((await all(one, workers))[0].broken[0]).toContain('there is no such file');
+      const some = await make();
+      remove(some.slice(4));
+      await expect(all(some, workers)).rejects.toMatchObject({
+        code: 'images-gone',
+        exitCode: 1,
+        message: expect.stringContaining('3 images of the dataset cannot be read any more'),
+      });
+      const every = (await make()).slice(0, 2);
+      remove(every);
+      await expect(all(every, workers)).rejects.toMatchObject({ code: 'images-gone' });
+      const folder = await make();
+      rmSync(dirname(folder[0].path), { recursive: true });
+      await expect(all(folder, workers)).rejects.toMatchObject({
+        message: `${dirname(folder[0].path)} is not there any more; it had images of the dataset`,
+      });
+    },
+  );
 });

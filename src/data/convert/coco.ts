@@ -6,6 +6,7 @@ import { messageOf, UserError } from '../../core/errors.js';
 import { writeFileAtomic } from '../../io/files.js';
 import { readImageSize } from '../../io/image.js';
 import type { Finding } from '../finding.js';
+import { isFile } from '../listing.js';
 import { type AnnotatedPicture, type Annotations, usableBox } from './annotations.js';
 
 interface CocoImage {
@@ -88,7 +89,7 @@ async function readPictures(
   const folders = pictureFolders(file);
   const pictures = new Map<number | string, AnnotatedPicture>();
   for (const image of images) {
-    const path = folders.map((folder) => join(folder, image.file_name)).find((place) => existsSync(place));
+    const path = folders.map((folder) => join(folder, String(image.file_name))).find(isFile);
     if (!path)
       findings.push({
         kind: 'missing-picture',
@@ -97,7 +98,7 @@ async function readPictures(
         message: `picture ${image.file_name} was not found`,
       });
     const size = await sizeOf(image, path, file, findings);
-    if (size) pictures.set(image.id, { path, name: image.file_name.replace(/^(\.*\/)+/, ''), ...size, objects: [] });
+    if (size) pictures.set(image.id, { path, name: nameBelow(image.file_name), ...size, objects: [] });
   }
   for (const [i, object] of annotations.entries()) {
     const picture = pictures.get(object.image_id);
@@ -118,6 +119,12 @@ async function readPictures(
     }
   }
   return [...pictures.values()];
+}
+
+/** The picture's place below a folder, wherever its name would lead. */
+function nameBelow(fileName: string): string {
+  const parts = String(fileName).split(/[\\/]+/);
+  return parts.filter((part) => !['', '.', '..'].includes(part)).join('/') || 'image';
 }
 
 async function sizeOf(

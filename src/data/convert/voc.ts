@@ -9,7 +9,7 @@ import type { Box } from '../../core/types.js';
 import { writeFileAtomic } from '../../io/files.js';
 import { IMAGE_EXTENSIONS, readImageSize } from '../../io/image.js';
 import type { Finding } from '../finding.js';
-import { filesUnder } from '../listing.js';
+import { filesUnder, isFile } from '../listing.js';
 import { type AnnotatedPicture, type Annotations, usableBox } from './annotations.js';
 
 /** The XML files of a source, a folder or one such file; undefined when there are none. */
@@ -105,7 +105,7 @@ function findPicture(source: string, file: string, named: string | undefined, st
     ...(named ? [basename(named)] : []),
     ...IMAGE_EXTENSIONS.flatMap((end) => [`${stem}.${end}`, `${stem}.${end.toUpperCase()}`]),
   ];
-  for (const folder of folders) for (const name of names) if (existsSync(join(folder, name))) return join(folder, name);
+  for (const folder of folders) for (const name of names) if (isFile(join(folder, name))) return join(folder, name);
   return undefined;
 }
 

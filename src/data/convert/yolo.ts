@@ -4,7 +4,7 @@ import { basename, dirname, extname, join } from 'node:path';
 import { dump } from 'js-yaml';
 import { loadDataYaml, SPLITS } from '../../cfg/data-yaml.js';
 import type { Box } from '../../core/types.js';
-import { writeFileAtomic } from '../../io/files.js';
+import { orCannotWrite, writeFileAtomic } from '../../io/files.js';
 import { openDataset } from '../dataset.js';
 import type { Finding } from '../finding.js';
 import type { AnnotatedPicture, Annotations } from './annotations.js';
@@ -37,7 +37,7 @@ export function writeYolo({ names, splits }: Annotations, out: string): string[]
   const used: Record<string, string> = {};
   for (const [split, pictures] of splits) {
     used[roleOf(split, used)] = `images/${split}`;
-    mkdirSync(join(out, 'images', split), { recursive: true });
+    orCannotWrite(out, () => mkdirSync(join(out, 'images', split), { recursive: true }));
     for (const picture of pictures) {
       const stem = picture.name.slice(0, picture.name.length - extname(picture.name).length);
       writeFileAtomic(join(out, 'labels', split, `${stem}.txt`), picture.objects.map((o) => row(o, picture)).join(''));
@@ -73,10 +73,12 @@ function row(
 
 function placePicture(from: string, to: string): void {
   if (existsSync(to)) return;
-  mkdirSync(dirname(to), { recursive: true });
-  try {
-    linkSync(from, to);
-  } catch {
-    copyFileSync(from, to);
-  }
+  orCannotWrite(to, () => {
+    mkdirSync(dirname(to), { recursive: true });
+    try {
+      linkSync(from, to);
+    } catch {
+      copyFileSync(from, to);
+    }
+  });
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ConfigOf } from '../../../src/cfg/schema.js';
@@ -62,6 +62,24 @@ describe('yolo convert', () => {
     const wrong = await runCli(['convert', 'source=a.png'], { cwd: dir });
     expect(wrong.stderr).toContain('a.png is not in a format that is read');
     expect(wrong.code).toBe(2);
+  });
+
+  it('writes below its folder, whatever the names of images are', async () => {
+    const dir = tmpDir();
+    const names = ['a/../../../../evil.png', '..\\..\\evil2.png', '/abs/evil3.png', '..', 7];
+    const images = names.map((file_name, id) => ({ id, file_name, width: 10, height: 10 }));
+    const annotations = images.map(({ id }) => ({ id, image_id: id, category_id: 1, bbox: [1, 1, 5, 5] }));
+    put(dir, 'deep/deep/x.json', JSON.stringify({ images, annotations, categories: [{ id: 1, name: 'a' }] }));
+    const { code, stderr } = await runCli(['convert', 'source=x.json', 'out=out'], { cwd: join(dir, 'deep/deep') });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.not.stringMatching(/\n\s+at /) });
+    const labels = readdirSync(join(dir, 'deep/deep/out/labels'), { recursive: true, encoding: 'utf8' });
+    expect(labels.filter((name) => name.endsWith('.txt')).sort()).toEqual([
+      'x/7.txt',
+      'x/a/evil.txt',
+      'x/abs/evil3.txt',
+      'x/evil2.txt',
+      'x/image.txt',
+    ]);
   });
 });
 
