@@ -20,7 +20,7 @@ export const ABOUT: Record<Mode, string> = {
 
 const WORDS: Record<Special, string> = {
   help: 'this text; yolo help MODE: the keys of a mode',
-  checks: 'engine, versions, machine, and what is missing',
+  checks: 'engine, versions, what is missing; yolo checks gpu: try a GPU',
   setup: 'put the native engine in place; yolo setup gpu: the one for GPUs',
   version: 'print the version',
   cfg: 'print every key with its default',

@@ -89,7 +89,7 @@ async function special(word: Special, { entries, words }: Pick<Request, 'entries
     case 'copy-cfg':
       return (await import('./commands/cfg.js')).copyDefaults();
     case 'checks':
-      return (await import('./commands/checks.js')).run(words.includes('json') || entries.json === 'true');
+      return (await import('./commands/checks.js')).run(words, entries.json === 'true');
     case 'setup':
       return (await import('./commands/setup.js')).run(words);
   }

@@ -5,15 +5,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { ConfigOf, PredictConfig, TrainConfig, ValConfig } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
-import { rng } from '../core/rng.js';
 import { type Engine, requireTraining, selectEngine } from '../nn/backend.js';
 import { toArrays } from '../nn/layout.js';
 import { buildNetwork } from '../nn/model.js';
 import { parseModelYaml } from '../nn/model-yaml.js';
 import { OPTIMIZERS } from '../optim/optimizers.js';
+import { madeUpBatch } from './made-up-batch.js';
 import { sideFor, trainedOf } from './model-defaults.js';
 import { predict } from './predictor.js';
-import { type StepBatch, TrainStep } from './step.js';
+import { TrainStep } from './step.js';
 import { freshState } from './train-state.js';
 import { trainablesOf } from './trainables.js';
 import { train } from './trainer.js';
@@ -24,8 +24,6 @@ export type BenchmarkResult = Record<string, string | number | object>;
 
 /** Runs that come before the measured ones: graphs are traced, memory is taken. */
 const WARM_UP_STEPS = 3;
-/** Objects on each made-up picture. */
-const LABELS = 8;
 
 /**
  * @returns what, imgsz, batch, engine, peak_rss_mb and the times of that kind of benchmark
@@ -88,23 +86,6 @@ function requireYaml(model: string | null): string {
     `benchmark what=step takes a network, not ${model}`,
     'for example model=yolov8n.yaml',
   );
-}
-
-/** Noise, and objects of ordinary size. */
-function madeUpBatch(batch: number, imgsz: number): StepBatch {
-  const random = rng(0);
-  const images = Uint8Array.from({ length: batch * imgsz * imgsz * 3 }, () => random.int(256));
-  const labels = Array.from({ length: batch }, () => {
-    const rows = Array.from({ length: LABELS }, () => [
-      random.int(80),
-      random.uniform(0.25, 0.75),
-      random.uniform(0.25, 0.75),
-      random.uniform(0.1, 0.4),
-      random.uniform(0.1, 0.4),
-    ]);
-    return Float32Array.from(rows.flat());
-  });
-  return { images, shape: [batch, imgsz, imgsz], labels };
 }
 
 /** A whole training run. */

@@ -9,7 +9,8 @@ import { describeEngine, type Engine, selectEngine } from '../nn/backend.js';
 
 const require = createRequire(import.meta.url);
 
-export interface ChecksReport {
+/** What the computation runs on. */
+export interface Machine {
   version: string;
   node: string;
   /** linux x64, with the kernel's release. */
@@ -18,6 +19,9 @@ export interface ChecksReport {
   cores: number;
   /** GiB. */
   memory: { total: number; free: number };
+}
+
+export interface ChecksReport extends Machine {
   engine: Engine;
   tfjs: string;
   /** Versions of what is used where it is there. */
@@ -41,6 +45,11 @@ export async function collectChecks(version: string): Promise<ChecksReport> {
     ffmpeg: ffmpegVersion(),
     onnxruntime: packageVersion('onnxruntime-node'),
   };
+  const missing = whatIsMissing(engine, optional);
+  return { ...describeMachine(version), engine, tfjs: pins.tfjs, optional, cache: cacheDir(), missing };
+}
+
+export function describeMachine(version: string): Machine {
   const gib = (bytes: number) => Math.round((bytes / 2 ** 30) * 10) / 10;
   return {
     version,
@@ -49,23 +58,25 @@ export async function collectChecks(version: string): Promise<ChecksReport> {
     processor: cpus()[0]?.model.trim() ?? 'unknown',
     cores: availableParallelism(),
     memory: { total: gib(totalmem()), free: gib(process.availableMemory?.() ?? freemem()) },
-    engine,
-    tfjs: pins.tfjs,
-    optional,
-    cache: cacheDir(),
-    missing: whatIsMissing(engine, optional),
   };
+}
+
+/** Names and values of the machine's lines in a report. */
+export function machineRows({ version, node, platform, processor, cores, memory }: Machine): [string, string][] {
+  return [
+    ['yolov8-tfjs', version],
+    ['Node', node],
+    ['System', platform],
+    ['Processor', `${processor}, ${cores} core${cores === 1 ? '' : 's'} for this process`],
+    ['Memory', `${memory.total} GiB, ${memory.free} GiB free`],
+  ];
 }
 
 /** The report as lines for a terminal. */
 export function formatChecks(report: ChecksReport): string[] {
-  const { memory, optional } = report;
+  const { optional } = report;
   const rows: [string, string][] = [
-    ['yolov8-tfjs', report.version],
-    ['Node', report.node],
-    ['System', report.platform],
-    ['Processor', `${report.processor}, ${report.cores} core${report.cores === 1 ? '' : 's'} for this process`],
-    ['Memory', `${memory.total} GiB, ${memory.free} GiB free`],
+    ...machineRows(report),
     ['GPU', describeGpu(report.engine)],
     ['TensorFlow.js', report.tfjs],
     ['sharp', optional.sharp ?? 'not installed'],

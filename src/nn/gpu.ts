@@ -101,7 +101,7 @@ function problemOfDriver(index: number): Gpu | NoGpu {
   const hidden = showOnly(index);
   if (hidden) return hidden;
   const { error, message, cuda, devices }: Probe = require(join(engineDir(), 'cuda.node')).probe();
-  if (cuda > 0 && cuda < gpuPins.driver.cuda) return oldDriver(`for CUDA ${version(cuda)}`);
+  if (cuda > 0 && cuda < gpuPins.driver.cuda) return oldDriver(`for CUDA ${cudaVersion(cuda)}`);
   if (error === NO_DEVICE || (error === 0 && devices.length === 0)) {
     const names = kernelView();
     const there = names.length > 0 ? `there are ${names.length}: ${names.join(', ')}` : 'it shows none';
@@ -122,7 +122,7 @@ function problemOfDriver(index: number): Gpu | NoGpu {
     return { why, remedy: 'use a newer GPU' };
   }
   if (gpu.capability >= compiledFrom && cuda < compiler) {
-    const why = `the driver has to compile kernels for the ${named} and is too old for that: it knows CUDA ${version(cuda)}, ${version(compiler)} is needed`;
+    const why = `the driver has to compile kernels for the ${named} and is too old for that: it knows CUDA ${cudaVersion(cuda)}, ${cudaVersion(compiler)} is needed`;
     return { why, remedy: 'update the NVIDIA driver' };
   }
   if (gpu.capability > compiledTo) {
@@ -171,13 +171,13 @@ function kernelView(): string[] {
 function oldDriver(which: string): NoGpu {
   const { version: needed, cuda } = gpuPins.driver;
   return {
-    why: `the NVIDIA driver ${which} is too old: ${needed} or newer is needed (CUDA ${version(cuda)})`,
+    why: `the NVIDIA driver ${which} is too old: ${needed} or newer is needed (CUDA ${cudaVersion(cuda)})`,
     remedy: 'update it',
   };
 }
 
 /** 12040 → '12.4' */
-function version(cuda: number): string {
+export function cudaVersion(cuda: number): string {
   return `${Math.floor(cuda / 1000)}.${Math.floor((cuda % 1000) / 10)}`;
 }
 

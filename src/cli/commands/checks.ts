@@ -1,13 +1,30 @@
-/** `yolo checks`: the engine, versions, the machine, and what is missing. */
+/** `yolo checks`: the engine, versions, the machine, and what is missing. `yolo checks gpu`: a GPU tried out. */
+import { UserError } from '../../core/errors.js';
 import { keepStdoutForResults, print, printJson } from '../terminal.js';
 import { version } from '../version.js';
 
-/** @param json the report as one object */
-export async function run(json: boolean): Promise<number> {
+/**
+ * @param words nothing, or `gpu` @param json the report as one object
+ * @returns 1 where `gpu` finds something that does not work
+ * @throws UserError for another word
+ */
+export async function run(words: readonly string[], json: boolean): Promise<number> {
+  const other = words.find((word) => word !== 'gpu' && word !== 'json');
+  if (other !== undefined)
+    throw new UserError('bad-argument', `'checks ${other}' is not known: checks takes gpu, or nothing`);
   keepStdoutForResults();
+  if (words.includes('gpu')) return runGpu(json || words.includes('json'));
   const { collectChecks, formatChecks } = await import('../../engine/checks.js');
   const report = await collectChecks(version());
-  if (json) printJson(report);
+  if (json || words.includes('json')) printJson(report);
   else for (const line of formatChecks(report)) print(line);
   return 0;
+}
+
+async function runGpu(json: boolean): Promise<number> {
+  const { checkGpu, formatGpuChecks } = await import('../../engine/gpu-checks.js');
+  const report = await checkGpu(version());
+  if (json) printJson(report);
+  else for (const line of formatGpuChecks(report)) print(line);
+  return report.problems.length > 0 ? 1 : 0;
 }
