@@ -8,17 +8,16 @@ import { writeSavedModel } from '../../src/export/saved-model.js';
 import { Session } from '../../src/graph/session.js';
 import { createDetector } from '../../src/nn/network-detector.js';
 import { createSavedModelDetector } from '../../src/nn/saved-model-detector.js';
-import { expectClose } from '../helpers/close.js';
+import { type Arrayish, expectSameOutput } from '../helpers/close.js';
 import { pick } from '../helpers/golden.js';
 import { native } from '../helpers/native.js';
 import { tinyModel } from '../helpers/tiny-model.js';
 import { tmpDir } from '../helpers/tmp.js';
+import { trainedModel } from '../helpers/trained-model.js';
 
 const dir = tmpDir();
-const { checkpoint, spec, file } = tinyModel();
-const input = pick(file, 'input');
-const decoded = pick(file, 'eval.decoded') as { shape: number[]; data: Float32Array };
-const [B, H, W] = input.shape;
+const { checkpoint, spec, images, decoded } = trainedModel();
+const [B, H, W] = images.shape;
 const names = Object.fromEntries(checkpoint.names.map((name, i) => [i, name]));
 
 function write(name: string, half = false): string {
@@ -32,15 +31,32 @@ beforeAll(native);
 
 describe('SavedModel export', () => {
   for (const half of [false, true])
-    test(`half=${half}: output0 is golden/model eval.decoded`, async () => {
+    test(`half=${half}: output0 is what the reference gives`, async () => {
       const folder = write(half ? 'half' : 'full', half);
       const session = new Session(folder, ['images:0'], ['output0:0']);
-      const x = tf.tensor4d(input.data as Float32Array, [B, H, W, 3]);
+      const x = tf.tensor4d(
+        Float32Array.from(images.data, (v) => v / 255),
+        [B, H, W, 3],
+      );
       const [y] = session.run([x]);
-      expectClose({ shape: y.shape, data: await y.data() }, decoded, { rtol: half ? 0.01 : 1e-4 });
+      expectSameOutput({ shape: y.shape, data: await y.data() }, decoded, { rtol: half ? 0.01 : 1e-4 });
       tf.dispose([x, y]);
       session.dispose();
     });
+
+  test('output0 is golden/model eval.decoded', async () => {
+    const { file, spec, checkpoint } = tinyModel();
+    const { shape, data } = pick(file, 'input');
+    const folder = join(dir, 'golden');
+    const options = { imgsz: [shape[1], shape[2]] as [number, number], batch: shape[0], half: false, metadata: {} };
+    writeSavedModel(folder, spec, checkpoint.weights, options);
+    const session = new Session(folder, ['images:0'], ['output0:0']);
+    const x = tf.tensor4d(data as Float32Array, shape as [number, number, number, number]);
+    const [y] = session.run([x]);
+    expectSameOutput({ shape: y.shape, data: await y.data() }, pick(file, 'eval.decoded') as Arrayish, { rtol: 1e-4 });
+    tf.dispose([x, y]);
+    session.dispose();
+  });
 
   test('half=true takes little more than half the bytes of the weights; metadata is plain YAML', () => {
     const size = (name: string) => statSync(join(dir, name, 'variables/variables.data-00000-of-00001')).size;
@@ -57,7 +73,7 @@ describe('SavedModel export', () => {
     const count = B + 1;
     const bytes = Uint8Array.from({ length: count * H * W * 3 }, () => random.int(256));
     const got = await exported.infer(bytes, [count, H, W]);
-    expectClose(got, await original.infer(bytes, [count, H, W]), { rtol: 1e-5 });
+    expectSameOutput(got, await original.infer(bytes, [count, H, W]), { rtol: 1e-5 });
     exported.dispose();
     original.dispose();
     expect(tf.memory().numTensors).toBe(before);

@@ -33,3 +33,25 @@ export function expectClose(
     }
   }
 }
+
+/**
+ * Raw outputs [B, 4 + K, A], boxes and scores apart: within the tolerance of a box's pixels a score could be anything.
+ * @param rtol of the largest number of a box; `scores` absolute, 0..1, default the same number
+ */
+export function expectSameOutput(
+  got: Arrayish,
+  want: Arrayish,
+  { rtol, scores = rtol, label = '' }: { rtol: number; scores?: number; label?: string },
+): void {
+  expect([...got.shape], `${label} shape`).toEqual([...want.shape]);
+  const [batch, rows, anchors] = want.shape;
+  const part = ({ data }: Arrayish, from: number, to: number): Arrayish => ({
+    shape: [batch, to - from, anchors],
+    data: Float64Array.from({ length: batch * (to - from) * anchors }, (_, i) => {
+      const b = Math.floor(i / ((to - from) * anchors));
+      return data[b * rows * anchors + from * anchors + (i % ((to - from) * anchors))];
+    }),
+  });
+  expectClose(part(got, 0, 4), part(want, 0, 4), { rtol, label: `${label} boxes` });
+  expectClose(part(got, 4, rows), part(want, 4, rows), { atol: scores, label: `${label} scores` });
+}

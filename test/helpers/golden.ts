@@ -31,6 +31,8 @@ export function golden(name: string): { tensors: Map<string, GoldenArray>; meta:
     I32: [4, (b) => new Int32Array(b)],
     I64: [8, (b) => new BigInt64Array(b)],
     U8: [1, (b) => new Uint8Array(b)],
+    // bfloat16 is the upper half of a float32
+    BF16: [2, (b) => new Float32Array(Uint32Array.from(new Uint16Array(b), (x) => x << 16).buffer)],
   };
   const tensors = new Map<string, GoldenArray>();
   for (const [key, info] of Object.entries<Entry>(header)) {

@@ -3,23 +3,21 @@ import '@tensorflow/tfjs-backend-wasm';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { engineReady } from '../../bin/setup/paths.mjs';
 import { rng } from '../../src/core/rng.js';
-import type { Checkpoint, NamedArray } from '../../src/core/types.js';
+import type { Checkpoint } from '../../src/core/types.js';
 import { decode } from '../../src/nn/decode.js';
 import { buildNetwork, toTensors } from '../../src/nn/model.js';
-import { parseModelYaml } from '../../src/nn/model-yaml.js';
 import { useNative } from '../../src/nn/native.js';
 import { createDetector } from '../../src/nn/network-detector.js';
-import { expectClose } from '../helpers/close.js';
-import { golden } from '../helpers/golden.js';
+import { expectSameOutput } from '../helpers/close.js';
+import { trainedModel } from '../helpers/trained-model.js';
 
-const g = golden('model');
-const nc: number = g.meta.nc;
+const trained = trainedModel();
+const { spec } = trained;
+const { nc } = spec;
 const names = Array.from({ length: nc }, (_, i) => `thing ${i}`);
-const weights = new Map<string, NamedArray>();
-for (const [name, { shape, data }] of g.tensors)
-  if (name.startsWith('weights.')) weights.set(name.slice(8), { shape, data: data as Float32Array });
-const checkpoint: Checkpoint = { weights, names, yaml: g.meta.yaml, info: {} };
-const network = buildNetwork(parseModelYaml(g.meta.yaml));
+const checkpoint: Checkpoint = { ...trained.checkpoint, names };
+const { weights } = checkpoint;
+const network = buildNetwork(spec);
 
 function picture(b: number, h: number, w: number): Uint8Array {
   const random = rng(b, h, w);
@@ -44,25 +42,39 @@ describe.each(engineReady() ? ['tensorflow', 'wasm'] : ['wasm'])('detector on %s
     await tf.ready();
   });
 
+  it("the reference's answers for two images", async () => {
+    const detector = createDetector(checkpoint);
+    const { data, shape } = trained.images;
+    expectSameOutput(await detector.infer(data, shape), trained.decoded, { rtol: 1e-4 });
+    detector.dispose();
+  });
+
+  it("the reference's answers with augment", async () => {
+    const detector = createDetector(checkpoint, { augment: true });
+    const { data, shape } = trained.images;
+    expectSameOutput(await detector.infer(data, shape), trained.augmented, { rtol: 1e-3 });
+    detector.dispose();
+  });
+
   for (const shape of [
     [1, 64, 96],
     [3, 96, 64],
     [1, 64, 64],
   ] as [number, number, number][])
-    it(`golden weights: ${shape.join(' x ')} bytes give what the network gives`, async () => {
+    it(`${shape.join(' x ')} bytes give what the network gives`, async () => {
       const before = tf.memory().numTensors;
       const detector = createDetector(checkpoint);
       const bytes = picture(...shape);
       for (let repeat = 0; repeat < 2; repeat++) {
         const out = await detector.infer(bytes, shape);
-        expectClose(out, reference(bytes, shape), { rtol: 1e-4 });
+        expectSameOutput(out, reference(bytes, shape), { rtol: 1e-4 });
       }
       expect([detector.stride, detector.names]).toEqual([32, names]);
       detector.dispose();
       expect(tf.memory().numTensors).toBe(before);
     });
 
-  it('golden weights: augment gives three scales, the first of them as without it', async () => {
+  it('augment gives three scales, the first of them as without it', async () => {
     const detector = createDetector(checkpoint, { augment: true });
     const bytes = picture(1, 128, 96);
     const { shape, data } = await detector.infer(bytes, [1, 128, 96]);
@@ -87,13 +99,13 @@ describe('detector', () => {
     expect(() => createDetector(checkpoint, { half: true })).toThrow(/native engine/);
   });
 
-  it.runIf(engineReady())('golden weights: half=true is near the full precision', async () => {
+  it.runIf(engineReady())('half=true is near the full precision', async () => {
     await tf.setBackend('tensorflow');
     const bytes = picture(1, 64, 64);
     const full = reference(bytes, [1, 64, 64]);
     const detector = createDetector(checkpoint, { half: true });
     const out = await detector.infer(bytes, [1, 64, 64]);
-    expectClose(out, full, { rtol: 0.03 });
+    expectSameOutput(out, full, { rtol: 0.03 });
     detector.dispose();
   });
 });
