@@ -1,6 +1,7 @@
 /**
  * One set-up at a time in a folder, and nothing half-done left in it. The lock is a file with the owner's process in it that
- * the owner touches now and then: it counts as left behind when the process is gone, or was not heard of for a while.
+ * the owner touches now and then: it counts as left behind when the process is gone or, where that can't be told (another
+ * machine's), was not heard of for a while.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -32,20 +33,38 @@ export async function withLockFile(file, work, { onWait = () => {}, clean = () =
     waited = true;
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  const heartbeat = setInterval(() => touch(file), HEARTBEAT_MS);
-  const release = () => {
-    clean(); // nothing to do after good work; at an early end of the process it is what was begun
-    rmSync(file, { force: true });
-  };
-  process.once('exit', release);
+  // Nothing is left to clean after good work; at an early end of the process it is what was begun.
+  const release = keep(file, clean);
   try {
     clean();
     return await work();
   } finally {
-    clearInterval(heartbeat);
-    process.removeListener('exit', release);
     release();
   }
+}
+
+/**
+ * Takes a lock file, whose folder must be there, or tells who holds it.
+ * @param {{ silentMs?: number }} options a lock of another machine counts as left behind after so long without a sign of life
+ */
+export function tryLockFile(file, { silentMs = STALE_MS } = {}) {
+  // A second try for a lock that was left behind, a third in case that somebody else was faster and is done.
+  for (let tries = 0; tries < 3; tries++) if (acquire(file, silentMs)) return { release: keep(file) };
+  return { owner: ownerOf(file) ?? {} };
+}
+
+/** Touches a lock that is held now and then. @returns gives it back, which the end of the process does too */
+function keep(file, before = () => {}) {
+  const heartbeat = setInterval(() => touch(file), HEARTBEAT_MS);
+  heartbeat.unref();
+  const release = () => {
+    clearInterval(heartbeat);
+    process.removeListener('exit', release);
+    before();
+    rmSync(file, { force: true });
+  };
+  process.once('exit', release);
+  return release;
 }
 
 /** A fresh folder for unfinished work; the next owner of the lock removes it if we don't. */
@@ -62,27 +81,52 @@ function sweep(folder) {
   }
 }
 
-function acquire(file) {
+function acquire(file, silentMs = STALE_MS) {
   try {
-    writeFileSync(file, JSON.stringify({ pid: process.pid, host: hostname() }), { flag: 'wx' });
+    const owner = { pid: process.pid, host: hostname(), started: startOf(process.pid) };
+    writeFileSync(file, JSON.stringify(owner), { flag: 'wx' });
     return true;
   } catch (error) {
     if (error.code !== 'EEXIST') throw error;
-    const owner = leftBehind(file);
+    const owner = leftBehind(file, silentMs);
     if (owner !== undefined) removeStale(file, owner);
     return false;
   }
 }
 
 /** What stands in a lock that nobody holds any more; undefined for one that is held. */
-function leftBehind(file) {
+function leftBehind(file, silentMs) {
   try {
     const text = readFileSync(file, 'utf8');
-    if (Date.now() - statSync(file).mtimeMs > STALE_MS) return text;
-    const owner = JSON.parse(text);
-    return owner.host === hostname() && !isAlive(owner.pid) ? text : undefined;
+    const silent = Date.now() - statSync(file).mtimeMs > silentMs;
+    const { pid, host, started } = ownerOf(file) ?? {};
+    if (host !== hostname()) return silent ? text : undefined;
+    if (!isAlive(pid)) return text;
+    // A number is given to another process sooner or later, after a restart of a container at once.
+    const now = startOf(pid);
+    if (started !== undefined && now !== undefined) return started === now ? undefined : text;
+    return silent ? text : undefined;
   } catch {
-    return undefined; // gone, or just being written
+    return undefined; // gone
+  }
+}
+
+/** Who holds a lock; undefined when it is gone or was cut off while it was written. */
+function ownerOf(file) {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** When a process started, in ticks since the start of the machine; undefined where /proc doesn't tell (proc(5), stat). */
+function startOf(pid) {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return text.slice(text.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
   }
 }
 

@@ -15,7 +15,7 @@ import { loadDetector } from './load-detector.js';
 import { sizeFor } from './model-defaults.js';
 import { BatchPredictor, batchesOf } from './predict-batch.js';
 import { type OutputOptions, PredictOutput } from './predict-output.js';
-import { createRunDir } from './run-dir.js';
+import { createRunDir, removeWithoutResults } from './run-dir.js';
 
 /** What a run of prediction comes to. */
 export interface PredictSummary {
@@ -23,7 +23,7 @@ export interface PredictSummary {
   images: number;
   /** Pictures that could not be read, with the reason (which names the file). */
   failed: { path: string; reason: string }[];
-  /** Folder of what was written; undefined when nothing was to be written. */
+  /** Folder of what was written; undefined when nothing was. */
   saveDir?: string;
   /** Label files that were written. */
   labels: number;
@@ -119,6 +119,7 @@ export async function* predict(
     await output?.close();
   }
   summary.labels = output?.labels ?? 0;
+  if (saveDir !== undefined && removeWithoutResults(saveDir)) summary.saveDir = undefined;
   return summary;
 }
 

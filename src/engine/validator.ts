@@ -12,7 +12,7 @@ import { type EvaluatedPicture, type EvaluateOptions, type Evaluation, evaluate,
 import { loadDetector } from './load-detector.js';
 import { sideFor, withTrainedData } from './model-defaults.js';
 import { pictureSize } from './picture-size.js';
-import { createRunDir } from './run-dir.js';
+import { openRunDir, type RunDir } from './run-dir.js';
 import {
   type CocoResult,
   cocoResults,
@@ -48,13 +48,15 @@ export async function validate(given: ValConfig, hooks: ValHooks = {}): Promise<
   const mostLabels = dataset.images.reduce((n, { labels }) => Math.max(n, labels.length / 5), 0);
   const lossFor = asked.single_cls ? undefined : { mostLabels };
   const detector = await loadDetector(asked.model, { device, tf32, half, augment, lossFor });
+  let folder: RunDir | undefined;
   try {
     const config = { ...asked, imgsz: sideFor(asked, detector) };
     const options = evaluateOptions(config, hooks);
     const imgsz = pictureSize(options.imgsz, detector.stride);
     if (!config.single_cls) warnOfNames(detector, dataset);
     await hearSignals(hooks.signal);
-    const dir = createRunDir(config, 'val');
+    folder = openRunDir(config, 'val');
+    const dir = folder.path;
     writeFileAtomic(join(dir, 'args.yaml'), dump({ ...config }));
     const plots = config.plots ? await startPlots(config, dataset, detector.fixedBatch ?? options.batch) : undefined;
     const { onPicture, finish } = pictureOutput(config, dir, dataset.names, plots?.add);
@@ -68,6 +70,7 @@ export async function validate(given: ValConfig, hooks: ValHooks = {}): Promise<
     report(evaluation, config.verbose, dir);
     return { summary, evaluation };
   } finally {
+    folder?.release();
     detector.dispose();
   }
 }

@@ -1,15 +1,18 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { temporaryFolder, withLock } from '../../bin/setup/lock.mjs';
+import { temporaryFolder, tryLockFile, withLock } from '../../bin/setup/lock.mjs';
 import { tmpDir } from '../helpers/tmp.js';
 
 /** Process id of a program that has ended. */
 function deadPid(): number {
   return spawnSync(process.execPath, ['-e', '']).pid;
 }
+
+/** A lock of this process, or of one like it. */
+const lockOf = (difference: object): string => JSON.stringify({ pid: process.pid, host: hostname(), ...difference });
 
 describe('the lock of the set-up', () => {
   it('lets one work at a time', async () => {
@@ -36,6 +39,7 @@ describe('the lock of the set-up', () => {
 
   it.each([
     ['whose process has ended', () => JSON.stringify({ pid: deadPid(), host: hostname() }), 0],
+    ['whose process number has another process now', () => lockOf({ started: '1' }), 0],
     ['of another machine that was silent for long', () => JSON.stringify({ pid: 1, host: 'elsewhere' }), 3600],
     ['that was cut off while it was written, long ago', () => '{"pi', 3600],
   ])('a lock %s is taken over', async (_, text, age) => {
@@ -52,17 +56,17 @@ describe('the lock of the set-up', () => {
     const folder = tmpDir();
     const file = join(folder, 'setup.lock');
     writeFileSync(file, JSON.stringify({ pid: process.pid, host: hostname() }));
-    const waiting = new Promise<void>((resolve) => {
-      void withLock(
+    let done: Promise<string> | undefined;
+    await new Promise<void>((resolve) => {
+      done = withLock(
         folder,
-        async () => {},
+        async () => 'done',
         () => resolve(),
       );
     });
-    await waiting;
     expect(existsSync(file)).toBe(true);
-    const { rmSync } = await import('node:fs');
     rmSync(file);
+    expect(await done).toBe('done');
   });
 
   it('sweeps what an interrupted set-up left, and nothing else', async () => {
@@ -75,5 +79,34 @@ describe('the lock of the set-up', () => {
       expect(existsSync(temporaryFolder(folder))).toBe(true);
     });
     expect(during.sort()).toEqual(['datasets', 'setup.lock']);
+  });
+});
+
+describe('a lock file that is tried once', () => {
+  it('is refused while it is held, with its owner, and can be had afterwards', () => {
+    const file = join(tmpDir(), '.lock');
+    const first = tryLockFile(file);
+    expect(tryLockFile(file).owner).toMatchObject({ pid: process.pid, host: hostname() });
+    first.release?.();
+    const second = tryLockFile(file);
+    expect(second.owner).toBeUndefined();
+    second.release?.();
+    expect(existsSync(file)).toBe(false);
+  });
+
+  it('of a living process stays its own, however long that is silent', () => {
+    const file = join(tmpDir(), '.lock');
+    const { release } = tryLockFile(file);
+    utimesSync(file, 1, 1);
+    expect(tryLockFile(file).owner).toBeDefined();
+    release?.();
+  });
+
+  it('of a process that is gone is taken over at once', () => {
+    const file = join(tmpDir(), '.lock');
+    writeFileSync(file, lockOf({ pid: deadPid() }));
+    const { release } = tryLockFile(file);
+    expect(release).toBeDefined();
+    release?.();
   });
 });
