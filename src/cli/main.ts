@@ -1,6 +1,6 @@
 /**
  * The command: reads the arguments, starts what they ask for, turns errors into messages and exit codes. 0: done;
- * 1: could not be carried out, or a bug (then with its stack); 2: a wrong request; 130: Ctrl-C.
+ * 1: could not be carried out, or a bug (then with its stack); 2: a wrong request; 130, 143, 129: Ctrl-C, SIGTERM, SIGHUP.
  * Help loads neither TensorFlow nor anything else heavy: engines come in by dynamic import, inside their commands.
  */
 import { MODES, type Mode } from '../cfg/option.js';
@@ -8,7 +8,7 @@ import { Interrupted, UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { printable } from '../core/printable.js';
 import { impliedMode, isKey, modeOf, parseArgv, type Request, type Special } from './argv.js';
-import { endOnSignals } from './interrupt.js';
+import { endOnSignals, interruptedCode } from './interrupt.js';
 import { endWithReader, err, keepStdoutForResults, print, printed, printText } from './terminal.js';
 import { version } from './version.js';
 
@@ -109,7 +109,7 @@ async function help(about: string | undefined): Promise<string> {
 function report(error: unknown): number {
   if (error instanceof Interrupted) {
     log.info(error.message);
-    return 130;
+    return interruptedCode();
   }
   if (error instanceof UserError) {
     log.error(error.message);

@@ -7,6 +7,7 @@ import { type LogSink, log } from '../core/log.js';
 import { printable } from '../core/printable.js';
 import { type ProgressSink, type ProgressTask, progress } from '../core/progress.js';
 import { bytes, clock, rate } from './format.js';
+import { isStopping } from './interrupt.js';
 import { columns, err } from './terminal.js';
 
 /** Seconds between the plain lines that stand for a bar where there is no terminal. */
@@ -16,6 +17,8 @@ const BAR_WIDTH = 20;
 /** What a bar says: everything behind the label. */
 export interface BarState {
   label: string;
+  /** Where it stood at the start. */
+  from: number;
   done: number;
   total: number | undefined;
   unit: string;
@@ -24,18 +27,19 @@ export interface BarState {
 }
 
 /** `label: 45% ━━━━━     57/126 images 18.2/s 0:03<0:04 note`; what has no room is left out, the label last. */
-export function barText({ done, total, unit, seconds, ...text }: BarState, width: number): string {
+export function barText({ from, done, total, unit, seconds, ...text }: BarState, width: number): string {
   const [label, note] = [printable(text.label), printable(text.note)];
   const count = (n: number): string => (unit === 'bytes' ? bytes(n) : String(n));
   const part = total ? Math.min(done / total, 1) : undefined;
   const filled = Math.round((part ?? 0) * BAR_WIDTH);
-  const remaining = part && done > 0 ? (seconds * (1 - part)) / part : Number.NaN;
+  const perSecond = (done - from) / seconds;
+  const remaining = total !== undefined && done > from ? (total - done) / perSecond : Number.NaN;
   const pieces: [text: string, rank: number][] = [
     [label && `${label}:`, 0],
     [part === undefined ? '' : `${Math.floor(part * 100)}%`.padStart(4), 1],
     [part === undefined ? '' : '━'.repeat(filled) + '─'.repeat(BAR_WIDTH - filled), 4],
     [count(done) + (total === undefined ? '' : `/${count(total)}`) + (unit && unit !== 'bytes' ? ` ${unit}` : ''), 3],
-    [unit === 'bytes' ? `${bytes(done / seconds || 0)}/s` : rate(done / seconds), 5],
+    [unit === 'bytes' ? `${bytes(perSecond || 0)}/s` : rate(perSecond), 5],
     [part === undefined ? clock(seconds) : `${clock(seconds)}<${clock(remaining)}`, 2],
     [note, 6],
   ];
@@ -55,8 +59,8 @@ export class Bar implements ProgressTask {
   private bar?: cliProgress.SingleBar;
   private ended = false;
 
-  constructor(label: string, total: number | undefined, unit: string) {
-    this.state = { label, done: 0, total, unit, note: '', seconds: 0 };
+  constructor(label: string, total: number | undefined, unit: string, from = 0) {
+    this.state = { label, from, done: from, total, unit, note: '', seconds: 0 };
     running.at(-1)?.hide();
     running.push(this);
     this.show();
@@ -94,7 +98,7 @@ export class Bar implements ProgressTask {
     const options = {
       format,
       stream: process.stderr,
-      hideCursor: true,
+      hideCursor: !isStopping(), // a process that is ended by the system can't show it again
       clearOnComplete: true,
       linewrap: true,
       gracefulExit: false,

@@ -4,6 +4,7 @@
  */
 import { Chalk, type ChalkInstance, supportsColor, supportsColorStderr } from 'chalk';
 import { printable } from '../core/printable.js';
+import { lostReader } from './interrupt.js';
 
 /** NO_COLOR (no-color.org) wins over what a terminal can do; FORCE_COLOR, which chalk reads, over both. */
 function colors(level: 0 | 1 | 2 | 3): ChalkInstance {
@@ -42,12 +43,20 @@ export function keepStdoutForResults(): void {
   console.info = console.error;
 }
 
-/** A reader that has seen enough (`| head`) ends the command without a word. */
+/**
+ * A reader that has seen enough (`| head`) ends the command without a word. Without standard error, or a terminal that was
+ * closed, work that can stop in good order does so.
+ */
 export function endWithReader(): void {
+  let lost = false;
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'EPIPE') throw error;
-      process.exit(process.exitCode ?? 0);
+      const { code } = error;
+      const terminal = code === 'EIO';
+      if (code !== 'EPIPE' && !terminal) throw error;
+      if (stream === process.stdout && !terminal) process.exit(process.exitCode ?? 0);
+      if (!lost) lostReader(terminal);
+      lost = true;
     });
   }
 }

@@ -19,7 +19,7 @@ export class UserError extends Error {
   }
 }
 
-/** The run was stopped by Ctrl-C after finishing what it was doing; the command ends with 130. */
+/** The run was stopped by a signal after finishing what it was doing; the command ends with 130 after Ctrl-C. */
 export class Interrupted extends Error {
   constructor(message = 'interrupted') {
     super(message);

@@ -34,9 +34,12 @@ describe('format', () => {
 });
 
 describe('barText', () => {
-  const state = { label: 'Scanning', done: 50, total: 200, unit: 'images', note: '', seconds: 10 };
+  const state = { label: 'Scanning', from: 0, done: 50, total: 200, unit: 'images', note: '', seconds: 10 };
   it('says part, count, rate, elapsed and remaining time', () => {
     expect(barText(state, 100)).toBe('Scanning:  25% ━━━━━─────────────── 50/200 images 5.0/s 0:10<0:30');
+  });
+  it('counts neither time nor rate for what was done before', () => {
+    expect(barText({ ...state, from: 40 }, 100)).toContain('50/200 images 1.0/s 0:10<2:30');
   });
   it('leaves out what has no room', () => {
     expect(barText(state, 60)).toBe('Scanning:  25% ━━━━━─────────────── 50/200 images 0:10<0:30');

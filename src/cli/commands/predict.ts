@@ -15,9 +15,15 @@ export async function run(config: PredictConfig): Promise<number> {
   if (config.source === null) {
     throw new UserError('missing-source', "'source' is missing: what should be predicted?", exampleOf('predict'));
   }
-  const signal = stopInGoodOrder('stopping after this picture');
+  const stop = new AbortController();
   const { placeOf, predict } = await import('../../engine/predictor.js');
-  const results = predict(config, { signal, onStart: ({ engine }) => showBanner(engine) });
+  const results = predict(config, {
+    signal: stop.signal,
+    onStart({ engine }) {
+      showBanner(engine);
+      stopInGoodOrder(stop, 'stopping after this picture');
+    },
+  });
   const lines = new ResultLines();
   for (;;) {
     const { done, value } = await results.next();
