@@ -13,7 +13,7 @@ export function emaDecay(update: number): number {
   return DECAY * (1 - Math.exp(-update / TAU));
 }
 
-/** @returns d·average + (1 − d)·value, shape of both */
+/** @returns d·average + (1 − d)·value, shape of both; in a form that keeps the average where both are equal (frozen layers) */
 export function emaUpdate(average: tf.Tensor, value: tf.Tensor, decay: tf.Scalar): tf.Tensor {
-  return tf.add(tf.mul(average, decay), tf.mul(value, tf.sub(1, decay)));
+  return tf.add(average, tf.mul(tf.sub(value, average), tf.sub(1, decay)));
 }
