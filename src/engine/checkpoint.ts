@@ -12,11 +12,14 @@ import type { NamedArray } from '../core/types.js';
 import { readSafetensors, type StoredTensor, writeSafetensors } from '../io/safetensors.js';
 import { toFloats } from '../io/typed.js';
 import { fromFile, toFile } from '../nn/layout.js';
-import type { EpochRow } from './results-csv.js';
+import { checkpointMetadata, saveCheckpoint } from '../nn/weights.js';
+import type { OptimizerName } from '../optim/optimizers.js';
+import type { ScheduleSettings } from '../optim/schedule.js';
+import type { EpochMetrics, EpochRow } from './results-csv.js';
 import type { TrainState } from './train-state.js';
 
-/** Raised when the meaning of `train/` changes. */
-const VERSION = 1;
+/** Raised when the meaning of `train/` or of the metadata changes. */
+const VERSION = 2;
 
 /** Where a run stands, apart from its tensors. */
 export interface Progress {
@@ -53,48 +56,69 @@ export interface RunDescription {
   yaml: Record<string, unknown>;
   /** The configuration of the run, as in args.yaml. */
   args: Record<string, unknown>;
+  /** The optimizer whose state this is; what `auto` chose. */
+  optimizer: OptimizerName;
+  /** Rates and epochs as they are used: what was given, what `auto` chose, what `time` allows. */
+  schedule: ScheduleSettings;
+  /** The commands that repeat the run, in their order. */
+  commands: string[];
+}
+
+/** What `best` tells about itself. */
+export interface BestInfo {
+  /** From 0. */
+  epoch: number;
+  best_fitness: number;
+  date: string;
+  /** Its validation at the end of the run, after so many epochs. */
+  final?: { epochs: number } & EpochMetrics;
 }
 
 const PARTS = ['model', 'slots', 'sums'] as const;
 
 /**
- * Writes a checkpoint that a run can be resumed from.
+ * Writes a checkpoint that the run can go on from.
  * @throws UserError when the disk is full or the folder can't be written
  */
 export function saveRun(path: string, run: RunDescription, state: TrainState, progress: Progress): void {
-  const tensors = emaTensors(state);
+  const tensors = Object.entries(state.ema).map(([name, array]): [string, StoredTensor] => [
+    name,
+    stored(toFile(array)),
+  ]);
   for (const part of PARTS) {
     for (const [name, array] of Object.entries(state[part])) tensors.push([`train/${part}/${name}`, stored(array)]);
   }
-  writeSafetensors(path, tensors, { ...metadata(run, progress), run: JSON.stringify({ version: VERSION, progress }) });
-}
-
-/**
- * Writes the EMA weights alone: what predicts, and a fifth of the bytes.
- * @throws UserError when the disk is full or the folder can't be written
- */
-export function saveInferenceWeights(path: string, run: RunDescription, state: TrainState, progress: Progress): void {
-  writeSafetensors(path, emaTensors(state), metadata(run, progress));
-}
-
-function emaTensors({ ema }: TrainState): [string, StoredTensor][] {
-  return Object.entries(ema).map(([name, array]) => [name, stored(toFile(array))]);
+  const { names, yaml, args, optimizer, schedule, commands } = run;
+  writeSafetensors(path, tensors, {
+    ...checkpointMetadata({ names, yaml, trainArgs: args, info: { ...infoOf(progress, progress.epoch - 1) } }),
+    run: JSON.stringify({ version: VERSION, progress, optimizer, schedule, commands }),
+  });
 }
 
 function stored({ shape, data }: NamedArray): StoredTensor {
   return { dtype: 'F32', shape, data: data as Float32Array<ArrayBuffer> };
 }
 
-function metadata({ names, yaml, args }: RunDescription, { epoch, bestFitness }: Progress): Record<string, string> {
-  const info = { epoch: epoch - 1, best_fitness: bestFitness, date: new Date().toISOString() };
-  return {
-    format: 'pt',
-    names: JSON.stringify(names),
-    yaml: JSON.stringify(yaml),
-    trainArgs: JSON.stringify(args),
-    info: JSON.stringify(info),
-  };
+/**
+ * Writes averaged weights as a model, without what training needs.
+ * @param weights in the layout of files
+ * @throws UserError when the disk is full or the folder can't be written
+ */
+export function saveBest(
+  path: string,
+  { names, yaml, args }: RunDescription,
+  weights: ReadonlyMap<string, NamedArray>,
+  info: BestInfo,
+): void {
+  saveCheckpoint(path, { weights: new Map(weights), names, yaml, trainArgs: args, info: { ...info } });
 }
+
+/** @param epoch from 0, the one whose weights these are */
+export function infoOf({ bestFitness }: Pick<Progress, 'bestFitness'>, epoch: number): BestInfo {
+  return { epoch, best_fitness: bestFitness, date: new Date().toISOString() };
+}
+
+type Stored = { version: number; progress: Progress } & Pick<RunDescription, 'optimizer' | 'schedule' | 'commands'>;
 
 export interface LoadedRun {
   run: RunDescription;
@@ -118,7 +142,7 @@ export function loadRun(path: string): LoadedRun {
   }
   // A loss that is not a number is null in JSON.
   const nullIsNaN = (_: string, value: unknown): unknown => (value === null ? Number.NaN : value);
-  const { version, progress } = JSON.parse(metadata.run, nullIsNaN) as { version: number; progress: Progress };
+  const { version, progress, ...stored } = JSON.parse(metadata.run, nullIsNaN) as Stored;
   if (version !== VERSION) {
     throw new UserError(
       'checkpoint-version',
@@ -153,6 +177,7 @@ export function loadRun(path: string): LoadedRun {
       names: JSON.parse(metadata.names),
       yaml: JSON.parse(metadata.yaml),
       args: JSON.parse(metadata.trainArgs),
+      ...stored,
     },
     state,
     progress,

@@ -2,6 +2,7 @@
  * Runs a detector over a split and gives every figure: what `yolo val` does, and what training does after each epoch with
  * its averaged weights. Pictures are decoded ahead in threads while the network runs.
  */
+import { UserError } from '../core/errors.js';
 import { hearSignals } from '../core/interruption.js';
 import { log } from '../core/log.js';
 import type { Speed } from '../core/types.js';
@@ -85,7 +86,7 @@ export function loaderFor(
   });
 }
 
-/** @throws Interrupted after `signal`, before the next batch */
+/** @throws UserError when no picture can be read; Interrupted after `signal`, before the next batch */
 export async function evaluate(
   detector: Detector | LossDetector,
   dataset: Dataset,
@@ -122,6 +123,7 @@ export async function evaluate(
   } finally {
     await loader.close();
   }
+  refuseNoPictures(dataset, broken);
   for (const { path, message } of broken)
     log.warn(`left out: ${message.includes(path) ? message : `${path}: ${message}`}`);
   const n = Math.max(dataset.images.length, 1);
@@ -131,6 +133,21 @@ export async function evaluate(
     postprocess: times.postprocess / n,
   };
   return { ...tally.finish(), speed, loss: meanLoss(losses), broken };
+}
+
+/** Figures of no picture are no figures: a folder that is gone must not look like a network that finds nothing. */
+function refuseNoPictures({ images }: Dataset, broken: Evaluation['broken']): void {
+  if (broken.length < images.length || broken.length === 0) return;
+  const [{ path, message }] = broken;
+  const first = message.includes(path) ? message : `${path}: ${message}`;
+  throw new UserError(
+    'unreadable-pictures',
+    images.length === 1
+      ? `nothing to validate on: ${first}`
+      : `none of the ${images.length} pictures can be read: ${first}`,
+    'make them readable again',
+    1,
+  );
 }
 
 async function run(

@@ -17,9 +17,8 @@ import { confusionData, curveData, epochCharts, keyFigures, mistakeRows, speedFa
 import { collectPictures, type PictureCollector } from './report-pictures.js';
 import { commandLine, settingRows } from './report-settings.js';
 import type { EpochRow } from './results-csv.js';
-import { outOfPatience } from './stopper.js';
+import { endOf } from './stopper.js';
 import type { Run } from './train-setup.js';
-import { outOfTime } from './train-time.js';
 import type { TrainHooks } from './trainer.js';
 
 export const REPORT = 'report.html';
@@ -146,11 +145,7 @@ class TrainReport {
   /** However the run ends: the page must not say any longer that it is running. */
   async end(): Promise<void> {
     if (this.finished) return;
-    const { progress, schedule, config } = this.run;
-    const done =
-      progress.epoch >= schedule.epochs ||
-      outOfPatience(progress, progress.epoch - 1, config.patience) ||
-      outOfTime(config.time, progress.seconds);
+    const done = endOf(this.run) !== undefined;
     const last = this.average ? { key: keyFigures(this.average), ...evaluated(this.average) } : {};
     await this.write(done ? 'finished' : 'interrupted', last);
   }
@@ -176,7 +171,7 @@ class TrainReport {
         settings: settingRows('train', run.config),
         environment: this.environment,
         speed: this.speed(this.average),
-        command: commandLine('train', run.config),
+        command: run.description.commands.join('\n'),
         ...filled,
       };
       writeFileAtomic(join(run.dir, REPORT), renderReport(data));

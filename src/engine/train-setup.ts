@@ -1,6 +1,6 @@
 /**
  * Everything that a training run needs before its first batch: the network with its starting weights, the data, the
- * optimiser and its schedule, the state. A resumed run takes model, state and arguments from its checkpoint.
+ * optimizer and its schedule, the state. A resumed run takes all but the data from its checkpoint.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,23 +12,26 @@ import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { announce, type Dataset, openDataset } from '../data/dataset.js';
 import { createTrainLoader, limitWorkers, type TrainLoader, type TrainLoaderOptions } from '../data/loader.js';
-import { writeFileAtomic } from '../io/files.js';
+import { orCannotWrite, removeUnfinished, writeFileAtomic } from '../io/files.js';
 import { classWeights } from '../loss/class-weights.js';
 import { describeEngine, type Engine, selectEngine } from '../nn/backend.js';
 import { toArrays } from '../nn/layout.js';
 import type { Network } from '../nn/model.js';
 import { describeGroups } from '../optim/groups.js';
-import { OPTIMIZERS, type OptimizerName } from '../optim/optimizers.js';
+import { OPTIMIZERS } from '../optim/optimizers.js';
 import { type ScheduleSettings, scaledWeightDecay } from '../optim/schedule.js';
 import { fittingBatch, warnOfMemory } from './batch-size.js';
 import type { Progress, RunDescription } from './checkpoint.js';
 import { DetectorWithLoss } from './detector-with-loss.js';
 import { sideFor, trainedOf } from './model-defaults.js';
 import { pictureSize } from './picture-size.js';
-import { createRunDir } from './run-dir.js';
+import { trainCommand } from './report-settings.js';
+import { lockRunDir, openRunDir } from './run-dir.js';
 import { TrainStep } from './step.js';
+import { BEST, mendBest } from './train-best.js';
 import { chooseOptimizer } from './train-optimizer.js';
-import { resumeRun, startingPoint } from './train-start.js';
+import { checkpointToResume, type Resumed, resumeRun, runFolderOf } from './train-resume.js';
+import { startingPoint } from './train-start.js';
 import { freshState } from './train-state.js';
 import { frozenLayers, trainablesOf } from './trainables.js';
 
@@ -51,35 +54,44 @@ export interface Run {
   progress: Progress;
   /** Long side of the network's input, pixels. */
   imgsz: number;
-  /** Name of the optimiser in use (`auto` is resolved). */
-  optimizer: OptimizerName;
+  /** Gives back threads, tensors and the lock of the folder. */
+  held: Release[];
 }
 
-/** Puts a run together. @throws UserError when model, data or engine can't be used */
+type Release = () => void | Promise<void>;
+
+/** Puts a run together. @throws UserError when model, data, engine or run folder can't be used; nothing is held then */
 export async function prepareRun(given: TrainConfig): Promise<Run> {
-  const { gpu } = await requireTraining(given);
-  const resumed = given.resume === false ? undefined : resumeRun(given);
+  const held: Release[] = [];
+  try {
+    return await putTogether(given, held);
+  } catch (error) {
+    await releaseAll(held);
+    throw error;
+  }
+}
+
+async function putTogether(given: TrainConfig, held: Release[]): Promise<Run> {
+  const resumed = given.resume === false ? undefined : resume(given, held);
   const config = resumed?.config ?? (await withModelsSize(given));
-  const data = requireData(config.data);
-  const open = { singleCls: config.single_cls, classes: config.classes };
-  const train = await openDataset(data, 'train', { ...open, fraction: config.fraction });
-  announce(train);
-  const val = await openDataset(data, 'val', open);
-  announce(val);
+  const engine = await requireTraining(config);
+  const { train, val } = await openData(config);
+  if (resumed) refuseOtherClasses(resumed.run, train);
   const start = resumed ?? (await startingPoint(config, train));
+  if ('params' in start) held.push(() => tf.dispose(start.params));
   const { network } = start;
-  const { spec } = network;
-  const weights = network.parameters.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0);
-  const batch = config.batch > 0 ? config.batch : fittingBatch(spec, weights, config.imgsz, gpu?.memory);
-  warnOfMemory(spec, weights, config.imgsz, batch, gpu?.memory);
-  const imgsz = pictureSize(config.imgsz, spec.stride);
+  const { batch, imgsz } = inputOf(config, network, engine);
   const loader = createTrainLoader(loaderOptions(config, train, batch, imgsz));
-  const { optimizer, schedule } = chooseOptimizer(config, train, batch, loader.batches);
+  held.push(() => loader.close());
+  const { optimizer, schedule } = resumed
+    ? { optimizer: resumed.run.optimizer, schedule: { ...resumed.schedule, batch, nbs: config.nbs } }
+    : chooseOptimizer(config, train, batch, loader.batches);
+  schedule.batchesPerEpoch = loader.batches;
   const trainables = trainablesOf(network, config.freeze);
   const rule = OPTIMIZERS[optimizer];
   const decay = scaledWeightDecay(config.weight_decay, batch, config.nbs);
-  const state = start.state ?? freshState(toArrays(start.params), trainables, rule.slots);
-  tf.dispose(start.params);
+  const state = 'state' in start ? start.state : freshState(toArrays(start.params), trainables, rule.slots);
+  if ('params' in start) tf.dispose(start.params);
   const gains = { box: config.box, cls: config.cls, dfl: config.dfl };
   const weightOfClass = config.cls_pw > 0 ? classWeights(countClasses(train), config.cls_pw) : undefined;
   const step = new TrainStep(state, {
@@ -91,36 +103,96 @@ export async function prepareRun(given: TrainConfig): Promise<Run> {
     gains,
     classWeights: weightOfClass,
   });
+  held.push(() => step.dispose());
+  const detector = new DetectorWithLoss(network, train.names, { gains, classWeights: weightOfClass });
+  held.push(() => detector.dispose());
   log.info(
     `optimizer: ${optimizer}(lr=${schedule.lr0}, momentum=${schedule.momentum}) with ${describeGroups(trainables, decay)}`,
   );
-  const dir = resumed?.dir ?? createRunDir(given, 'train');
+  const dir = resumed?.dir ?? makeRunDir(given, held);
   const weightsDir = join(dir, 'weights');
-  mkdirSync(weightsDir, { recursive: true });
-  const description: RunDescription = {
-    names: train.names,
-    yaml: network.spec.yaml,
-    args: { ...config, batch, model: config.model },
-  };
+  orCannotWrite(weightsDir, () => {
+    mkdirSync(weightsDir, { recursive: true });
+    removeUnfinished(weightsDir);
+  });
   writeFileAtomic(join(dir, 'args.yaml'), dump({ ...config }));
-  return {
+  const run: Run = {
     config,
     dir,
     weightsDir,
     lastPath: join(weightsDir, 'last.safetensors'),
-    bestPath: join(weightsDir, 'best.safetensors'),
+    bestPath: join(weightsDir, BEST),
     network,
-    description,
+    description: {
+      names: train.names,
+      yaml: network.spec.yaml,
+      args: { ...config, batch, model: config.model },
+      optimizer,
+      schedule,
+      commands: resumed?.commands ?? [trainCommand(config, batch)],
+    },
     schedule,
     train,
     val,
     loader,
     step,
-    detector: new DetectorWithLoss(network, train.names, { gains, classWeights: weightOfClass }),
+    detector,
     progress: resumed?.progress ?? freshProgress(),
-    optimizer,
     imgsz,
+    held,
   };
+  mendBest(run);
+  return run;
+}
+
+/** The run that goes on, its folder locked before anything of it is read. */
+function resume(given: TrainConfig, held: Release[]): Resumed & { dir?: string } {
+  const path = checkpointToResume(given);
+  const dir = runFolderOf(path);
+  if (dir !== undefined) {
+    const folder = lockRunDir(dir);
+    held.push(() => folder.release());
+  }
+  const resumed = resumeRun(given, path);
+  return { ...resumed, dir };
+}
+
+function makeRunDir(given: TrainConfig, held: Release[]): string {
+  const folder = openRunDir(given, 'train');
+  held.push(() => folder.release());
+  return folder.path;
+}
+
+async function openData(config: TrainConfig): Promise<{ train: Dataset; val: Dataset }> {
+  const data = requireData(config.data);
+  const open = { singleCls: config.single_cls, classes: config.classes };
+  const train = await openDataset(data, 'train', { ...open, fraction: config.fraction });
+  announce(train);
+  const val = await openDataset(data, 'val', open);
+  announce(val);
+  return { train, val };
+}
+
+/** The state of a run fits the classes that it was trained on. */
+function refuseOtherClasses({ names }: RunDescription, train: Dataset): void {
+  if (names.length === train.names.length) return;
+  throw new UserError(
+    'fixed-at-resume',
+    `the run that is resumed knows ${names.length} classes, the dataset has ${train.names.length}`,
+    'resume with the dataset that the run began with; to train its weights on other classes start a new run: model=…/last.safetensors',
+  );
+}
+
+/** Pictures of a batch and their long side. */
+function inputOf(
+  config: TrainConfig,
+  { spec, parameters }: Network,
+  { gpu }: Engine,
+): { batch: number; imgsz: number } {
+  const weights = parameters.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0);
+  const batch = config.batch > 0 ? config.batch : fittingBatch(spec, weights, config.imgsz, gpu?.memory);
+  warnOfMemory(spec, weights, config.imgsz, batch, gpu?.memory);
+  return { batch, imgsz: pictureSize(config.imgsz, spec.stride) };
 }
 
 /** Fine-tuning keeps the size that the model was trained with, where the user does not say. */
@@ -187,10 +259,13 @@ function loaderOptions(config: TrainConfig, train: Dataset, batch: number, imgsz
 }
 
 /** Ends threads and releases everything that the run holds. */
-export async function disposeRun(run: Run): Promise<void> {
-  await run.loader.close();
-  run.detector.dispose();
-  run.step.dispose();
+export function disposeRun(run: Run): Promise<void> {
+  return releaseAll(run.held);
+}
+
+/** What was taken last is given back first. */
+async function releaseAll(held: Release[]): Promise<void> {
+  for (const release of held.splice(0).reverse()) await release();
 }
 
 /** Objects of each class, for cls_pw. */

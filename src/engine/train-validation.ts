@@ -2,6 +2,7 @@
 import type { NamedArray } from '../core/types.js';
 import { toFile } from '../nn/layout.js';
 import { loadCheckpoint } from '../nn/weights.js';
+import { type BestInfo, saveBest } from './checkpoint.js';
 import { type Evaluation, evaluate } from './evaluate.js';
 import type { EpochMetrics, LossItems } from './results-csv.js';
 import type { Run } from './train-setup.js';
@@ -19,10 +20,13 @@ export function validateAverage(run: Run, hooks: TrainHooks): Promise<RunValidat
   return validateWeights(run, hooks, new Map(average), false);
 }
 
-/** At the end: the best checkpoint, with every figure. @throws Interrupted */
+/** At the end: the best checkpoint, with every figure; it keeps them. @throws Interrupted */
 export async function validateBest(run: Run, hooks: TrainHooks): Promise<RunValidation> {
-  const { weights } = await loadCheckpoint(run.bestPath);
-  return validateWeights(run, hooks, weights, true);
+  const { weights, info } = await loadCheckpoint(run.bestPath);
+  const validation = await validateWeights(run, hooks, weights, true);
+  const final = { epochs: run.progress.epoch, ...validation.metrics };
+  saveBest(run.bestPath, run.description, weights, { ...(info as unknown as BestInfo), final });
+  return validation;
 }
 
 async function validateWeights(

@@ -8,6 +8,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
   type Stats,
@@ -100,6 +101,13 @@ export function writeFileAtomic(path: string, data: string | Uint8Array, options
   const file = openAtomic(path, options);
   file.write(data);
   file.commit();
+}
+
+/** Removes what processes that were ended in the middle of a write have left in a folder; for its only writer. */
+export function removeUnfinished(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    if (/^\..+\.\d+-\d+-\d+\.part$/.test(name)) rmSync(join(folder, name), { force: true });
+  }
 }
 
 /** Removes the path when this process ends, until `finished` says otherwise. */

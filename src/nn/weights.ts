@@ -93,7 +93,12 @@ export function saveCheckpoint(path: string, checkpoint: Checkpoint): void {
 }
 
 /** Everything of a checkpoint but its weights, as a safetensors file holds it. */
-export function checkpointMetadata({ names, yaml, trainArgs, info }: Checkpoint): Record<string, string> {
+export function checkpointMetadata({
+  names,
+  yaml,
+  trainArgs,
+  info,
+}: Omit<Checkpoint, 'weights'>): Record<string, string> {
   return {
     format: 'pt',
     names: JSON.stringify(names),

@@ -7,18 +7,20 @@ import { log } from '../../src/core/log.js';
 import { type TrainEpoch, type TrainHooks, type TrainSummary, train } from '../../src/engine/trainer.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
 import { native } from '../helpers/native.js';
-import { writeTinyData, writeTinyModel } from '../helpers/tiny-data.js';
+import { writeLeastModel, writeTinyData, writeTinyModel } from '../helpers/tiny-data.js';
 import { tmpDir } from '../helpers/tmp.js';
 
 const dir = tmpDir();
 let data: string;
 let model: string;
+let least: string;
 
 beforeAll(async () => {
   await native();
   log.setSink({ write: () => {} });
   data = await writeTinyData(dir, { train: 10, val: 4 });
   model = writeTinyModel(dir);
+  least = writeLeastModel(dir);
 });
 
 const settings = () => ({
@@ -31,7 +33,9 @@ const settings = () => ({
   workers: 0,
   project: join(dir, 'runs'),
   plots: false,
-  optimizer: 'SGD',
+  // The rates that are given lie over what optimizer=auto chooses, in the resumed run too.
+  lr0: 0.01,
+  momentum: 0.85,
   close_mosaic: 1,
 });
 
@@ -120,4 +124,22 @@ describe('a run of three epochs', () => {
     const { epochs } = await run({ resume: last, epochs: 4 });
     expect(epochs.map(({ epoch }) => epoch)).toEqual([4]);
   });
+});
+
+describe('optimizers whose rates change with every step', () => {
+  it.each(['NAdam', 'RAdam', 'Adamax'])(
+    '%s: resumed in its middle it ends with the same tensors',
+    async (optimizer) => {
+      const few = { ...settings(), model: least, optimizer, epochs: 2, nbs: 4, val: false };
+      const { summary } = await run({ ...few, name: `${optimizer}-whole` });
+      const stop = new AbortController();
+      const onBatch: TrainHooks['onBatch'] = ({ epoch, batch }) => {
+        if (epoch === 2 && batch === 1) stop.abort();
+      };
+      const name = `${optimizer}-stopped`;
+      await expect(run({ ...few, name }, { signal: stop.signal, onBatch })).rejects.toThrow(Interrupted);
+      const resumed = await run({ resume: join(dir, 'runs', name) });
+      expect(tensorsOf(resumed.summary.last as string)).toEqual(tensorsOf(summary.last as string));
+    },
+  );
 });

@@ -14,12 +14,15 @@ export async function run(config: TrainConfig): Promise<number> {
   if (config.data === null && !config.resume) {
     throw new UserError('missing-data', "'data' is missing: which dataset should be trained on?", exampleOf('train'));
   }
-  const signal = stopInGoodOrder('stopping after this batch; the run can be resumed');
+  const stop = new AbortController();
   showBanner();
   const { train } = await import('../../engine/trainer.js');
   const show = new EpochDisplay();
   const epochs = train(config, {
-    signal,
+    signal: stop.signal,
+    // Before there is something to lose, a signal ends the process at once.
+    onReady: () => stopInGoodOrder(stop, 'stopping after this batch; the run can be resumed'),
+    onEpochStart: (start) => show.start(start),
     onBatch: (report) => show.batch(report),
     onValidation: (done, total) => show.validation(done, total),
   });
@@ -53,14 +56,17 @@ class EpochDisplay {
   private row = '';
   private readonly fitness: number[] = [];
 
+  start({ batch, batches }: { batch: number; batches: number }): void {
+    this.end();
+    log.info(columns(COLUMNS));
+    this.bar = new Bar('', batches, '', batch);
+  }
+
   batch({ epoch, epochs, batch, batches, losses, instances, size, rssMb }: BatchReport): void {
     const { box_loss, cls_loss, dfl_loss } = losses;
     const numbers = [box_loss, cls_loss, dfl_loss].map((x) => x.toPrecision(4));
     this.row = columns([`${epoch}/${epochs}`, `${(rssMb / 1024).toFixed(2)}G`, ...numbers, `${instances}`, `${size}`]);
-    if (!this.bar) {
-      log.info(columns(COLUMNS));
-      this.bar = new Bar('', batches, '');
-    }
+    if (!this.bar) return;
     this.bar.state.label = this.row;
     this.bar.update(batch, batches);
     if (batch >= batches) this.closeRow();
@@ -93,8 +99,8 @@ class EpochDisplay {
   /** What stays of the bar: the row, how fast it went, and how long it took. */
   private closeRow(): void {
     if (!this.bar) return;
-    const { done, seconds } = this.bar.state;
-    this.bar.end(`${this.row}  ${rate(done / seconds)} ${clock(seconds)}`);
+    const { done, from, seconds } = this.bar.state;
+    this.bar.end(done > from ? `${this.row}  ${rate((done - from) / seconds)} ${clock(seconds)}` : undefined);
     this.bar = undefined;
   }
 }
