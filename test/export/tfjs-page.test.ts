@@ -126,6 +126,31 @@ describe.skipIf(!chromium)(`the page in a browser${chromium ? '' : ' (left out: 
       2000 * PATIENCE,
     );
 
+  test(
+    'labels stay inside of the picture',
+    async () => {
+      const narrow = { ...picture, width: 96, height: 120, data: picture.data.subarray(0, 96 * 120 * 3) };
+      writeFileSync(join(web, 'narrow.png'), await encodeImage(narrow, 'png'));
+      await browser.openPage(server.url, { backend: 'wasm', image: 'narrow.png', conf: '0.2' }, PATIENCE);
+      const drawn = await browser.evaluate<[left: number, right: number, width: number][]>(`new Promise((resolve) => {
+        const drawn = [];
+        const { fillText } = CanvasRenderingContext2D.prototype;
+        CanvasRenderingContext2D.prototype.fillText = function (text, x, y) {
+          drawn.push([x, x + this.measureText(text).width, this.canvas.width]);
+          fillText.call(this, text, x, y);
+        };
+        document.getElementById('conf').dispatchEvent(new Event('input'));
+        setInterval(() => drawn.length > 5 && resolve(drawn), 50);
+      })`);
+      for (const [left, right, width] of drawn) {
+        expect(left).toBeGreaterThanOrEqual(0);
+        expect(right).toBeLessThanOrEqual(width);
+      }
+      expect(drawn.some(([, right, width]) => right > width - 10)).toBe(true); // one had to move
+    },
+    2000 * PATIENCE,
+  );
+
   test('the server gives nothing from outside of its folder', async () => {
     expect((await fetch(`${server.url}%2e%2e/tiny.weights`)).status).toBe(404);
     expect((await fetch(`${server.url}..%2ftiny.weights`)).status).toBe(404);

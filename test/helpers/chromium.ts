@@ -72,6 +72,12 @@ export class Browser {
     await this.send('Page.navigate', { url });
   }
 
+  /** The window of a phone, or of another size. */
+  async resize(width: number, height: number): Promise<void> {
+    const metrics = { width, height, deviceScaleFactor: 1, mobile: width < 600 };
+    await this.send('Emulation.setDeviceMetricsOverride', metrics);
+  }
+
   /** Value of an expression in the page; promises are awaited. */
   async evaluate<T>(expression: string): Promise<T> {
     const params = { expression, awaitPromise: true, returnByValue: true };

@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { html, jsonBlock } from '../../src/render/report/html.js';
 import { renderReport } from '../../src/render/report/page.js';
+import { Browser, findChromium } from '../helpers/chromium.js';
 import { type SamplePicture, sampleReport } from '../helpers/report-data.js';
 import { tmpDir } from '../helpers/tmp.js';
 
@@ -130,9 +131,7 @@ describe('renderReport', () => {
   });
 });
 
-const chromium = ['chromium', 'chromium-browser', 'google-chrome'].find(
-  (name) => spawnSync(name, ['--version']).status === 0,
-);
+const chromium = findChromium();
 
 describe.skipIf(!chromium)(`the page in a browser${chromium ? '' : ' (skipped: no Chromium here)'}`, () => {
   /** The document after its script and `act` have run. */
@@ -197,6 +196,56 @@ describe.skipIf(!chromium)(`the page in a browser${chromium ? '' : ' (skipped: n
     expect([cards, wrong, large]).toEqual([1, 2, true]);
     expect(drawn).toEqual([true, true, false]); // the label, 0.8, 0.5
   }, 60_000);
+
+  describe('on a phone', () => {
+    let browser: Browser;
+    beforeAll(async () => {
+      const { data } = await sampleReport(tmpDir(), ['cat', 'an animal with a long name', ...names(30)]);
+      const splits = ['train', 'val'].map((split) => ({
+        ...{ split, images: 123456, instances: 1234567, backgrounds: 9, missingLabels: 9, corrupt: 0 },
+        perClass: data.names.map(() => 12345),
+        sizes: { small: 123456, medium: 123456, large: 123456 },
+      }));
+      const file = join(tmpDir(), 'report.html');
+      const dataset = { file: '/a/long/path/of/a/folder/with/data.yaml', names: data.names, splits, notes: [] };
+      writeFileSync(file, renderReport({ ...data, dataset }));
+      browser = await Browser.start(chromium!, join(tmpDir(), 'profile'));
+      await browser.resize(390, 844);
+      await browser.open(`file://${file}`);
+      await browser.until("document.documentElement.dataset.ready === 'true'", 30);
+    }, 60_000);
+    afterAll(() => browser?.close());
+    const names = (n: number) => Array.from({ length: n }, (_, i) => `class ${i}`);
+
+    it('tables and notes fit the screen; only the table of epochs and the matrix may be wider', async () => {
+      await browser.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })");
+      const wide = await browser.evaluate<string[]>(`[...document.querySelectorAll('main *, header *')]
+        .filter((e) => !e.closest('.wide, #matrix, nav, svg, .hidden') && e.getBoundingClientRect().right > innerWidth + 0.5)
+        .map((e) => e.outerHTML.slice(0, 100))`);
+      expect(wide).toEqual([]);
+      const scrolling = await browser.evaluate<
+        string[]
+      >(`[...document.querySelectorAll('.scroll:not(.wide):not(#matrix)')]
+        .filter((e) => e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1)
+        .map((e) => e.getAttribute('aria-label'))`);
+      expect(scrolling).toEqual([]);
+      expect(await browser.evaluate('document.documentElement.scrollWidth')).toBe(390);
+    });
+
+    it('the chart of precision over recall says what the line over it says', async () => {
+      const said = await browser.evaluate<string>("document.getElementById('at-threshold').textContent");
+      const [, precision, recall] = /precision ([\d.]+), recall ([\d.]+)/.exec(said)!;
+      const figure = "[...document.querySelectorAll('#confidence-charts figure')][1]";
+      const shown = await browser.evaluate<string[]>(
+        `[${figure}.querySelector('.at').textContent, ${figure}.querySelector('.legend .value').textContent]`,
+      );
+      expect(shown).toEqual([`recall ${Number(recall)}`, String(Number(precision))]);
+      const [mark, cursor] = await browser.evaluate<number[]>(
+        `[${figure}.querySelector('.mark').getAttribute('cx'), ${figure}.querySelector('.cursor').getAttribute('x1')].map(Number)`,
+      );
+      expect(cursor).toBeCloseTo(mark, 3);
+    });
+  });
 
   it('shows hostile names as text', async () => {
     const { data } = await sampleReport(tmpDir(), HOSTILE);

@@ -9,6 +9,8 @@ const PAGE = 24;
 const FEW = 20;
 /** So many false detections, the surest, get one. */
 const CAPTIONS = 40;
+/** Width of a letter in font sizes, rather too much: a caption stays within its picture. */
+const LETTER = 0.62;
 /** Detections under this confidence are not drawn; the reader's choice. */
 let least = recall('least', 0);
 
@@ -26,7 +28,8 @@ export function overlay(picture, names, captions) {
     if (text) {
       const size = unit / 60;
       const y = kind === 'label' || kind === 'miss' ? Math.min(y2 + size, height - 2) : Math.max(y1 - size * 0.3, size);
-      group.append(svg('text', { x: x1, y, 'font-size': size, 'stroke-width': size / 5 }, text));
+      const x = Math.max(0, Math.min(x1, width - text.length * size * LETTER));
+      group.append(svg('text', { x, y, 'font-size': size, 'stroke-width': size / 5 }, text));
     }
     root.append(group);
   };

@@ -50,7 +50,8 @@ export function zoomButtons(view) {
 }
 
 /**
- * @param chart { title, better, series: [{ name, values }], fixed: [low, high], marks: () => [{ x, y }] }
+ * @param chart { title, better, series: [{ name, values }], fixed: [low, high], point: () => ({ x, y }) }; a point is marked,
+ *   and its numbers are shown while nothing is pointed at
  * @param view as createView gives it; a series may bring its own `x`
  */
 export function lineChart(chart, view, xLabel) {
@@ -112,24 +113,25 @@ export function lineChart(chart, view, xLabel) {
         clip.append(svg('circle', { class: `dot ${look}`, cx: px(xOf(series)[0]), cy: py(series.values[0]), r: 3 }));
     });
     plot.append(clip);
-    for (const mark of chart.marks?.() ?? [])
-      plot.append(svg('circle', { class: 'mark', cx: px(mark.x), cy: py(mark.y), r: 5 }));
-    cursor(px, py);
+    const point = chart.point?.();
+    if (point) plot.append(svg('circle', { class: 'mark', cx: px(point.x), cy: py(point.y), r: 5 }));
+    cursor(px, py, point);
   }
 
-  /** The vertical line and the values in the legend; without a cursor those of the last point. */
-  function cursor(px, py) {
+  /** The vertical line and the values in the legend; without a cursor those of the marked or of the last point. */
+  function cursor(px, py, point) {
     const at = view.at ?? view.pinned;
-    const x = at === null ? null : view.x[at];
+    const marked = at === null ? point : undefined;
+    const x = marked ? marked.x : at === null ? null : view.x[at];
     place.textContent = x === null ? '' : `${xLabel} ${short(x)}`;
     if (x !== null && axes.x0 <= x && x <= axes.x1)
       plot.append(svg('line', { class: 'cursor', x1: px(x), x2: px(x), y1: MARGIN.top, y2: HEIGHT - MARGIN.bottom }));
     chart.series.forEach((series, i) => {
       const { button, value } = buttons[i];
-      const y = x === null ? lastOf(series.values) : valueAt(xOf(series), series.values, x);
+      const y = marked?.y ?? (x === null ? lastOf(series.values) : valueAt(xOf(series), series.values, x));
       value.textContent = short(y);
       button.setAttribute('aria-pressed', String(!hidden.has(series.name)));
-      if (x !== null && y !== null && y !== undefined && !hidden.has(series.name))
+      if (!marked && x !== null && y !== null && y !== undefined && !hidden.has(series.name))
         plot.append(svg('circle', { class: `dot c${i % COLORS}`, cx: px(x), cy: py(y), r: 3.5 }));
     });
   }

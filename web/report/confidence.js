@@ -19,7 +19,7 @@ export function confidencePanel(curves, names) {
     title: 'Precision over recall',
     fixed: [0, 1.02],
     series: [{ name: 'precision', values: [] }],
-    marks: () => [point],
+    point: () => point,
   };
   const view = createView('confidence', grid);
   const other = createView('recall', grid);
@@ -43,7 +43,6 @@ export function confidencePanel(curves, names) {
     const [p, r, f1] = over.series.map(({ values }) => values[at]);
     [point.x, point.y] = [r, p];
     view.pinned = at;
-    other.pinned = Math.round(r * (curves.points - 1));
     const name = Number(select.value) < 0 ? 'all' : names[Number(select.value)];
     byId('at-threshold').textContent =
       `${name} at ${Number(slider.value).toFixed(2)}: precision ${p.toFixed(3)}, recall ${r.toFixed(3)}, F1 ${f1.toFixed(3)}`;

@@ -60,7 +60,7 @@ export function renderCompare(data: CompareData): string {
 function runTable(caption: string, runs: readonly string[], rows: readonly CompareRow[]): Html {
   return scrollTable(
     caption,
-    html`<table class="sortable"><caption class="hidden">${caption}</caption><thead><tr><th scope="col">What</th>${runs.map((run) => html`<th scope="col">${run}</th>`)}</tr></thead>
+    html`<table class="sortable runs"><caption class="hidden">${caption}</caption><thead><tr><th scope="col">What</th>${runs.map((run) => html`<th scope="col">${run}</th>`)}</tr></thead>
 <tbody>${rows.map(
       ({ name, values, best }) =>
         html`<tr><th scope="row">${name}</th>${values.map((value, r) => (r === best ? html`<td class="path"><strong>${value}</strong></td>` : html`<td class="path">${value}</td>`))}</tr>`,

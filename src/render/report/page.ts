@@ -92,8 +92,8 @@ function epochTable({ charts }: ReportData): Html | undefined {
     })),
   );
   const first = Math.max(0, charts.x.length - MOST_ROWS);
-  return html`<details><summary>The curves as a table</summary><div class="scroll" tabindex="0" role="region" aria-label="The curves as a table"><table class="sortable">
-<caption>${first ? `The last ${MOST_ROWS} epochs; all of them are in results.csv` : 'Every epoch'}</caption>
+  return html`<details><summary>The curves as a table</summary>${first > 0 && html`<p class="note">The last ${MOST_ROWS} epochs; all of them are in results.csv.</p>`}<div class="scroll wide" tabindex="0" role="region" aria-label="The curves as a table"><table class="sortable">
+<caption class="hidden">The curves as a table</caption>
 <thead><tr><th scope="col">${charts.xLabel}</th>${columns.map(({ name }) => html`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>${charts.x
     .slice(first)

@@ -7,19 +7,40 @@ const MOST_CONFUSIONS = 25;
 /** Three decimals, as in the terminal. */
 const figure = (value: number): string => value.toFixed(3);
 
-export function scrollTable(label: string, table: Html): Html {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${label}">${table}</div>`;
+/** A column's heading; on a narrow screen the brief form stands for it. */
+type Head = string | [long: string, brief: string];
+
+export function heading(head: Head): Html {
+  const [long, brief] = typeof head === 'string' ? [head] : head;
+  return html`<th scope="col">${brief ? html`<span class="long" data-brief="${brief}">${long}</span>` : long}</th>`;
+}
+
+/**
+ * A table that scrolls within the page where it is long, or wider than the screen.
+ * @param note stands over it, where it is not cut off with the table
+ */
+export function scrollTable(label: string, table: Html, note?: string): Html {
+  return html`${note && html`<p class="note">${note}</p>`}<div class="scroll" tabindex="0" role="region" aria-label="${label}">${table}</div>`;
 }
 
 export function classTable({ classes = [], all }: ReportData): Html {
-  const heads = ['Class', 'Images', 'Objects', 'Precision', 'Recall', 'mAP50', 'mAP50-95'];
+  const heads: Head[] = [
+    'Class',
+    ['Images', 'Img.'],
+    ['Objects', 'Obj.'],
+    ['Precision', 'P'],
+    ['Recall', 'R'],
+    ['mAP50', 'mAP 50'],
+    ['mAP50-95', '50-95'],
+  ];
   const row = (name: string, figures: NonNullable<ReportData['all']>, kind: string): Html =>
     html`<tr class="${kind}"><th scope="row">${name}</th><td>${figures.images}</td><td>${figures.instances}</td><td>${figure(figures.precision)}</td><td>${figure(figures.recall)}</td><td>${figure(figures.mAP50)}</td><td>${meter(figures['mAP50-95'])}${figure(figures['mAP50-95'])}</td></tr>`;
   return scrollTable(
     'Figures of each class',
-    html`<table class="sortable figures"><caption>Precision and recall at the confidence where the mean F1 is highest. A heading sorts.</caption>
-<thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead>
+    html`<table class="sortable figures"><caption class="hidden">Figures of each class</caption>
+<thead><tr>${heads.map(heading)}</tr></thead>
 <tbody>${all && row('all', all, 'all')}${classes.map((c) => row(c.name, c, ''))}</tbody></table>`,
+    'Precision and recall at the confidence where the mean F1 is highest. A heading sorts.',
   );
 }
 
@@ -37,7 +58,8 @@ export function confidencePanel({ curves, names }: ReportData): Html {
 <label class="wide">Confidence <input type="range" id="threshold" min="0" max="1" step="0.01" value="${best}"></label>
 <output id="at-threshold" for="threshold curve-class"></output>
 </div>
-<div id="confidence-charts" class="charts"></div>`;
+<div id="confidence-charts" class="charts"></div>
+<p class="note">The circle is the chosen confidence. For all classes it need not lie on the curve: it is the mean of the classes at one confidence, the curve their mean at one recall.</p>`;
 }
 
 export function confusionPanel({ names }: ReportData, { nc, cells }: ConfusionData): Html {
@@ -69,9 +91,10 @@ export function mistakeTable(rows: readonly MistakeRow[]): Html {
   const sorted = [...rows].sort((a, b) => (b.cost ?? 0) - (a.cost ?? 0));
   return scrollTable(
     'Mistakes by kind',
-    html`<table class="sortable mistakes"><caption>Counted at a confidence of 0.25. The cost is what mAP50 would gain if no mistake of the kind were made, over all confidences.</caption>
+    html`<table class="sortable mistakes"><caption class="hidden">Mistakes by kind</caption>
 <thead><tr><th scope="col">Kind</th><th scope="col">Count</th><th scope="col">Cost in mAP50</th><th scope="col" class="text">What it is</th></tr></thead>
 <tbody>${sorted.map(({ kind, count, cost, meaning }) => html`<tr><th scope="row">${kind}</th><td>${count}</td><td>${cost !== undefined && [meter(cost / most), figure(cost)]}</td><td class="text">${meaning}</td></tr>`)}</tbody></table>`,
+    'Counted at a confidence of 0.25. The cost is what mAP50 would gain if no mistake of the kind were made, over all confidences.',
   );
 }
 
@@ -90,27 +113,31 @@ export function picturePanel({ pictures = [], mistaken = 0 }: ReportData): Html 
 }
 
 export function datasetPanel({ file, names, splits, notes }: DatasetData): Html {
-  const heads = [
-    'Split',
-    'Pictures',
-    'Objects',
-    'Backgrounds',
-    'Without label file',
-    'Left out',
-    'Small',
-    'Medium',
-    'Large',
-  ];
-  const rows = splits.map(
-    (s) =>
-      html`<tr><th scope="row">${s.split}</th>${[s.images, s.instances, s.backgrounds, s.missingLabels, s.corrupt, s.sizes.small, s.sizes.medium, s.sizes.large].map((n) => html`<td>${n}</td>`)}</tr>`,
-  );
   return html`<p class="path">${file}</p>
-${scrollTable('Pictures and objects', html`<table><caption>Objects are small under 32² pixels of the network's input, large over 96².</caption><thead><tr>${heads.map((head) => html`<th scope="col">${head}</th>`)}</tr></thead><tbody>${rows}</tbody></table>`)}
+${splitTable(splits)}
 <h3>What was noticed</h3>
 ${notes.length ? html`<ul class="notes">${notes.map(noteItem)}</ul>` : html`<p>Nothing out of the ordinary.</p>`}
 <p class="note">Twins within and across splits are looked for by <code>yolo check</code>.</p>
 ${perClass(names, splits)}`;
+}
+
+/** A column a split: there are few of them, and many figures. */
+function splitTable(splits: DatasetData['splits']): Html {
+  const rows: [name: string, of: (split: DatasetData['splits'][number]) => number][] = [
+    ['Pictures', ({ images }) => images],
+    ['Objects', ({ instances }) => instances],
+    ['Backgrounds', ({ backgrounds }) => backgrounds],
+    ['Without label file', ({ missingLabels }) => missingLabels],
+    ['Left out', ({ corrupt }) => corrupt],
+    ['Small objects', ({ sizes }) => sizes.small],
+    ['Medium objects', ({ sizes }) => sizes.medium],
+    ['Large objects', ({ sizes }) => sizes.large],
+  ];
+  return scrollTable(
+    'Pictures and objects',
+    html`<table class="splits"><caption class="hidden">Pictures and objects</caption><thead><tr>${['What', ...splits.map(({ split }) => split)].map(heading)}</tr></thead><tbody>${rows.map(([name, of]) => html`<tr><th scope="row">${name}</th>${splits.map((split) => html`<td>${of(split)}</td>`)}</tr>`)}</tbody></table>`,
+    "Objects are small under 32² pixels of the network's input, large over 96².",
+  );
 }
 
 function noteItem({ level, split, message, meaning, examples, count }: NoteData): Html {
@@ -133,15 +160,15 @@ function perClass(names: readonly string[], splits: DatasetData['splits']): Html
 export function settingsPanel(settings: readonly Setting[]): Html {
   const changed = settings.filter((setting) => setting.changed);
   const rest = settings.filter((setting) => !setting.changed);
-  const heads = ['Key', 'Value', 'Default', 'Meaning'];
-  const table = (caption: string, rows: readonly Setting[]): Html =>
-    scrollTable(
-      caption,
-      html`<table class="settings"><caption>${caption}</caption><thead><tr>${heads.map((head) => html`<th scope="col" class="text">${head}</th>`)}</tr></thead>
-<tbody>${rows.map(({ key, value, usual, help }) => html`<tr><th scope="row"><code>${key}</code></th><td class="text path">${value}</td><td class="text path">${usual}</td><td class="text">${help}</td></tr>`)}</tbody></table>`,
-    );
-  return html`${changed.length ? table('Changed from the default', changed) : html`<p>Everything is as it is by default.</p>`}
-<details><summary>${rest.length} settings as they are by default</summary>${table('As by default', rest)}</details>`;
+  const list = (label: string, rows: readonly Setting[]): Html =>
+    html`<dl class="settings" aria-label="${label}">${rows.map(settingRow)}</dl>`;
+  return html`${changed.length ? list('Changed from the default', changed) : html`<p>Everything is as it is by default.</p>`}
+<details><summary>${rest.length} settings as they are by default</summary>${list('As by default', rest)}</details>`;
+}
+
+function settingRow({ key, value, usual, changed, help }: Setting): Html {
+  const instead = changed && usual !== '' && html` <span class="note">default ${usual}</span>`;
+  return html`<div><dt><code>${key}</code></dt><dd class="path">${value || 'none'}${instead}</dd><dd class="note">${help}</dd></div>`;
 }
 
 export function facts(title: string, rows: readonly Fact[]): Html {
