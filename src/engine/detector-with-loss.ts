@@ -1,10 +1,11 @@
 /** The network with weights that change, and its loss: validation while training, and of a checkpoint. */
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
+import { valuesOf } from '../graph/host-tensor.js';
 import { detectionLoss, type LossGains } from '../loss/detection.js';
 import type { InferOutput } from '../nn/detector.js';
 import type { Network } from '../nn/model.js';
 import { NetworkDetector } from '../nn/network-detector.js';
-import { type LabelTensors, labelSlots, padLabels } from './label-tensors.js';
+import { type LabelTensors, labelSlots, paddedLabels } from './label-tensors.js';
 
 /** How the loss is computed. */
 export interface LossSettings {
@@ -19,11 +20,11 @@ export interface OutputWithLoss extends InferOutput {
   items: [box: number, cls: number, dfl: number];
 }
 
-export class DetectorWithLoss extends NetworkDetector<LabelTensors, tf.Tensor> {
+export class DetectorWithLoss extends NetworkDetector<LabelTensors, { items: tf.Tensor }> {
   private slots: number;
 
   constructor(network: Network, names: readonly string[], loss: LossSettings, engine?: string) {
-    super(network, names, { engine }, (head, labels) => detectionLoss(head, labels, loss).items);
+    super(network, names, { engine }, (head, labels) => ({ items: detectionLoss(head, labels, loss).items }));
     this.slots = labelSlots(loss.mostLabels ?? 1);
   }
 
@@ -33,12 +34,9 @@ export class DetectorWithLoss extends NetworkDetector<LabelTensors, tf.Tensor> {
     shape: [batch: number, height: number, width: number],
     labels: Float32Array[],
   ): Promise<OutputWithLoss> {
-    const [, h, w] = shape;
-    const { tensors, slots } = padLabels(labels, [h, w], this.slots);
+    const { tensors, slots } = paddedLabels(labels, shape, this.slots);
     this.slots = slots;
     const { also, ...output } = await this.inferWith(images, shape, tensors);
-    const items = Array.from(also.dataSync()) as OutputWithLoss['items'];
-    tf.dispose([also, { ...tensors }]);
-    return { ...output, items };
+    return { ...output, items: [...valuesOf(also.items, 'float32')] as OutputWithLoss['items'] };
   }
 }

@@ -2,7 +2,7 @@
  * Labels of a batch as tensors of a fixed shape: padded to a number of slots that takes few values, because every shape is a
  * graph of its own.
  */
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor } from '../graph/host-tensor.js';
 
 export type LabelTensors = {
@@ -21,9 +21,9 @@ export function labelSlots(n: number): number {
   return m;
 }
 
-/** Labels of a batch in JavaScript's memory, in the order of LabelTensors. */
+/** Labels of a batch in JavaScript's memory: as LabelTensors, in this order. */
 export interface PaddedLabels {
-  tensors: [boxesPx: HostTensor<'float32'>, classes: HostTensor<'int32'>, mask: HostTensor<'float32'>];
+  tensors: { boxesPx: HostTensor<'float32'>; classes: HostTensor<'int32'>; mask: HostTensor<'float32'> };
   slots: number;
 }
 
@@ -52,22 +52,11 @@ export function paddedLabels(
     }
   });
   return {
-    tensors: [
-      { dtype: 'float32', shape: [b, m, 4], data: boxes },
-      { dtype: 'int32', shape: [b, m], data: classes },
-      { dtype: 'float32', shape: [b, m], data: mask },
-    ],
+    tensors: {
+      boxesPx: { dtype: 'float32', shape: [b, m, 4], data: boxes },
+      classes: { dtype: 'int32', shape: [b, m], data: classes },
+      mask: { dtype: 'float32', shape: [b, m], data: mask },
+    },
     slots: m,
   };
-}
-
-/** The same as tensors of tfjs, which the caller disposes of. */
-export function padLabels(
-  labels: readonly Float32Array[],
-  [height, width]: readonly [number, number],
-  atLeast: number,
-): { tensors: LabelTensors; slots: number } {
-  const { tensors, slots } = paddedLabels(labels, [labels.length, height, width], atLeast);
-  const [boxesPx, classes, mask] = tensors.map(({ data, shape, dtype }) => tf.tensor(data, [...shape], dtype));
-  return { tensors: { boxesPx, classes, mask } as LabelTensors, slots };
 }

@@ -3,13 +3,14 @@
  * the same of each batch, with augmented pictures and the batch's own statistics.
  */
 import { basename, extname, join, resolve } from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.js';
 import type { Box, RgbImage } from '../core/types.js';
 import type { Dataset, DatasetImage } from '../data/dataset.js';
 import { resize } from '../data/resize.js';
 import { listSources } from '../data/source-list.js';
 import { createValLoader, type ValBatch } from '../data/val-loader.js';
+import type { HostTensor } from '../graph/host-tensor.js';
 import { writeFileAtomic } from '../io/files.js';
 import { encodeImage } from '../io/image.js';
 import { assignHead } from '../loss/detection.js';
@@ -20,7 +21,7 @@ import { buildNetwork } from '../nn/model.js';
 import { NetworkDetector } from '../nn/network-detector.js';
 import { loadCheckpoint, resolveModelPath, specOf } from '../nn/weights.js';
 import { type AssignedLabel, drawAssignment } from '../render/assignment.js';
-import { type LabelTensors, padLabels } from './label-tensors.js';
+import { type LabelTensors, paddedLabels } from './label-tensors.js';
 
 export interface AssignOptions {
   dir: string;
@@ -150,17 +151,21 @@ async function assignedLabels(
 
 /** Runs network and assigner. @param labels rows class cx cy w h in 0..1 of the input */
 async function assignmentOf({ detector, strides }: Assigner, { data, width, height }: RgbImage, labels: Float32Array) {
-  const { tensors } = padLabels([labels], [height, width], 1);
+  const { tensors } = paddedLabels([labels], [1, height, width], 1);
   const { also: found } = await detector.inferWith(data, [1, height, width], tensors);
   const levels = levelsOf(height, width, strides);
-  const values = {
-    anchors: found.anchors.dataSync(),
-    label: found.labels.dataSync(),
-    share: found.share.dataSync(),
-    score: found.score.dataSync(),
+  return {
+    anchors: numbersOf(found.anchors),
+    label: numbersOf(found.labels),
+    share: numbersOf(found.share),
+    score: numbersOf(found.score),
+    cells: { levels, ...anchorsOf(levels, strides) },
   };
-  tf.dispose([{ ...tensors }, found]);
-  return { ...values, cells: { levels, ...anchorsOf(levels, strides) } };
+}
+
+/** Integers may have 64 bits. */
+function numbersOf({ data }: HostTensor): number[] {
+  return Array.from(data as ArrayLike<number | bigint>, Number);
 }
 
 function pointOf(anchor: number, { points, strides, levels }: Anchors & { levels: readonly [number, number][] }) {

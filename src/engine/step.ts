@@ -94,7 +94,7 @@ export class TrainStep {
     const { collect, step } = this.plansFor(batch.shape);
     const stepping = index - this.lastStep >= rates.accumulate;
     const images: HostTensor = { dtype: 'uint8', shape: [...batch.shape, 3], data: batch.images };
-    const feeds = [images, ...labels.tensors];
+    const feeds = [images, ...Object.values(labels.tensors)];
     const fetched = await (stepping ? step.runAsync([...feeds, ...this.scalars(rates)]) : collect.runAsync(feeds));
     const items = [...valuesOf(fetched[0], 'float32')] as StepResult['items'];
     const [norm] = valuesOf(fetched[1], 'float32');

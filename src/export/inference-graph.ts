@@ -1,59 +1,28 @@
 /**
  * The network as a graph with its weights inside: what SavedModel and TensorFlow.js exports are written from. Nothing is
- * computed for it and no engine holds the weights: the network is traced with its parameters as inputs, and these are
- * then replaced by constants.
+ * computed for it and no engine holds the weights.
  */
-
 import type { NamedArray } from '../core/types.js';
 import type { Graph, GraphNode, Literal } from '../graph/graph.js';
-import { type TensorSpec, trace } from '../graph/trace.js';
-import type { Tree } from '../graph/tree.js';
-import { decode } from '../nn/decode.js';
-import { foldedArray, foldedParameters } from '../nn/fold.js';
+import { foldedArray } from '../nn/fold.js';
 import { oihwToHwio } from '../nn/layout.js';
-import { buildNetwork, type Params } from '../nn/model.js';
 import type { ModelSpec } from '../nn/model-yaml.js';
-
-/** Name of the input [B, H, W, 3], RGB 0..1 float32, and of its node. */
-export const INPUT = 'images';
-/** Name of the output [B, 4 + K, A]: cx cy w h in pixels of the input, then K scores 0..1; and of its node. */
-export const OUTPUT = 'output0';
-
-const PARAMETERS = 'params';
+import { networkGraph } from '../nn/network-graph.js';
 
 /**
  * @param weights unfolded, as in a checkpoint
- * @returns a graph with the input `images` and the output `output0`; parameters are constants named as in a checkpoint,
- *   kernels HWIO, BatchNorm folded
+ * @returns a graph with the input `images` (float32 0..1) and the output `output0`; parameters are constants named as in a
+ *   checkpoint, kernels HWIO, BatchNorm folded
  */
 export function inferenceGraph(
   spec: ModelSpec,
   weights: ReadonlyMap<string, NamedArray>,
   { batch, imgsz: [height, width] }: { batch: number; imgsz: readonly [number, number] },
 ): Graph {
-  const network = buildNetwork(spec);
-  const parameters = foldedParameters(network.parameters);
-  const params: Record<string, TensorSpec> = {};
-  for (const { name, shape } of parameters) params[name] = { shape, dtype: 'float32' };
-  const images: TensorSpec = { shape: [batch, height, width, 3], dtype: 'float32' };
-  const specs: Tree<TensorSpec> = { [INPUT]: images, [PARAMETERS]: params as Record<string, Tree<TensorSpec>> };
-  const traced = trace(
-    (inputs: Inputs) => ({ [OUTPUT]: decode(network.forward(inputs.images, inputs.params)) }),
-    specs,
-    { integers: 'int32' }, // for other machines than this one
-  );
-  const shapes = new Map(parameters.map(({ name, shape }) => [`${PARAMETERS}/${name}`, shape]));
-  const final = traced.outputs[0].node;
-  const nodes = traced.nodes.map((node): GraphNode => {
-    const shape = shapes.get(node.name);
-    if (shape) return parameter(node.name.slice(PARAMETERS.length + 1), shape, weights);
-    const inputs = node.inputs.map((input) => (shapes.has(input) ? input.slice(PARAMETERS.length + 1) : input));
-    return { ...node, name: node.name === final ? OUTPUT : node.name, inputs };
+  return networkGraph(spec, (list, name, shape) => list.push(parameter(name, shape, weights)), {
+    shape: [batch, height, width],
   });
-  return { nodes, inputs: [traced.inputs[0]], outputs: [{ ...traced.outputs[0], name: OUTPUT, node: OUTPUT }] };
 }
-
-type Inputs = { images: Parameters<ReturnType<typeof buildNetwork>['forward']>[0]; params: Params };
 
 /** The folded parameter, computed when it is asked for: writers take one after the other, so only one is in memory. */
 function parameter(name: string, shape: number[], weights: ReadonlyMap<string, NamedArray>): GraphNode {

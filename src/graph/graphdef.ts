@@ -74,20 +74,34 @@ function attrValue(value: AttrValue): ProtoPart {
   return message(8, tensorProto(value.tensor));
 }
 
-function nodeDef(node: GraphNode, device: string): ProtoPart {
+/** Entries of a node's map of attributes that were written before: most nodes have the same few. */
+type Written = Map<string, ProtoPart>;
+
+function attribute(name: string, value: AttrValue, written: Written): ProtoPart {
+  const own = typeof value === 'object' && ('tensor' in value || 'float' in value); // JSON has no infinity
+  const key = own ? undefined : `${name} ${JSON.stringify(value)}`;
+  const known = key !== undefined && written.get(key);
+  if (known) return known;
+  const made = message(5, string(1, name), message(2, attrValue(value)));
+  if (key !== undefined) written.set(key, made);
+  return made;
+}
+
+function nodeDef(node: GraphNode, device: string, written: Written): ProtoPart {
   return message(
     1,
     string(1, node.name),
     string(2, node.op),
     node.inputs.map((input) => string(3, input)),
     device !== '' && string(4, device),
-    Object.entries(node.attrs).map(([name, value]) => message(5, string(1, name), message(2, attrValue(value)))),
+    Object.entries(node.attrs).map(([name, value]) => attribute(name, value, written)),
   );
 }
 
 export function graphDef(nodes: readonly GraphNode[], device = ''): ProtoPart {
+  const written: Written = new Map();
   return concat(
-    nodes.map((node) => nodeDef(node, device)),
+    nodes.map((node) => nodeDef(node, device, written)),
     message(4, varint(1, PRODUCER)),
   );
 }

@@ -58,11 +58,6 @@ export async function handingOver<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The same for a tensor that is there already. */
-export function handOver(x: tf.Tensor): void {
-  if (tf.getBackend() === NATIVE) (tf.backend() as SessionBackend).getInputTensorIds([x]);
-}
-
 export class Session {
   private id: number | undefined;
 

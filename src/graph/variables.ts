@@ -22,7 +22,7 @@ export interface Variable {
 /** Reference to an output of a node: 'node', 'node:1'. */
 type Ref = string;
 
-function handle(node: string, { name, shape }: Variable): GraphNode {
+export function handle(node: string, { name, shape }: Variable): GraphNode {
   return {
     name: node,
     op: 'VarHandleOp',
@@ -31,7 +31,7 @@ function handle(node: string, { name, shape }: Variable): GraphNode {
   };
 }
 
-function read(node: string, handleNode: string): GraphNode {
+export function read(node: string, handleNode: string): GraphNode {
   return { name: node, op: 'ReadVariableOp', inputs: [handleNode], attrs: { dtype: FLOAT } };
 }
 

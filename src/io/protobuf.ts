@@ -110,7 +110,13 @@ export function string(field: number, value: string): ProtoPart {
 export function message(field: number, ...parts: (Part | readonly Part[])[]): ProtoPart {
   const body = concat(...parts);
   const head = tag(field, body.length);
-  return concat(new ProtoPart([head], head.length), body);
+  const [first, ...rest] = body.chunks;
+  const length = head.length + body.length;
+  if (!(first instanceof Uint8Array) || first.length > SMALL) return new ProtoPart([head, ...body.chunks], length);
+  const joined = new Uint8Array(head.length + first.length);
+  joined.set(head);
+  joined.set(first, head.length);
+  return new ProtoPart([joined, ...rest], length);
 }
 
 /** fixed32: four bytes, unsigned. */
@@ -266,11 +272,11 @@ export function unpackVarints(data: Uint8Array): number[] {
 }
 
 function tag(field: number, length: number): Uint8Array {
-  return Uint8Array.from([...varintBytes((field << 3) | WIRE.bytes), ...varintBytes(length)]);
+  return new Uint8Array([...varintBytes((field << 3) | WIRE.bytes), ...varintBytes(length)]);
 }
 
 function bytesOf(list: number[]): ProtoPart {
-  return new ProtoPart([Uint8Array.from(list)], list.length);
+  return new ProtoPart([new Uint8Array(list)], list.length);
 }
 
 /** One number as the format writes it: seven bits a byte, least first. */

@@ -14,28 +14,48 @@ import type { ParameterSpec } from './parameters.js';
  */
 export function foldBatchNorm(weights: ReadonlyMap<string, NamedArray>): Map<string, NamedArray> {
   const folded = new Map<string, NamedArray>();
-  for (const [name, array] of weights) {
+  for (const name of weights.keys()) {
     if (/\.bn\.(weight|bias|running_mean|running_var|num_batches_tracked)$/.test(name)) continue;
-    const stem = name.replace(/\.conv\.weight$/, '');
-    const part = (key: string) => weights.get(`${stem}.bn.${key}`)?.data;
-    const [gamma, beta, mean, variance] = ['weight', 'bias', 'running_mean', 'running_var'].map(part);
-    if (stem === name || !gamma || !beta || !mean || !variance) {
-      folded.set(name, array);
-      continue;
-    }
-    const kernel = array.data; // asked for once: it may be read from the file each time
-    const data = new Float32Array(kernel.length);
-    const bias = new Float32Array(gamma.length);
-    const each = data.length / gamma.length; // values of one output channel
-    for (let o = 0; o < gamma.length; o++) {
-      const scale = gamma[o] / Math.sqrt(variance[o] + BN_EPS);
-      bias[o] = beta[o] - mean[o] * scale;
-      for (let i = o * each; i < (o + 1) * each; i++) data[i] = kernel[i] * scale;
-    }
-    folded.set(name, { shape: array.shape, data });
-    folded.set(`${stem}.conv.bias`, { shape: [gamma.length], data: bias });
+    folded.set(name, foldedArray(weights, name)!);
+    const bias = name.replace(/\.conv\.weight$/, '.conv.bias');
+    const array = bias === name ? undefined : foldedArray(weights, bias);
+    if (array) folded.set(bias, array);
   }
   return folded;
+}
+
+/**
+ * One array of what `foldBatchNorm` gives, for those who take one after the other and don't want to hold all.
+ * @param name e.g. `model.0.conv.weight`
+ */
+export function foldedArray(weights: ReadonlyMap<string, NamedArray>, name: string): NamedArray | undefined {
+  const [, stem, part] = /^(.*)\.conv\.(weight|bias)$/.exec(name) ?? [];
+  const norm = stem === undefined ? undefined : normOf(weights, stem);
+  if (!norm) return weights.get(name);
+  const { beta, mean, scale } = norm;
+  if (part === 'bias')
+    return { shape: [scale.length], data: Float32Array.from(scale, (s, o) => beta[o] - mean[o] * s) };
+  const kernel = weights.get(name);
+  return kernel && { shape: kernel.shape, data: scaled(kernel.data, scale) };
+}
+
+/** Each output channel of a kernel times its scale. @param kernel OIHW */
+function scaled(kernel: Float32Array, scale: Float64Array): Float32Array {
+  const data = new Float32Array(kernel.length);
+  const each = data.length / scale.length; // values of one output channel
+  for (let o = 0; o < scale.length; o++) {
+    const s = scale[o];
+    for (let i = o * each; i < (o + 1) * each; i++) data[i] = kernel[i] * s;
+  }
+  return data;
+}
+
+/** A BatchNorm's offset and mean, and γ/√(σ² + ε), by channel; undefined where there is none. */
+function normOf(weights: ReadonlyMap<string, NamedArray>, stem: string) {
+  const part = (key: string) => weights.get(`${stem}.bn.${key}`)?.data;
+  const [gamma, beta, mean, variance] = ['weight', 'bias', 'running_mean', 'running_var'].map(part);
+  if (!gamma || !beta || !mean || !variance) return undefined;
+  return { beta, mean, scale: Float64Array.from(gamma, (g, o) => g / Math.sqrt(variance[o] + BN_EPS)) };
 }
 
 /**
@@ -46,20 +66,6 @@ export function foldBatchNorm(weights: ReadonlyMap<string, NamedArray>): Map<str
 export function imageKernels({ layers }: ModelSpec): string[] {
   const first = layers.filter(({ inputs }) => inputs.includes(-1));
   return first.every(({ module }) => module === 'Conv') ? first.map(({ name }) => `${name}.conv.weight`) : [];
-}
-
-/**
- * One array of what `foldBatchNorm` gives, for those who take one after the other and don't want to hold all.
- * @param name e.g. `model.0.conv.weight`
- */
-export function foldedArray(weights: ReadonlyMap<string, NamedArray>, name: string): NamedArray | undefined {
-  const stem = name.replace(/\.conv\.(weight|bias)$/, '');
-  const keys = ['conv.weight', 'bn.weight', 'bn.bias', 'bn.running_mean', 'bn.running_var'].map((k) => `${stem}.${k}`);
-  const own = [name, ...keys].flatMap((key): [string, NamedArray][] => {
-    const array = weights.get(key);
-    return array ? [[key, array]] : [];
-  });
-  return foldBatchNorm(new Map(own)).get(name);
 }
 
 /** Shape of what `foldedArray` gives. */

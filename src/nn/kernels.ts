@@ -8,7 +8,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Attrs } from '../graph/graph.js';
 import { defineOp } from '../graph/raw.js';
 
-const NHWC = 'NHWC';
+export const NHWC = 'NHWC';
 
 // ---- convolution
 
@@ -107,11 +107,11 @@ function unpadded(
 }
 
 /** Number of places a kernel of size k fits along n pixels with p more on both sides. */
-function reach(n: number, k: number, stride: number, p: number): number {
+export function reach(n: number, k: number, stride: number, p: number): number {
   return Math.floor((n + 2 * p - k) / stride) + 1;
 }
 
-function convAttrs([kh, kw]: number[], { stride, pad }: ConvAttrs): Attrs {
+export function convAttrs([kh, kw]: number[], { stride, pad }: ConvAttrs): Attrs {
   const rest: Attrs = {
     strides: [1, stride, stride, 1],
     data_format: NHWC,
@@ -262,7 +262,7 @@ export function maxPool5(x: tf.Tensor): tf.Tensor4D {
   return pool5({ x }, {})[0] as tf.Tensor4D;
 }
 
-const POOL5 = { ksize: [1, 5, 5, 1], strides: [1, 1, 1, 1], padding: 'SAME', data_format: NHWC };
+export const POOL5 = { ksize: [1, 5, 5, 1], strides: [1, 1, 1, 1], padding: 'SAME', data_format: NHWC };
 
 const pool5 = defineOp<'x', object>({
   name: 'MaxPool5',

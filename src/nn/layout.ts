@@ -31,6 +31,12 @@ export function fromFile({ data, shape }: NamedArray): NamedArray {
   return { data: oihwToHwio(data, [h, w, i, o]), shape: [h, w, i, o] };
 }
 
+/** Values of a parameter from a file, as a tensor has them. @throws UserError wrong-weights */
+export function tensorValues(array: NamedArray | undefined, parameter: ParameterSpec): Float32Array {
+  check(array, parameter);
+  return fromFile(array).data;
+}
+
 /** An array in a tensor's layout as a file has it. */
 export function toFile({ data, shape }: NamedArray): NamedArray {
   return { data: shape.length === 4 ? hwioToOihw(data, shape) : data, shape: fileShape(shape) };
@@ -79,7 +85,7 @@ export function hwioToOihw(data: Float32Array, [h, w, i, o]: readonly number[]):
   return out;
 }
 
-function check(array: NamedArray | undefined, { name, shape }: ParameterSpec): void {
+function check(array: NamedArray | undefined, { name, shape }: ParameterSpec): asserts array is NamedArray {
   const want = fileShape(shape);
   if (array === undefined)
     throw new UserError(

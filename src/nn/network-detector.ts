@@ -1,22 +1,21 @@
 /**
  * The project's own network as a detector: weights are set, and may be set again; BatchNorm is folded, images go in as
- * bytes, decoded predictions come out, and what else is wanted from the same pass. On the native engine one compiled graph
- * for each shape of batch, which serves all weights; on wasm the same operations one by one.
+ * bytes, decoded predictions come out, and what else is wanted from the same pass.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.js';
 import type { Checkpoint, NamedArray } from '../core/types.js';
-import { compile } from '../graph/compile.js';
-import { type Bytes, handOver } from '../graph/session.js';
-import type { Tree } from '../graph/tree.js';
-import { decode } from './decode.js';
+import type { HostTensor } from '../graph/host-tensor.js';
+import { loadedTensorflow } from '../graph/tensorflow.js';
 import type { Detector, InferOutput } from './detector.js';
-import { foldedArray, foldedParameters, imageKernels } from './fold.js';
-import type { HeadOutput } from './head.js';
-import { buildNetwork, type Network, type ParameterSpec, type Params, toTensors } from './model.js';
+import { foldedArray, imageKernels } from './fold.js';
+import { tensorValues } from './layout.js';
+import { buildNetwork, type Network } from './model.js';
 import type { ModelSpec } from './model-yaml.js';
 import { nativeInfo } from './native.js';
-import { mergedScales } from './tta.js';
+import type { Also, HostTensors, NetworkRunner, Tensors } from './network-runner.js';
+import { NetworkSession } from './network-session.js';
+import { NetworkTfjs } from './network-tfjs.js';
 import { specOf } from './weights.js';
 
 export interface DetectorOptions {
@@ -49,34 +48,14 @@ export function createDetector(source: Checkpoint | Weights, options: DetectorOp
   return detector;
 }
 
-type Tensors = Tree<tf.Tensor>;
 type Shape = [batch: number, height: number, width: number];
-
-interface Outputs<O> {
-  output: tf.Tensor;
-  also?: O;
-}
-
-/** The compiled graph. */
-interface Run<O> {
-  (inputs: { images: Bytes; params?: Params; extra?: Tensors }): Outputs<O>;
-  dispose(): void;
-}
-
-/** Inputs of the graph. Weights that are left out are captured instead, and become constants. */
-interface Inputs<I> {
-  images: tf.Tensor;
-  params?: Params;
-  extra?: I;
-}
 
 /** @typeParam I, O what `also` takes and gives */
 export class NetworkDetector<I extends Tensors = Tensors, O extends Tensors = Tensors> implements Detector {
   readonly names: string[];
   readonly stride: number;
   readonly engine: string;
-  private params: Params = {};
-  private readonly run: Run<O>;
+  private readonly runner: NetworkRunner<I, O>;
   /** Kernels that the factor 1/255 of the images' values is folded into, which saves a pass over their pixels. */
   private readonly scaled: readonly string[];
 
@@ -86,12 +65,11 @@ export class NetworkDetector<I extends Tensors = Tensors, O extends Tensors = Te
    * @throws UserError 'no-half'
    */
   constructor(
-    private readonly network: Network,
+    network: Network,
     names: readonly string[],
-    private readonly options: DetectorOptions = {},
-    private readonly also?: (head: HeadOutput, extra: I) => O,
+    { half = false, augment = false, engine }: DetectorOptions = {},
+    also?: Also<I, O>,
   ) {
-    const { half = false, augment, engine } = options;
     const { spec } = network;
     if (half && tf.getBackend() !== 'tensorflow') throw noHalf();
     this.names = Array.from({ length: spec.nc }, (_, i) => names[i] ?? `class${i}`);
@@ -99,79 +77,49 @@ export class NetworkDetector<I extends Tensors = Tensors, O extends Tensors = Te
     this.engine = engine ?? engineName(half);
     // Padding of test-time augmentation is given in 0..1, so images have to be in it, too.
     this.scaled = augment ? [] : imageKernels(spec);
-    const graph = (inputs: unknown) => this.graph(inputs as Inputs<I>) as { output: tf.Tensor };
-    this.run = compile<Tensors, { output: tf.Tensor }>(graph, { name: 'predict', half }) as unknown as Run<O>;
+    const options = { half, also, scale: this.scaled.length ? 1 : 1 / 255 };
+    const sessions = tf.getBackend() === 'tensorflow' && loadedTensorflow() !== undefined;
+    this.runner =
+      sessions && !augment ? new NetworkSession(network, options) : new NetworkTfjs(network, { ...options, augment });
   }
 
-  private graph({ images, params = this.params, extra }: Inputs<I>): Outputs<O> {
-    const { network, options, scaled, also } = this;
-    const x = (scaled.length ? images : tf.mul(images, 1 / 255)) as tf.Tensor4D;
-    const forward = (input: tf.Tensor4D) => network.forward(input, params);
-    if (options.augment) return { output: mergedScales(x, forward, network.spec.stride) };
-    const head = forward(x);
-    const output = decode(head);
-    return extra && also ? { output, also: also(head, extra) } : { output };
-  }
-
-  /**
-   * Each weight is folded and handed to the engine before the next is read.
-   * @param weights unfolded, as in a checkpoint @throws UserError 'wrong-weights'
-   */
+  /** @param weights unfolded, as in a checkpoint @throws UserError 'wrong-weights' */
   setWeights(weights: ReadonlyMap<string, NamedArray>): void {
-    tf.dispose(this.params);
-    this.params = {};
-    if (this.options.half) this.run.dispose(); // the old ones are constants in its graphs
-    try {
-      for (const parameter of foldedParameters(this.network.parameters)) this.setWeight(parameter, weights);
-    } catch (error) {
-      tf.dispose(this.params);
-      throw error;
-    }
-  }
-
-  private setWeight(parameter: ParameterSpec, weights: ReadonlyMap<string, NamedArray>): void {
-    const { name } = parameter;
-    const array = foldedArray(weights, name);
-    if (array && this.scaled.includes(name)) array.data = array.data.map((w) => w / 255);
-    const made = toTensors(new Map(array ? [[name, array]] : []), [parameter]);
-    handOver(made[name]);
-    Object.assign(this.params, made);
+    this.runner.setWeights((parameter) => {
+      const values = tensorValues(foldedArray(weights, parameter.name), parameter);
+      return this.scaled.includes(parameter.name) ? values.map((w) => w / 255) : values;
+    });
   }
 
   async infer(images: Uint8Array, shape: Shape): Promise<InferOutput> {
-    const { output } = this.compute(images, shape);
-    return read(output);
+    return inferOutput(await this.runner.run(this.input(images, shape)));
   }
 
-  /** @returns predictions, and what `also` gives, which the caller disposes of */
-  async inferWith(images: Uint8Array, shape: Shape, extra: I): Promise<InferOutput & { also: O }> {
-    const { output, also } = this.compute(images, shape, extra);
-    return { ...(await read(output)), also: also as O };
+  /** @returns predictions, and what `also` gives */
+  async inferWith(
+    images: Uint8Array,
+    shape: Shape,
+    extra: HostTensors<I>,
+  ): Promise<InferOutput & { also: HostTensors<O> }> {
+    const { output, also } = await this.runner.runWith(this.input(images, shape), extra);
+    return { ...inferOutput(output), also };
   }
 
-  private compute(images: Uint8Array, [b, h, w]: Shape, extra?: I): Outputs<O> {
+  private input(images: Uint8Array, [b, h, w]: Shape): HostTensor<'uint8'> {
     if (images.length !== b * h * w * 3 || h % this.stride || w % this.stride)
       throw new Error(
         `expected ${b * h * w * 3} bytes, sides in multiples of ${this.stride}; got ${images.length} for ${b} x ${h} x ${w}`,
       );
-    // Captured, weights become constants, whose rounding to bfloat16 is done once. As inputs they are held once for all
-    // shapes, and a graph is ready in half the time; it runs as fast.
-    const params = this.options.half ? {} : { params: this.params };
-    return this.run({ images: { data: images, shape: [b, h, w, 3] }, ...params, ...(extra && { extra }) });
+    return { dtype: 'uint8', shape: [b, h, w, 3], data: images };
   }
 
   dispose(): void {
-    this.run.dispose();
-    tf.dispose(this.params);
+    this.runner.dispose();
   }
 }
 
-async function read(output: tf.Tensor): Promise<InferOutput> {
-  try {
-    return { data: (await output.data()) as Float32Array, shape: [...output.shape] as InferOutput['shape'] };
-  } finally {
-    output.dispose();
-  }
+function inferOutput({ data, shape }: HostTensor<'float32'>): InferOutput {
+  return { data, shape: [...shape] as InferOutput['shape'] };
 }
 
 function noHalf(): UserError {

@@ -3,12 +3,13 @@ import '@tensorflow/tfjs-backend-wasm';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { engineReady } from '../../bin/setup/paths.mjs';
 import { rng } from '../../src/core/rng.js';
-import type { Checkpoint } from '../../src/core/types.js';
+import type { Checkpoint, NamedArray } from '../../src/core/types.js';
 import { decode } from '../../src/nn/decode.js';
+import type { HeadOutput } from '../../src/nn/head.js';
 import { buildNetwork, toTensors } from '../../src/nn/model.js';
 import { useNative } from '../../src/nn/native.js';
-import { createDetector } from '../../src/nn/network-detector.js';
-import { expectSameOutput } from '../helpers/close.js';
+import { createDetector, NetworkDetector } from '../../src/nn/network-detector.js';
+import { expectClose, expectSameOutput } from '../helpers/close.js';
 import { trainedModel } from '../helpers/trained-model.js';
 
 const trained = trainedModel();
@@ -87,6 +88,51 @@ describe.each(engineReady() ? ['tensorflow', 'wasm'] : ['wasm'])('detector on %s
       for (let i = 0; i < first; i += 7)
         expect(data[row * shape[2] + i]).toBeCloseTo(plain.data[row * plain.shape[2]! + i], 2);
     detector.dispose();
+  });
+});
+
+type Numbers = { weights: tf.Tensor };
+
+describe.each(engineReady() ? ['tensorflow', 'wasm'] : ['wasm'])('what is computed from the head, on %s', (backend) => {
+  beforeAll(async () => {
+    if (backend === 'tensorflow') expect(await useNative()).toBe(true);
+    else await tf.setBackend(backend);
+  });
+
+  const also = ({ boxes, scores, levels }: HeadOutput, { weights: each }: Numbers) => ({
+    weighted: tf.sum(tf.mul(scores, each), [0, 1]),
+    cells: tf.add(tf.scalar(levels[0][0] * levels[0][1]), tf.mul(tf.sum(boxes), 0)),
+  });
+  const each = Float32Array.from({ length: nc }, (_, i) => i + 1);
+  const extra = { weights: { dtype: 'float32', shape: [nc], data: each } } as const;
+
+  it('golden weights: it goes with the predictions, for several shapes and for new weights', async () => {
+    const before = tf.memory().numTensors;
+    const detector = new NetworkDetector(network, names, {}, also);
+    detector.setWeights(weights);
+    const expected = (bytes: Uint8Array, [b, h, w]: number[], now: Map<string, NamedArray>) =>
+      tf.tidy(() => {
+        const x = tf.div(tf.tensor4d(Float32Array.from(bytes), [b, h, w, 3]), 255) as tf.Tensor4D;
+        const head = network.forward(x, toTensors(now, network.parameters));
+        return also(head, { weights: tf.tensor(each) }).weighted.dataSync() as Float32Array;
+      });
+    const check = async (shape: [number, number, number], now: Map<string, NamedArray>) => {
+      const bytes = picture(...shape);
+      const { also: found, ...output } = await detector.inferWith(bytes, shape, extra);
+      expectClose(output, await detector.infer(bytes, shape), { rtol: 1e-5 });
+      const got = { shape: [nc], data: found.weighted.data as Float32Array };
+      expectClose(got, { shape: [nc], data: expected(bytes, shape, now) }, { rtol: 1e-4 });
+      expect([...(found.cells.data as Float32Array)]).toEqual([(shape[1] / 8) * (shape[2] / 8)]);
+    };
+    await check([2, 64, 96], weights);
+    const others = new Map(
+      [...weights].map(([name, { shape, data }]) => [name, { shape, data: data.map((v) => v * 0.9) }]),
+    );
+    detector.setWeights(others);
+    await check([1, 32, 64], others);
+    await check([2, 64, 96], others);
+    detector.dispose();
+    expect(tf.memory().numTensors).toBe(before);
   });
 });
 

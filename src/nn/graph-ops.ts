@@ -1,0 +1,251 @@
+/**
+ * The network as nodes of a TensorFlow graph, written down without tracing. Sizes of the image may be left open: the graph
+ * then computes them where an operation has to know them (reshapes, upsampling, anchors), and serves every batch, height
+ * and width. Feature maps are [B, H, W, C], rows of cells [B, A, C].
+ */
+import type { Attrs, ElementType } from '../graph/graph.js';
+import type { NodeList } from '../graph/node-list.js';
+import { anchorsOf } from './head.js';
+import { convAttrs, NHWC, POOL5, reach } from './kernels.js';
+import type { Conv, Ops, PlainConv } from './ops.js';
+
+export interface GraphValue {
+  /** Output of a node. */
+  ref: string;
+  /** −1 where the size is known only when the graph runs. */
+  shape: number[];
+  type: 'float32' | 'bfloat16';
+}
+
+const INT32 = { type: 'int32' } as const;
+const FLOAT = { type: 'float32' } as const;
+/** Attributes of ops that take int32 axes or sizes. */
+const INDEX = { Tidx: INT32 } as const;
+
+export class GraphOps implements Ops<GraphValue> {
+  private layer = 'model';
+
+  /**
+   * @param parameter gives the float32 output that holds a parameter (BatchNorm folded, kernels HWIO)
+   * @param half feature maps are bfloat16; rows of cells are float32 in any case
+   */
+  constructor(
+    private readonly list: NodeList,
+    private readonly parameter: (name: string, shape: number[]) => string,
+    private readonly half = false,
+  ) {}
+
+  begin(layer: number): void {
+    this.layer = `model.${layer}`;
+  }
+
+  /** The images as layers take them. @param dtype element type of `ref` @param scale what they are multiplied by */
+  image(ref: string, shape: number[], dtype: ElementType, scale = 1): GraphValue {
+    const type = this.half ? 'bfloat16' : 'float32';
+    if (scale === 1) return { ref: this.list.cast(ref, dtype, type), shape, type };
+    const x: GraphValue = { ref: this.list.cast(ref, dtype, 'float32'), shape, type: 'float32' };
+    return { ref: this.list.cast(this.scale(x, scale).ref, 'float32', type), shape, type };
+  }
+
+  conv(x: GraphValue, name: string, { to, kernel = 1, stride = 1 }: Conv): GraphValue {
+    const y = this.convolve(x, `${name}.conv`, to, kernel, stride);
+    const s = this.node('Sigmoid', [y], {}, y.shape);
+    return this.node('Mul', [y, s], {}, y.shape, `${name}.silu`);
+  }
+
+  convAndHalf(x: GraphValue, name: string, conv: Conv): { whole: GraphValue; half: GraphValue } {
+    const whole = this.conv(x, name, conv);
+    return { whole, half: this.split(whole, [conv.to / 2, conv.to / 2])[1] };
+  }
+
+  plainConv(x: GraphValue, name: string, { to }: PlainConv): GraphValue {
+    return this.convolve(x, name, to, 1, 1);
+  }
+
+  private convolve(x: GraphValue, name: string, to: number, k: number, stride: number): GraphValue {
+    const [b, h, w, c] = x.shape;
+    const pad: [number, number] = [k >> 1, k >> 1];
+    const side = (n: number) => (n < 0 ? -1 : reach(n, k, stride, k >> 1));
+    const kernel = this.weight(`${name}.weight`, [k, k, c, to], x.type);
+    const y = this.node('Conv2D', [x, kernel], convAttrs([k, k], { stride, pad }), [b, side(h), side(w), to]);
+    const bias = this.weight(`${name}.bias`, [to], x.type);
+    return this.node('BiasAdd', [y, bias], { data_format: NHWC }, y.shape, name);
+  }
+
+  private weight(name: string, shape: number[], type: GraphValue['type']): GraphValue {
+    return { ref: this.list.cast(this.parameter(name, shape), 'float32', type), shape, type };
+  }
+
+  maxPool5(x: GraphValue, name: string): GraphValue {
+    return this.node('MaxPool', [x], POOL5, x.shape, name);
+  }
+
+  upsample2x(x: GraphValue): GraphValue {
+    const [b, h, w, c] = x.shape;
+    const size = this.known([h, w])
+      ? this.list.ints([2 * h, 2 * w])
+      : this.list.add('Mul', [this.sizes(x, 1, 2), this.list.ints(2)], { T: INT32 });
+    const attrs = { T: { type: x.type }, align_corners: false, half_pixel_centers: false };
+    const ref = this.list.add('ResizeNearestNeighbor', [x.ref, size], attrs, this.layer);
+    const twice = (n: number) => (n < 0 ? -1 : 2 * n);
+    return { ...x, ref, shape: [b, twice(h), twice(w), c] };
+  }
+
+  cells(maps: GraphValue[]): GraphValue {
+    const rows = maps.map((map) => {
+      const [b, h, w, c] = map.shape;
+      const cells = this.known([h, w]) ? h * w : -1;
+      return { ...this.reshaped(this.widened(map), map, [b, cells, c]), shape: [b, cells, c] };
+    });
+    return this.joined(rows, 1);
+  }
+
+  private widened(x: GraphValue): GraphValue {
+    return { ...x, ref: this.list.cast(x.ref, x.type, 'float32'), type: 'float32' };
+  }
+
+  concat(xs: GraphValue[]): GraphValue {
+    return this.joined(xs, xs[0].shape.length - 1);
+  }
+
+  private joined(xs: GraphValue[], axis: number): GraphValue {
+    const sizes = xs.map(({ shape }) => shape[axis]);
+    const size = this.known(sizes) ? sizes.reduce((a, b) => a + b, 0) : -1;
+    const shape = xs[0].shape.map((n, i) => (i === axis ? size : n));
+    const attrs = { N: xs.length, T: { type: xs[0].type }, ...INDEX };
+    const ref = this.list.add('ConcatV2', [...xs.map((x) => x.ref), this.list.ints(axis)], attrs);
+    return { ...xs[0], ref, shape };
+  }
+
+  split(x: GraphValue, channels: number[]): GraphValue[] {
+    const axis = x.shape.length - 1;
+    const attrs = { num_split: channels.length, T: { type: x.type }, Tlen: INT32 };
+    const name = this.list.add('SplitV', [x.ref, this.list.ints(channels), this.list.ints(axis)], attrs);
+    return channels.map((n, i) => ({ ...x, ref: i ? `${name}:${i}` : name, shape: [...x.shape.slice(0, -1), n] }));
+  }
+
+  add(a: GraphValue, b: GraphValue): GraphValue {
+    return this.node('AddV2', [a, b], {}, a.shape);
+  }
+
+  sub(a: GraphValue, b: GraphValue): GraphValue {
+    return this.node('Sub', [a, b], {}, a.shape);
+  }
+
+  mul(a: GraphValue, b: GraphValue): GraphValue {
+    return this.node('Mul', [a, b], {}, a.shape);
+  }
+
+  scale(x: GraphValue, factor: number): GraphValue {
+    return this.mul(x, { ref: this.list.float(factor), shape: [], type: x.type });
+  }
+
+  sigmoid(x: GraphValue): GraphValue {
+    return this.node('Sigmoid', [x], {}, x.shape);
+  }
+
+  expectation(x: GraphValue, name: string, sides: number, bins: number): GraphValue {
+    const { list } = this;
+    const [b, a] = x.shape;
+    const apart = list.add('Reshape', [x.ref, list.ints([-1, bins])], { T: FLOAT, Tshape: INT32 }); // [B·A·sides, bins]
+    const p = list.add('Softmax', [apart], { T: FLOAT });
+    const values = list.constant({ dtype: 'float32', shape: [bins, 1], values: Float32Array.from(Array(bins).keys()) });
+    const attrs = { T: FLOAT, transpose_a: false, transpose_b: false };
+    const y = list.add('MatMul', [p, values], attrs, name);
+    return this.reshaped({ ...x, ref: y }, x, [b, a, sides]);
+  }
+
+  /**
+   * Centres of all cells and their strides.
+   * @param maps feature maps of the levels @param strides image pixels to a cell of each
+   * @returns points [1, A, 2], x and y in units of the stride; strides [1, A, 1]
+   */
+  anchors(maps: readonly GraphValue[], strides: readonly number[]): { points: GraphValue; strides: GraphValue } {
+    const sizes = maps.map(({ shape }): [number, number] => [shape[1], shape[2]]);
+    if (this.known(sizes.flat())) return this.fixedAnchors(sizes, strides);
+    const levels = maps.map((map, i) => this.anchorsOfLevel(map, strides[i]));
+    return {
+      points: this.joined(
+        levels.map(({ points }) => points),
+        1,
+      ),
+      strides: this.joined(
+        levels.map((level) => level.strides),
+        1,
+      ),
+    };
+  }
+
+  private fixedAnchors(sizes: [number, number][], perLevel: readonly number[]) {
+    const { points, strides } = anchorsOf(sizes, perLevel);
+    const constant = (values: Float32Array, channels: number): GraphValue => {
+      const shape = [1, strides.length, channels];
+      return { ref: this.list.constant({ dtype: 'float32', shape, values }), shape, type: 'float32' };
+    };
+    return { points: constant(points, 2), strides: constant(strides, 1) };
+  }
+
+  private anchorsOfLevel(map: GraphValue, stride: number): { points: GraphValue; strides: GraphValue } {
+    const { list } = this;
+    const size = this.sizes(map, 1, 2);
+    const h = list.add('Unpack', [size], { T: INT32, num: 2, axis: 0 });
+    const centres = (count: string) => {
+      const range = list.add('Range', [list.ints(0), count, list.ints(1)], INDEX);
+      return list.add('AddV2', [list.cast(range, 'int32', 'float32'), list.float(0.5)], { T: FLOAT });
+    };
+    const spread = (x: string) => list.add('BroadcastTo', [x, size], { T: FLOAT, Tidx: INT32 }); // [h, w]
+    const column = list.add('Reshape', [centres(h), list.ints([-1, 1])], { T: FLOAT, Tshape: INT32 });
+    const grid = list.add('Pack', [spread(centres(`${h}:1`)), spread(column)], { N: 2, T: FLOAT, axis: 2 }); // [h, w, 2]
+    const points = list.add('Reshape', [grid, list.ints([1, -1, 2])], { T: FLOAT, Tshape: INT32 });
+    const cells = list.add('Mul', [h, `${h}:1`], { T: INT32 });
+    const dims = list.add('Pack', [list.ints(1), cells, list.ints(1)], { N: 3, T: INT32, axis: 0 });
+    const strides = list.add('Fill', [dims, list.float(stride)], { T: FLOAT, index_type: INT32 });
+    return {
+      points: { ref: points, shape: [1, -1, 2], type: 'float32' },
+      strides: { ref: strides, shape: [1, -1, 1], type: 'float32' },
+    };
+  }
+
+  /** [B, A, C] → [B, C, A], as a node of this name. */
+  transposed(x: GraphValue, name: string): GraphValue {
+    const [b, a, c] = x.shape;
+    const ref = this.list.add('Transpose', [x.ref, this.list.ints([0, 2, 1])], { T: FLOAT, Tperm: INT32 }, name);
+    return { ...x, ref, shape: [b, c, a] };
+  }
+
+  // ---- sizes
+
+  private known(sizes: readonly number[]): boolean {
+    return sizes.every((n) => n >= 0);
+  }
+
+  /** Sizes of axes from `first` on, as a tensor. */
+  private sizes({ ref, shape, type }: GraphValue, first: number, count: number): string {
+    const { list } = this;
+    const wanted = shape.slice(first, first + count);
+    if (this.known(wanted)) return list.ints(wanted);
+    const all = list.add('Shape', [ref], { T: { type }, out_type: INT32 });
+    return list.add('Slice', [all, list.ints([first]), list.ints([count])], { T: INT32, Index: INT32 });
+  }
+
+  /**
+   * @param like has the leading sizes that `shape` leaves open
+   * @param shape one open size is found out from the number of values
+   */
+  private reshaped(x: GraphValue, like: GraphValue, shape: number[]): GraphValue {
+    const { list } = this;
+    let target = list.ints(shape);
+    if (shape.filter((n) => n < 0).length > 1) {
+      const batch = this.sizes(like, 0, 1);
+      target = list.add('ConcatV2', [batch, list.ints(shape.slice(1)), list.ints(0)], { N: 2, T: INT32, ...INDEX });
+    }
+    const ref = list.add('Reshape', [x.ref, target], { T: { type: x.type }, Tshape: INT32 });
+    return { ...x, ref, shape };
+  }
+
+  private node(op: string, inputs: GraphValue[], attrs: Attrs, shape: number[], name?: string): GraphValue {
+    const { type } = inputs[0];
+    const refs = inputs.map(({ ref }) => ref);
+    return { ref: this.list.add(op, refs, { T: { type }, ...attrs }, name ?? `${this.layer}/${op}`), shape, type };
+  }
+}
