@@ -12,10 +12,11 @@ import { type Arrayish, expectClose } from '../helpers/close.js';
 import { pick } from '../helpers/golden.js';
 import { native } from '../helpers/native.js';
 import { tinyModel } from '../helpers/tiny-model.js';
+import { trainedModel } from '../helpers/trained-model.js';
 
-const { checkpoint, spec, file } = tinyModel();
+type Model = Pick<ReturnType<typeof tinyModel>, 'spec' | 'checkpoint'>;
 
-function graphOf(options: GraphOptions = {}): Graph {
+function graphOf({ spec, checkpoint }: Model, options: GraphOptions = {}): Graph {
   return networkGraph(
     spec,
     (list, name, shape) => {
@@ -29,10 +30,10 @@ function graphOf(options: GraphOptions = {}): Graph {
 
 describe('the network as one TensorFlow graph', () => {
   const sessions: Session[] = [];
-  function runner(options?: GraphOptions): (images: HostTensor) => Arrayish {
+  function runner(model: Model, options?: GraphOptions): (images: HostTensor) => Arrayish {
     const session = Session.open();
     sessions.push(session);
-    session.add(graphOf(options).nodes);
+    session.add(graphOf(model, options).nodes);
     const plan = session.plan({ feeds: [INPUT], fetches: [OUTPUT] });
     return (images) => plan.run([images])[0] as Arrayish;
   }
@@ -47,6 +48,9 @@ describe('the network as one TensorFlow graph', () => {
     for (const session of sessions) session.close();
   });
 
+  const tiny = tinyModel();
+  const trained = trainedModel();
+  const { file } = tiny;
   const input = pick(file, 'input') as { shape: number[]; data: Float32Array };
   const [b, h, w] = input.shape;
   for (const [name, options, rtol] of [
@@ -58,13 +62,13 @@ describe('the network as one TensorFlow graph', () => {
   ] as [string, GraphOptions, number][])
     it(`golden model: eval.decoded from a graph ${name}`, () => {
       const images: HostTensor = { dtype: 'float32', shape: input.shape, data: input.data };
-      expectClose(runner(options)(images), pick(file, 'eval.decoded') as Arrayish, { rtol });
+      expectClose(runner(tiny, options)(images), pick(file, 'eval.decoded') as Arrayish, { rtol });
     });
 
   it('one graph serves every shape, and agrees with the network as tensors', () => {
-    const network = buildNetwork(spec);
-    const run = runner();
-    const params = toTensors(checkpoint.weights, network.parameters);
+    const network = buildNetwork(trained.spec);
+    const run = runner(trained);
+    const params = toTensors(trained.checkpoint.weights, network.parameters);
     for (const shape of [
       [1, 32, 32],
       [3, 64, 160],
@@ -88,14 +92,14 @@ describe('the network as one TensorFlow graph', () => {
 
   it('takes bytes, too', () => {
     const bytes = Uint8Array.from({ length: 32 * 64 * 3 }, (_, i) => (i * 37) % 256);
-    const [asBytes, asFloats] = (['uint8', 'float32'] as ElementType[]).map((dtype) => runner({ dtype }));
+    const [asBytes, asFloats] = (['uint8', 'float32'] as ElementType[]).map((dtype) => runner(trained, { dtype }));
     const shape = [1, 32, 64, 3];
     const want = asFloats({ dtype: 'float32', shape, data: Float32Array.from(bytes) });
     expectClose(asBytes({ dtype: 'uint8', shape, data: bytes }), want, { rtol: 1e-6 });
   });
 
   it('a shape that is known leaves no arithmetic of sizes in the graph', () => {
-    const ops = (options?: GraphOptions) => new Set(graphOf(options).nodes.map(({ op }) => op));
+    const ops = (options?: GraphOptions) => new Set(graphOf(trained, options).nodes.map(({ op }) => op));
     const sizes = ['Shape', 'Range', 'Unpack', 'Pack', 'BroadcastTo', 'Fill'];
     expect(sizes.filter((op) => ops({ shape: [1, 64, 64] }).has(op))).toEqual([]);
     expect(sizes.filter((op) => ops().has(op))).toEqual(sizes);

@@ -8,11 +8,11 @@ import { buildNetwork } from '../../src/nn/model.js';
 import { NetworkSession } from '../../src/nn/network-session.js';
 import { type Arrayish, expectClose } from '../helpers/close.js';
 import { native } from '../helpers/native.js';
-import { tinyModel } from '../helpers/tiny-model.js';
+import { trainedModel } from '../helpers/trained-model.js';
 
 beforeAll(native);
 
-const { checkpoint, spec } = tinyModel();
+const { checkpoint, spec } = trainedModel();
 const also = ({ scores }: HeadOutput, { factor }: { factor: tf.Tensor }) => ({
   best: tf.mul(tf.max(scores, 1), factor),
 });
