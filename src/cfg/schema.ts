@@ -53,7 +53,7 @@ const basics = under('Model and data', {
   data: text(
     null,
     ['train', 'val', 'export', 'benchmark', 'show', 'check'],
-    'dataset YAML, or shapes for a made-up set; export: where int8 measures its mAP',
+    "train, val, benchmark, show, check: dataset YAML, or shapes for a made-up set; val: not given: that of the model's training; export: dataset YAML on which int8 measures its mAP",
     { path: true, what: 'a dataset YAML' },
   ),
   source: text(
@@ -65,7 +65,7 @@ const basics = under('Model and data', {
   imgsz: custom(
     640,
     [...RUNS, 'check'],
-    'image size in pixels, a multiple of 32; predict, export: also [h,w]; not given: that of the training',
+    "image size in pixels, a multiple of 32; predict, export: also [h,w]; train, val, predict, export: not given: that of the model's training",
     {
       what: 'an integer from 32 to 8192, or [height, width] in predict and export',
       read: readSize,

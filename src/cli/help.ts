@@ -99,15 +99,36 @@ export function modeHelp(mode: Mode): string {
 /** What `yolo help KEY` prints. */
 export function keyHelp(key: Key): string {
   const { help, modes, allowed } = optionOf(key);
-  const values = [...new Set(modes.map(allowed))].join('; ');
-  const defaults = [...new Set(modes.map((mode) => assignment(key, mode)))].join(' or ');
   return [
-    `${out.bold(key)}: ${help}`,
-    `  takes    ${values}`,
-    `  default  ${defaults}`,
-    `  modes    ${modes.join(', ')}`,
+    out.bold(key),
+    ...field(
+      'meaning',
+      byMode(modes, (mode) => helpIn(help, mode)),
+    ),
+    ...field('takes', byMode(modes, allowed)),
+    ...field(
+      'default',
+      byMode(modes, (mode) => assignment(key, mode)),
+    ),
+    ...field('modes', [modes.join(', ')]),
   ].join('\n');
 }
+
+/** What differs by mode says for which ones it holds. */
+function byMode(modes: readonly Mode[], textOf: (mode: Mode) => string): string[] {
+  const groups = new Map<string, Mode[]>();
+  for (const mode of modes) groups.set(textOf(mode), [...(groups.get(textOf(mode)) ?? []), mode]);
+  if (groups.size === 1) return [...groups.keys()];
+  return [...groups].map(([text, some]) => `${some.join(', ')}: ${text}`);
+}
+
+/** `  name     text`, wrapped to 80 columns. */
+function field(name: string, texts: readonly string[]): string[] {
+  const lines = texts.flatMap((text) => wrap(text, 80 - FIELD).map((line, i) => (i ? `  ${line}` : line)));
+  return lines.map((line, i) => `  ${(i ? '' : name).padEnd(FIELD - 4)}${line}`);
+}
+
+const FIELD = 13;
 
 /** What `yolo help WORD` prints for a key of other tools; undefined for any other word. */
 export function otherHelp(word: string): string | undefined {

@@ -99,10 +99,8 @@ async function special(word: Special, { entries, words }: Pick<Request, 'entries
 async function help(about: string | undefined): Promise<string> {
   const { generalHelp, keyHelp, modeHelp, otherHelp } = await import('./help.js');
   if (about === undefined) return generalHelp(version());
-  const other = otherHelp(about);
-  if (other !== undefined) return other;
-  const isMode = (MODES as readonly string[]).includes(about);
-  return !isMode && isKey(about) ? keyHelp(about) : modeHelp(modeOf(about));
+  if ((MODES as readonly string[]).includes(about)) return modeHelp(modeOf(about));
+  return isKey(about) ? keyHelp(about) : (otherHelp(about) ?? modeHelp(modeOf(about)));
 }
 
 /** Says what went wrong; a stack only for bugs. @returns the exit code */

@@ -63,6 +63,8 @@ export async function withTrainedData<C extends { model: string; data: string | 
   config: C,
   split: Config['split'],
 ): Promise<C & { data: string }> {
+  // A dataset that is not there is told before a model is fetched.
+  if (config.data && config.data !== 'shapes') findDataYaml(config.data);
   const trained = config.data && wasGiven(config, 'single_cls') ? {} : await trainedOf(config.model);
   const single = !wasGiven(config, 'single_cls') && trained.singleCls === true;
   if (single) log.info('single_cls=true: the model was trained with it');

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { cfgFolder } from '../../src/cfg/load.js';
 import { MODES } from '../../src/cfg/option.js';
-import { keysOf } from '../../src/cfg/schema.js';
+import { KEYS, keysOf } from '../../src/cfg/schema.js';
+import { keyHelp } from '../../src/cli/help.js';
 import { runCli } from '../helpers/run-cli.js';
 import { tmpDir } from '../helpers/tmp.js';
 
@@ -45,7 +46,9 @@ describe('special words', () => {
   it('yolo help KEY explains the key', async () => {
     const { stdout } = await runCli(['help', 'conf']);
     expect(stdout).toContain('a number from 0 to 1');
-    expect(stdout).toMatch(/conf=0\.001 or conf=0\.25/);
+    expect(stdout).toContain('train, val: conf=0.001\n');
+    for (const key of KEYS)
+      for (const line of keyHelp(key).split('\n')) expect(line.length, line).toBeLessThanOrEqual(80);
   });
 
   it('yolo help KEY knows keys of other tools', async () => {
@@ -56,6 +59,7 @@ describe('special words', () => {
   it('the help of a mode says nothing about others', async () => {
     expect((await runCli(['help', 'predict'])).stdout).toMatch(/^ {2}save=true +write annotated/m);
     expect((await runCli(['help', 'convert'])).stdout).not.toContain('webcam');
+    expect((await runCli(['help', 'show'])).stdout).toMatch(/^yolo show: draw/);
     expect((await runCli(['help', 'save_txt'])).stdout).toContain('val, benchmark, predict\n');
   });
 
