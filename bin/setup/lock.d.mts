@@ -4,6 +4,8 @@ export interface LockHooks {
   onWait?: () => void;
   /** Called by the owner, before the work and after it, or at an early end of the process. */
   clean?: () => void;
+  /** Ends the wait with its reason. */
+  signal?: AbortSignal;
 }
 /** Whose lock it is, as far as the file tells. */
 export interface LockOwner {

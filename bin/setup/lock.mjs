@@ -23,14 +23,15 @@ export function withLock(folder, work, onWait) {
 
 /**
  * Runs `work` while no other process holds this lock file, whose folder must be there.
- * @param {{ onWait?: () => void, clean?: () => void }} hooks onWait: called once when another holds the lock; clean: called
- *   by its owner, before the work and after it, or at an early end of the process
+ * @param {{ onWait?: () => void, clean?: () => void, signal?: AbortSignal }} hooks onWait: called once when another holds the
+ *   lock; clean: called by its owner, before the work and after it, or at an early end of the process; signal: ends the wait
  */
-export async function withLockFile(file, work, { onWait = () => {}, clean = () => {} } = {}) {
+export async function withLockFile(file, work, { onWait = () => {}, clean = () => {}, signal } = {}) {
   let waited = false;
   while (!acquire(file)) {
     if (!waited) onWait();
     waited = true;
+    signal?.throwIfAborted();
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   // Nothing is left to clean after good work; at an early end of the process it is what was begun.

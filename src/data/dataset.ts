@@ -68,6 +68,8 @@ export interface OpenOptions {
   fraction?: number;
   /** Told how many files have been looked at. */
   onProgress?: (done: number, total: number) => void;
+  /** Ends the fetching of a dataset that is not there. */
+  signal?: AbortSignal;
 }
 
 /**
@@ -76,7 +78,7 @@ export interface OpenOptions {
  * @throws UserError when nothing usable is there
  */
 export async function openDataset(data: string, split: Split, options: OpenOptions = {}): Promise<Dataset> {
-  const spec = loadDataYaml(await prepareData(data, [split]));
+  const spec = loadDataYaml(await prepareData(data, [split], options.signal));
   warnOfClasses(options.classes, spec.names, spec.file);
   const sources = splitSources(spec, split);
   const { pictures, unsupported } = listPictures(sources, spec.root);

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { type DataSpec, loadDataYaml, type Split, splitSources } from '../cfg/data-yaml.js';
-import { UserError } from '../core/errors.js';
+import { Interrupted, UserError } from '../core/errors.js';
 import { withLockFile } from '../core/lock-file.js';
 import { log } from '../core/log.js';
 import { progress } from '../core/progress.js';
@@ -16,12 +16,20 @@ import { orCannotWrite } from '../io/files.js';
 import { unpack } from '../io/unpack.js';
 import { isShapes, makeShapes } from './shapes.js';
 
-/** @returns the YAML to read: `data` itself, or that of the dataset that was made for the word 'shapes' */
-export async function prepareData(data: string, splits: readonly Split[]): Promise<string> {
+/**
+ * @returns the YAML to read: `data` itself, or that of the dataset that was made for the word 'shapes'
+ * @throws Interrupted when `signal` is aborted while the dataset is fetched
+ */
+export async function prepareData(data: string, splits: readonly Split[], signal?: AbortSignal): Promise<string> {
   if (isShapes(data)) return makeShapes(data);
   const spec = loadDataYaml(data);
-  if (spec.download.length && isUnfinished(spec, splits)) await fetchDataset(spec, splits);
-  return data;
+  if (!spec.download.length || !isUnfinished(spec, splits)) return data;
+  try {
+    await fetchDataset(spec, splits, signal);
+    return data;
+  } catch (error) {
+    throw signal?.aborted ? new Interrupted() : error;
+  }
 }
 
 /** Where a dataset is put together; on its disk, so that it can be renamed into place. */
@@ -55,7 +63,7 @@ function hasSplit(spec: DataSpec, split: Split): boolean {
   }
 }
 
-async function fetchDataset(spec: DataSpec, splits: readonly Split[]): Promise<void> {
+async function fetchDataset(spec: DataSpec, splits: readonly Split[], signal?: AbortSignal): Promise<void> {
   const { root } = spec;
   const { folder, lock } = workshopOf(root);
   orCannotWrite(folder, () => mkdirSync(folder, { recursive: true }));
@@ -66,31 +74,35 @@ async function fetchDataset(spec: DataSpec, splits: readonly Split[]): Promise<v
       const { ready } = workshopOf(root); // the other process may have made the dataset's folder
       if (existsSync(ready)) moveInto(ready, root);
       const missing = missingSplits(spec, splits);
-      if (missing.length) place(await fetchArchives(spec, folder, missing), root);
+      if (missing.length) place(await fetchArchives(spec, folder, missing, signal), root);
       for (const left of [folder, dirname(ready)]) rmSync(left, { recursive: true, force: true });
     },
-    { onWait },
+    { onWait, signal },
   );
 }
 
 /** @returns the folder with all that was in the archives that is the dataset */
-async function fetchArchives(spec: DataSpec, folder: string, missing: Split[]): Promise<string> {
+async function fetchArchives(spec: DataSpec, folder: string, missing: Split[], signal?: AbortSignal): Promise<string> {
   const unpacked = join(folder, 'unpacked');
   // What a killed process left of it is of no use; archives are there whole or not at all.
   rmSync(unpacked, { recursive: true, force: true });
   try {
-    for (const url of spec.download) await fetchArchive(url, spec.root, folder, unpacked);
+    for (const url of spec.download) await fetchArchive(url, spec.root, { folder, unpacked, signal });
     return datasetIn(unpacked, spec, missing);
   } catch (error) {
     rmSync(unpacked, { recursive: true, force: true });
-    // Another try may do with the same archives only where space was the reason.
-    const keep = error instanceof UserError && ['archive-too-large', 'cannot-write'].includes(error.code);
-    if (!keep) rmSync(folder, { recursive: true, force: true });
+    // Another try may do with the same archives, unless they are what is wrong.
+    const wrong = error instanceof UserError && ['bad-archive', 'bad-zip'].includes(error.code);
+    if (wrong || !readdirSync(folder).length) rmSync(folder, { recursive: true, force: true });
     throw error;
   }
 }
 
-async function fetchArchive(url: string, root: string, folder: string, unpacked: string): Promise<void> {
+async function fetchArchive(
+  url: string,
+  root: string,
+  { folder, unpacked, signal }: { folder: string; unpacked: string; signal?: AbortSignal },
+): Promise<void> {
   const name = url.split(/[?#]/)[0].split('/').pop() || 'dataset.zip';
   const archive = join(folder, `${createHash('sha256').update(url).digest('hex').slice(0, 8)}-${name.slice(-100)}`);
   if (!existsSync(archive)) {
@@ -99,6 +111,7 @@ async function fetchArchive(url: string, root: string, folder: string, unpacked:
     try {
       await download(url, archive, {
         maxBytes: 64 * 2 ** 30,
+        signal,
         onProgress: (done, total) => task.update(done, total),
       });
     } finally {
@@ -107,11 +120,12 @@ async function fetchArchive(url: string, root: string, folder: string, unpacked:
   }
   const task = progress.start('Unpacking', undefined, 'bytes');
   try {
-    await unpack(archive, unpacked, { onProgress: (done) => task.update(done) });
+    await unpack(archive, unpacked, { signal, onProgress: (done) => task.update(done) });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const message = error.message.replace(archive, `the archive ${url}`);
-    throw new UserError(error.code, message, error.hint, error.exitCode);
+    const kept = error.code === 'archive-too-large' ? `; it is kept for that: ${archive}` : '';
+    throw new UserError(error.code, message, error.hint && `${error.hint}${kept}`, error.exitCode);
   } finally {
     task.end();
   }

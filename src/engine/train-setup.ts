@@ -61,21 +61,21 @@ export interface Run {
 type Release = () => void | Promise<void>;
 
 /** Puts a run together. @throws UserError when model, data, engine or run folder can't be used; nothing is held then */
-export async function prepareRun(given: TrainConfig): Promise<Run> {
+export async function prepareRun(given: TrainConfig, signal?: AbortSignal): Promise<Run> {
   const held: Release[] = [];
   try {
-    return await putTogether(given, held);
+    return await putTogether(given, held, signal);
   } catch (error) {
     await releaseAll(held);
     throw error;
   }
 }
 
-async function putTogether(given: TrainConfig, held: Release[]): Promise<Run> {
+async function putTogether(given: TrainConfig, held: Release[], signal?: AbortSignal): Promise<Run> {
   const resumed = given.resume === false ? undefined : resume(given, held);
   const config = resumed?.config ?? (await withModelsSize(given));
   const engine = await requireTraining(config);
-  const { train, val } = await openData(config);
+  const { train, val } = await openData(config, signal);
   if (resumed) refuseOtherClasses(resumed.run, train);
   const start = resumed ?? (await startingPoint(config, train));
   if ('params' in start) held.push(() => tf.dispose(start.params));
@@ -163,9 +163,9 @@ function makeRunDir(given: TrainConfig, held: Release[]): string {
   return folder.path;
 }
 
-async function openData(config: TrainConfig): Promise<{ train: Dataset; val: Dataset }> {
+async function openData(config: TrainConfig, signal?: AbortSignal): Promise<{ train: Dataset; val: Dataset }> {
   const data = requireData(config.data);
-  const open = { singleCls: config.single_cls, classes: config.classes };
+  const open = { singleCls: config.single_cls, classes: config.classes, signal };
   const train = await openDataset(data, 'train', { ...open, fraction: config.fraction });
   announce(train);
   const val = await openDataset(data, 'val', open);

@@ -57,7 +57,7 @@ function meanLosses({ lossSums, lossBatches }: Progress): LossItems {
  */
 export async function* train(config: TrainConfig, hooks: TrainHooks = {}): AsyncGenerator<TrainEpoch, TrainSummary> {
   await hearSignals(hooks.signal);
-  const run = await prepareRun(config);
+  const run = await prepareRun(config, hooks.signal);
   try {
     await hooks.onReady?.(run);
     if (run.config.plots) {

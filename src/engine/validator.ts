@@ -75,11 +75,12 @@ export async function validate(given: ValConfig, hooks: ValHooks = {}): Promise<
   }
 }
 
-async function openSplit(config: ValConfig & { data: string }, { onProgress }: ValHooks): Promise<Dataset> {
+async function openSplit(config: ValConfig & { data: string }, { onProgress, signal }: ValHooks): Promise<Dataset> {
   const dataset = await openDataset(config.data, config.split, {
     singleCls: config.single_cls,
     classes: config.classes,
     onProgress: (done, total) => onProgress?.('scan', done, total),
+    signal,
   });
   announce(dataset, config.data);
   if (!dataset.counts.instances)

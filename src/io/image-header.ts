@@ -16,6 +16,8 @@ export interface ImageHeader {
 }
 
 const CHUNK = 4096;
+/** Segments or chunks that are walked over; a file of nothing else would take minutes. */
+const MAX_STEPS = 100_000;
 /** An end mark is looked for in the last bytes: some cameras pad their files. */
 const TAIL = 64;
 
@@ -51,7 +53,7 @@ function sizeOf(file: Bytes): ImageHeader | undefined {
 /** Walks the segments to the frame header (SOF0 to SOF15 but DHT, JPG, DAC). */
 function jpeg(file: Bytes): ImageHeader | undefined {
   let turned = false;
-  for (let at = 2; at + 9 < file.size; ) {
+  for (let at = 2, steps = 0; at + 9 < file.size && steps < MAX_STEPS; steps++) {
     if (file.u8(at) !== 0xff) return undefined;
     const marker = file.u8(at + 1);
     if (marker === 0xff) {
@@ -77,7 +79,7 @@ function png(file: Bytes): ImageHeader | undefined {
   if (file.u32(12) !== 0x49484452) return undefined; // IHDR
   const [width, height] = [file.u32(16), file.u32(20)];
   let turned = false;
-  for (let at = 8; at + 12 <= file.size; at += 12 + file.u32(at)) {
+  for (let at = 8, steps = 0; at + 12 <= file.size && steps < MAX_STEPS; at += 12 + file.u32(at), steps++) {
     const type = file.u32(at + 4);
     if (type === 0x65584966) turned = turnedBy(file, at + 8); // eXIf
     if (type === 0x49444154 || type === 0x49454e44) break; // IDAT, IEND

@@ -18,12 +18,14 @@ export interface UnpackOptions {
   maxBytes?: number;
   /** Told how many bytes have come out. */
   onProgress?: (bytes: number) => void;
+  /** Ends it with its reason. */
+  signal?: AbortSignal;
 }
 
 /** Pictures are packed already and labels shrink to a fifth: 30 times the archive is generous. */
 const MAX_RATIO = 30;
 /** So much is accepted of the smallest archive. */
-const FLOOR_BYTES = 2 ** 30;
+const FLOOR_BYTES = 1e9;
 /** The disk is not filled beyond this part of what is free. */
 const FREE_PART = 0.95;
 /** What a file takes at least: millions of empty files fill a disk, too. */
@@ -166,6 +168,7 @@ class Room {
   async turn(): Promise<void> {
     if (Date.now() - this.lastTurn < TURN_MS) return;
     await new Promise((next) => setImmediate(next));
+    this.options.signal?.throwIfAborted();
     this.lastTurn = Date.now();
   }
 

@@ -138,6 +138,18 @@ describe('a dataset that is fetched', () => {
     expect(asked.length).toBe(1);
   });
 
+  it('is given up at the first Ctrl-C', async () => {
+    const data = yaml(makeZip(files));
+    answer = (_, response) => void response.writeHead(200, { 'content-length': 1e9 }).write('PK');
+    const args = ['train', `data=${data}`, 'model=yolov8n.yaml', `project=${join(dir, 'runs')}`];
+    const child = spawn(process.execPath, [BIN, ...args], { stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.on('exit', resolve));
+    await until(() => asked.length > 0);
+    child.kill('SIGINT');
+    expect(await ended).toBe(130);
+    expect(there()).toEqual([]);
+  });
+
   it('is limited in size, says how to raise the limit, and is then not fetched again', async () => {
     const big = [...files, { name: 'set/zeros', data: Buffer.alloc(3e6), deflate: true }];
     const data = yaml(makeZip(big));
