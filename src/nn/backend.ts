@@ -115,19 +115,30 @@ async function startGpu(
   if ('why' in gpu) return gpu;
   if (gpu.caution && device === 'auto') return { why: gpu.caution, remedy: `device=${gpu.index} tries it` };
   if (gpu.caution) log.warn(`device=${gpu.index}: ${gpu.caution}`);
-  if (deterministic) process.env.TF_DETERMINISTIC_OPS ??= '1';
-  if (!tf32) process.env.NVIDIA_TF32_OVERRIDE ??= '0';
+  const undo = setEnvironment({
+    TF_DETERMINISTIC_OPS: deterministic ? '1' : undefined,
+    NVIDIA_TF32_OVERRIDE: tf32 ? undefined : '0',
+  });
   const result = await tryNative(() => useNative(engineDir(), gpuFiles()));
-  const report = `report this with the output of "yolo checks gpu"`;
-  if (result !== 'running')
-    return { why: `the GPU engine does not load: ${result}`, remedy: `${gpuSetupCommand}, or ${report}` };
-  if (!nativeInfo()?.gpu) return { why: `TensorFlow cannot use the ${gpu.name} that the driver shows`, remedy: report };
-  return {
-    name: 'tensorflow',
-    description: `TensorFlow ${nativeInfo()!.version} (GPU ${gpu.index}: ${gpu.name}, ${(gpu.memory / 2 ** 30).toFixed(1)} GiB)`,
-    threads: availableParallelism(),
-    canTrain: true,
-    gpu,
+  if (result === 'running' && nativeInfo()?.gpu) {
+    const memory = `${(gpu.memory / 2 ** 30).toFixed(1)} GiB`;
+    const description = `TensorFlow ${nativeInfo()!.version} (GPU ${gpu.index}: ${gpu.name}, ${memory})`;
+    return { name: 'tensorflow', description, threads: availableParallelism(), canTrain: true, gpu };
+  }
+  undo();
+  const report = 'report this with the output of "yolo checks gpu"';
+  if (result === 'running')
+    return { why: `TensorFlow cannot use the ${gpu.name} that the driver shows`, remedy: report };
+  const why = `the GPU engine does not load: ${result ?? 'the native engine is not set up'}`;
+  return { why, remedy: `${gpuSetupCommand}, or ${report}` };
+}
+
+/** Sets variables that the user has not set. @returns what takes them away again */
+function setEnvironment(variables: Record<string, string | undefined>): () => void {
+  const names = Object.keys(variables).filter((name) => variables[name] !== undefined && !(name in process.env));
+  for (const name of names) process.env[name] = variables[name];
+  return () => {
+    for (const name of names) delete process.env[name];
   };
 }
 

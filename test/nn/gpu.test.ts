@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { gpuFailureFile, gpuLibraries, isGpuPlatform } from '../../bin/setup/gpu-paths.mjs';
-import { engineDir, engineReady } from '../../bin/setup/paths.mjs';
+import { engineDir, engineReady, tensorflowDir } from '../../bin/setup/paths.mjs';
 import { findProgram } from '../../bin/setup/process.mjs';
 import { tmpDir } from '../helpers/tmp.js';
 
@@ -29,20 +29,34 @@ int cuDeviceGetAttribute(int* value, int key, int device) {
 int cuGetErrorString(int error, const char** text) { *text = "in words"; return 0; }
 `;
 
+/** In the place of a library of NVIDIA's: writes down what it is told. */
+const LIBRARY = `
+#include <stdio.h>
+#include <stdlib.h>
+static const char* value(const char* name) { const char* text = getenv(name); return text ? text : "unset"; }
+__attribute__((constructor)) static void say(void) {
+  FILE* log = getenv("STANDIN_LOG") ? fopen(getenv("STANDIN_LOG"), "w") : NULL;
+  if (!log) return;
+  fprintf(log, "bits=%s tf32=%s growth=%s gpu=%s", value("TF_DETERMINISTIC_OPS"), value("NVIDIA_TF32_OVERRIDE"),
+          value("TF_FORCE_GPU_ALLOW_GROWTH"), value("CUDA_VISIBLE_DEVICES"));
+  fclose(log);
+}
+`;
+
 const saved = { ...process.env };
 const folders = { driver: '', cache: '' };
 
-/** A cache with the engine's own addon and files in place of the GPU engine's libraries. */
+/** A cache with the CPU engine; of the GPU engine's libraries the first is a stand-in, and the others are none. */
 function makeCache(): string {
-  const addon = join(engineDir(), 'cuda.node');
+  const real = [engineDir(), tensorflowDir()];
   process.env.YOLO_CACHE = tmpDir();
-  const [cache, libraries, engine] = [process.env.YOLO_CACHE, gpuLibraries(), engineDir()];
+  const [cache, libraries] = [process.env.YOLO_CACHE, gpuLibraries()];
+  for (const folder of real) symlinkSync(folder, join(cache, basename(folder)));
   for (const file of [...libraries, join(dirname(dirname(libraries.at(-1)!)), 'gpu.json')]) {
     mkdirSync(dirname(file), { recursive: true });
     writeFileSync(file, '{}');
   }
-  mkdirSync(engine, { recursive: true });
-  copyFileSync(addon, join(engine, 'cuda.node'));
+  compile(LIBRARY, libraries[0]);
   process.env = { ...saved };
   return cache;
 }
@@ -73,14 +87,17 @@ function ask(env: Record<string, string | undefined>, index = 0) {
   return { gpu, visible, other };
 }
 
+function compile(source: string, library: string): void {
+  const options = ['-x', 'c', '-shared', '-fPIC', '-o', library, '-'];
+  expect(spawnSync(compiler!, options, { input: source }).status).toBe(0);
+}
+
 const compiler = findProgram('gcc', 'cc', 'clang', 'g++', 'c++');
 
 describe.runIf(isGpuPlatform() && engineReady() && compiler)('GPUs, by what the driver says', () => {
   beforeAll(() => {
     folders.driver = tmpDir();
-    writeFileSync(join(folders.driver, 'driver.c'), DRIVER);
-    const options = ['-x', 'c', '-shared', '-fPIC', '-o', join(folders.driver, 'libcuda.so.1')];
-    expect(spawnSync(compiler!, [...options, join(folders.driver, 'driver.c')]).status).toBe(0);
+    compile(DRIVER, join(folders.driver, 'libcuda.so.1'));
     folders.cache = makeCache();
   });
 
@@ -132,17 +149,39 @@ describe.runIf(isGpuPlatform() && engineReady() && compiler)('GPUs, by what the 
   });
 
   it.each([
-    [{ deterministic: true, tf32: false }, ['1', '0', 'true']],
-    [{ deterministic: false, tf32: true }, [null, null, 'true']],
-  ])('%j is said to TensorFlow and NVIDIA before they are loaded', (options, expected) => {
+    [{ deterministic: true, tf32: false }, 'bits=1 tf32=0 growth=true gpu=0'],
+    [{ deterministic: false, tf32: true }, 'bits=unset tf32=unset growth=true gpu=0'],
+  ])('%j is what the libraries see when they are loaded, and nobody after it failed', (options, expected) => {
+    const log = join(tmpDir(), 'log');
     const script = `
       const { selectEngine } = await import(${JSON.stringify(new URL('../../dist/nn/backend.js', import.meta.url).href)});
       const refused = await selectEngine({ device: 0, ...${JSON.stringify(options)} }).catch(({ message }) => message);
-      const { TF_DETERMINISTIC_OPS: bits, NVIDIA_TF32_OVERRIDE: tf32, TF_FORCE_GPU_ALLOW_GROWTH: growth } = process.env;
-      console.log(JSON.stringify([refused, bits ?? null, tf32 ?? null, growth]));`;
-    const [refused, ...env] = JSON.parse(run(script, {}).stdout);
-    expect(refused).toMatch(/^device=0: the GPU engine does not load/); // these libraries are none
-    expect(env).toEqual(expected);
+      const { TF_DETERMINISTIC_OPS: bits, NVIDIA_TF32_OVERRIDE: tf32 } = process.env;
+      console.log(JSON.stringify([refused, bits, tf32]));`;
+    const [refused, ...left] = JSON.parse(run(script, { STANDIN_LOG: log }).stdout);
+    expect(refused).toMatch(/^device=0: the GPU engine does not load/); // the second library is none
+    expect(readFileSync(log, 'utf8')).toBe(expected);
+    expect(left).toEqual([null, null]);
+  });
+
+  it.each([
+    ['cpu', {}, /^TensorFlow [\d.]+ \(CPU/, undefined],
+    ['auto', {}, /^TensorFlow [\d.]+ \(CPU/, /^the GPU is not used: the GPU engine does not load: /],
+    ['auto', { CUDA_VISIBLE_DEVICES: '-1' }, /^TensorFlow [\d.]+ \(CPU/, undefined],
+    ['auto', { STANDIN_CAPABILITY: '120' }, /^TensorFlow [\d.]+ \(CPU/, /^the GPU is not used: .* was not built for/],
+  ])('device=%s with %j computes on the CPU', (device, env, description, why) => {
+    const script = `
+      import { readFileSync } from 'node:fs';
+      const { selectEngine } = await import(${JSON.stringify(new URL('../../dist/nn/backend.js', import.meta.url).href)});
+      const engine = await selectEngine({ device: ${JSON.stringify(device)} });
+      const touched = /libcuda|tensorflow-cuda/.test(readFileSync('/proc/self/maps', 'utf8'));
+      console.log(JSON.stringify([engine, touched]));`;
+    const { stdout, stderr } = run(script, env);
+    const [engine, touched] = JSON.parse(stdout);
+    expect(engine.description).toMatch(description);
+    if (why) expect(engine.why).toMatch(why);
+    else expect([engine, touched]).toEqual([expect.not.objectContaining({ why: expect.anything() }), false]);
+    expect(stderr).toBe('');
   });
 
   it('without the GPU engine: not set up, or why the set-up failed', () => {
