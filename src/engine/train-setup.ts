@@ -73,9 +73,10 @@ export async function prepareRun(given: TrainConfig, signal?: AbortSignal): Prom
 
 async function putTogether(given: TrainConfig, held: Release[], signal?: AbortSignal): Promise<Run> {
   const resumed = given.resume === false ? undefined : resume(given, held);
-  const config = resumed?.config ?? (await withModelsSize(given));
-  const engine = await requireTraining(config);
-  const { train, val } = await openData(config, signal);
+  const asked = resumed?.config ?? given;
+  const engine = await requireTraining(asked);
+  const { train, val } = await openData(asked, signal);
+  const config = resumed ? asked : await withModelsSize(given);
   if (resumed) refuseOtherClasses(resumed.run, train);
   const start = resumed ?? (await startingPoint(config, train));
   if ('params' in start) held.push(() => tf.dispose(start.params));
