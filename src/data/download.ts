@@ -4,7 +4,7 @@
  * whole or not at all, also for a process that looks meanwhile. Nothing in an archive is run.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
 import { type DataSpec, loadDataYaml, type Split, splitSources } from '../cfg/data-yaml.js';
 import { Interrupted, UserError } from '../core/errors.js';
@@ -77,23 +77,25 @@ async function fetchDataset(spec: DataSpec, splits: readonly Split[], signal?: A
       if (missing.length) place(await fetchArchives(spec, folder, missing, signal), root);
       for (const left of [folder, dirname(ready)]) rmSync(left, { recursive: true, force: true });
     },
-    { onWait, signal },
+    { onWait, signal, clean: () => sweep(folder) },
   );
+}
+
+/** What was begun is of no use; archives are there whole or not at all, and another try may do with them. */
+function sweep(folder: string): void {
+  rmSync(join(folder, 'unpacked'), { recursive: true, force: true });
+  if (existsSync(folder) && !readdirSync(folder).length) rmdirSync(folder);
 }
 
 /** @returns the folder with all that was in the archives that is the dataset */
 async function fetchArchives(spec: DataSpec, folder: string, missing: Split[], signal?: AbortSignal): Promise<string> {
   const unpacked = join(folder, 'unpacked');
-  // What a killed process left of it is of no use; archives are there whole or not at all.
-  rmSync(unpacked, { recursive: true, force: true });
   try {
     for (const url of spec.download) await fetchArchive(url, spec.root, { folder, unpacked, signal });
     return datasetIn(unpacked, spec, missing);
   } catch (error) {
-    rmSync(unpacked, { recursive: true, force: true });
-    // Another try may do with the same archives, unless they are what is wrong.
     const wrong = error instanceof UserError && ['bad-archive', 'bad-zip'].includes(error.code);
-    if (wrong || !readdirSync(folder).length) rmSync(folder, { recursive: true, force: true });
+    if (wrong) rmSync(folder, { recursive: true, force: true }); // another try would find the same
     throw error;
   }
 }
