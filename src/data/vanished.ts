@@ -43,7 +43,7 @@ export function vanished(path: string, why: unknown): UserError {
   return new UserError('images-gone', what, HINT, 1);
 }
 
-const HINT = 'put it back; a training then goes on where it was with resume=true';
+const HINT = 'put it back';
 
 /** Keeps count of unreadable images, and tells when they are too many to go on without. */
 export class Vanished {

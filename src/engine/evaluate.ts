@@ -86,7 +86,7 @@ export function loaderFor(
   });
 }
 
-/** @throws UserError when no picture can be read; Interrupted after `signal`, before the next batch */
+/** @throws UserError when no image can be read; Interrupted after `signal`, before the next batch */
 export async function evaluate(
   detector: Detector | LossDetector,
   dataset: Dataset,
@@ -123,7 +123,7 @@ export async function evaluate(
   } finally {
     await loader.close();
   }
-  refuseNoPictures(dataset, broken);
+  refuseNoImages(dataset, broken);
   for (const { path, message } of broken)
     log.warn(`left out: ${message.includes(path) ? message : `${path}: ${message}`}`);
   const n = Math.max(dataset.images.length, 1);
@@ -135,16 +135,16 @@ export async function evaluate(
   return { ...tally.finish(), speed, loss: meanLoss(losses), broken };
 }
 
-/** Figures of no picture are no figures: a folder that is gone must not look like a network that finds nothing. */
-function refuseNoPictures({ images }: Dataset, broken: Evaluation['broken']): void {
+/** Figures of no image are no figures: a folder that is gone must not look like a network that finds nothing. */
+function refuseNoImages({ images }: Dataset, broken: Evaluation['broken']): void {
   if (broken.length < images.length || broken.length === 0) return;
   const [{ path, message }] = broken;
   const first = message.includes(path) ? message : `${path}: ${message}`;
   throw new UserError(
-    'unreadable-pictures',
+    'unreadable-images',
     images.length === 1
       ? `nothing to validate on: ${first}`
-      : `none of the ${images.length} pictures can be read: ${first}`,
+      : `none of the ${images.length} images can be read: ${first}`,
     'make them readable again',
     1,
   );

@@ -184,7 +184,7 @@ function refuseOtherClasses({ names }: RunDescription, train: Dataset): void {
   );
 }
 
-/** Pictures of a batch and their long side. */
+/** Images of a batch and their longer side. */
 function inputOf(
   config: TrainConfig,
   { spec, parameters }: Network,

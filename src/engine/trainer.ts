@@ -218,7 +218,7 @@ function scaled<T extends { lrWeight: number; lrBn: number; lrBias: number }>(ra
 
 /**
  * A run ends before its time. It is saved where it stands if it can go on from there later: after a signal, and when
- * pictures can't be read any more.
+ * images can't be read any more.
  * @returns what the run ends with
  */
 function leave(run: Run, error: unknown): unknown {

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { resolveConfig } from '../../src/cfg/load.js';
@@ -131,6 +131,26 @@ describe('patience=1, freeze=2, save_period=1, and no batch that could make it b
       expect(Math.abs((loss as never)[name] / value - 1), name).toBeLessThan(1e-4);
     }
   });
+});
+
+it('validation images that are all damaged end the run, with the best weights and the state as they were', async () => {
+  const own = tmpDir();
+  const data = await writeTinyData(own, { train: 4, val: 2 });
+  let best: string | undefined;
+  const path = join(dir, 'damaged', 'weights', 'best.safetensors');
+  const onEpoch = (): void => {
+    best = readFileSync(path, 'base64');
+    for (const name of ['0.png', '1.png']) writeFileSync(join(own, 'images', 'val', name), 'no image');
+  };
+  await expect(run({ data, epochs: 3, batch: 4, name: 'damaged' }, { onEpoch })).rejects.toMatchObject({
+    code: 'unreadable-images',
+    message: expect.stringContaining('none of the 2 images can be read'),
+    hint: expect.stringContaining('yolo train resume='),
+    exitCode: 1,
+  });
+  expect(readFileSync(path, 'base64')).toBe(best);
+  const { progress } = JSON.parse(readSafetensors(join(dirname(path), 'last.safetensors')).metadata.run);
+  expect(progress).toMatchObject({ epoch: 1, batchInEpoch: 1, bestEpoch: 0 });
 });
 
 describe('time=', () => {
