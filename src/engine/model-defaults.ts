@@ -8,6 +8,7 @@ import { wasGiven } from '../cfg/load.js';
 import type { Config } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
+import { isShapes } from '../data/shapes.js';
 import type { Detector } from '../nn/detector.js';
 import { type Trained, trainedWith } from '../nn/trained.js';
 import { openCheckpoint, resolveModelPath } from '../nn/weights.js';
@@ -64,7 +65,7 @@ export async function withTrainedData<C extends { model: string; data: string | 
   split: Config['split'],
 ): Promise<C & { data: string }> {
   // A dataset that is not there is told before a model is fetched.
-  if (config.data && config.data !== 'shapes') findDataYaml(config.data);
+  if (config.data && !isShapes(config.data)) findDataYaml(config.data);
   const trained = config.data && wasGiven(config, 'single_cls') ? {} : await trainedOf(config.model);
   const single = !wasGiven(config, 'single_cls') && trained.singleCls === true;
   if (single) log.info('single_cls=true: the model was trained with it');
@@ -81,7 +82,7 @@ function requireHere(data: string | undefined, split: Config['split']): void {
   const example = `for example: yolo val model=yolov8n.pt data=${data ?? 'coco128.yaml'}`;
   if (data === undefined) throw new UserError('missing-data', 'validation needs a dataset: data= is missing', example);
   try {
-    if (data !== 'shapes') splitSources(loadDataYaml(findDataYaml(data)), split);
+    if (!isShapes(data)) splitSources(loadDataYaml(findDataYaml(data)), split);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const text = `data= is missing, and what the model was trained with is not here (data=${data})`;
