@@ -7,7 +7,7 @@ import { differentiate } from '../graph/gradients.js';
 import { detectionLoss, type LossGains } from '../loss/detection.js';
 import type { Network, Params } from '../nn/model.js';
 import { emaUpdate } from '../optim/ema.js';
-import type { ParameterGroup } from '../optim/groups.js';
+import { GROUPS, type ParameterGroup } from '../optim/groups.js';
 import { globalNorm, type OptimizerRule } from '../optim/optimizers.js';
 import { updateAll } from '../optim/update.js';
 import type { LabelTensors } from './label-tensors.js';
@@ -128,8 +128,8 @@ function applyGradients(
 }
 
 /** Groups that have parameters; with frozen layers one may have none. */
-export function groupsOf(layout: Layout): ParameterGroup[] {
-  return (['weight', 'bn', 'bias'] as const).filter((group) => layout[group].length > 0);
+function groupsOf(layout: Layout): ParameterGroup[] {
+  return GROUPS.filter((group) => layout[group].length > 0);
 }
 
 /** The parameters that the vectors are made of, by name, each in its shape. */
