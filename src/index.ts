@@ -14,23 +14,23 @@ import type { OptionsOf } from './cfg/schema.js';
 import { UserError } from './core/errors.js';
 import type { PredictResult } from './core/types.js';
 import { nameOfUrl, type SourceInput } from './data/program-source.js';
-import type { ExportResult } from './engine/exporter.js';
+import type { Detector } from './detect/detector.js';
+import type { ExportResult } from './engine/export/exporter.js';
 import { loadDetector } from './engine/load-detector.js';
-import { type PredictSummary, predict } from './engine/predictor.js';
-import type { TrainCallbacks, TrainEpoch, TrainSummary } from './engine/train-results.js';
-import type { ValHooks, ValResult } from './engine/validator.js';
-import type { Detector } from './nn/detector.js';
+import { type PredictSummary, predict } from './engine/predict/predictor.js';
+import type { TrainCallbacks, TrainEpoch, TrainSummary } from './engine/train/results.js';
+import type { ValHooks, ValResult } from './engine/val/validator.js';
 
 export { Interrupted, UserError } from './core/errors.js';
 export { type LogSink, log } from './core/log.js';
 export type { Box, Detection, PredictResult, RgbImage, Speed } from './core/types.js';
 export type { ByteStream, SourceInput, SourceItem } from './data/program-source.js';
-export type { ExportResult } from './engine/exporter.js';
-export { describeDetections, type PredictSummary } from './engine/predictor.js';
-export type { BatchReport, TrainCallbacks, TrainEpoch, TrainSummary } from './engine/train-results.js';
-export type { ValResult } from './engine/validator.js';
-export { decodeImage, encodeImage } from './io/image.js';
-export type { Detector, InferOutput } from './nn/detector.js';
+export type { Detector, InferOutput } from './detect/detector.js';
+export type { ExportResult } from './engine/export/exporter.js';
+export { describeDetections, type PredictSummary } from './engine/predict/predictor.js';
+export type { BatchReport, TrainCallbacks, TrainEpoch, TrainSummary } from './engine/train/results.js';
+export type { ValResult } from './engine/val/validator.js';
+export { decodeImage, encodeImage } from './image/codec.js';
 export { type AnnotateOptions, annotate } from './render/annotate.js';
 
 /** The object holds the model; what is printed is the program's own business. */
@@ -118,7 +118,7 @@ export class YOLO {
   /** Measures the model on a dataset. @throws UserError when the dataset can't be used; Interrupted after `signal` */
   async val(options: ValOptions = {}, callbacks: ValCallbacks = {}): Promise<ValResult> {
     this.requireWeights();
-    const { validate } = await import('./engine/validator.js');
+    const { validate } = await import('./engine/val/validator.js');
     const { signal, ...keys } = options;
     return validate(resolveConfig('val', { ...this.options, ...keys, model: this.path }), { ...callbacks, signal });
   }
@@ -129,7 +129,7 @@ export class YOLO {
    * @throws UserError when the dataset or an option can't be used; Interrupted after `signal`, with last.safetensors written
    */
   async *train(options: TrainOptions = {}, callbacks: TrainCallbacks = {}): AsyncGenerator<TrainEpoch, TrainSummary> {
-    const { train } = await import('./engine/trainer.js');
+    const { train } = await import('./engine/train/trainer.js');
     const { signal, ...keys } = options;
     const resume = keys.resume === true && isCheckpoint(this.path) ? this.path : keys.resume;
     const { device } = this.options;
@@ -149,7 +149,7 @@ export class YOLO {
    */
   async export(options: ExportOptions = {}): Promise<ExportResult> {
     this.requireWeights();
-    const { exportModel } = await import('./engine/exporter.js');
+    const { exportModel } = await import('./engine/export/exporter.js');
     const { signal, ...keys } = options;
     const { device } = this.options;
     return exportModel(resolveConfig('export', { device, ...keys, model: this.path }), { signal });
@@ -205,6 +205,6 @@ function isCheckpoint(path: string): boolean {
 async function describeNetwork(path: string, { device }: ModelOptions): Promise<{ names: string[]; engine: string }> {
   const { parseModelYaml } = await import('./nn/model-yaml.js');
   parseModelYaml(path);
-  const { selectEngine } = await import('./nn/backend.js');
+  const { selectEngine } = await import('./backend/select-engine.js');
   return { names: [], engine: (await selectEngine({ device })).description };
 }

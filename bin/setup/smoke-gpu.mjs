@@ -1,6 +1,6 @@
 /** Do all libraries of the GPU engine load, and does TensorFlow over them compute? Ends with code 0 if so. Needs no GPU. */
 import { join } from 'node:path';
-import { Session } from '../../dist/graph/native-session.js';
+import { Session } from '../../dist/graph/session.js';
 import { loadTensorflow } from '../../dist/graph/tensorflow.js';
 import { gpuLibraries, gpuPins } from './gpu-paths.mjs';
 import { engineDir } from './paths.mjs';

@@ -1,7 +1,7 @@
 /** Does the engine in this folder compute? `node smoke.mjs FOLDER` ends with code 0 if so. */
 import { createRequire } from 'node:module';
-import { Session } from '../../dist/graph/native-session.js';
-import { useNative } from '../../dist/nn/native.js';
+import { useNative } from '../../dist/backend/native.js';
+import { Session } from '../../dist/graph/session.js';
 
 const tf = createRequire(import.meta.url)('@tensorflow/tfjs-core');
 if (!(await useNative(process.argv[2]))) throw new Error('there is no engine in this folder');

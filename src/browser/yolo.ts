@@ -8,9 +8,9 @@
  */
 import type { Detection, RgbImage } from '../core/types.js';
 import { toUnit } from '../core/unit.js';
-import { letterbox, unletterbox } from '../data/letterbox.js';
-import { detectionsOf, toDetections } from '../detect/decode.js';
+import { detectionsOf, toDetections } from '../detect/detections.js';
 import { ROW } from '../detect/nms.js';
+import { letterbox, unletterbox } from '../image/letterbox.js';
 
 export type { Detection } from '../core/types.js';
 

@@ -4,7 +4,7 @@ import { freemem } from 'node:os';
 import { messageOf } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { pictureCacheDir } from './disk-cache.js';
-import { loadedSize } from './training-pictures.js';
+import { loadedSize } from './training-images.js';
 
 /** Memory for decoded pictures without cache=ram. Changing it changes `window`, and with it the random draws. */
 const CACHE_BYTES = 256 * 2 ** 20;

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import type { Split } from '../cfg/data-yaml.js';
-import { imageFingerprint } from '../io/image.js';
+import { imageFingerprint } from '../image/codec.js';
 import type { Dataset, DatasetImage } from './dataset.js';
 import type { DoctorNote } from './doctor.js';
 

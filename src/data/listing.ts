@@ -2,8 +2,8 @@
 import { type Dirent, existsSync, readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { messageOf, UserError } from '../core/errors.js';
+import { IMAGE_EXTENSIONS, isUnsupportedExtension } from '../image/codec.js';
 import { kindOfFile } from '../io/files.js';
-import { IMAGE_EXTENSIONS, isUnsupportedExtension } from '../io/image.js';
 
 const PICTURE = new Set<string>(IMAGE_EXTENSIONS.map((extension) => `.${extension}`));
 

@@ -1,6 +1,6 @@
 /** A thread that prepares training pictures for loader.ts. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { setImageThreads } from '../io/image.js';
+import { setImageThreads } from '../image/codec.js';
 import { Producer, type ProducerSetup, type ToProducer } from './producer.js';
 
 // One picture is one thread's work: the other cores have their own, or train.

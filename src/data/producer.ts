@@ -5,7 +5,7 @@
  */
 import { messageOf, UserError } from '../core/errors.js';
 import { largestPicture } from './epoch-plan.js';
-import { type Started, TrainingPictures, type TrainingSet } from './training-pictures.js';
+import { type Started, TrainingPictures, type TrainingSet } from './training-images.js';
 
 /** Words of a run's control block: the next position to be taken, and whether to stop. */
 export const NEXT = 0;

@@ -7,10 +7,10 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { messageOf, UserError } from '../core/errors.js';
 import { workerUrl } from '../core/worker-url.js';
+import { decodeImage, readImageSize } from '../image/codec.js';
+import { readImageHeader } from '../image/header.js';
+import { imageTooLarge, pixelLimit } from '../image/pixel-limit.js';
 import { kindOfFile } from '../io/files.js';
-import { decodeImage, readImageSize } from '../io/image.js';
-import { readImageHeader } from '../io/image-header.js';
-import { imageTooLarge, pixelLimit } from '../io/pixel-limit.js';
 import type { Finding } from './finding.js';
 import { type ParsedLabels, parseLabels } from './labels.js';
 

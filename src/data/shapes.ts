@@ -10,7 +10,7 @@ import { messageOf, UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { rng } from '../core/rng.js';
 import { similar } from '../core/suggest.js';
-import { encodeImage } from '../io/image.js';
+import { encodeImage } from '../image/codec.js';
 import { drawScene, KINDS, type SceneSettings } from './shapes-draw.js';
 
 export interface ShapesSettings extends SceneSettings {

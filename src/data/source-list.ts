@@ -8,11 +8,11 @@ import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path
 import { messageOf, UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import type { RgbImage } from '../core/types.js';
+import { IMAGE_EXTENSIONS } from '../image/codec.js';
+import { VIDEO_EXTENSIONS } from '../image/video.js';
+import { videoContainer } from '../image/video-container.js';
 import { isUrl } from '../io/fetch.js';
 import { kindOfFile } from '../io/files.js';
-import { IMAGE_EXTENSIONS } from '../io/image.js';
-import { VIDEO_EXTENSIONS } from '../io/video.js';
-import { videoContainer } from '../io/video-container.js';
 import { glob, isGlob } from './glob.js';
 import { describeUnsupported, followed, isUnsupported, listFolder } from './listing.js';
 import { splitSource } from './source-split.js';

@@ -4,9 +4,9 @@
  */
 import { messageOf, UserError } from '../core/errors.js';
 import type { RgbImage } from '../core/types.js';
+import { decodeFrames, decodeImage, readImageSize } from '../image/codec.js';
+import { readVideo, type VideoOptions, webcamArguments } from '../image/video.js';
 import { fetchIf, isUrl } from '../io/fetch.js';
-import { decodeFrames, decodeImage, readImageSize } from '../io/image.js';
-import { readVideo, type VideoOptions, webcamArguments } from '../io/video.js';
 import type { Origins } from './program-source.js';
 import type { Origin } from './source-list.js';
 import { framesOfBytes, framesOfUrl } from './video-source.js';

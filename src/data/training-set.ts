@@ -1,9 +1,9 @@
 /** Gathers a dataset into what producers work from: numbers in shared memory, so that no thread has a copy of its own. */
 import { UserError } from '../core/errors.js';
-import type { AugmentSettings } from './augment/recipe.js';
+import type { AugmentSettings } from './augment/sample.js';
 import { type CacheMode, planCache } from './cache-plan.js';
-import { sharePictures } from './picture-cache.js';
-import type { TrainingSet } from './training-pictures.js';
+import { sharePictures } from './image-cache.js';
+import type { TrainingSet } from './training-images.js';
 
 export interface TrainLoaderOptions {
   /** Of a dataset: pictures with pixels (upright) and labels, rows of 5, class cx cy w h in 0..1. */

@@ -3,8 +3,8 @@
  * then the picture is letterboxed without enlarging (reference numbers, "Inference and metrics").
  */
 import { messageOf } from '../core/errors.js';
-import { letterboxInto, type Placement, placeLetterbox } from './letterbox.js';
-import { resize } from './resize.js';
+import { letterboxInto, type Placement, placeLetterbox } from '../image/letterbox.js';
+import { resize } from '../image/resize.js';
 import { decodeAgain, isUnreadable } from './vanished.js';
 
 export interface Slot {

@@ -1,6 +1,6 @@
 /** A thread that decodes pictures for validation and fits them into their slot of a shared batch. */
 import { parentPort } from 'node:worker_threads';
-import { setImageThreads } from '../io/image.js';
+import { setImageThreads } from '../image/codec.js';
 import { fillSlot, type Slot } from './val-slot.js';
 
 setImageThreads(1);

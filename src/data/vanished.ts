@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { messageOf, UserError } from '../core/errors.js';
 import type { RgbImage } from '../core/types.js';
-import { type DecodeOptions, decodeImage } from '../io/image.js';
+import { type DecodeOptions, decodeImage } from '../image/codec.js';
 
 /** A share that stumbles is asked again after so many milliseconds. */
 const RETRY_MS = [100, 900];

@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { progress } from '../core/progress.js';
 import type { RgbImage } from '../core/types.js';
+import { readVideo, type VideoOptions } from '../image/video.js';
+import { videoContainer } from '../image/video-container.js';
 import { download, servesRanges } from '../io/fetch.js';
 import { temporaryFolderBeside } from '../io/temporary-folder.js';
-import { readVideo, type VideoOptions } from '../io/video.js';
-import { videoContainer } from '../io/video-container.js';
 
 /** Frames of a video at an address: a server that gives no parts of a file is asked for all of it. */
 export async function* framesOfUrl(url: string, options: VideoOptions): AsyncGenerator<RgbImage> {

@@ -3,21 +3,21 @@
  * prints. wall_s counts from the start of the process. Times of one machine mean little: run two sides in turn and compare.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { type Engine, requireTraining, selectEngine } from '../backend/select-engine.js';
 import type { ConfigOf, PredictConfig, TrainConfig, ValConfig } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
-import { type Engine, requireTraining, selectEngine } from '../nn/backend.js';
 import { toArrays } from '../nn/layout.js';
 import { buildNetwork } from '../nn/model.js';
 import { parseModelYaml } from '../nn/model-yaml.js';
 import { OPTIMIZERS } from '../optim/optimizers.js';
-import { madeUpBatch } from './made-up-batch.js';
 import { sideFor, trainedOf } from './model-defaults.js';
-import { predict } from './predictor.js';
-import { TrainStep } from './step.js';
-import { freshState } from './train-state.js';
-import { trainablesOf } from './trainables.js';
-import { train } from './trainer.js';
-import { validate } from './validator.js';
+import { predict } from './predict/predictor.js';
+import { madeUpBatch } from './train/made-up-batch.js';
+import { freshState } from './train/state.js';
+import { TrainStep } from './train/step.js';
+import { trainablesOf } from './train/trainables.js';
+import { train } from './train/trainer.js';
+import { validate } from './val/validator.js';
 
 type BenchmarkConfig = ConfigOf<'benchmark'>;
 export type BenchmarkResult = Record<string, string | number | object>;

@@ -8,9 +8,9 @@ import { refuseLongNames } from '../core/class-names.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import type { Checkpoint } from '../core/types.js';
+import type { Detector } from '../detect/detector.js';
 import { isUrl } from '../io/fetch.js';
 import { fetchModel, findModelFile } from '../io/model-files.js';
-import type { Detector } from '../nn/detector.js';
 import { trainedWith } from '../nn/trained.js';
 
 export interface LoadOptions {
@@ -56,7 +56,7 @@ async function load(model: string, options: LoadOptions): Promise<Detector> {
 /** An ONNX file, run by onnxruntime-node. */
 async function loadOnnx(model: string, options: LoadOptions): Promise<Detector> {
   refuseUnused(model, options);
-  const { createOnnxDetector } = await import('../nn/onnx-detector.js');
+  const { createOnnxDetector } = await import('../detect/detectors/onnx.js');
   return createOnnxDetector(model);
 }
 
@@ -71,13 +71,13 @@ async function loadFolder(model: string, options: LoadOptions): Promise<Detector
       `${model} is a folder with neither model.json (TensorFlow.js) nor saved_model.pb in it`,
       'give a model file, or a folder that format=tfjs or format=saved_model wrote',
     );
-  const { selectEngine } = await import('../nn/backend.js');
+  const { selectEngine } = await import('../backend/select-engine.js');
   const { description } = await selectEngine({ device: options.device, tf32: options.tf32 });
   if (kind === 'tfjs') {
-    const { createTfjsDetector } = await import('../nn/tfjs-detector.js');
+    const { createTfjsDetector } = await import('../detect/detectors/tfjs.js');
     return createTfjsDetector(model, `TensorFlow.js GraphModel on ${description}`);
   }
-  const { createSavedModelDetector } = await import('../nn/saved-model-detector.js');
+  const { createSavedModelDetector } = await import('../detect/detectors/saved-model.js');
   return createSavedModelDetector(model, `SavedModel on ${description}`);
 }
 
@@ -99,7 +99,7 @@ function refuseUnused(model: string, { half, augment }: LoadOptions): void {
 async function loadNetwork(model: string, options: LoadOptions): Promise<Detector> {
   const { device = 'auto', tf32, half = false, augment = false, lossFor } = options;
   // Reading the weights takes a while: the engine starts meanwhile.
-  const backend = import('../nn/backend.js');
+  const backend = import('../backend/select-engine.js');
   const starting = backend.then(({ selectEngine }) => selectEngine({ device, tf32 }));
   starting.catch(() => {}); // a missing model is told before an engine that doesn't start
   const { loadCheckpoint, resolveModelPath } = await import('../nn/weights.js');
@@ -109,7 +109,7 @@ async function loadNetwork(model: string, options: LoadOptions): Promise<Detecto
   const engine = await starting;
   if (engine.why) log.info((await backend).describeEngine(engine));
   const { description } = engine;
-  const { createDetector } = await import('../nn/network-detector.js');
+  const { createDetector } = await import('../detect/detectors/network.js');
   const detector: Detector =
     lossFor && engine.canTrain && !half && !augment
       ? await withLoss(checkpoint, description, lossFor.mostLabels)
@@ -122,7 +122,7 @@ async function loadNetwork(model: string, options: LoadOptions): Promise<Detecto
 const DEFAULT_GAINS = { box: 7.5, cls: 0.5, dfl: 1.5 };
 
 async function withLoss(checkpoint: Checkpoint, engine: string, mostLabels: number): Promise<Detector> {
-  const { DetectorWithLoss } = await import('./detector-with-loss.js');
+  const { DetectorWithLoss } = await import('./val/detector-with-loss.js');
   const { buildNetwork } = await import('../nn/model.js');
   const { specOf } = await import('../nn/weights.js');
   const trained = Object.entries(DEFAULT_GAINS).map(([key, gain]) => [

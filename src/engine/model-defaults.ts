@@ -9,7 +9,7 @@ import type { Config } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { isShapes } from '../data/shapes.js';
-import type { Detector } from '../nn/detector.js';
+import type { Detector } from '../detect/detector.js';
 import { type Trained, trainedWith } from '../nn/trained.js';
 import { openCheckpoint, resolveModelPath } from '../nn/weights.js';
 

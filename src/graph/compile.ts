@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { ElementType } from './graph.js';
 import { elementType } from './graph.js';
 import { NATIVE } from './raw.js';
-import { type Bytes, Session } from './session.js';
+import { type Bytes, Session } from './saved-model-session.js';
 import { type TensorSpec, type Traced, type TraceOptions, trace } from './trace.js';
 import { flatten, isTensor, type Tree, unflatten } from './tree.js';
 

@@ -4,7 +4,7 @@
  */
 import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs-core';
-import { mendGradients } from './mended.js';
+import { mendGradients } from './gradient-fixes.js';
 import { flatten, isTensor, type Tree } from './tree.js';
 
 let loaded = false;

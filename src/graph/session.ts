@@ -1,126 +1,195 @@
 /**
- * A graph loaded into TensorFlow, through what tfjs-node's addon offers: it reads a SavedModel from a folder and runs it
- * as one session call. The file is needed only for the moment of loading. Inputs and outputs are handles; nothing is
- * copied on the CPU.
+ * A session of TensorFlow: graphs go in from memory, plans run them, state lives in its variables (variables.ts). Graphs of
+ * a session don't see each other's nodes; a variable they share by its name.
+ *
+ * Runs of a session follow one another. `run` blocks JavaScript; `runAsync` leaves it free, computes on a thread of its own,
+ * and lets a bounded number of further runs wait. What is fed is copied before the call returns, results are copies.
  */
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
+import { UserError } from '../core/errors.js';
 import type { ProtoPart } from '../io/protobuf.js';
-import type { Graph } from './graph.js';
-import { savedModel } from './graphdef.js';
-import { NATIVE } from './raw.js';
+import { type GraphNode, TYPE_NUMBER } from './graph.js';
+import { graphDef } from './graphdef.js';
+import { type HostTensor, hostTensor, type TensorType, typeName, verifyFeed } from './host-tensor.js';
+import { RunQueue } from './run-queue.js';
+import { configProto, type SessionConfig } from './session-config.js';
+import { type Handle, type NativeSessions, type NativeTensor, nativeSessions } from './tensorflow.js';
 
-/** A picture as it comes from the decoder: fed as bytes, seen by the function as float32 0..255. */
-export interface Bytes {
-  data: Uint8Array;
-  shape: readonly number[];
+export interface SessionOptions extends SessionConfig {
+  /** Where the session computes: '' for this process, or a server of TensorFlow ('grpc://host:port'). */
+  target?: string;
+  /** Asynchronous runs that may wait for their turn; one more is refused. Default: 64. */
+  maxWaiting?: number;
+  /**
+   * Graphs that may be added. Each makes the next more costly (13 ms a graph of a detector) and none is freed before the
+   * session is closed: with more shapes than that, open another session. Default: 32.
+   */
+  maxGraphs?: number;
 }
 
-interface Output {
-  id: number;
-  shape: number[];
-  dtype: number;
+export interface AddOptions {
+  /** In front of the names of all nodes of this graph: 'prefix/node'. Names of variables stay as they are. */
+  prefix?: string;
+  /** Device of nodes that name none, e.g. '/device:GPU:0'; TensorFlow's own choice when left out. */
+  device?: string;
 }
 
-/** The parts of tfjs-node's backend and addon that are used here. */
-export interface SessionBackend extends tf.KernelBackend {
-  binding: {
-    TF_UINT8: number;
-    createTensor(shape: readonly number[], dtype: number, values: Uint8Array): number;
-    deleteTensor(id: number): void;
-    loadSavedModel(dir: string, tags: string): number;
-    deleteSavedModel(id: number): void;
-    runSavedModel(id: number, inputs: number[], inputNames: string, outputNames: string): Output[];
-  };
-  getInputTensorIds(tensors: tf.TensorInfo[]): number[];
-  createOutputTensor(output: Output): tf.Tensor;
+/** Names of nodes, 'node:1' for an output other than the first. */
+export interface PlanOptions {
+  /** For messages. */
+  name?: string;
+  /** What each run is fed, in the order of its argument. */
+  feeds?: readonly string[];
+  /** What each run gives, in this order. */
+  fetches?: readonly string[];
+  /** Nodes that are run for what they do. */
+  targets?: readonly string[];
 }
 
-/**
- * Tensors that are made while `work` runs are handed over to TensorFlow at once, not when they are first used: JavaScript
- * lets go of its copy of one before the next is made.
- * @param work must not read what it makes
- */
-export async function handingOver<T>(work: () => Promise<T>): Promise<T> {
-  if (tf.getBackend() !== NATIVE) return work();
-  const backend = tf.backend() as SessionBackend;
-  backend.write = (values, shape, dtype) => {
-    const dataId = Object.getPrototypeOf(backend).write.call(backend, values, shape, dtype);
-    backend.getInputTensorIds([{ dataId, shape, dtype }]);
-    return dataId;
-  };
-  try {
-    return await work();
-  } finally {
-    delete (backend as Partial<SessionBackend>).write; // its class has the usual one
-  }
+export interface Device {
+  name: string;
+  /** CPU, GPU … */
+  type: string;
+  /** Bytes. */
+  memory: number;
 }
+
+const MAX_WAITING = 64;
+const MAX_GRAPHS = 32;
 
 export class Session {
-  private id: number | undefined;
+  private handle: Handle | undefined;
+  private added = 0;
+  private readonly queue: RunQueue;
 
-  /** Loads a graph of this process. @param inputs nodes to feed, in the order of `run`'s argument */
-  static of(graph: Graph, inputs: readonly string[], device = ''): Session {
-    const dir = mkdtempSync(join(tmpdir(), 'yolo-graph-'));
-    try {
-      writeChunks(join(dir, 'saved_model.pb'), savedModel(graph, { device }));
-      const outputs = graph.outputs.map((port) => `${port.node}:0`);
-      return new Session(
-        dir,
-        inputs.map((node) => `${node}:0`),
-        outputs,
-      );
-    } finally {
-      rmSync(dir, { recursive: true, force: true });
-    }
+  /** @throws UserError where TensorFlow is not set up */
+  static open(options: SessionOptions = {}): Session {
+    const native = nativeSessions();
+    return new Session(native, native.open(configProto(options), options.target ?? ''), options);
   }
 
-  /** Loads a SavedModel that lies in a folder. @param inputs, outputs names of graph tensors: 'images:0' */
-  constructor(
-    dir: string,
-    private readonly inputs: readonly string[],
-    private readonly outputs: readonly string[],
-    private readonly backend = tf.engine().findBackend(NATIVE) as SessionBackend,
+  private constructor(
+    private readonly native: NativeSessions,
+    handle: Handle,
+    private readonly options: SessionOptions,
   ) {
-    this.id = backend.binding.loadSavedModel(dir, 'serve');
+    this.handle = handle;
+    this.queue = new RunQueue(options.maxWaiting ?? MAX_WAITING);
   }
 
-  /** Runs the graph. @returns its outputs in order; they belong to the caller (or the tidy around it) */
-  run(feeds: readonly (tf.Tensor | Bytes)[]): tf.Tensor[] {
-    if (this.id === undefined) throw new Error('this graph was disposed');
-    const { backend } = this;
-    const { binding } = backend;
-    const own: number[] = [];
-    try {
-      const ids = feeds.map((feed) => {
-        if (feed instanceof tf.Tensor) return backend.getInputTensorIds([feed])[0];
-        const id = binding.createTensor(feed.shape, binding.TF_UINT8, feed.data);
-        own.push(id);
-        return id;
-      });
-      const outputs = binding.runSavedModel(this.id, ids, this.inputs.join(), this.outputs.join());
-      return outputs.map((output) => backend.createOutputTensor(output));
-    } finally {
-      for (const id of own) binding.deleteTensor(id);
-    }
+  get closed(): boolean {
+    return this.handle === undefined;
   }
 
-  dispose(): void {
-    if (this.id !== undefined) this.backend.binding.deleteSavedModel(this.id);
-    this.id = undefined;
+  /** Number of graphs that were added. */
+  get graphs(): number {
+    return this.added;
+  }
+
+  /** Adds a graph, also between and during runs. @param graph nodes, or a GraphDef */
+  add(graph: readonly GraphNode[] | ProtoPart | Uint8Array, { prefix = '', device = '' }: AddOptions = {}): void {
+    const handle = this.open();
+    const { maxGraphs = MAX_GRAPHS } = this.options;
+    if (this.added >= maxGraphs) throw new Error(`this session holds ${maxGraphs} graphs, its limit: open another one`);
+    this.native.add(handle, bytesOfGraph(graph), prefix, device);
+    this.added++;
+  }
+
+  plan({ name = 'the graph', feeds = [], fetches = [], targets = [] }: PlanOptions): Plan {
+    const { plan, feeds: types } = this.native.plan(this.open(), feeds, fetches, targets);
+    const known = types.map(({ dtype, shape }, i) => ({ name: feeds[i], dtype: typeName(dtype), shape }));
+    return new Plan(name, known, {
+      native: this.native,
+      queue: this.queue,
+      plan,
+      open: () => this.open(),
+    });
+  }
+
+  devices(): Device[] {
+    return this.native.devices(this.open());
+  }
+
+  /** Refuses what waits. A run under way goes on to its end; the session's memory is free after it. */
+  close(): void {
+    if (this.handle === undefined) return;
+    this.native.close(this.handle);
+    this.handle = undefined;
+    this.queue.clear(new Error('the session was closed'));
+  }
+
+  private open(): Handle {
+    if (this.handle === undefined) throw new Error('the session was closed');
+    return this.handle;
   }
 }
 
-/** Writes piece by piece: joining them first would hold the weights once more. */
-function writeChunks(path: string, message: ProtoPart): void {
-  const file = openSync(path, 'w');
-  try {
-    for (const chunk of message.pieces()) {
-      for (let at = 0; at < chunk.length; ) at += writeSync(file, chunk, at);
-    }
-  } finally {
-    closeSync(file);
+export interface RunOptions {
+  /** Takes the run away while it waits; one under way is only no longer waited for, and still assigns its variables. */
+  signal?: AbortSignal;
+}
+
+/** What a plan has of its session. */
+interface PlanParts {
+  native: NativeSessions;
+  queue: RunQueue;
+  plan: Handle;
+  /** @throws when the session was closed */
+  open(): void;
+}
+
+/** Feeds, fetches and targets of a session, looked up once. */
+export class Plan {
+  /** Made by Session.plan. @param feeds name, element type and shape (−1: any) of what a run is fed */
+  constructor(
+    readonly name: string,
+    readonly feeds: readonly (TensorType & { name: string })[],
+    private readonly parts: PlanParts,
+  ) {}
+
+  /** Runs it and waits; for another run of the session, too. @throws Error with TensorFlow's text and its kind as `code` */
+  run(feeds: readonly HostTensor[] = []): HostTensor[] {
+    return results(this.parts.native.run(this.prepare(feeds)));
   }
+
+  /**
+   * Runs it when it is its turn, without blocking JavaScript.
+   * @throws UserError queue-full when too many wait already
+   */
+  async runAsync(feeds: readonly HostTensor[] = [], { signal }: RunOptions = {}): Promise<HostTensor[]> {
+    signal?.throwIfAborted();
+    const { native, queue } = this.parts;
+    if (queue.full) {
+      throw new UserError('queue-full', `too many runs of ${this.name} wait`, 'Wait for some before starting more.', 1);
+    }
+    const run = this.prepare(feeds);
+    return results(await queue.add({ start: () => native.runApart(run), drop: () => native.discard(run), signal }));
+  }
+
+  private prepare(values: readonly HostTensor[]): Handle {
+    this.parts.open();
+    const { name, feeds } = this;
+    if (values.length !== feeds.length) {
+      throw new Error(
+        `${name}: expected ${feeds.length} values (${feeds.map((f) => f.name).join()}), got ${values.length}`,
+      );
+    }
+    values.forEach((value, i) => {
+      verifyFeed(value, feeds[i], `'${feeds[i].name}' of ${name}`);
+    });
+    return this.parts.native.prepare(
+      this.parts.plan,
+      values.map(({ dtype }) => TYPE_NUMBER[dtype]),
+      values.map(({ shape }) => shape),
+      values.map(({ data }) => data),
+    );
+  }
+}
+
+function results(tensors: NativeTensor[]): HostTensor[] {
+  return tensors.map(({ dtype, shape, buffer }) => hostTensor(typeName(dtype), shape, buffer));
+}
+
+function bytesOfGraph(graph: readonly GraphNode[] | ProtoPart | Uint8Array): Uint8Array {
+  if (graph instanceof Uint8Array) return graph;
+  return ('finish' in graph ? graph : graphDef(graph)).finish();
 }

@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { messageOf } from '../core/errors.js';
-import { absorbed } from './absorb.js';
+import { absorbed } from './fuse-gradient-sums.js';
 import { type ElementType, type Graph, type Port, TYPE_NUMBER } from './graph.js';
 import './kernels/all.js';
 import { pruned } from './prune.js';

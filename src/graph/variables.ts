@@ -8,7 +8,7 @@
  */
 import type { GraphNode } from './graph.js';
 import { type HostTensor, valuesOf } from './host-tensor.js';
-import type { Plan, Session } from './native-session.js';
+import type { Plan, Session } from './session.js';
 
 const FLOAT = { type: 'float32' } as const;
 const BOOL = { type: 'bool' } as const;

@@ -4,12 +4,12 @@
  * Only graphs have it; without the addon, eagerly and on other engines the two are ops of their own.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { addsUp } from '../graph/absorb.js';
+import { nativeInfo } from '../backend/native.js';
+import { addsUp } from '../graph/fuse-gradient-sums.js';
 import type { OutputSpec } from '../graph/raw.js';
 import { defineOp } from '../graph/raw.js';
 import { isTracing } from '../graph/trace.js';
 import { batchNormTrain, silu } from './kernels.js';
-import { nativeInfo } from './native.js';
 
 export interface BatchNorm {
   gamma: tf.Tensor;

@@ -4,7 +4,7 @@
  * the picture.
  */
 import type { Detection, RgbImage } from '../core/types.js';
-import { svgCoverage } from '../io/image.js';
+import { svgCoverage } from '../image/codec.js';
 import { canDraw, textWidth } from './glyphs.js';
 import { classColor, type Rgb, textColorOn } from './palette.js';
 import { svg, text } from './svg.js';

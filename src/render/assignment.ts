@@ -3,7 +3,7 @@
  * larger from the finest level to the coarsest. Beside it a line a label with the numbers; labels without a point in red.
  */
 import type { Box, RgbImage } from '../core/types.js';
-import { compositeSvg } from '../io/image.js';
+import { compositeSvg } from '../image/codec.js';
 import { fittedName } from './charts/axes.js';
 import { INK, MUTED } from './charts/colors.js';
 import { textWidth } from './glyphs.js';

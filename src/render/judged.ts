@@ -3,7 +3,7 @@
  * missed object orange.
  */
 import type { Box, RgbImage } from '../core/types.js';
-import { compositeSvg } from '../io/image.js';
+import { compositeSvg } from '../image/codec.js';
 import { canDraw, textWidth } from './glyphs.js';
 import { rect, svg, text } from './svg.js';
 

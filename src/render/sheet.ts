@@ -1,6 +1,6 @@
 /** Pictures side by side with their boxes drawn in and their names below: what a batch looks like. */
 import type { Detection, RgbImage } from '../core/types.js';
-import { svgCoverage } from '../io/image.js';
+import { svgCoverage } from '../image/codec.js';
 import { annotate } from './annotate.js';
 import { fittedName } from './charts/axes.js';
 import { svg, text } from './svg.js';

@@ -4,7 +4,7 @@ import { basename, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { gpuDir } from '../../bin/setup/gpu-paths.mjs';
 import { cacheDir, engineReady } from '../../bin/setup/paths.mjs';
-import { placementOf } from '../../src/engine/gpu-trial.js';
+import { placementOf } from '../../src/engine/checks/gpu-trial.js';
 import { runCli } from '../helpers/run-cli.js';
 import { tmpDir } from '../helpers/tmp.js';
 

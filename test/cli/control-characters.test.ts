@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { printable } from '../../src/core/printable.js';
-import { encodeImage } from '../../src/io/image.js';
+import { encodeImage } from '../../src/image/codec.js';
 import { saveCheckpoint } from '../../src/nn/weights.js';
 import { liveModel } from '../helpers/live-model.js';
 import { runCli } from '../helpers/run-cli.js';

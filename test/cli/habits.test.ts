@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { engineReady } from '../../bin/setup/paths.mjs';
-import { encodeImage } from '../../src/io/image.js';
+import { encodeImage } from '../../src/image/codec.js';
 import { saveCheckpoint } from '../../src/nn/weights.js';
 import { liveModel } from '../helpers/live-model.js';
 import { type CliRun, runCli } from '../helpers/run-cli.js';

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { encodeImage } from '../../src/io/image.js';
+import { encodeImage } from '../../src/image/codec.js';
 import { trainedWith } from '../../src/nn/trained.js';
 import { saveCheckpoint } from '../../src/nn/weights.js';
 import { liveModel } from '../helpers/live-model.js';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { engineReady } from '../../bin/setup/paths.mjs';
 import { rng } from '../../src/core/rng.js';
-import { encodeImage } from '../../src/io/image.js';
+import { encodeImage } from '../../src/image/codec.js';
 import { saveCheckpoint } from '../../src/nn/weights.js';
 import { liveModel } from '../helpers/live-model.js';
 import { type CliRun, runCli } from '../helpers/run-cli.js';

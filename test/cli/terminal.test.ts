@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { cocoRows, costRows, tableHeader, tableRows } from '../../src/engine/val-table.js';
+import { cocoRows, costRows, tableHeader, tableRows } from '../../src/engine/val/table.js';
 import { ERROR_KINDS, type ErrorKind } from '../../src/metrics/errors.js';
 import { createTally, type Metrics } from '../../src/metrics/tally.js';
 import { writeTinyData } from '../helpers/tiny-data.js';

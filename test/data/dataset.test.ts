@@ -14,7 +14,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { UserError } from '../../src/core/errors.js';
 import { openDataset } from '../../src/data/dataset.js';
 import { labelPath } from '../../src/data/listing.js';
-import { encodeImage } from '../../src/io/image.js';
+import { encodeImage } from '../../src/image/codec.js';
 import { tmpDir } from '../helpers/tmp.js';
 
 const grey = (width: number, height: number) => ({ data: new Uint8Array(width * height * 3).fill(90), width, height });

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { rng } from '../../src/core/rng.js';
 import { openDataset } from '../../src/data/dataset.js';
 import { type DoctorNote, examine, examineOpen } from '../../src/data/doctor.js';
-import { encodeImage } from '../../src/io/image.js';
+import { encodeImage } from '../../src/image/codec.js';
 import { tmpDir } from '../helpers/tmp.js';
 
 /** A picture of random blocks: no two seeds look alike. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { encodeImage } from '../../src/io/image.js';
+import { encodeImage } from '../../src/image/codec.js';
 import { makeTar } from '../helpers/archives.js';
 import { type CliRun, runCli } from '../helpers/run-cli.js';
 import { tmpDir } from '../helpers/tmp.js';

@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { rng } from '../../src/core/rng.js';
 import type { Batch } from '../../src/data/batch.js';
 import { createTrainLoader, type EpochOptions, type TrainLoaderOptions } from '../../src/data/loader.js';
-import { encodeImage } from '../../src/io/image.js';
+import { encodeImage } from '../../src/image/codec.js';
 import { tmpDir } from '../helpers/tmp.js';
 
 const AUGMENT = {

@@ -7,9 +7,9 @@ import { glob } from '../../src/data/glob.js';
 import { type SourceInput, sourcesOf } from '../../src/data/program-source.js';
 import { listSources } from '../../src/data/source-list.js';
 import { type Failure, type Frame, readSources } from '../../src/data/sources.js';
-import { hasFfmpeg } from '../../src/io/ffmpeg.js';
-import { encodeAnimation, encodeImage } from '../../src/io/image.js';
-import { createVideo, readVideo, videoInfo, webcamArguments } from '../../src/io/video.js';
+import { encodeAnimation, encodeImage } from '../../src/image/codec.js';
+import { hasFfmpeg } from '../../src/image/ffmpeg.js';
+import { createVideo, readVideo, videoInfo, webcamArguments } from '../../src/image/video.js';
 import { tmpDir } from '../helpers/tmp.js';
 
 const dir = tmpDir();

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import type { DatasetImage } from '../../src/data/dataset.js';
 import { orderByAspect } from '../../src/data/rect-order.js';
 import { createValLoader, planBatches, type ValBatch } from '../../src/data/val-loader.js';
-import { encodeImage } from '../../src/io/image.js';
+import { encodeImage } from '../../src/image/codec.js';
 import { tmpDir } from '../helpers/tmp.js';
 
 describe('orderByAspect', () => {

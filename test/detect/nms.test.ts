@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { rng } from '../../src/core/rng.js';
-import { detectionsOf, toDetections } from '../../src/detect/decode.js';
+import { detectionsOf, toDetections } from '../../src/detect/detections.js';
 import { type NmsOptions, nonMaxSuppression } from '../../src/detect/nms.js';
 import { expectClose } from '../helpers/close.js';
 import { golden, pick } from '../helpers/golden.js';

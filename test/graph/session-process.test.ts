@@ -10,7 +10,7 @@ const dist = (file: string) => JSON.stringify(new URL(`../../dist/${file}`, impo
 
 /** `open(nodes)` gives a session and a plan of x → y. */
 const PRELUDE = `
-  const { Session } = await import(${dist('graph/native-session.js')});
+  const { Session } = await import(${dist('graph/session.js')});
   const { Variables } = await import(${dist('graph/variables.js')});
   const work = ${JSON.stringify(longWork())};
   const square = ${JSON.stringify([placeholder('x', [-1, -1]), op('y', 'Square', ['x'])])};

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { GraphNode } from '../../src/graph/graph.js';
 import type { HostTensor } from '../../src/graph/host-tensor.js';
-import { Session } from '../../src/graph/native-session.js';
+import { Session } from '../../src/graph/session.js';
 import { trace } from '../../src/graph/trace.js';
 import { type Assignment, assignments, bindVariables, type Variable, Variables } from '../../src/graph/variables.js';
 import { constant, floats, longWork, matrix, op, placeholder } from '../helpers/graph-nodes.js';

@@ -1,6 +1,6 @@
+import { useNative } from '../../src/backend/native.js';
 import { ensureGradients } from '../../src/graph/gradients.js';
 import { tensorflowFiles } from '../../src/graph/tensorflow.js';
-import { useNative } from '../../src/nn/native.js';
 
 /**
  * For beforeAll: the native engine, with gradients. vitest.config.ts leaves out test files that import this where there is

@@ -1,7 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatasetImage } from '../../src/data/dataset.js';
-import type { Evaluation } from '../../src/engine/evaluate.js';
 import {
   confusionData,
   curveData,
@@ -9,9 +8,10 @@ import {
   keyFigures,
   mistakeRows,
   speedFacts,
-} from '../../src/engine/report-figures.js';
-import { collectPictures } from '../../src/engine/report-pictures.js';
-import { encodeImage } from '../../src/io/image.js';
+} from '../../src/engine/report/figures.js';
+import { collectPictures } from '../../src/engine/report/images.js';
+import type { Evaluation } from '../../src/engine/val/evaluate.js';
+import { encodeImage } from '../../src/image/codec.js';
 import { createTally } from '../../src/metrics/tally.js';
 import type { ReportData } from '../../src/render/report/data.js';
 

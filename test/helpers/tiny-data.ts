@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { rng } from '../../src/core/rng.js';
-import { encodeImage } from '../../src/io/image.js';
+import { encodeImage } from '../../src/image/codec.js';
 
 /** A network small enough to be trained in a test: the real layers at a sixteenth of the width. */
 export function writeTinyModel(dir: string): string {

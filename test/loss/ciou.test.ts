@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { engineReady } from '../../bin/setup/paths.mjs';
+import { useNative } from '../../src/backend/native.js';
 import { compile } from '../../src/graph/compile.js';
 import { ensureGradients } from '../../src/graph/gradients.js';
 import { ciou, sidesOf } from '../../src/loss/ciou.js';
-import { useNative } from '../../src/nn/native.js';
 import { type Arrayish, expectClose } from '../helpers/close.js';
 import { golden, pick } from '../helpers/golden.js';
 

@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { useNative } from '../../src/backend/native.js';
 import { rng } from '../../src/core/rng.js';
 import { ensureGradients } from '../../src/graph/gradients.js';
 import { ciou, sidesOf } from '../../src/loss/ciou.js';
 import { dfl } from '../../src/loss/dfl.js';
 import { REG_MAX } from '../../src/nn/head.js';
-import { useNative } from '../../src/nn/native.js';
 
 /** Written from the papers in double precision, apart from the code under test; α is given, as it is constant. */
 function ciouOf(a: number[], b: number[], alpha?: number): { value: number; alpha: number } {

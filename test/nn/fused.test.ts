@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { engineDir, nativeInfo } from '../../src/backend/native.js';
 import { compile } from '../../src/graph/compile.js';
 import { differentiate } from '../../src/graph/gradients.js';
 import { batchNormSilu } from '../../src/nn/fused.js';
-import { engineDir, nativeInfo } from '../../src/nn/native.js';
 import { expectClose } from '../helpers/close.js';
 import { native } from '../helpers/native.js';
 

@@ -3,12 +3,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { engineReady } from '../../bin/setup/paths.mjs';
+import { useNative } from '../../src/backend/native.js';
 import type { NamedArray } from '../../src/core/types.js';
 import { decode } from '../../src/nn/decode.js';
 import { foldBatchNorm, foldedParameters } from '../../src/nn/fold.js';
 import { buildNetwork, fromTensors, type Network, type Params, toTensors } from '../../src/nn/model.js';
 import { parseModelYaml } from '../../src/nn/model-yaml.js';
-import { useNative } from '../../src/nn/native.js';
 import { type Arrayish, expectClose } from '../helpers/close.js';
 import { golden, pick } from '../helpers/golden.js';
 

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ElementType, Graph } from '../../src/graph/graph.js';
 import type { HostTensor } from '../../src/graph/host-tensor.js';
-import { Session } from '../../src/graph/native-session.js';
+import { Session } from '../../src/graph/session.js';
 import { decode } from '../../src/nn/decode.js';
 import { foldedArray } from '../../src/nn/fold.js';
 import { oihwToHwio } from '../../src/nn/layout.js';

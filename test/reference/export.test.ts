@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { resolveConfig } from '../../src/cfg/load.js';
 import type { Detection } from '../../src/core/types.js';
-import { exportModel } from '../../src/engine/exporter.js';
-import { predict } from '../../src/engine/predictor.js';
+import { exportModel } from '../../src/engine/export/exporter.js';
+import { predict } from '../../src/engine/predict/predictor.js';
 import { tmpDir } from '../helpers/tmp.js';
 
 const folder = process.env.YOLO_REFERENCE ?? '';

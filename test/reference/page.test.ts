@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { resolveConfig } from '../../src/cfg/load.js';
 import type { Detection } from '../../src/core/types.js';
-import { exportModel } from '../../src/engine/exporter.js';
+import { exportModel } from '../../src/engine/export/exporter.js';
 import { Browser, findChromium, serve } from '../helpers/chromium.js';
 import { tmpDir } from '../helpers/tmp.js';
 

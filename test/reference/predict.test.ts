@@ -2,13 +2,13 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { useNative } from '../../src/backend/native.js';
+import { useWasm } from '../../src/backend/wasm.js';
 import { resolveConfig } from '../../src/cfg/load.js';
 import type { Detection } from '../../src/core/types.js';
-import { predict } from '../../src/engine/predictor.js';
-import type { Detector } from '../../src/nn/detector.js';
-import { useNative } from '../../src/nn/native.js';
-import { createDetector } from '../../src/nn/network-detector.js';
-import { useWasm } from '../../src/nn/wasm.js';
+import type { Detector } from '../../src/detect/detector.js';
+import { createDetector } from '../../src/detect/detectors/network.js';
+import { predict } from '../../src/engine/predict/predictor.js';
 import { loadCheckpoint } from '../../src/nn/weights.js';
 import { memoryAfter, referenceFolder } from '../helpers/reference.js';
 

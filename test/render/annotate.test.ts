@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Detection, RgbImage } from '../../src/core/types.js';
-import { renderSvg, svgCoverage } from '../../src/io/image.js';
+import { renderSvg, svgCoverage } from '../../src/image/codec.js';
 import { annotate, autoLineWidth } from '../../src/render/annotate.js';
 import { canDraw, textOutline, textWidth } from '../../src/render/glyphs.js';
 import { classColor, textColorOn } from '../../src/render/palette.js';

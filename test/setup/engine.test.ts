@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeState } from '../../bin/setup/describe.mjs';
 import { setupEngine } from '../../bin/setup/engine.mjs';
 import { cacheDir, engineDir, failureFile, lastFailure, tensorflowDir } from '../../bin/setup/paths.mjs';
+import { engineDir as engineDirOfSource } from '../../src/backend/native.js';
 import { cacheDir as cacheDirOfSource } from '../../src/core/cache-dir.js';
-import { engineDir as engineDirOfSource } from '../../src/nn/native.js';
 import { tmpDir } from '../helpers/tmp.js';
 
 const saved = { ...process.env };

@@ -14,7 +14,7 @@ export async function run(words: readonly string[], json: boolean): Promise<numb
     throw new UserError('bad-argument', `'checks ${other}' is not known: checks takes gpu, or nothing`);
   keepStdoutForResults();
   if (words.includes('gpu')) return runGpu(json || words.includes('json'));
-  const { collectChecks, formatChecks } = await import('../../engine/checks.js');
+  const { collectChecks, formatChecks } = await import('../../engine/checks/checks.js');
   const report = await collectChecks(version());
   if (json || words.includes('json')) printJson(report);
   else for (const line of formatChecks(report)) print(line);
@@ -22,7 +22,7 @@ export async function run(words: readonly string[], json: boolean): Promise<numb
 }
 
 async function runGpu(json: boolean): Promise<number> {
-  const { checkGpu, formatGpuChecks } = await import('../../engine/gpu-checks.js');
+  const { checkGpu, formatGpuChecks } = await import('../../engine/checks/gpu.js');
   const report = await checkGpu(version());
   if (json) printJson(report);
   else for (const line of formatGpuChecks(report)) print(line);

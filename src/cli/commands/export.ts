@@ -5,7 +5,7 @@ import { print, printJson } from '../terminal.js';
 
 export async function run(config: ExportConfig): Promise<number> {
   showBanner();
-  const { exportModel } = await import('../../engine/exporter.js');
+  const { exportModel } = await import('../../engine/export/exporter.js');
   const result = await exportModel(config);
   if (config.json) printJson(result);
   else for (const file of result.files) print(file);

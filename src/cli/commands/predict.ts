@@ -3,7 +3,7 @@ import type { PredictConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { PredictResult } from '../../core/types.js';
-import type { PredictSummary, ResultPlace } from '../../engine/predictor.js';
+import type { PredictSummary, ResultPlace } from '../../engine/predict/predictor.js';
 import { showBanner } from '../banner.js';
 import { countNames } from '../format.js';
 import { exampleOf } from '../help.js';
@@ -16,7 +16,7 @@ export async function run(config: PredictConfig): Promise<number> {
     throw new UserError('missing-source', "'source' is missing: what should be predicted?", exampleOf('predict'));
   }
   const stop = new AbortController();
-  const { placeOf, predict } = await import('../../engine/predictor.js');
+  const { placeOf, predict } = await import('../../engine/predict/predictor.js');
   const results = predict(config, {
     signal: stop.signal,
     onStart({ engine }) {

@@ -1,7 +1,7 @@
 /** `yolo report`: runs side by side, a line each on standard output (one object with json=true), and a page. */
 import type { ConfigOf } from '../../cfg/schema.js';
 import { log } from '../../core/log.js';
-import type { Comparison, RunSummary } from '../../engine/report-compare.js';
+import type { Comparison, RunSummary } from '../../engine/report/compare.js';
 import { clock } from '../format.js';
 import { print, printJson } from '../terminal.js';
 
@@ -11,7 +11,7 @@ const WIDTHS = [7, 6, 10, 9, 7, 7, 10];
 const VALUES = 60;
 
 export async function run(config: ConfigOf<'report'>): Promise<number> {
-  const { compareRuns } = await import('../../engine/report-compare.js');
+  const { compareRuns } = await import('../../engine/report/compare.js');
   const comparison = compareRuns(config);
   if (config.json) printJson(comparison);
   else for (const line of comparisonLines(comparison)) print(line);

@@ -1,12 +1,12 @@
 /** `yolo show`: the files that were drawn, and a line a label, on standard output; objects with json=true. */
 import { log } from '../../core/log.js';
-import type { ShowConfig, Shown } from '../../engine/show.js';
+import type { ShowConfig, Shown } from '../../engine/show/show.js';
 import { showBanner } from '../banner.js';
 import { print, printJson } from '../terminal.js';
 
 export async function run(config: ShowConfig): Promise<number> {
   showBanner();
-  const { show } = await import('../../engine/show.js');
+  const { show } = await import('../../engine/show/show.js');
   const results = show(config);
   let none = 0;
   for (;;) {

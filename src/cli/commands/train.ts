@@ -2,7 +2,7 @@
 import type { TrainConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
-import type { BatchReport, TrainEpoch, TrainSummary } from '../../engine/trainer.js';
+import type { BatchReport, TrainEpoch, TrainSummary } from '../../engine/train/trainer.js';
 import { showBanner } from '../banner.js';
 import { clock, memory, rate, sparkline } from '../format.js';
 import { exampleOf } from '../help.js';
@@ -16,7 +16,7 @@ export async function run(config: TrainConfig): Promise<number> {
   }
   const stop = new AbortController();
   showBanner();
-  const { train } = await import('../../engine/trainer.js');
+  const { train } = await import('../../engine/train/trainer.js');
   const show = new EpochDisplay();
   const epochs = train(config, {
     signal: stop.signal,
@@ -108,7 +108,7 @@ class EpochDisplay {
 /** The table of the best weights, per class. */
 async function printBest(evaluation: TrainSummary['evaluation']): Promise<void> {
   if (evaluation === undefined) return;
-  const { tableHeader, tableRows } = await import('../../engine/val-table.js');
+  const { tableHeader, tableRows } = await import('../../engine/val/table.js');
   for (const line of [tableHeader(), ...tableRows(evaluation, true)]) log.info(line);
 }
 

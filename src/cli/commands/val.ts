@@ -6,7 +6,7 @@ import { printJson } from '../terminal.js';
 
 export async function run(config: ValConfig): Promise<number> {
   showBanner();
-  const { validate } = await import('../../engine/validator.js');
+  const { validate } = await import('../../engine/val/validator.js');
   const bars = new Stages({
     scan: [`Scanning ${config.data ?? 'the dataset'}`, 'images'],
     val: ['Validating', 'batches'],

@@ -15,7 +15,7 @@ import { hsv } from './hsv.js';
 import { medianBlur } from './median.js';
 import { mixup } from './mixup.js';
 import { type LabelledCanvas, type LabelledImage, mosaic } from './mosaic.js';
-import type { Recipe, Scene } from './recipe.js';
+import type { Recipe, Scene } from './sample.js';
 import { warp } from './warp.js';
 
 /**

@@ -3,6 +3,6 @@ import './create.js';
 import './elementwise.js';
 import './index-ops.js';
 import './matrix.js';
-import './picture.js';
+import './image.js';
 import './reduce.js';
 import './shape.js';

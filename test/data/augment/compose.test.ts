@@ -8,7 +8,7 @@ import { cutmix } from '../../../src/data/augment/cutmix.js';
 import { flipLeftRight, flipUpDown, swapRedBlue } from '../../../src/data/augment/flip.js';
 import { hsv } from '../../../src/data/augment/hsv.js';
 import { type LabelledImage, mosaic } from '../../../src/data/augment/mosaic.js';
-import { type AugmentSettings, drawRecipe, picturesOf, type Recipe } from '../../../src/data/augment/recipe.js';
+import { type AugmentSettings, drawRecipe, picturesOf, type Recipe } from '../../../src/data/augment/sample.js';
 import { warp } from '../../../src/data/augment/warp.js';
 
 const PLAIN: AugmentSettings = {

@@ -5,7 +5,7 @@ import type { ConfigOf } from '../../../src/cfg/schema.js';
 import { log } from '../../../src/core/log.js';
 import { openDataset } from '../../../src/data/dataset.js';
 import { convertDataset } from '../../../src/engine/convert.js';
-import { encodeImage } from '../../../src/io/image.js';
+import { encodeImage } from '../../../src/image/codec.js';
 import { runCli } from '../../helpers/run-cli.js';
 import { tmpDir } from '../../helpers/tmp.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { renderSvg } from '../../../src/io/image.js';
+import { renderSvg } from '../../../src/image/codec.js';
 import { quantityColor } from '../../../src/render/charts/colors.js';
 import { confusionChart } from '../../../src/render/charts/confusion.js';
 import { type CurvesChart, curvesChart } from '../../../src/render/charts/curves.js';

@@ -1,0 +1,175 @@
+/**
+ * One training picture from plan to pixels: draws its recipe, sees to it that the pictures it needs are decoded, and
+ * composes. The same code runs in worker threads and, with workers=0, in the main thread.
+ */
+import { UserError } from '../core/errors.js';
+import { rng } from '../core/rng.js';
+import type { RgbImage } from '../core/types.js';
+import { resizeInto } from '../image/resize.js';
+import { compose } from './augment/compose.js';
+import type { LabelledImage } from './augment/mosaic.js';
+import { type AugmentSettings, drawRecipe, picturesOf, type Recipe } from './augment/sample.js';
+import { diskName, readPicture, writePicture } from './disk-cache.js';
+import { type BatchPlan, type EpochPlan, type PlanSettings, partnerWindow, planEpoch } from './epoch-plan.js';
+import { PictureCache, type Pin, type SharedPictures } from './image-cache.js';
+import { decodeAgain, isUnreadable, vanished } from './vanished.js';
+
+/** What makes up a training set; can be sent to a worker (numbers lie in shared memory). */
+export interface TrainingSet {
+  paths: string[];
+  /** [N, 2] width, height of the original pictures. */
+  sizes: Int32Array;
+  /** Labels of all pictures, rows of 5, and where each picture's begin, [N + 1]. */
+  labels: Float32Array;
+  labelStart: Int32Array;
+  plan: PlanSettings;
+  augment: AugmentSettings;
+  /** Positions of the order from which partners are drawn. */
+  window: number;
+  pictures: SharedPictures;
+  /** Folder of cache=disk. */
+  diskFolder?: string;
+}
+
+/** A picture on its way: its recipe is drawn and its sources are being decoded. */
+export interface Started {
+  batch: BatchPlan;
+  recipe: Recipe;
+  sources: Map<number, Promise<Pin>>;
+}
+
+export class TrainingPictures {
+  private readonly cache: PictureCache;
+  private epoch = 0;
+  private plan!: EpochPlan;
+  private augment: AugmentSettings;
+
+  constructor(private readonly set: TrainingSet) {
+    this.cache = new PictureCache(set.pictures);
+    this.augment = set.augment;
+  }
+
+  /** Has to be called first. @param mosaic false: without mosaic, mixup and cutmix, as in the last epochs */
+  startEpoch(epoch: number, mosaic: boolean): EpochPlan {
+    this.epoch = epoch;
+    this.plan = planEpoch(this.set.plan, this.set.sizes, epoch);
+    const strong = mosaic && !this.set.plan.rect;
+    this.augment = strong ? this.set.augment : { ...this.set.augment, mosaic: 0, mixup: 0, cutmix: 0 };
+    return this.plan;
+  }
+
+  /** Draws the recipe of the picture at this position and begins to decode what it needs. */
+  start(position: number): Started {
+    const { order, positionOf, batches } = this.plan;
+    const { plan, window } = this.set;
+    const index = order[position];
+    const random = rng(plan.seed, this.epoch, index);
+    const [first, count] = partnerWindow(position, order.length, window);
+    const recipe = drawRecipe(this.augment, random, index, () => order[first + random.int(count)]);
+    const sources = new Map<number, Promise<Pin>>();
+    for (const i of picturesOf(recipe)) {
+      const pin = this.load(i, this.epoch * order.length + positionOf[i]);
+      // Handled when it is waited for; without this a second failure would count as nobody's.
+      pin.catch(() => {});
+      sources.set(i, pin);
+    }
+    return { batch: batches[Math.floor(position / plan.batch)], recipe, sources };
+  }
+
+  /**
+   * Finishes a picture.
+   * @param out its place in the batch, [outHeight, outWidth, 3]
+   * @returns labels, [M, 5] class cx cy w h in 0..1
+   */
+  async finish({ batch, recipe, sources }: Started, out: Uint8Array): Promise<Float32Array> {
+    const pins = new Map<number, Pin>();
+    try {
+      for (const [index, pin] of sources) pins.set(index, await pin);
+      return this.compose(batch, recipe, pins, out);
+    } finally {
+      await this.release(sources);
+    }
+  }
+
+  /** Gives a started picture up. */
+  async release(sources: Started['sources']): Promise<void> {
+    const settled = await Promise.allSettled(sources.values());
+    for (const result of settled) if (result.status === 'fulfilled') this.cache.unpin(result.value.slot);
+  }
+
+  private compose(batch: BatchPlan, recipe: Recipe, pins: Map<number, Pin>, out: Uint8Array): Float32Array {
+    const { width, height, outWidth, outHeight } = batch;
+    const direct = width === outWidth && height === outHeight;
+    const image: RgbImage = { data: direct ? out : new Uint8Array(width * height * 3), width, height };
+    const picture = (index: number): LabelledImage => ({
+      data: this.cache.bytes(pins.get(index)!.slot),
+      ...this.loadedSize(index),
+      labels: this.labels(index),
+    });
+    const labels = compose(recipe, picture, this.set.plan.imgsz, image);
+    if (!direct) resizeInto(image, outWidth, outHeight, { data: out, offset: 0, stride: outWidth * 3 });
+    return labels;
+  }
+
+  private labels(index: number): Float32Array {
+    return this.set.labels.subarray(this.set.labelStart[index] * 5, this.set.labelStart[index + 1] * 5);
+  }
+
+  private loadedSize(index: number): { width: number; height: number } {
+    return loadedSize(this.set.sizes[2 * index], this.set.sizes[2 * index + 1], this.set.plan.imgsz);
+  }
+
+  /** Pins a picture and decodes it unless it is there. */
+  private async load(index: number, place: number): Promise<Pin> {
+    const pin = this.cache.pin(index, place);
+    if (!pin.mustLoad) {
+      if (await this.cache.ready(pin.slot)) return pin;
+      // Who loaded it failed: trying again gives this worker the reason, too.
+      this.cache.unpin(pin.slot);
+      return this.load(index, place);
+    }
+    try {
+      await this.fill(index, this.cache.bytes(pin.slot));
+      this.cache.loaded(pin.slot, true);
+      return pin;
+    } catch (error) {
+      this.cache.loaded(pin.slot, false);
+      this.cache.unpin(pin.slot);
+      throw error;
+    }
+  }
+
+  private async fill(index: number, bytes: Uint8Array): Promise<void> {
+    try {
+      await this.read(index, bytes);
+    } catch (error) {
+      throw isUnreadable(error) ? vanished(this.set.paths[index], error) : error;
+    }
+  }
+
+  private async read(index: number, bytes: Uint8Array): Promise<void> {
+    const path = this.set.paths[index];
+    const { width, height } = this.loadedSize(index);
+    const pixels = bytes.subarray(0, width * height * 3);
+    const { diskFolder } = this.set;
+    const file = diskFolder && diskName(diskFolder, path, width, height);
+    if (file && readPicture(file, pixels)) return;
+    const image = await decodeAgain(path);
+    const [w, h] = [this.set.sizes[2 * index], this.set.sizes[2 * index + 1]];
+    if (image.width !== w || image.height !== h) {
+      const message = `${path} is ${image.width}x${image.height} pixels, but was ${w}x${h} when the dataset was scanned`;
+      throw new UserError('picture-changed', message, 'start again: the dataset is then scanned anew', 1);
+    }
+    resizeInto(image, width, height, { data: pixels, offset: 0, stride: width * 3 });
+    if (file) writePicture(file, pixels);
+  }
+}
+
+/** Long side to imgsz, the other side rounded up. */
+export function loadedSize(width: number, height: number, imgsz: number): { width: number; height: number } {
+  const ratio = imgsz / Math.max(width, height);
+  return {
+    width: Math.min(Math.ceil(width * ratio), imgsz),
+    height: Math.min(Math.ceil(height * ratio), imgsz),
+  };
+}

@@ -1,0 +1,82 @@
+/** What an exported model in a folder (TensorFlow.js GraphModel, SavedModel) has to tell to be run as a detector. */
+import { messageOf, UserError } from '../../core/errors.js';
+import { type Trained, trainedWith } from '../../nn/trained.js';
+
+/** Shape and number type of the model's one input and one output, and its metadata as plain values. */
+export interface Description {
+  input: Port;
+  output: Port;
+  metadata: Record<string, unknown>;
+}
+
+export interface Port {
+  /** The tensor in the graph: 'images:0'. */
+  tensor: string;
+  /** −1 where any size goes. */
+  shape: number[];
+  /** As TensorFlow calls it: DT_FLOAT. */
+  dtype: string;
+}
+
+export interface Contract {
+  input: Port;
+  output: Port;
+  names: string[];
+  stride: number;
+  fixedShape?: [height: number, width: number];
+  fixedBatch?: number;
+  trained: Trained;
+}
+
+/** @param where for messages @throws UserError when it is no detection model of this form */
+export function readContract(where: string, { input, output, metadata }: Description): Contract {
+  const wrong = (what: string): UserError =>
+    new UserError(
+      'wrong-model',
+      `${where}: ${what}`,
+      'YOLOv8 detection models are run: input [B, H, W, 3] float32, output [B, 4 + K, A]',
+    );
+  const { task = 'detect', names: given, stride } = metadata;
+  if (task !== 'detect') throw wrong(`it is a model for the task '${task}'`);
+  if (input.shape.length !== 4 || input.shape[3] !== 3) throw wrong(`its input has the shape [${input.shape}]`);
+  if (input.dtype !== 'DT_FLOAT') throw wrong(`its input has the number type ${input.dtype}, not DT_FLOAT`);
+  const rows = output.shape[1];
+  if (output.shape.length !== 3 || !(rows > 4 || rows === -1))
+    throw wrong(`its output has the shape [${output.shape}]`);
+  const names = given
+    ? Object.values(given).map(String)
+    : Array.from({ length: Math.max(0, rows - 4) }, (_, i) => `class${i}`);
+  if (names.length === 0) throw wrong('it has no class names in its metadata');
+  if (rows > 0 && rows !== 4 + names.length) throw wrong(`its output has ${rows} rows for ${names.length} classes`);
+  const [batch, height, width] = input.shape;
+  return {
+    input,
+    output,
+    names,
+    stride: Number(stride) || 32,
+    fixedShape: height > 0 && width > 0 ? [height, width] : undefined,
+    fixedBatch: batch > 0 ? batch : undefined,
+    trained: trainedWith({ imgsz: metadata.imgsz }),
+  };
+}
+
+/** @returns what `read` returns @throws UserError instead of anything else that it throws */
+export function reading<T>(path: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new UserError(
+      missing ? 'missing-file' : 'bad-model',
+      missing ? `there is no file ${path}` : `${path} cannot be read: ${messageOf(error).split('\n')[0]}`,
+      'export the model again',
+    );
+  }
+}
+
+/** @param what loaded, run */
+export function unusable(path: string, what: string, error: unknown): UserError {
+  const message = `${path} cannot be ${what}: ${messageOf(error).split('\n')[0]}`;
+  return new UserError('bad-model', message, 'export the model again', 1);
+}

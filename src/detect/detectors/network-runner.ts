@@ -1,0 +1,37 @@
+/** What runs the project's network: a session of TensorFlow (network-session.ts), or tfjs (network-tfjs.ts). */
+import type * as tf from '@tensorflow/tfjs-core';
+import type { HostTensor } from '../../graph/host-tensor.js';
+import type { HeadOutput } from '../../nn/head.js';
+import type { ParameterSpec } from '../../nn/parameters.js';
+
+export type Tensors = Record<string, tf.Tensor>;
+
+/** The same with values in JavaScript's memory. */
+export type HostTensors<T extends Tensors> = { [K in keyof T]: HostTensor };
+
+/**
+ * What is to be computed from the head in the same pass as the predictions: the loss, the assignment. Pure, and traced
+ * where the runner has graphs.
+ */
+export type Also<I extends Tensors, O extends Tensors> = (head: HeadOutput, extra: I) => O;
+
+export interface RunnerOptions<I extends Tensors, O extends Tensors> {
+  /** Feature maps in bfloat16. */
+  half: boolean;
+  /** What images are multiplied by before the network. */
+  scale: number;
+  also?: Also<I, O>;
+}
+
+/** Images are bytes [B, H, W, 3], RGB; outputs are predictions [B, 4 + K, A]. */
+export interface NetworkRunner<I extends Tensors, O extends Tensors> {
+  /** @param values of a parameter (BatchNorm folded, kernels HWIO), asked for once each */
+  setWeights(values: (parameter: ParameterSpec) => Float32Array): void;
+  run(images: HostTensor<'uint8'>): Promise<HostTensor<'float32'>>;
+  /** With what `also` gives. */
+  runWith(
+    images: HostTensor<'uint8'>,
+    extra: HostTensors<I>,
+  ): Promise<{ output: HostTensor<'float32'>; also: HostTensors<O> }>;
+  dispose(): void;
+}

@@ -1,0 +1,146 @@
+/** `yolo export`: a checkpoint in another format, and the proof that it still says the same. */
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
+import { basename, dirname, extname, join, resolve, sep } from 'node:path';
+import { wasGiven } from '../../cfg/load.js';
+import type { ExportConfig, Key } from '../../cfg/schema.js';
+import { warnOfClasses } from '../../core/class-range.js';
+import { UserError } from '../../core/errors.js';
+import { hearSignals } from '../../core/interruption.js';
+import { log } from '../../core/log.js';
+import { createDetector } from '../../detect/detectors/network.js';
+import { type ExportFormat, type ExportJob, FORMATS, refuseUnused } from '../../export/formats.js';
+import type { Parity } from '../../export/verify/compare.js';
+import { proveParity } from '../../export/verify/verify.js';
+import { weightsDir } from '../../io/model-files.js';
+import { warnOfNonFinite } from '../../nn/finite.js';
+import { trainedWith } from '../../nn/trained.js';
+import { openCheckpoint, resolveModelPath, specOf } from '../../nn/weights.js';
+import { sizeFor } from '../model-defaults.js';
+import { type MapCost, mapCost } from './map-cost.js';
+import { Stage } from './stage.js';
+import { parityPicture } from './verification-image.js';
+
+/** Pictures at a time while int8's mAP is measured. */
+const COST_BATCH = 16;
+
+/** What `json=true` prints. */
+export interface ExportResult {
+  format: string;
+  /** Everything that was written; the model itself first. */
+  files: string[];
+  imgsz: [height: number, width: number];
+  /** Null when the runtime of the format is not installed, so that nothing could be compared. */
+  parity: Parity | null;
+  /** With int8 and data: what the 8-bit weights cost. */
+  cost?: MapCost;
+}
+
+export interface ExportHooks {
+  /** Aborted: nothing is published, `Interrupted` is thrown. Writing and computing themselves are not cut short. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Writes the model in another format beside the file it came from (a released model from the cache: into the current
+ * folder), when both find the same in a picture.
+ * @throws UserError when the format or a setting can't be had; exit code 1 when the export does not agree (nothing is
+ *   written then); Interrupted after `signal`
+ */
+export async function exportModel(config: ExportConfig, { signal }: ExportHooks = {}): Promise<ExportResult> {
+  await hearSignals(signal);
+  const format = FORMATS[config.format];
+  refuseUnused(config.format, format, config, (key: Key) => wasGiven(config, key));
+  const started = performance.now();
+  const path = await resolveModelPath(config.model);
+  const prepared = await prepare(path, config);
+  const job = { ...prepared, stem: freeStem(format, prepared.stem, path) };
+  const target = format.target(job.stem);
+  log.info(`Export: ${path} → ${target}, ${job.imgsz.join('x')}, batch ${config.batch}${config.half ? ', half' : ''}`);
+  const stage = new Stage(target);
+  const staged = { ...job, stem: join(stage.folder, basename(job.stem)) };
+  try {
+    return await stage.within(async () => {
+      // First of all: a dataset that isn't there is told before anything is written.
+      const picture = await parityPicture(config.data, config.split, job.imgsz);
+      const written = await format.write(staged);
+      log.info(
+        `written ${((performance.now() - started) / 1000).toFixed(1)} s after the start, ${megabytes(written)} MB`,
+      );
+      await hearSignals(signal);
+      const proved = format.target(staged.stem);
+      const parity = await proveParity(format, proved, staged, picture);
+      const cost = config.int8 && config.data && parity ? { cost: await costOf(format, proved, job, signal) } : {};
+      await hearSignals(signal);
+      const files = stage.publish(written, format.replaces);
+      return { format: config.format, files, imgsz: job.imgsz, parity, ...cost };
+    });
+  } finally {
+    stage.dispose();
+    job.checkpoint.close();
+  }
+}
+
+/**
+ * Where no checkpoint is in the way: best.safetensors of a run, or the .pt that the weights once came from, are not for an
+ * export to replace. An earlier export is.
+ */
+function freeStem(format: ExportFormat, stem: string, source: string): string {
+  const path = format.target(stem);
+  if (!format.isExport || !existsSync(path)) return stem;
+  const free = realpathSync(path) !== realpathSync(source) && format.isExport(path);
+  return free ? stem : freeStem(format, `${stem}_weights`, source);
+}
+
+async function costOf(
+  format: ExportFormat,
+  target: string,
+  { config, checkpoint, imgsz }: ExportJob,
+  signal: AbortSignal | undefined,
+): Promise<MapCost> {
+  const { data, split, model, device } = config;
+  const open = {
+    original: async () => createDetector(checkpoint, { where: model }),
+    exported: () => format.open(target, device),
+  };
+  return mapCost(open, { data: data!, split, imgsz, batch: COST_BATCH, signal });
+}
+
+async function prepare(path: string, config: ExportConfig): Promise<ExportJob> {
+  if (/\.onnx$/i.test(path) || statSync(path).isDirectory())
+    throw new UserError(
+      'wrong-model',
+      `${path} is an exported model already`,
+      'export from the weights it came from (.pt or .safetensors)',
+    );
+  const checkpoint = await openCheckpoint(path);
+  const spec = specOf(checkpoint, path);
+  warnOfNonFinite(checkpoint.weights, config.model);
+  const names = Array.from({ length: spec.nc }, (_, i) => checkpoint.names[i] ?? `class${i}`);
+  warnOfClasses(config.classes, names, 'the model');
+  const stride = Math.max(32, spec.stride);
+  const size = sizeFor(config, { trained: trainedWith(checkpoint.trainArgs) });
+  const asked: [number, number] = typeof size === 'number' ? [size, size] : size;
+  const imgsz = asked.map((n) => Math.ceil(n / stride) * stride) as [number, number];
+  if (imgsz.join() !== asked.join()) log.warn(`imgsz=${size} is no multiple of ${stride}; ${imgsz.join('x')} is used`);
+  const isFetched = resolve(path).startsWith(resolve(weightsDir()) + sep);
+  const folder = isFetched ? '.' : dirname(path);
+  return {
+    config,
+    checkpoint,
+    spec,
+    names,
+    imgsz,
+    stem: join(folder, basename(path, extname(path))),
+    version: packageVersion(),
+  };
+}
+
+function megabytes(files: string[]): string {
+  const sizes = files.map((file) => statSync(file)).filter((stat) => stat.isFile());
+  return (sizes.reduce((sum, { size }) => sum + size, 0) / 1e6).toFixed(1);
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

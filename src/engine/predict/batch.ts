@@ -1,0 +1,106 @@
+/** One batch of prediction: pictures → the network's input → the network → objects in pixels of each picture. */
+import { log } from '../../core/log.js';
+import type { PredictResult } from '../../core/types.js';
+import type { Failure, Frame } from '../../data/sources.js';
+import { detectionsOf, toDetections } from '../../detect/detections.js';
+import type { Detector } from '../../detect/detector.js';
+import type { NmsOptions } from '../../detect/nms.js';
+import { letterboxInto, type Placement, placeLetterbox, unletterbox } from '../../image/letterbox.js';
+
+export interface BatchOptions extends NmsOptions {
+  /** n or [height, width] of the network's input; rounded up to the model's stride. */
+  imgsz: number | readonly [height: number, width: number];
+  batch: number;
+  /** Pads only to the next multiple of the stride when all pictures of a batch have one size. */
+  rect: boolean;
+}
+
+export class BatchPredictor {
+  /** Pictures at a time: what was asked for, or what the model insists on. */
+  readonly batch: number;
+  /** Height and width of the network's input in the last batch. */
+  inputShape: [height: number, width: number];
+  private readonly shape: [height: number, width: number];
+  private buffer = new Uint8Array(0);
+
+  constructor(
+    private readonly detector: Detector,
+    private readonly options: BatchOptions,
+  ) {
+    this.batch = detector.fixedBatch ?? options.batch;
+    this.shape = detector.fixedShape ?? roundUp(options.imgsz, detector.stride);
+    this.inputShape = this.shape;
+  }
+
+  /** @param frames at most `batch` of them */
+  async predict(frames: readonly Frame[]): Promise<PredictResult[]> {
+    const start = performance.now();
+    const placed = this.place(frames);
+    const { width, height } = placed[0];
+    // A model of fixed batch size gets its last batch filled up with empty pictures.
+    const slots = this.detector.fixedBatch ?? frames.length;
+    const size = width * height * 3;
+    if (this.buffer.length !== slots * size) this.buffer = new Uint8Array(slots * size);
+    for (let i = 0; i < frames.length; i++) letterboxInto(frames[i].image, placed[i], this.buffer, i * size);
+    const ready = performance.now();
+    const output = await this.detector.infer(this.buffer, [slots, height, width]);
+    const inferred = performance.now();
+    this.inputShape = [height, width];
+    const found = frames.map(({ image }, i) => {
+      const rows = detectionsOf(output, i, this.options, this.detector.endToEnd);
+      return toDetections(unletterbox(rows, 6, placed[i], image), this.detector.names);
+    });
+    const n = frames.length;
+    const speed = {
+      preprocess: (ready - start) / n,
+      inference: (inferred - ready) / n,
+      postprocess: (performance.now() - inferred) / n,
+    };
+    return frames.map(({ path, frame, image }, i) => ({
+      path,
+      ...(frame === undefined ? {} : { frame }),
+      width: image.width,
+      height: image.height,
+      detections: found[i],
+      speed: { ...speed },
+    }));
+  }
+
+  private place(frames: readonly Frame[]): Placement[] {
+    const [{ image: first }] = frames;
+    const alike = frames.every(({ image }) => image.width === first.width && image.height === first.height);
+    const auto = this.options.rect && alike && !this.detector.fixedShape;
+    return frames.map(({ image }) => placeLetterbox(image, this.shape, { auto, stride: this.detector.stride }));
+  }
+}
+
+/** [height, width] as multiples of the stride. */
+function roundUp(imgsz: BatchOptions['imgsz'], stride: number): [height: number, width: number] {
+  const [h, w] = typeof imgsz === 'number' ? [imgsz, imgsz] : imgsz;
+  const up = (n: number): number => Math.max(Math.ceil(n / stride), 1) * stride;
+  if (up(h) !== h || up(w) !== w) {
+    const text = up(h) === up(w) ? up(h) : `[${up(h)},${up(w)}]`;
+    log.warn(`imgsz=${h === w ? h : `[${h},${w}]`} is no multiple of ${stride}; ${text} is used`);
+  }
+  return [up(h), up(w)];
+}
+
+/** Groups frames; failures are reported at once and take no place in a batch. */
+export async function* batchesOf(
+  frames: AsyncIterable<Frame | Failure>,
+  size: number,
+  onFailure: (failure: Failure) => void,
+): AsyncGenerator<Frame[]> {
+  let batch: Frame[] = [];
+  for await (const frame of frames) {
+    if ('error' in frame) {
+      onFailure(frame);
+      continue;
+    }
+    batch.push(frame);
+    if (batch.length < size) continue;
+    yield batch;
+    batch = [];
+  }
+  if (batch.length) yield batch;
+}

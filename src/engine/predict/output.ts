@@ -1,0 +1,229 @@
+/**
+ * What prediction leaves on the disk: annotated pictures and videos, labels, crops, frames. Writing runs beside the next
+ * prediction; a few pictures are on their way at any time.
+ */
+import { mkdirSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
+import { log } from '../../core/log.js';
+import type { Box, Detection, PredictResult, RgbImage } from '../../core/types.js';
+import type { Frame, Moving } from '../../data/sources.js';
+import { encodeAnimation, encodeImage } from '../../image/codec.js';
+import { hasFfmpeg } from '../../image/ffmpeg.js';
+import { resize } from '../../image/resize.js';
+import { createVideo } from '../../image/video.js';
+import { writeFileAtomic } from '../../io/files.js';
+import { type AnnotateOptions, annotate } from '../../render/annotate.js';
+
+export interface OutputOptions extends AnnotateOptions {
+  /** Annotated pictures and videos. */
+  save?: boolean;
+  /** labels/<stem>.txt: class cx cy w h, in parts of the picture. */
+  saveTxt?: boolean;
+  /** Confidence as a sixth column there. */
+  saveConf?: boolean;
+  /** crops/<class>/<stem>.jpg */
+  saveCrop?: boolean;
+  /** <stem>_frames/<stem>_<n>.jpg, annotated. */
+  saveFrames?: boolean;
+}
+
+/** Pictures that are encoded and written at the same time as the next ones are predicted. */
+const MOST_PENDING = 4;
+/** Crops show a little more than the box: its sides times this, plus so many pixels (as users of YOLO know them). */
+const CROP_GAIN = 1.02;
+const CROP_PAD = 10;
+/** An animation that is written without ffmpeg is collected in memory first: at most so many bytes. */
+const MAX_ANIMATION_BYTES = 400_000_000;
+const MAX_NAME_BYTES = 150;
+
+export class PredictOutput {
+  private readonly pending = new Set<Promise<void>>();
+  private readonly stems = new Map<string, number>();
+  private readonly crops = new Map<string, number>();
+  private failure: unknown;
+  /** Videos in the making, by source: one, or all of the streams that are read together. */
+  private readonly clips = new Map<number, Promise<Clip | undefined>>();
+  private current = { source: -1, stem: '' };
+  /** Names of streams, whose frames come in turn. */
+  private readonly streams = new Map<number, string>();
+  /** Files of labels that were written. */
+  labels = 0;
+
+  constructor(
+    readonly dir: string,
+    private readonly options: OutputOptions,
+  ) {}
+
+  /** Takes a picture over; comes back when there is room for the next. @throws what an earlier picture failed with */
+  async add(frame: Frame, { detections, frame: number }: PredictResult): Promise<void> {
+    const { save, saveTxt, saveCrop, saveFrames } = this.options;
+    const stem = this.stemOf(frame);
+    const numbered = number === undefined ? stem : `${stem}_${number}`;
+    if (saveTxt) this.writeLabels(numbered, frame.image, detections);
+    if (saveCrop) this.start(this.writeCrops(numbered, frame.image, detections));
+    const moving = frame.moving;
+    if (moving && (save || saveFrames)) {
+      const drawn = await annotate(frame.image, detections, this.options);
+      if (saveFrames) this.start(this.writeFrame(stem, numbered, drawn));
+      if (save) await this.addToClip(frame.source, stem, moving, drawn);
+    } else if (save) this.start(this.writeAnnotated(stem, frame, detections));
+    while (this.pending.size >= MOST_PENDING) await Promise.race(this.pending);
+    this.throwFailure();
+  }
+
+  /** Waits for everything that is on its way and finishes the video. @throws what went wrong in writing */
+  async close(): Promise<void> {
+    await Promise.all(this.pending);
+    await this.finishClips();
+    this.throwFailure();
+  }
+
+  private stemOf({ source, path, moving }: Frame): string {
+    if (moving?.kind === 'stream') {
+      const stem = this.streams.get(source) ?? this.freeStem(path);
+      this.streams.set(source, stem);
+      return stem;
+    }
+    if (source !== this.current.source) this.current = { source, stem: this.freeStem(path) };
+    return this.current.stem;
+  }
+
+  private throwFailure(): void {
+    if (!this.failure) return;
+    const failure = this.failure;
+    this.failure = undefined;
+    throw failure;
+  }
+
+  private start(work: Promise<void>): void {
+    const tracked = work
+      .catch((error) => {
+        this.failure ??= error;
+      })
+      .finally(() => this.pending.delete(tracked));
+    this.pending.add(tracked);
+  }
+
+  /** Two pictures of one name (a/x.jpg and b/x.jpg) must not overwrite each other: x, x-2 … */
+  private freeStem(path: string): string {
+    const name = basename(path.replace(/[?#].*$/, '')) || 'image';
+    const stem = safeName(name.slice(0, name.length - extname(name).length) || name);
+    const count = (this.stems.get(stem) ?? 0) + 1;
+    this.stems.set(stem, count);
+    return count === 1 ? stem : `${stem}-${count}`;
+  }
+
+  private writeLabels(name: string, image: RgbImage, detections: readonly Detection[]): void {
+    if (detections.length === 0) return;
+    const rows = detections.map((d) => labelRow(d, image, this.options.saveConf ?? false));
+    writeFileAtomic(join(this.dir, 'labels', `${name}.txt`), `${rows.join('\n')}\n`);
+    this.labels++;
+  }
+
+  private async writeAnnotated(stem: string, frame: Frame, detections: readonly Detection[]): Promise<void> {
+    const drawn = await annotate(frame.image, detections, this.options);
+    const extension = extname(frame.path).toLowerCase();
+    if (extension === '.png') writeFileAtomic(join(this.dir, `${stem}.png`), await encodeImage(drawn, 'png'));
+    else if (extension === '.webp') writeFileAtomic(join(this.dir, `${stem}.webp`), await encodeImage(drawn, 'webp'));
+    else {
+      const name = extension === '.jpeg' ? `${stem}.jpeg` : `${stem}.jpg`;
+      writeFileAtomic(join(this.dir, name), await encodeImage(drawn, 'jpg'));
+    }
+  }
+
+  private async writeFrame(stem: string, name: string, drawn: RgbImage): Promise<void> {
+    writeFileAtomic(join(this.dir, `${stem}_frames`, `${name}.jpg`), await encodeImage(drawn, 'jpg'));
+  }
+
+  private async writeCrops(name: string, image: RgbImage, detections: readonly Detection[]): Promise<void> {
+    for (const { name: className, box } of detections) {
+      const path = join(this.dir, 'crops', safeName(className), name);
+      const count = (this.crops.get(path) ?? 0) + 1;
+      this.crops.set(path, count);
+      const bytes = await encodeImage(crop(image, box), 'jpg');
+      writeFileAtomic(`${path}${count === 1 ? '' : `-${count}`}.jpg`, bytes);
+    }
+  }
+
+  private async addToClip(source: number, stem: string, moving: Moving, drawn: RgbImage): Promise<void> {
+    let clip = this.clips.get(source);
+    if (!clip) {
+      if (moving.kind !== 'stream') await this.finishClips();
+      clip = openClip(join(this.dir, stem), moving, drawn);
+      this.clips.set(source, clip);
+    }
+    await (await clip)?.write(drawn);
+  }
+
+  private async finishClips(): Promise<void> {
+    const clips = [...this.clips.values()];
+    this.clips.clear();
+    for (const clip of clips) await (await clip)?.close();
+  }
+}
+
+/** A video in the making. */
+interface Clip {
+  write(frame: RgbImage): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** MP4 where there is ffmpeg; an animation becomes a WebP where not. @returns undefined when neither is possible */
+async function openClip(path: string, moving: Moving, { width, height }: RgbImage): Promise<Clip | undefined> {
+  mkdirSync(join(path, '..'), { recursive: true });
+  if (await hasFfmpeg()) {
+    const video = await createVideo(`${path}.mp4`, width, height, moving.fps);
+    // A stream may change its resolution; a file can't.
+    return { write: (frame) => video.write(resize(frame, width, height)), close: () => video.close() };
+  }
+  const frames: RgbImage[] = [];
+  const limit = Math.floor(MAX_ANIMATION_BYTES / (width * height * 3));
+  return {
+    async write(frame) {
+      if (frames.length < limit) frames.push(frame);
+      else log.warnOnce(`${path}.webp ends after ${limit} frames: longer ones need ffmpeg, which is not installed`);
+    },
+    async close() {
+      writeFileAtomic(`${path}.webp`, await encodeAnimation(frames, moving.fps));
+    },
+  };
+}
+
+/** `class cx cy w h [conf]`, in parts of the picture, six digits. */
+function labelRow({ class: cls, box, confidence }: Detection, image: RgbImage, withConf: boolean): string {
+  const { width, height } = image;
+  const [x1, y1, x2, y2] = box;
+  const values = [(x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height];
+  if (withConf) values.push(confidence);
+  return [cls, ...values.map((v) => Number(v.toPrecision(6)))].join(' ');
+}
+
+/** The object with a margin, within the picture. */
+export function crop(image: RgbImage, [x1, y1, x2, y2]: Box): RgbImage {
+  const halfW = ((x2 - x1) * CROP_GAIN + CROP_PAD) / 2;
+  const halfH = ((y2 - y1) * CROP_GAIN + CROP_PAD) / 2;
+  const [cx, cy] = [(x1 + x2) / 2, (y1 + y2) / 2];
+  const left = Math.max(0, Math.floor(cx - halfW));
+  const top = Math.max(0, Math.floor(cy - halfH));
+  const width = Math.max(1, Math.min(image.width, Math.floor(cx + halfW)) - left);
+  const height = Math.max(1, Math.min(image.height, Math.floor(cy + halfH)) - top);
+  const data = new Uint8Array(width * height * 3);
+  for (let y = 0; y < height; y++) {
+    const from = ((top + y) * image.width + left) * 3;
+    data.set(image.data.subarray(from, from + width * 3), y * width * 3);
+  }
+  return { data, width, height };
+}
+
+/** A name that is one file name on every system: class names and URLs may hold anything. */
+function safeName(name: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get into a file name
+  const safe = name.replace(/[\\/:*?"<>|\u0000-\u001f]/g, '_').replace(/^\.+$/, '_');
+  // Systems take 255 bytes; there has to be room for an ending, and no half character.
+  return (
+    Buffer.from(safe)
+      .subarray(0, MAX_NAME_BYTES)
+      .toString()
+      .replace(/\ufffd+$/, '') || '_'
+  );
+}

@@ -1,0 +1,185 @@
+/**
+ * Prediction: pictures in, objects out. While the network runs on one batch, the next pictures are decoded and the last ones
+ * are written. Nothing here grows with the number of pictures.
+ */
+import type { PredictConfig } from '../../cfg/schema.js';
+import { warnOfClasses } from '../../core/class-range.js';
+import { UserError } from '../../core/errors.js';
+import { hearSignals, orInterrupted } from '../../core/interruption.js';
+import { log } from '../../core/log.js';
+import type { PredictResult, Speed } from '../../core/types.js';
+import { type SourceInput, sourcesOf } from '../../data/program-source.js';
+import { type Failure, type Frame, readSources } from '../../data/sources.js';
+import type { Detector } from '../../detect/detector.js';
+import { loadDetector } from '../load-detector.js';
+import { sizeFor } from '../model-defaults.js';
+import { createRunDir, removeWithoutResults } from '../run-dir.js';
+import { BatchPredictor, batchesOf } from './batch.js';
+import { type OutputOptions, PredictOutput } from './output.js';
+
+/** What a run of prediction comes to. */
+export interface PredictSummary {
+  /** Pictures and frames that were predicted. */
+  images: number;
+  /** Pictures that could not be read, with the reason (which names the file). */
+  failed: { path: string; reason: string }[];
+  /** Folder of what was written; undefined when nothing was. */
+  saveDir?: string;
+  /** Label files that were written. */
+  labels: number;
+  /** Milliseconds a picture, on average. */
+  speed: Speed;
+  /** Height and width of the network's input in the last batch. */
+  inputShape?: [height: number, width: number];
+  /** What ran the model, for people. */
+  engine: string;
+}
+
+export interface PredictHooks {
+  /** Instead of `config.source`: also bytes and pixels. */
+  source?: SourceInput;
+  /** A model that is loaded already; it is not disposed of. */
+  detector?: Detector;
+  /** Aborted: the batch that is at work ends, or the wait for the next picture; what was written is finished. */
+  signal?: AbortSignal;
+  /** Called once, when sources are known and the model is loaded. */
+  onStart?: (about: { sources?: number; saveDir?: string; engine: string }) => void;
+}
+
+/** Where a result stands in its run, for a line of progress. */
+export interface ResultPlace {
+  /** Number of its source, from 1, and how many there are; undefined where they come one after the other. */
+  source: number;
+  sources?: number;
+  /** Expected frames of its video. */
+  frames?: number;
+  kind: 'image' | 'video' | 'animation' | 'stream';
+  /** Height and width of the network's input. */
+  inputShape: [height: number, width: number];
+}
+
+const places = new WeakMap<PredictResult, ResultPlace>();
+
+/** @returns undefined for an object that `predict` did not make */
+export function placeOf(result: PredictResult): ResultPlace | undefined {
+  return places.get(result);
+}
+
+/**
+ * Finds objects in everything that `source` names. Pictures that can't be read are named in the log and in the summary.
+ * @yields one result a picture or frame, in order, as soon as it is there
+ * @throws UserError when the model or the source is missing, or results can't be written; Interrupted after `signal`
+ */
+export async function* predict(
+  config: PredictConfig,
+  hooks: PredictHooks = {},
+): AsyncGenerator<PredictResult, PredictSummary> {
+  const source = hooks.source ?? config.source;
+  if (source === null || source === undefined || source === '') {
+    throw new UserError('missing-source', "'source' is missing", 'give a file, folder, URL or -, e.g. source=bus.jpg');
+  }
+  const { signal } = hooks;
+  await hearSignals(signal);
+  const [origins, detector] = await Promise.all([
+    sourcesOf(source),
+    hooks.detector ?? loadDetector(config.model, config),
+  ]);
+  const saveDir = writesFiles(config) ? createRunDir(config, 'predict') : undefined;
+  const output = saveDir === undefined ? undefined : new PredictOutput(saveDir, outputOptions(config));
+  warnOfClasses(config.classes, detector.names, 'the model');
+  const sources = Array.isArray(origins) ? origins.length : undefined;
+  hooks.onStart?.({ sources, saveDir, engine: detector.engine });
+  const predictor = new BatchPredictor(detector, { ...batchOptions(config), imgsz: sizeFor(config, detector) });
+  const frames = readSources(origins, {
+    stride: config.vid_stride,
+    buffer: config.stream_buffer,
+    ahead: Math.max(2, predictor.batch),
+    signal,
+  });
+  const batches = batchesOf(frames, predictor.batch, (failure) => note(failure, summary));
+  const summary = emptySummary(saveDir, detector.engine);
+  try {
+    for (;;) {
+      const { done, value: batch } = await orInterrupted(batches.next(), signal);
+      if (done) break;
+      await hearSignals(signal);
+      const results = await predictor.predict(batch);
+      summary.inputShape = predictor.inputShape;
+      for (let i = 0; i < results.length; i++) {
+        add(results[i], summary);
+        places.set(results[i], placeIn(batch[i], sources, predictor.inputShape));
+        await output?.add(batch[i], results[i]);
+        yield results[i];
+      }
+    }
+  } finally {
+    if (!hooks.detector) detector.dispose();
+    const closed = frames.return(undefined);
+    if (!signal?.aborted) await closed; // what is waited for may never come
+    await output?.close();
+  }
+  summary.labels = output?.labels ?? 0;
+  if (saveDir !== undefined && removeWithoutResults(saveDir)) summary.saveDir = undefined;
+  return summary;
+}
+
+function writesFiles({ save, save_txt, save_crop, save_frames }: PredictConfig): boolean {
+  return save || save_txt || save_crop || save_frames;
+}
+
+function outputOptions(config: PredictConfig): OutputOptions {
+  return {
+    save: config.save,
+    saveTxt: config.save_txt,
+    saveConf: config.save_conf,
+    saveCrop: config.save_crop,
+    saveFrames: config.save_frames,
+    showLabels: config.show_labels,
+    showConf: config.show_conf,
+    showBoxes: config.show_boxes,
+    lineWidth: config.line_width ?? undefined,
+  };
+}
+
+function batchOptions(config: PredictConfig): ConstructorParameters<typeof BatchPredictor>[1] {
+  return {
+    imgsz: config.imgsz,
+    batch: config.batch,
+    rect: config.rect,
+    conf: config.conf,
+    iou: config.iou,
+    classes: config.classes ?? undefined,
+    agnostic: config.agnostic_nms,
+    maxDet: config.max_det,
+  };
+}
+
+function emptySummary(saveDir: string | undefined, engine: string): PredictSummary {
+  const speed: Speed = { preprocess: 0, inference: 0, postprocess: 0 };
+  return { images: 0, failed: [], saveDir, labels: 0, speed, engine };
+}
+
+/** Adds a result to the running averages. */
+function add({ speed }: PredictResult, summary: PredictSummary): void {
+  summary.images++;
+  for (const stage of Object.keys(speed) as (keyof Speed)[]) {
+    summary.speed[stage] += (speed[stage] - summary.speed[stage]) / summary.images;
+  }
+}
+
+function note({ path, error }: Failure, summary: PredictSummary): void {
+  log.warn(`${error.message}${error.hint ? ` (${error.hint})` : ''}; it is skipped`);
+  summary.failed.push({ path, reason: error.message });
+}
+
+function placeIn({ source, moving }: Frame, sources: number | undefined, inputShape: [number, number]): ResultPlace {
+  return { source: source + 1, sources, frames: moving?.frames, kind: moving?.kind ?? 'image', inputShape };
+}
+
+/** What was found, in words: '4 persons, 1 bus', in the order of the classes; '(no detections)' for nothing. */
+export function describeDetections({ detections }: Pick<PredictResult, 'detections'>): string {
+  const counts = new Map<number, { name: string; n: number }>();
+  for (const { class: cls, name } of detections) counts.set(cls, { name, n: (counts.get(cls)?.n ?? 0) + 1 });
+  const parts = [...counts].sort(([a], [b]) => a - b).map(([, { name, n }]) => `${n} ${name}${n > 1 ? 's' : ''}`);
+  return parts.join(', ') || '(no detections)';
+}

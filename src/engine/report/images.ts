@@ -1,0 +1,180 @@
+/** The pictures of a report: which ones, as thumbnails within a budget, with what was labelled, found and missed. */
+import { thumbnail } from '../../image/thumbnail.js';
+import { CONFUSION_CONFIDENCE, confusedPairs, overConfidence } from '../../metrics/confusion.js';
+import { typeErrors } from '../../metrics/errors.js';
+import type { PictureFigures } from '../../metrics/tally.js';
+import type { ConfusionData, PictureData } from '../../render/report/data.js';
+import type { EvaluatedPicture, Evaluation } from '../val/evaluate.js';
+
+/** Bytes of thumbnails as they stand in the page, base64: most of the 5 MB that a report may have. */
+const BUDGET = 3_000_000;
+/** Longest side of a thumbnail, pixels; when there are few they may be larger. */
+const SIDE = 360;
+const LARGE_SIDE = 560;
+const FEW = 50;
+/** Pictures shown because they are the worst, and with those that stand for a cell of the matrix. */
+const MOST_WORST = 96;
+const MOST = 220;
+const PER_CELL = 3;
+/** Paths of further pictures that are named for a cell, and for all cells. */
+const MORE_NAMES = 12;
+const MOST_NAMES = 3000;
+/** Pictures read at a time. */
+const AT_ONCE = 4;
+
+/** What the validation left of a picture. */
+interface Kept {
+  path: string;
+  width: number;
+  height: number;
+  /** Rows class x1 y1 x2 y2, pixels of the picture. */
+  labels: Float32Array;
+  /** Rows of 6 over the confidence of the matrix, pixels of the picture. */
+  found: Float32Array;
+}
+
+/** Collects pictures during a validation. */
+export interface PictureCollector {
+  add(picture: EvaluatedPicture): void;
+  /** Chooses, reads and judges; fills the cells of the matrix. */
+  finish(evaluation: Evaluation, confusion: ConfusionData, names: readonly string[]): Promise<PictureData[]>;
+}
+
+export function collectPictures(): PictureCollector {
+  const kept = new Map<string, Kept>();
+  return {
+    add({ image, detections }) {
+      const { path, width, height } = image;
+      kept.set(path, {
+        path,
+        width,
+        height,
+        labels: labelsPx(image),
+        found: overConfidence(detections, CONFUSION_CONFIDENCE),
+      });
+    },
+    async finish({ pictures: judged, confusion }, data, names) {
+      const cells = picturesOfCells(kept.values(), confusion.nc);
+      const chosen = choose(judged, kept, cells);
+      const thumbnails = await readThumbnails(chosen);
+      const shown = chosen.filter(({ path }) => thumbnails.has(path));
+      const figures = new Map(judged.map((one) => [one.path, one]));
+      linkCells(data, cells, new Map(shown.map(({ path }, i) => [path, i])));
+      return shown.map((picture) =>
+        describe(picture, thumbnails.get(picture.path) ?? '', figures.get(picture.path), names),
+      );
+    },
+  };
+}
+
+/** @returns rows class x1 y1 x2 y2, pixels of the picture */
+function labelsPx({ labels, width, height }: EvaluatedPicture['image']): Float32Array {
+  const out = new Float32Array(labels.length);
+  for (let i = 0; i < labels.length; i += 5) {
+    const [id, cx, cy, w, h] = labels.subarray(i, i + 5);
+    out.set([id, (cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height], i);
+  }
+  return out;
+}
+
+/** @returns 'predicted,true' → paths */
+function picturesOfCells(pictures: Iterable<Kept>, nc: number): Map<string, string[]> {
+  const cells = new Map<string, string[]>();
+  for (const { path, labels, found } of pictures) {
+    for (const key of new Set(confusedPairs(nc, found, labels).map((pair) => pair.join(',')))) {
+      const paths = cells.get(key);
+      if (paths) paths.push(path);
+      else cells.set(key, [path]);
+    }
+  }
+  return cells;
+}
+
+/** The worst, then what the cells of the matrix need. */
+function choose(judged: readonly PictureFigures[], kept: Map<string, Kept>, cells: Map<string, string[]>): Kept[] {
+  const worst = judged.filter(({ errors }) => errors.length > 0).slice(0, MOST_WORST);
+  const paths = new Set(worst.map(({ path }) => path));
+  const rank = new Map(judged.map(({ path }, i) => [path, i]));
+  const byRank = (a: string, b: string): number => (rank.get(a) ?? 0) - (rank.get(b) ?? 0);
+  for (let round = 0; round < PER_CELL; round++) {
+    for (const all of cells.values()) {
+      if (paths.size >= MOST) break;
+      if (all.filter((path) => paths.has(path)).length > round) continue;
+      const next = all.filter((path) => !paths.has(path)).sort(byRank)[0];
+      if (next !== undefined) paths.add(next);
+    }
+  }
+  // The budget falls short at the end of the list, but the page shows all of them worst first.
+  return [...paths].flatMap((path) => kept.get(path) ?? []);
+}
+
+/** @returns data URIs by path, as many as fit the budget; a picture that cannot be read has none */
+async function readThumbnails(pictures: readonly Kept[]): Promise<Map<string, string>> {
+  const out = new Map<string, string>();
+  const side = pictures.length <= FEW ? LARGE_SIDE : SIDE;
+  let left = BUDGET;
+  for (let i = 0; i < pictures.length && left > 0; i += AT_ONCE) {
+    const group = pictures.slice(i, i + AT_ONCE);
+    const files = await Promise.all(group.map(({ path }) => thumbnail(path, side).catch(() => undefined)));
+    files.forEach((file, k) => {
+      if (!file) return;
+      const uri = `data:image/webp;base64,${file.toString('base64')}`;
+      if (uri.length > left) return;
+      left -= uri.length;
+      out.set(group[k].path, uri);
+    });
+  }
+  return out;
+}
+
+/** Tells each cell its pictures: those that the page holds by index, some others by name. */
+function linkCells(data: ConfusionData, cells: Map<string, string[]>, indices: Map<string, number>): void {
+  let names = 0;
+  for (const [key, paths] of cells) {
+    const shown = paths.flatMap((path) => indices.get(path) ?? []);
+    const others = paths.filter((path) => !indices.has(path)).slice(0, Math.min(MORE_NAMES, MOST_NAMES - names));
+    names += others.length;
+    if (shown.length) data.shown[key] = shown.sort((a, b) => a - b);
+    if (others.length) data.others[key] = others;
+  }
+}
+
+function describe(
+  { path, width, height, labels, found }: Kept,
+  source: string,
+  figures: PictureFigures | undefined,
+  names: readonly string[],
+): PictureData {
+  const typed = typeErrors(found, labels);
+  const hit = new Set(typed.hit);
+  const round = (value: number): number => Math.round(value * 10) / 10;
+  const rows = (values: Float32Array, size: number): number[][] =>
+    Array.from({ length: values.length / size }, (_, i) => Array.from(values.subarray(i * size, (i + 1) * size)));
+  return {
+    path,
+    width,
+    height,
+    source,
+    labels: rows(labels, 5).map(([id, ...box], j) => [id, ...box.map(round), hit.has(j) ? 1 : 0]),
+    found: rows(found, 6).map(([x1, y1, x2, y2, confidence, id], i) => [
+      id,
+      ...[x1, y1, x2, y2].map(round),
+      Math.round(confidence * 1000) / 1000,
+      typed.kind[i],
+    ]),
+    mistakes: (figures?.errors ?? []).map((error) => inWords(error, names)),
+    hits: typed.hit.reduce((sum, j) => sum + (j >= 0 ? 1 : 0), 0),
+  };
+}
+
+/** `dog 0.61: wrong class, it is a cat (IoU 0.83)` */
+function inWords(
+  { kind, name, confidence, label }: PictureFigures['errors'][number],
+  names: readonly string[],
+): string {
+  if (kind === 'missed') return `${name}: missed`;
+  const about = label
+    ? ` (${kind === 'wrong class' ? `labelled ${names[label.class] ?? label.name}, ` : ''}IoU ${label.iou.toFixed(2)})`
+    : '';
+  return `${name} ${confidence?.toFixed(2) ?? ''}: ${kind}${about}`;
+}

@@ -1,0 +1,95 @@
+/** Sheets of pictures: what the loader feeds, what was labelled in validation pictures, and what was found there. */
+import { basename } from 'node:path';
+import type { Detection, RgbImage } from '../../core/types.js';
+import type { Batch } from '../../data/batch.js';
+import type { DatasetImage } from '../../data/dataset.js';
+import { decodeImage } from '../../image/codec.js';
+import { resize } from '../../image/resize.js';
+import { contactSheet, type Tile } from '../../render/sheet.js';
+import type { EvaluatedPicture } from '../val/evaluate.js';
+
+/** Pictures of a sheet at most. */
+export const TILES = 16;
+/** Sheets are about this wide, and no tile is wider than LARGEST_TILE, pixels. */
+const SHEET = 1920;
+const LARGEST_TILE = 640;
+/** Detections drawn in a tile; a model that has just begun finds hundreds. */
+const MOST_FOUND = 50;
+
+/** The first pictures of a batch as the network gets them, with the boxes that came along. */
+export function batchSheet(batch: Batch, names: readonly string[]): Promise<RgbImage> {
+  const [b, height, width] = batch.shape;
+  const count = Math.min(b, TILES);
+  const tiles = Array.from({ length: count }, (_, k): Tile => {
+    const size = width * height * 3;
+    const image = fitted({ data: batch.images.subarray(k * size, (k + 1) * size), width, height }, tileSide(count));
+    return { image, detections: labelled(batch.labels[k], image, names), caption: basename(batch.paths[k]) };
+  });
+  return contactSheet(tiles);
+}
+
+/** Validation pictures twice: with their labels, and with what was found over `confidence`. */
+export async function validationSheets(
+  pictures: readonly EvaluatedPicture[],
+  names: readonly string[],
+  confidence: number,
+): Promise<{ labels: RgbImage; pred: RgbImage }> {
+  const side = tileSide(pictures.length);
+  const [labels, pred]: [Tile[], Tile[]] = [[], []];
+  for (const { image: source, detections } of pictures) {
+    const image = fitted(await decodeImage(source.path, { acceptTruncated: true }), side);
+    const caption = basename(source.path);
+    labels.push({ image, detections: labelled(source.labels, image, names), caption });
+    const all = found(detections, confidence, source, image, names);
+    const shown = all.slice(0, MOST_FOUND);
+    const rest = all.length > shown.length ? `: the surest ${shown.length} of ${all.length}` : '';
+    pred.push({ image, detections: shown, caption: caption + rest });
+  }
+  return { labels: await contactSheet(labels), pred: await contactSheet(pred, { showConf: true }) };
+}
+
+function tileSide(count: number): number {
+  return Math.min(LARGEST_TILE, Math.floor(SHEET / Math.ceil(Math.sqrt(count))));
+}
+
+/** A copy whose long side is `side`. Large pictures are halved first: a bilinear step alone would leave pixels out. */
+function fitted(image: RgbImage, side: number): RgbImage {
+  let from = image;
+  while (Math.max(from.width, from.height) >= 2 * side && Math.min(from.width, from.height) > 1)
+    from = resize(from, Math.ceil(from.width / 2), Math.ceil(from.height / 2));
+  const ratio = side / Math.max(from.width, from.height);
+  return resize(from, Math.max(1, Math.round(from.width * ratio)), Math.max(1, Math.round(from.height * ratio)));
+}
+
+/** @param rows class cx cy w h in 0..1 */
+function labelled(rows: Float32Array, { width, height }: RgbImage, names: readonly string[]): Detection[] {
+  return Array.from({ length: rows.length / 5 }, (_, i) => {
+    const [cls, cx, cy, w, h] = rows.subarray(5 * i, 5 * i + 5);
+    const box: Detection['box'] = [
+      (cx - w / 2) * width,
+      (cy - h / 2) * height,
+      (cx + w / 2) * width,
+      (cy + h / 2) * height,
+    ];
+    return { class: cls, name: names[cls] ?? `class ${cls}`, confidence: 1, box };
+  });
+}
+
+/** @param rows x1 y1 x2 y2 confidence class, pixels of `source` */
+function found(
+  rows: Float32Array,
+  confidence: number,
+  source: Pick<DatasetImage, 'width' | 'height'>,
+  image: RgbImage,
+  names: readonly string[],
+): Detection[] {
+  const [sx, sy] = [image.width / source.width, image.height / source.height];
+  const out: Detection[] = [];
+  for (let i = 0; i < rows.length; i += 6) {
+    const [x1, y1, x2, y2, score, cls] = rows.subarray(i, i + 6);
+    if (score <= confidence) continue;
+    const box: Detection['box'] = [x1 * sx, y1 * sy, x2 * sx, y2 * sy];
+    out.push({ class: cls, name: names[cls] ?? `class ${cls}`, confidence: score, box });
+  }
+  return out;
+}

@@ -1,0 +1,185 @@
+/**
+ * Checkpoints of a training run: one safetensors file with everything inside. The EMA weights stand under their checkpoint
+ * names in PyTorch's layout, so that any reader of safetensors can use the file as a model; what only training needs (weights
+ * under training, optimizer state, accumulated gradients) stands under `train/`, five times as much. best.safetensors does
+ * without: it is for inference, and holds the very numbers that were validated (float32; an export halves them).
+ * Written beside and renamed: a crash leaves the last good file.
+ */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { UserError } from '../../core/errors.js';
+import type { NamedArray } from '../../core/types.js';
+import { readSafetensors, type StoredTensor, writeSafetensors } from '../../io/safetensors.js';
+import { toFloats } from '../../io/typed.js';
+import { fromFile, toFile } from '../../nn/layout.js';
+import { checkpointMetadata, saveCheckpoint } from '../../nn/weights.js';
+import type { OptimizerName } from '../../optim/optimizers.js';
+import type { ScheduleSettings } from '../../optim/schedule.js';
+import type { EpochMetrics, EpochRow } from './results-csv.js';
+import type { TrainState } from './state.js';
+
+/** Raised when the meaning of `train/` or of the metadata changes. */
+const VERSION = 2;
+
+/** Where a run stands, apart from its tensors. */
+export interface Progress {
+  /** Epoch that comes next or is under way, from 0. */
+  epoch: number;
+  /** Batches of that epoch that are done. */
+  batchInEpoch: number;
+  /** Index of the next batch over the whole run. */
+  index: number;
+  /** Sums of the losses over the batches of the epoch under way: box, cls, dfl. */
+  lossSums: [number, number, number];
+  /** Batches that they are sums of: those whose loss and gradient were finite. */
+  lossBatches: number;
+  /** The last so many batches in a row had a loss or gradient that was not finite. */
+  badBatches: number;
+  bestFitness: number;
+  /** Epoch (from 0) of the best fitness, −1 before there is one. */
+  bestEpoch: number;
+  /** Seconds that the run has taken so far. */
+  seconds: number;
+  /** Times that the run went back to a good checkpoint after losses that were not finite. */
+  recoveries: number;
+  /** Factor on all learning rates, halved by each recovery. */
+  lrScale: number;
+  updates: number;
+  lastStep: number;
+  labelSlots: number;
+  rows: EpochRow[];
+}
+
+/** What a resumed run has to know besides tensors and progress. */
+export interface RunDescription {
+  names: string[];
+  yaml: Record<string, unknown>;
+  /** The configuration of the run, as in args.yaml. */
+  args: Record<string, unknown>;
+  /** The optimizer whose state this is; what `auto` chose. */
+  optimizer: OptimizerName;
+  /** Rates and epochs as they are used: what was given, what `auto` chose, what `time` allows. */
+  schedule: ScheduleSettings;
+  /** The commands that repeat the run, in their order. */
+  commands: string[];
+}
+
+/** What `best` tells about itself. */
+export interface BestInfo {
+  /** From 0. */
+  epoch: number;
+  best_fitness: number;
+  date: string;
+  /** Its validation at the end of the run, after so many epochs. */
+  final?: { epochs: number } & EpochMetrics;
+}
+
+const PARTS = ['model', 'slots', 'sums'] as const;
+
+/**
+ * Writes a checkpoint that the run can go on from.
+ * @throws UserError when the disk is full or the folder can't be written
+ */
+export function saveRun(path: string, run: RunDescription, state: TrainState, progress: Progress): void {
+  const tensors = Object.entries(state.ema).map(([name, array]): [string, StoredTensor] => [
+    name,
+    stored(toFile(array)),
+  ]);
+  for (const part of PARTS) {
+    for (const [name, array] of Object.entries(state[part])) tensors.push([`train/${part}/${name}`, stored(array)]);
+  }
+  const { names, yaml, args, optimizer, schedule, commands } = run;
+  writeSafetensors(path, tensors, {
+    ...checkpointMetadata({ names, yaml, trainArgs: args, info: { ...infoOf(progress, progress.epoch - 1) } }),
+    run: JSON.stringify({ version: VERSION, progress, optimizer, schedule, commands }),
+  });
+}
+
+function stored({ shape, data }: NamedArray): StoredTensor {
+  return { dtype: 'F32', shape, data: data as Float32Array<ArrayBuffer> };
+}
+
+/**
+ * Writes averaged weights as a model, without what training needs.
+ * @param weights in the layout of files
+ * @throws UserError when the disk is full or the folder can't be written
+ */
+export function saveBest(
+  path: string,
+  { names, yaml, args }: RunDescription,
+  weights: ReadonlyMap<string, NamedArray>,
+  info: BestInfo,
+): void {
+  saveCheckpoint(path, { weights: new Map(weights), names, yaml, trainArgs: args, info: { ...info } });
+}
+
+/** @param epoch from 0, the one whose weights these are */
+export function infoOf({ bestFitness }: Pick<Progress, 'bestFitness'>, epoch: number): BestInfo {
+  return { epoch, best_fitness: bestFitness, date: new Date().toISOString() };
+}
+
+type Stored = { version: number; progress: Progress } & Pick<RunDescription, 'optimizer' | 'schedule' | 'commands'>;
+
+export interface LoadedRun {
+  run: RunDescription;
+  state: TrainState;
+  progress: Progress;
+}
+
+/**
+ * Reads what `saveRun` wrote.
+ * @throws UserError when the file is no checkpoint of a training run
+ */
+export function loadRun(path: string): LoadedRun {
+  const { tensors, metadata } = readSafetensors(path);
+  if (!metadata.run) {
+    const last = join(dirname(path), 'last.safetensors');
+    throw new UserError(
+      'not-resumable',
+      `${path} holds weights only, not the state of a training run`,
+      `resume= takes the last.safetensors of a run${existsSync(last) ? `: resume=${last}` : ''}; to start a new run from these weights give model= instead`,
+    );
+  }
+  // A loss that is not a number is null in JSON.
+  const nullIsNaN = (_: string, value: unknown): unknown => (value === null ? Number.NaN : value);
+  const { version, progress, ...stored } = JSON.parse(metadata.run, nullIsNaN) as Stored;
+  if (version !== VERSION) {
+    throw new UserError(
+      'checkpoint-version',
+      `${path} was written by another version of this tool (state ${version}, here ${VERSION})`,
+    );
+  }
+  const state: TrainState = {
+    model: {},
+    ema: {},
+    slots: {},
+    sums: {},
+    updates: progress.updates,
+    lastStep: progress.lastStep,
+    labelSlots: progress.labelSlots,
+  };
+  for (const [key, { dtype, shape, data: raw }] of tensors) {
+    const data = toFloats(dtype, raw);
+    const [, part, name] = /^train\/(model|slots|sums)\/(.+)$/.exec(key) ?? [];
+    if (!part) state.ema[key] = fromFile({ shape, data });
+    else state[part as (typeof PARTS)[number]][name] = { shape, data };
+  }
+  const missing = Object.keys(state.ema).filter((name) => !state.model[name]);
+  if (missing.length > 0) {
+    throw new UserError(
+      'damaged-checkpoint',
+      `${path} lacks train/model/${missing[0]}`,
+      'resume from another checkpoint',
+    );
+  }
+  return {
+    run: {
+      names: JSON.parse(metadata.names),
+      yaml: JSON.parse(metadata.yaml),
+      args: JSON.parse(metadata.trainArgs),
+      ...stored,
+    },
+    state,
+    progress,
+  };
+}

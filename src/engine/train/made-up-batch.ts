@@ -1,0 +1,23 @@
+/** A batch that no dataset is needed for: to measure a training step, and to compare its numbers. */
+import { rng } from '../../core/rng.js';
+import type { StepBatch } from './step.js';
+
+/** Objects on each image. */
+const LABELS = 8;
+
+/** Noise, and objects of ordinary size. */
+export function madeUpBatch(batch: number, imgsz: number): StepBatch {
+  const random = rng(0);
+  const images = Uint8Array.from({ length: batch * imgsz * imgsz * 3 }, () => random.int(256));
+  const labels = Array.from({ length: batch }, () => {
+    const rows = Array.from({ length: LABELS }, () => [
+      random.int(80),
+      random.uniform(0.25, 0.75),
+      random.uniform(0.25, 0.75),
+      random.uniform(0.1, 0.4),
+      random.uniform(0.1, 0.4),
+    ]);
+    return Float32Array.from(rows.flat());
+  });
+  return { images, shape: [batch, imgsz, imgsz], labels };
+}

@@ -1,0 +1,244 @@
+/**
+ * The training step. Its state lives in variables of a TensorFlow session, its graph (step-graph.ts) is added once for each
+ * shape of batch, and one run of the session is one batch: JavaScript feeds images, labels and rates, and gets the losses.
+ * A batch whose loss or gradient is not finite changes nothing; that is decided inside the graph.
+ */
+import type { GraphNode } from '../../graph/graph.js';
+import type { HostTensor } from '../../graph/host-tensor.js';
+import { valuesOf } from '../../graph/host-tensor.js';
+import { type Plan, Session } from '../../graph/session.js';
+import type { SessionConfig } from '../../graph/session-config.js';
+import { type TensorSpec, trace } from '../../graph/trace.js';
+import type { Tree } from '../../graph/tree.js';
+import { type Assignment, assignments, bindVariables, type Variable, Variables } from '../../graph/variables.js';
+import { paddedLabels } from '../../loss/label-tensors.js';
+import { emaDecay } from '../../optim/ema.js';
+import type { Trainable } from '../../optim/groups.js';
+import type { BatchRates } from '../../optim/schedule.js';
+import { layoutOf, type Piece, packed, type TrainState, unpack, variablesOf, vectorSize } from './state.js';
+import { RATES, type StepInputs, type StepOptions, trainStep } from './step-graph.js';
+
+export interface StepResult {
+  /** Box, class and DFL loss with their gains, divided by the target scores, not by the batch. */
+  items: [box: number, cls: number, dfl: number];
+  /** What was not finite, if anything was: then nothing was changed. */
+  nonFinite?: 'loss' | 'gradient';
+  stepped: boolean;
+  /** Gradient norm before clipping, when a step was taken. */
+  norm?: number;
+}
+
+export interface StepBatch {
+  images: Uint8Array;
+  shape: [batch: number, height: number, width: number];
+  /** Rows class cx cy w h, 0..1, one array an image. */
+  labels: Float32Array[];
+}
+
+export interface TrainStepOptions extends Omit<StepOptions, 'layout'> {
+  /** The parameters that are trained; all others are kept. */
+  trainables: readonly Trainable[];
+}
+
+/** The two things that a batch can be for; both are of one graph. */
+interface Plans {
+  /** Adds the gradients to those that wait. */
+  collect: Plan;
+  /** Takes a step with them. */
+  step: Plan;
+}
+
+/** Each shape makes the session larger, and none goes before the session does: after so many the state moves to a new one. */
+const MAX_SHAPES = 24;
+
+export class TrainStep {
+  private session!: Session;
+  private variables!: Variables;
+  private plans = new Map<string, Plans>();
+  private updates: number;
+  private lastStep: number;
+  private labelSlots: number;
+  private readonly specs: Map<string, Variable>;
+  private readonly options: StepOptions;
+
+  /**
+   * @param state is copied
+   * @param config of the session; shapes of batches that one session serves (default 24)
+   */
+  constructor(
+    state: TrainState,
+    options: TrainStepOptions,
+    private readonly config: SessionConfig & { maxShapes?: number } = {},
+  ) {
+    const { rule } = options;
+    const layout = layoutOf(options.network.parameters, options.trainables);
+    this.options = { ...options, layout };
+    const sizes = [...variablesOf(rule.slots)].map(([name, vector]) => ({ name, shape: [vectorSize(layout[vector])] }));
+    this.specs = new Map(sizes.filter(({ shape }) => shape[0] > 0).map((variable) => [variable.name, variable]));
+    ({ updates: this.updates, lastStep: this.lastStep, labelSlots: this.labelSlots } = state);
+    this.open((name) => this.pack(state, name));
+  }
+
+  /** Optimizer steps taken so far. */
+  get steps(): number {
+    return this.updates;
+  }
+
+  /**
+   * Trains on one batch, without blocking JavaScript.
+   * @param index of the batch over the whole run
+   */
+  async run(batch: StepBatch, rates: BatchRates, index: number): Promise<StepResult> {
+    const labels = paddedLabels(batch.labels, batch.shape, this.labelSlots);
+    this.labelSlots = labels.slots;
+    const { collect, step } = this.plansFor(batch.shape);
+    const stepping = index - this.lastStep >= rates.accumulate;
+    const images: HostTensor = { dtype: 'uint8', shape: [...batch.shape, 3], data: batch.images };
+    const feeds = [images, ...Object.values(labels.tensors)];
+    const fetched = await (stepping ? step.runAsync([...feeds, ...this.scalars(rates)]) : collect.runAsync(feeds));
+    const items = [...valuesOf(fetched[0], 'float32')] as StepResult['items'];
+    const [norm] = valuesOf(fetched[1], 'float32');
+    if (!items.every(Number.isFinite)) return { items, nonFinite: 'loss', stepped: false };
+    if (!Number.isFinite(norm)) return { items, nonFinite: 'gradient', stepped: false };
+    if (!stepping) return { items, stepped: false };
+    this.lastStep = index;
+    this.updates++;
+    return { items, stepped: true, norm };
+  }
+
+  /** A copy of the state; its arrays share memory with each other, not with the session. */
+  read(): TrainState {
+    const state = { model: {}, ema: {}, slots: {}, sums: {} };
+    for (const [name, values] of this.variables.read()) unpack(state, name, this.piecesOf(name), values);
+    const { updates, lastStep, labelSlots } = this;
+    return { ...state, updates, lastStep, labelSlots };
+  }
+
+  /** The averaged weights alone. */
+  readAverage(): TrainState['ema'] {
+    const state = { model: {}, ema: {}, slots: {}, sums: {} };
+    const names = [...this.specs.keys()].filter((name) => name.startsWith('ema/'));
+    for (const [name, values] of this.variables.read(names)) unpack(state, name, this.piecesOf(name), values);
+    return state.ema;
+  }
+
+  /** Goes on from another state. */
+  restore(state: TrainState): void {
+    ({ updates: this.updates, lastStep: this.lastStep, labelSlots: this.labelSlots } = state);
+    this.variables.set(({ name }) => this.pack(state, name));
+  }
+
+  dispose(): void {
+    this.session.close();
+    this.plans.clear();
+  }
+
+  private open(value: (name: string) => Float32Array): void {
+    this.session = Session.open(this.config);
+    this.variables = new Variables(this.session, [...this.specs.values()]);
+    this.variables.set(({ name }) => value(name));
+    this.plans = new Map();
+  }
+
+  private pack(state: TrainState, name: string): Float32Array {
+    return packed(state, name, this.piecesOf(name));
+  }
+
+  private piecesOf(variable: string): Piece[] {
+    const { layout, rule } = this.options;
+    return layout[variablesOf(rule.slots).get(variable)!];
+  }
+
+  private scalars(rates: BatchRates): HostTensor[] {
+    const t = this.updates + 1;
+    const values = { ...rates, emaDecay: emaDecay(t) };
+    const numbers = [...RATES.map((name) => values[name]), ...this.options.rule.coefficients(t, rates.momentum)];
+    return numbers.map((value) => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) }));
+  }
+
+  private plansFor(shape: StepBatch['shape']): Plans {
+    const key = [...shape, this.labelSlots].join('x');
+    const known = this.plans.get(key);
+    if (known) return known;
+    if (this.plans.size >= (this.config.maxShapes ?? MAX_SHAPES)) {
+      const values = this.variables.read();
+      this.session.close();
+      this.open((name) => values.get(name)!);
+    }
+    const plans = this.addGraph(key, shape);
+    this.plans.set(key, plans);
+    return plans;
+  }
+
+  private addGraph(prefix: string, [b, h, w]: StepBatch['shape']): Plans {
+    const { rule } = this.options;
+    const m = this.labelSlots;
+    const float = (...shape: number[]): TensorSpec => ({ shape, dtype: 'float32' });
+    const part = (name: string): Record<string, TensorSpec> =>
+      Object.fromEntries(
+        [...this.specs.values()]
+          .filter((variable) => variable.name.startsWith(`${name}/`))
+          .map((variable) => [variable.name.slice(name.length + 1), float(...variable.shape)]),
+      );
+    const specs = {
+      images: { shape: [b, h, w, 3], dtype: 'uint8' },
+      labels: { boxesPx: float(b, m, 4), classes: { shape: [b, m], dtype: 'int32' }, mask: float(b, m) },
+      rates: Object.fromEntries(RATES.map((name) => [name, float()])),
+      coefficients: rule.coefficients(1, 0.9).map(() => float()),
+      model: part('model'),
+      ema: part('ema'),
+      slots: part('slots'),
+      sums: part('sums'),
+    } as unknown as Tree<TensorSpec>;
+    const traced = trace((inputs: StepInputs) => trainStep(inputs, this.options), specs);
+    const input = new Map(traced.inputs.map(({ name, node }) => [name, node]));
+    const output = new Map(traced.outputs.map(({ name, node }) => [name, node]));
+
+    const bindings = new Map([...this.specs].map(([name, variable]) => [input.get(name)!, variable]));
+    const nodes = bindVariables(traced.nodes, bindings);
+    nodes.push(...allFinite('finite', [output.get('items')!, output.get('norm')!]));
+    const to = (name: string, value?: string): Assignment => ({ variable: this.specs.get(name)!, value });
+    const results = (of: string) => [...output].filter(([name]) => name.startsWith(`${of}/`));
+    const kept = to('model/kept', output.get('kept'));
+    const sums = results('sums');
+    const next = results('next').map(([name, ref]) => to(name.slice('next/'.length), ref));
+    const gate = { condition: 'finite', after: sums.map(([, ref]) => ref) };
+    nodes.push(...assignments('collect', [kept, ...sums.map(([name, ref]) => to(name, ref))], gate));
+    nodes.push(...assignments('step', [kept, ...next, ...sums.map(([name]) => to(name))], gate));
+    this.session.add(nodes, { prefix });
+
+    const at = (name: string | undefined) => `${prefix}/${name}`;
+    const batch = ['images', 'labels/boxesPx', 'labels/classes', 'labels/mask'].map((name) => at(input.get(name)));
+    const scalars = traced.inputs
+      .filter(({ name }) => /^(rates|coefficients)\//.test(name))
+      .map(({ node }) => at(node));
+    const fetches = [at(output.get('items')), at(output.get('norm'))];
+    return {
+      collect: this.session.plan({ name: 'the training step', feeds: batch, fetches, targets: [at('collect')] }),
+      step: this.session.plan({
+        name: 'the training step',
+        feeds: [...batch, ...scalars],
+        fetches,
+        targets: [at('step')],
+      }),
+    };
+  }
+}
+
+/** `name`: a scalar bool, whether all of these vectors and scalars are finite. */
+function allFinite(name: string, [items, norm]: [items: string, norm: string]): GraphNode[] {
+  const T = { type: 'float32' } as const;
+  const axes = { tensor: { dtype: 'int32' as const, shape: [1], values: Int32Array.of(0) } };
+  return [
+    { name: `${name}/items`, op: 'IsFinite', inputs: [items], attrs: { T } },
+    { name: `${name}/axes`, op: 'Const', inputs: [], attrs: { dtype: { type: 'int32' }, value: axes } },
+    {
+      name: `${name}/loss`,
+      op: 'All',
+      inputs: [`${name}/items`, `${name}/axes`],
+      attrs: { keep_dims: false, Tidx: { type: 'int32' } },
+    },
+    { name: `${name}/norm`, op: 'IsFinite', inputs: [norm], attrs: { T } },
+    { name, op: 'LogicalAnd', inputs: [`${name}/loss`, `${name}/norm`], attrs: {} },
+  ];
+}

@@ -1,0 +1,42 @@
+/** The network with weights that change, and its loss: validation while training, and of a checkpoint. */
+import type * as tf from '@tensorflow/tfjs-core';
+import type { InferOutput } from '../../detect/detector.js';
+import { NetworkDetector } from '../../detect/detectors/network.js';
+import { valuesOf } from '../../graph/host-tensor.js';
+import { detectionLoss, type LossGains } from '../../loss/detection.js';
+import { type LabelTensors, labelSlots, paddedLabels } from '../../loss/label-tensors.js';
+import type { Network } from '../../nn/model.js';
+
+/** How the loss is computed. */
+export interface LossSettings {
+  gains: LossGains;
+  classWeights?: number[];
+  /** Labels of the image that has most, where that is known: then no graph has to be traced again for more. */
+  mostLabels?: number;
+}
+
+export interface OutputWithLoss extends InferOutput {
+  /** Box, class and DFL loss with their gains, as while training. */
+  items: [box: number, cls: number, dfl: number];
+}
+
+export class DetectorWithLoss extends NetworkDetector<LabelTensors, { items: tf.Tensor }> {
+  private slots: number;
+
+  constructor(network: Network, names: readonly string[], loss: LossSettings, engine?: string) {
+    super(network, names, { engine }, (head, labels) => ({ items: detectionLoss(head, labels, loss).items }));
+    this.slots = labelSlots(loss.mostLabels ?? 1);
+  }
+
+  /** @param labels rows class cx cy w h in 0..1 of the network's input, one array an image */
+  async inferWithLoss(
+    images: Uint8Array,
+    shape: [batch: number, height: number, width: number],
+    labels: Float32Array[],
+  ): Promise<OutputWithLoss> {
+    const { tensors, slots } = paddedLabels(labels, shape, this.slots);
+    this.slots = slots;
+    const { also, ...output } = await this.inferWith(images, shape, tensors);
+    return { ...output, items: [...valuesOf(also.items, 'float32')] as OutputWithLoss['items'] };
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * Runs a detector over a split and gives every figure: what `yolo val` does, and what training does after each epoch with
+ * its averaged weights. Pictures are decoded ahead in threads while the network runs.
+ */
+import { UserError } from '../../core/errors.js';
+import { hearSignals } from '../../core/interruption.js';
+import { log } from '../../core/log.js';
+import type { Speed } from '../../core/types.js';
+import type { Dataset, DatasetImage } from '../../data/dataset.js';
+import { createValLoader, type ValBatch, type ValLoader } from '../../data/val-loader.js';
+import { detectionsOf } from '../../detect/detections.js';
+import type { Detector, InferOutput } from '../../detect/detector.js';
+import { createTally, type JudgedPicture, type Metrics } from '../../metrics/tally.js';
+
+export interface EvaluateOptions {
+  /** Long side of the pictures, a multiple of the stride. */
+  imgsz: number;
+  batch: number;
+  /** Default: true. */
+  rect?: boolean;
+  /** Default: 0.001. */
+  conf?: number;
+  /** Default: 0.7. */
+  iou?: number;
+  /** Default: 300. */
+  maxDet?: number;
+  agnostic?: boolean;
+  /** Only detections of these classes; the dataset should be opened with the same. */
+  classes?: readonly number[] | null;
+  /** All classes are one. */
+  singleCls?: boolean;
+  /** Most decoding threads. */
+  workers?: number;
+  /** Also COCO's figures. Default: true. */
+  coco?: boolean;
+  /** Also typed mistakes. Default: true. */
+  errors?: boolean;
+  onBatch?: (done: number, batches: number) => void;
+  /** Gets every picture with its detections in pixels of the original picture (rows of 6). */
+  onPicture?: (picture: EvaluatedPicture) => void | Promise<void>;
+  signal?: AbortSignal;
+}
+
+export interface EvaluatedPicture {
+  image: DatasetImage;
+  /** Index in the dataset. */
+  index: number;
+  /** Rows of 6: x1 y1 x2 y2 confidence class, pixels of the original picture, by falling confidence. */
+  detections: Float32Array;
+}
+
+export interface Evaluation extends Metrics {
+  /** Mean milliseconds a picture. */
+  speed: Speed;
+  /** Box, class and DFL loss with gains, mean over batches, when the detector gives them. */
+  loss?: [box: number, cls: number, dfl: number];
+  /** Pictures that could not be decoded; they count nowhere. */
+  broken: { path: string; message: string }[];
+}
+
+/** A detector that also tells the loss, given labels (rows class cx cy w h in 0..1 of the network's input). */
+export interface LossDetector extends Detector {
+  inferWithLoss(
+    images: Uint8Array,
+    shape: [batch: number, height: number, width: number],
+    labels: Float32Array[],
+  ): Promise<InferOutput & { items: [box: number, cls: number, dfl: number] }>;
+}
+
+/** Starts decoding; give the loader to `evaluate` (so that the first batch is read while the model loads). */
+export function loaderFor(
+  dataset: Dataset,
+  options: Pick<EvaluateOptions, 'imgsz' | 'batch' | 'rect' | 'workers'>,
+  model: Partial<Pick<Detector, 'stride' | 'fixedShape' | 'fixedBatch'>> = {},
+): ValLoader {
+  const { stride, fixedShape, fixedBatch } = model;
+  const { imgsz, rect, workers } = options;
+  const batch = fixedBatch ?? options.batch;
+  return createValLoader(dataset.images, {
+    imgsz: fixedShape ? Math.max(...fixedShape) : imgsz,
+    batch,
+    rect,
+    stride,
+    workers,
+    fixedShape,
+  });
+}
+
+/** @throws UserError when no image can be read; Interrupted after `signal`, before the next batch */
+export async function evaluate(
+  detector: Detector | LossDetector,
+  dataset: Dataset,
+  options: EvaluateOptions,
+  loader: ValLoader = loaderFor(dataset, options, detector),
+): Promise<Evaluation> {
+  const tally = createTally(dataset.names, options);
+  const broken: Evaluation['broken'] = [];
+  const times = { preprocess: 0, inference: 0, postprocess: 0 };
+  const losses: [number, number, number][] = [];
+  let done = 0;
+  try {
+    for await (const batch of loader) {
+      await hearSignals(options.signal);
+      times.preprocess += batch.time;
+      const started = performance.now();
+      const { output, items } = await run(detector, dataset, batch);
+      if (items) losses.push(items);
+      const inferred = performance.now();
+      times.inference += inferred - started;
+      for (const [k, index] of batch.indices.entries()) {
+        const image = dataset.images[index];
+        const why = batch.broken[k];
+        if (why) {
+          broken.push({ path: image.path, message: why });
+          continue;
+        }
+        const detections = await judge(detector, tally, { image, place: batch.places[k], output, k, options });
+        await options.onPicture?.({ image, index, detections });
+      }
+      times.postprocess += performance.now() - inferred;
+      options.onBatch?.(++done, loader.batches);
+    }
+  } finally {
+    await loader.close();
+  }
+  refuseNoImages(dataset, broken);
+  for (const { path, message } of broken)
+    log.warn(`left out: ${message.includes(path) ? message : `${path}: ${message}`}`);
+  const n = Math.max(dataset.images.length, 1);
+  const speed = {
+    preprocess: times.preprocess / n,
+    inference: times.inference / n,
+    postprocess: times.postprocess / n,
+  };
+  return { ...tally.finish(), speed, loss: meanLoss(losses), broken };
+}
+
+/** Figures of no image are no figures: a folder that is gone must not look like a network that finds nothing. */
+function refuseNoImages({ images }: Dataset, broken: Evaluation['broken']): void {
+  if (broken.length < images.length || broken.length === 0) return;
+  const [{ path, message }] = broken;
+  const first = message.includes(path) ? message : `${path}: ${message}`;
+  throw new UserError(
+    'unreadable-images',
+    images.length === 1
+      ? `nothing to validate on: ${first}`
+      : `none of the ${images.length} images can be read: ${first}`,
+    'make them readable again',
+    1,
+  );
+}
+
+async function run(
+  detector: Detector | LossDetector,
+  dataset: Dataset,
+  batch: ValBatch,
+): Promise<{ output: InferOutput; items?: [number, number, number] }> {
+  if ('inferWithLoss' in detector) {
+    const { items, ...output } = await detector.inferWithLoss(batch.images, batch.shape, labelsInInput(dataset, batch));
+    return { output, items };
+  }
+  const [b, h, w] = batch.shape;
+  const fixed = detector.fixedBatch;
+  if (!fixed || fixed === b) return { output: await detector.infer(batch.images, batch.shape) };
+  const padded = new Uint8Array(fixed * h * w * 3);
+  padded.set(batch.images);
+  return { output: await detector.infer(padded, [fixed, h, w]) };
+}
+
+async function judge(
+  detector: Detector,
+  tally: ReturnType<typeof createTally>,
+  picture: {
+    image: DatasetImage;
+    place: JudgedPicture['place'];
+    output: InferOutput;
+    k: number;
+    options: EvaluateOptions;
+  },
+): Promise<Float32Array> {
+  const { image, place, output, k, options } = picture;
+  const { conf = 0.001, iou = 0.7, maxDet = 300, agnostic = false, classes, singleCls = false } = options;
+  const nms = { conf, iou, maxDet, agnostic: agnostic || singleCls, classes: classes ?? undefined, multiLabel: true };
+  const detections = detectionsOf(output, k, nms, detector.endToEnd);
+  if (singleCls) for (let i = 5; i < detections.length; i += 6) detections[i] = 0;
+  const { path, width, height, labels } = image;
+  return tally.add({ path, width, height, place, detections, labels });
+}
+
+/** @returns rows class cx cy w h in 0..1 of the network's input, each picture */
+function labelsInInput(dataset: Dataset, { indices, places, shape }: ValBatch): Float32Array[] {
+  const [, H, W] = shape;
+  return indices.map((index, k) => {
+    const { labels, width, height } = dataset.images[index];
+    const { ratioX, ratioY, padX, padY } = places[k];
+    const [sx, sy] = [(width * ratioX) / W, (height * ratioY) / H];
+    return labels.map((value, i) => {
+      if (i % 5 === 0) return value;
+      if (i % 5 === 1) return value * sx + padX / W;
+      if (i % 5 === 2) return value * sy + padY / H;
+      return value * (i % 5 === 3 ? sx : sy);
+    });
+  });
+}
+
+function meanLoss(losses: [number, number, number][]): Evaluation['loss'] {
+  if (!losses.length) return undefined;
+  const sum = losses.reduce<[number, number, number]>((a, b) => [a[0] + b[0], a[1] + b[1], a[2] + b[2]], [0, 0, 0]);
+  return [sum[0] / losses.length, sum[1] / losses.length, sum[2] / losses.length];
+}

@@ -1,0 +1,117 @@
+/** What validation writes: metrics.json always; predictions.json, labels/*.txt and pictures on request; errors.json. */
+
+import { mkdirSync } from 'node:fs';
+import { basename, extname, join } from 'node:path';
+import { categoryIds, imageId } from '../../core/coco-ids.js';
+import type { Dataset } from '../../data/dataset.js';
+import { writeFileAtomic } from '../../io/files.js';
+import { CONFUSION_CONFIDENCE } from '../../metrics/confusion.js';
+import { ERROR_KINDS, ERROR_MEANING, type ErrorKind } from '../../metrics/errors.js';
+import type { EvaluatedPicture, Evaluation } from './evaluate.js';
+
+/** The object that `json=true` prints and metrics.json holds: reference cli, "For machines". */
+export interface ValSummary {
+  images: number;
+  instances: number;
+  precision: number;
+  recall: number;
+  mAP50: number;
+  'mAP50-95': number;
+  classes: Evaluation['classes'];
+  coco?: Evaluation['coco'];
+  loss?: { box_loss: number; cls_loss: number; dfl_loss: number };
+  speed: Evaluation['speed'];
+  save_dir: string;
+}
+
+export function summarizeEvaluation(evaluation: Evaluation, saveDir: string): ValSummary {
+  const { images, instances, precision, recall, mAP50, classes, coco, loss, speed } = evaluation;
+  return {
+    images,
+    instances,
+    precision,
+    recall,
+    mAP50,
+    'mAP50-95': evaluation['mAP50-95'],
+    classes,
+    coco,
+    ...(loss && { loss: { box_loss: loss[0], cls_loss: loss[1], dfl_loss: loss[2] } }),
+    speed,
+    save_dir: saveDir,
+  };
+}
+
+export function writeMetrics(dir: string, summary: ValSummary): void {
+  writeFileAtomic(join(dir, 'metrics.json'), `${JSON.stringify(summary, null, 2)}\n`);
+}
+
+/** errors.json: every mistake at the confidence that a user sees, worst pictures first, and what each kind costs. */
+export function writeErrors(dir: string, { pictures, costs, broken }: Evaluation): void {
+  const counts = Object.fromEntries(ERROR_KINDS.map((kind) => [kind, 0])) as Record<ErrorKind, number>;
+  for (const { errors } of pictures) for (const { kind } of errors) counts[kind]++;
+  const kinds = ERROR_KINDS.map((kind) => ({
+    kind,
+    count: counts[kind],
+    mAP50_cost: costs?.[kind],
+    meaning: ERROR_MEANING[kind],
+  }));
+  const head = JSON.stringify({ confidence: CONFUSION_CONFIDENCE, iou: 0.5, kinds, broken }, null, 2);
+  // One picture a line: the file stays readable and searchable with thousands of them.
+  const lines = pictures.map((picture) => `    ${JSON.stringify(picture)}`).join(',\n');
+  writeFileAtomic(join(dir, 'errors.json'), `${head.slice(0, -2)},\n  "pictures": [\n${lines}\n  ]\n}\n`);
+}
+
+/** Rows for predictions.json (cocodataset.org, "Results format"). */
+export interface CocoResult {
+  image_id: number | string;
+  file_name: string;
+  category_id: number;
+  /** x, y, w, h in pixels of the original picture. */
+  bbox: number[];
+  score: number;
+}
+
+export function cocoResults({ image, detections }: EvaluatedPicture, names: readonly string[]): CocoResult[] {
+  const ids = categoryIds(names);
+  const rows: CocoResult[] = [];
+  const round = (value: number, digits: number): number => Number(value.toFixed(digits));
+  for (let i = 0; i < detections.length; i += 6) {
+    const [x1, y1, x2, y2, score, id] = detections.subarray(i, i + 6);
+    rows.push({
+      image_id: imageId(basename(image.path, extname(image.path))),
+      file_name: basename(image.path),
+      category_id: ids[id] ?? id,
+      bbox: [x1, y1, x2 - x1, y2 - y1].map((value) => round(value, 3)),
+      score: round(score, 6),
+    });
+  }
+  return rows;
+}
+
+/** labels/<stem>.txt: `class cx cy w h [conf]`, 0..1; the file of a picture without detections is not written. */
+export function writeLabels(dir: string, { image, detections }: EvaluatedPicture, withConf: boolean): void {
+  if (!detections.length) return;
+  const folder = join(dir, 'labels');
+  mkdirSync(folder, { recursive: true });
+  const lines: string[] = [];
+  for (let i = 0; i < detections.length; i += 6) {
+    const [x1, y1, x2, y2, score, id] = detections.subarray(i, i + 6);
+    const box = [
+      (x1 + x2) / 2 / image.width,
+      (y1 + y2) / 2 / image.height,
+      (x2 - x1) / image.width,
+      (y2 - y1) / image.height,
+    ];
+    const values = [...box, ...(withConf ? [score] : [])];
+    lines.push([id, ...values.map((value) => Number(value.toPrecision(6)))].join(' '));
+  }
+  writeFileAtomic(join(folder, `${basename(image.path, extname(image.path))}.txt`), `${lines.join('\n')}\n`);
+}
+
+/** How the classes of model and dataset differ; undefined when they are the same. */
+export function nameMismatch(model: readonly string[], { names }: Pick<Dataset, 'names'>): string | undefined {
+  if (model.length === names.length && model.every((name, i) => name === names[i])) return undefined;
+  const first = names.findIndex((name, i) => name !== model[i]);
+  if (model.length !== names.length) return `the model has ${model.length} classes, the dataset ${names.length}`;
+  return `class ${first} is '${model[first]}' to the model and '${names[first]}' in the dataset`;
+}

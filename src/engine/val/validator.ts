@@ -1,0 +1,176 @@
+/** `yolo val`: a model over a split of a dataset, what it gets right and what it gets wrong, printed and written. */
+import { join } from 'node:path';
+import { dump } from 'js-yaml';
+import type { ValConfig } from '../../cfg/schema.js';
+import { UserError } from '../../core/errors.js';
+import { hearSignals } from '../../core/interruption.js';
+import { log } from '../../core/log.js';
+import { announce, type Dataset, openDataset } from '../../data/dataset.js';
+import type { Detector } from '../../detect/detector.js';
+import { writeFileAtomic } from '../../io/files.js';
+import { pictureSize } from '../image-size.js';
+import { loadDetector } from '../load-detector.js';
+import { sideFor, withTrainedData } from '../model-defaults.js';
+import { openRunDir, type RunDir } from '../run-dir.js';
+import { type EvaluatedPicture, type EvaluateOptions, type Evaluation, evaluate, loaderFor } from './evaluate.js';
+import {
+  type CocoResult,
+  cocoResults,
+  nameMismatch,
+  summarizeEvaluation,
+  type ValSummary,
+  writeErrors,
+  writeLabels,
+  writeMetrics,
+} from './output.js';
+import { cocoRows, costRows, tableHeader, tableRows } from './table.js';
+import { writeJudgedPicture } from './visualize.js';
+
+export interface ValHooks {
+  /** Scanning, then batches. */
+  onProgress?: (stage: 'scan' | 'val', done: number, total: number) => void;
+  signal?: AbortSignal;
+}
+
+export interface ValResult {
+  /** What `json=true` prints; also metrics.json. */
+  summary: ValSummary;
+  /** Everything else, for plots and programs. */
+  evaluation: Evaluation;
+}
+
+/** @throws UserError when model or dataset can't be used; Interrupted after `signal` */
+export async function validate(given: ValConfig, hooks: ValHooks = {}): Promise<ValResult> {
+  await hearSignals(hooks.signal);
+  const asked = await withTrainedData(given, given.split);
+  const dataset = await openSplit(asked, hooks);
+  const { device, tf32, half, augment } = asked;
+  const mostLabels = dataset.images.reduce((n, { labels }) => Math.max(n, labels.length / 5), 0);
+  const lossFor = asked.single_cls ? undefined : { mostLabels };
+  const detector = await loadDetector(asked.model, { device, tf32, half, augment, lossFor });
+  let folder: RunDir | undefined;
+  try {
+    const config = { ...asked, imgsz: sideFor(asked, detector) };
+    const options = evaluateOptions(config, hooks);
+    const imgsz = pictureSize(options.imgsz, detector.stride);
+    if (!config.single_cls) warnOfNames(detector, dataset);
+    await hearSignals(hooks.signal);
+    folder = openRunDir(config, 'val');
+    const dir = folder.path;
+    writeFileAtomic(join(dir, 'args.yaml'), dump({ ...config }));
+    const plots = config.plots ? await startPlots(config, dataset, detector.fixedBatch ?? options.batch) : undefined;
+    const { onPicture, finish } = pictureOutput(config, dir, dataset.names, plots?.add);
+    const settings = { ...options, imgsz, onPicture };
+    const evaluation = await evaluate(detector, dataset, settings, loaderFor(dataset, settings, detector));
+    finish();
+    const summary = summarizeEvaluation(evaluation, dir);
+    writeMetrics(dir, summary);
+    writeErrors(dir, evaluation);
+    await plots?.write(dir, evaluation);
+    report(evaluation, config.verbose, dir);
+    return { summary, evaluation };
+  } finally {
+    folder?.release();
+    detector.dispose();
+  }
+}
+
+async function openSplit(config: ValConfig & { data: string }, { onProgress, signal }: ValHooks): Promise<Dataset> {
+  const dataset = await openDataset(config.data, config.split, {
+    singleCls: config.single_cls,
+    classes: config.classes,
+    onProgress: (done, total) => onProgress?.('scan', done, total),
+    signal,
+  });
+  announce(dataset, config.data);
+  if (!dataset.counts.instances)
+    log.warn(
+      `no labels in the '${config.split}' split: every figure will be 0; labels are looked for as ${dataset.images[0].labelFile}`,
+    );
+  return dataset;
+}
+
+function evaluateOptions(config: ValConfig, { onProgress, signal }: ValHooks): EvaluateOptions {
+  return {
+    imgsz: config.imgsz,
+    batch: Math.max(1, config.batch),
+    rect: config.rect,
+    conf: config.conf,
+    iou: config.iou,
+    maxDet: config.max_det,
+    agnostic: config.agnostic_nms,
+    classes: config.classes,
+    singleCls: config.single_cls,
+    workers: config.workers,
+    onBatch: (done, batches) => onProgress?.('val', done, batches),
+    signal,
+  };
+}
+
+function warnOfNames(detector: Detector, dataset: Dataset): void {
+  const difference = nameMismatch(detector.names, dataset);
+  if (!difference) return;
+  if (detector.names.length < dataset.names.length || detector.names.length > dataset.names.length)
+    throw new UserError(
+      'class-mismatch',
+      `${difference}: the figures would compare different things`,
+      'validate with a model that was trained on these classes, or give single_cls=true to judge the boxes alone',
+    );
+  log.warn(`${difference}; classes are compared by number`);
+}
+
+/** Plots and the report; loaded only where they are wanted. */
+async function startPlots(config: ValConfig, dataset: Dataset, batch: number) {
+  const { ValPictures, writeEvaluationPlots } = await import('../report/plots.js');
+  const { ValReport } = await import('../report/report.js');
+  const pictures = new ValPictures(batch);
+  const page = new ValReport(config, dataset);
+  return {
+    add(picture: EvaluatedPicture): void {
+      pictures.add(picture);
+      page.add(picture);
+    },
+    async write(dir: string, evaluation: Evaluation): Promise<void> {
+      await writeEvaluationPlots(dir, evaluation, dataset.names);
+      await pictures.write(dir, dataset.names);
+      await page.write(dir, evaluation);
+    },
+  };
+}
+
+/** predictions.json, labels/*.txt and pictures, as the configuration asks for them. */
+function pictureOutput(
+  config: ValConfig,
+  dir: string,
+  names: readonly string[],
+  plotted?: (picture: EvaluatedPicture) => void,
+): { onPicture: (picture: EvaluatedPicture) => Promise<void>; finish: () => void } {
+  const results: CocoResult[] = [];
+  return {
+    async onPicture(picture) {
+      plotted?.(picture);
+      if (config.save_json) results.push(...cocoResults(picture, names));
+      if (config.save_txt) writeLabels(dir, picture, config.save_conf);
+      if (config.visualize) await writeJudgedPicture(dir, picture, names);
+    },
+    finish() {
+      if (config.save_json) writeFileAtomic(join(dir, 'predictions.json'), `${JSON.stringify(results)}\n`);
+    },
+  };
+}
+
+function report(evaluation: Evaluation, verbose: boolean, dir: string): void {
+  log.info(tableHeader());
+  for (const line of tableRows(evaluation, verbose)) log.info(line);
+  const { preprocess, inference, postprocess } = evaluation.speed;
+  const ms = (value: number): string => `${value.toFixed(1)}ms`;
+  for (const line of cocoRows(evaluation)) log.info(line);
+  if (verbose) {
+    log.info('What mistakes cost in mAP50:');
+    for (const line of costRows(evaluation)) log.info(line);
+  }
+  if (evaluation.loss)
+    log.info(`Loss: ${['box', 'cls', 'dfl'].map((term, i) => `${term} ${evaluation.loss![i].toFixed(4)}`).join(', ')}`);
+  log.info(`Speed: ${ms(preprocess)} preprocess, ${ms(inference)} inference, ${ms(postprocess)} postprocess per image`);
+  log.info(`Results saved to ${dir}`);
+}

@@ -1,0 +1,55 @@
+/** `visualize=true`: every picture with label, hit, false positive and miss in different colours. */
+import { basename, extname, join } from 'node:path';
+import type { Box } from '../../core/types.js';
+import { decodeImage, encodeImage } from '../../image/codec.js';
+import { writeFileAtomic } from '../../io/files.js';
+import { CONFUSION_CONFIDENCE, overConfidence } from '../../metrics/confusion.js';
+import { ERROR_KINDS, typeErrors } from '../../metrics/errors.js';
+import { drawJudged, type JudgedBox } from '../../render/judged.js';
+import type { EvaluatedPicture } from './evaluate.js';
+
+/** Writes visualize/<stem>.jpg. */
+export async function writeJudgedPicture(
+  dir: string,
+  picture: EvaluatedPicture,
+  names: readonly string[],
+): Promise<void> {
+  const image = await decodeImage(picture.image.path, { acceptTruncated: true });
+  const drawn = await drawJudged(image, judgedBoxes(picture, names));
+  const stem = basename(picture.image.path, extname(picture.image.path));
+  writeFileAtomic(join(dir, 'visualize', `${stem}.jpg`), await encodeImage(drawn, 'jpg', 90));
+}
+
+/** Labels, and the detections over 0.25 with their judgement at IoU 0.5. */
+export function judgedBoxes({ image, detections }: EvaluatedPicture, names: readonly string[]): JudgedBox[] {
+  const truth = labelsPx(image);
+  const sure = overConfidence(detections, CONFUSION_CONFIDENCE);
+  const typed = typeErrors(sure, truth);
+  const boxes: JudgedBox[] = [];
+  const hitLabels = new Set(typed.hit);
+  for (let j = 0; j < truth.length / 5; j++) {
+    const name = names[truth[5 * j]];
+    const box = [...truth.subarray(5 * j + 1, 5 * j + 5)] as Box;
+    boxes.push({ judgement: hitLabels.has(j) ? 'label' : 'miss', box, caption: name });
+  }
+  typed.kind.forEach((kind, i) => {
+    const row = sure.subarray(6 * i, 6 * i + 6);
+    const caption = `${names[row[5]] ?? row[5]} ${row[4].toFixed(2)}`;
+    boxes.push({
+      judgement: kind < 0 ? 'hit' : 'false positive',
+      box: [...row.subarray(0, 4)] as Box,
+      caption: kind < 0 ? caption : `${caption} ${ERROR_KINDS[kind]}`,
+    });
+  });
+  return boxes;
+}
+
+/** @returns rows class x1 y1 x2 y2, pixels of the picture */
+function labelsPx({ labels, width, height }: EvaluatedPicture['image']): Float32Array {
+  const out = new Float32Array(labels.length);
+  for (let i = 0; i < labels.length; i += 5) {
+    const [id, cx, cy, w, h] = labels.subarray(i, i + 5);
+    out.set([id, (cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height], i);
+  }
+  return out;
+}

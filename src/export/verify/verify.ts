@@ -1,0 +1,114 @@
+/**
+ * The proof that an export says the same as the network it came from: both are run on one picture, the export first. It has
+ * let go of its memory before the original is loaded, so that at no time both are there.
+ */
+
+import { selectEngine } from '../../backend/select-engine.js';
+import { messageOf, UserError } from '../../core/errors.js';
+import { log } from '../../core/log.js';
+import type { Detector, InferOutput } from '../../detect/detector.js';
+import { createDetector } from '../../detect/detectors/network.js';
+import type { ExportFormat, ExportJob } from '../formats.js';
+import {
+  compareFinal,
+  compareRaw,
+  confidenceFor,
+  eightBitTolerance,
+  FLOAT_TOLERANCE,
+  HALF_TOLERANCE,
+  type Parity,
+  type Tolerance,
+  within,
+} from './compare.js';
+export interface ParityPicture {
+  /** [H, W, 3] RGB, letterboxed. */
+  data: Uint8Array;
+  /** For messages. */
+  name: string;
+}
+
+/** One forward pass of the network itself. */
+async function outputOfOriginal(
+  { config, checkpoint, spec, names, imgsz }: ExportJob,
+  picture: ParityPicture,
+): Promise<InferOutput> {
+  await selectEngine({ device: config.device });
+  const source = { spec, weights: checkpoint.weights, names };
+  return outputOf(createDetector(source, { where: config.model }), picture, imgsz);
+}
+
+/** The export may be in order, but there is nothing to run it with. */
+const CANNOT_RUN = new Set(['missing-package', 'broken-package', 'needs-native']);
+
+/**
+ * @returns null when there is nothing to run the export with
+ * @throws UserError 'no-parity' (exit code 1) when it says something else, or cannot be run
+ */
+export async function proveParity(
+  format: ExportFormat,
+  target: string,
+  job: ExportJob,
+  picture: ParityPicture,
+): Promise<Parity | null> {
+  const { config, imgsz } = job;
+  const tolerance = config.int8 ? eightBitTolerance(imgsz) : config.half ? HALF_TOLERANCE : FLOAT_TOLERANCE;
+  try {
+    const exported = await outputOf(await format.open(target, config.device), picture, imgsz);
+    const original = await outputOfOriginal(job, picture);
+    const { parity, what } = config.nms
+      ? await compareDetections(format, job, picture, { original, exported }, tolerance)
+      : { parity: compareRaw(original, exported), what: 'anchors' };
+    const found = `boxes ${parity.boxes.toPrecision(2)} px, scores ${parity.scores.toPrecision(2)} at ${parity.compared} ${what} of ${picture.name}`;
+    if (!within(parity, tolerance)) throw noParity(`the export does not agree with the original: ${found}`);
+    if (parity.compared > 0) log.info(`Parity: largest difference ${found}`);
+    else
+      log.warn(`both find nothing on ${picture.name}, however unsure: data=YOUR.yaml compares on a picture of yours`);
+    return parity;
+  } catch (error) {
+    if (error instanceof UserError && CANNOT_RUN.has(error.code)) {
+      log.warn(`the export was not compared with the original: ${error.message} (${error.hint})`);
+      return null;
+    }
+    throw error instanceof UserError ? error : noParity(`the export cannot be run: ${messageOf(error)}`);
+  }
+}
+
+/**
+ * A graph that ends in final detections. Where it is not sure of anything on the picture, a twin of it is compared too: the
+ * same graph but for its `conf`, so low that the surest anchors come out.
+ */
+async function compareDetections(
+  format: ExportFormat,
+  job: ExportJob,
+  picture: ParityPicture,
+  { original, exported }: Record<'original' | 'exported', InferOutput>,
+  tolerance: Tolerance,
+): Promise<{ parity: Parity; what: string }> {
+  const { conf, iou, max_det: maxDet, agnostic_nms: agnostic } = job.config;
+  const compare = (output: InferOutput, conf: number): Parity =>
+    compareFinal(original, output, { conf, iou, maxDet, agnostic }, tolerance);
+  const parity = compare(exported, conf);
+  const lower = confidenceFor(original);
+  if (parity.compared > 0 || !within(parity, tolerance) || !format.withTwin || !(lower > 0 && lower < conf))
+    return { parity, what: 'detections' };
+  const output = await format.withTwin(job, lower, (detector) => outputOf(detector, picture, job.imgsz));
+  const what = `detections over ${lower.toPrecision(2)} (none is over conf=${conf})`;
+  return { parity: compare(output, lower), what };
+}
+
+/** Runs it once and lets go of it. */
+async function outputOf(
+  detector: Detector,
+  picture: ParityPicture,
+  imgsz: [height: number, width: number],
+): Promise<InferOutput> {
+  try {
+    return await detector.infer(picture.data, [1, ...imgsz]);
+  } finally {
+    detector.dispose();
+  }
+}
+
+function noParity(what: string): UserError {
+  return new UserError('no-parity', `${what}; nothing was written`, 'please report this, with the model if you can', 1);
+}

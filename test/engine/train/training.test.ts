@@ -1,0 +1,220 @@
+import { createHash } from 'node:crypto';
+import * as tf from '@tensorflow/tfjs-core';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { NamedArray } from '../../../src/core/types.js';
+import { freshState, type TrainState } from '../../../src/engine/train/state.js';
+import { type StepBatch, TrainStep } from '../../../src/engine/train/step.js';
+import { trainablesOf } from '../../../src/engine/train/trainables.js';
+import type { LossGains } from '../../../src/loss/detection.js';
+import { fromFile, toFile } from '../../../src/nn/layout.js';
+import { buildNetwork } from '../../../src/nn/model.js';
+import { parseModelYaml } from '../../../src/nn/model-yaml.js';
+import { OPTIMIZERS } from '../../../src/optim/optimizers.js';
+import { ratesAt, scaledWeightDecay } from '../../../src/optim/schedule.js';
+import { expectClose } from '../../helpers/close.js';
+import { golden, pick } from '../../helpers/golden.js';
+import { native } from '../../helpers/native.js';
+
+beforeAll(async () => {
+  await native();
+});
+
+const g = golden('training');
+const model = golden('model');
+const h = g.meta.hyperparameters;
+
+/** The tiny network of the golden files, with the class count that the file has. */
+function network() {
+  const head = pick(g, 'init.model.22.cv3.0.2.weight');
+  return buildNetwork(parseModelYaml(model.meta.yaml, { nc: head.shape[0] }));
+}
+
+function weights(prefix: string): Map<string, NamedArray> {
+  const out = new Map<string, NamedArray>();
+  for (const [name, { shape, data }] of g.tensors) {
+    if (name.startsWith(prefix)) out.set(name.slice(prefix.length), { shape, data: data as Float32Array });
+  }
+  return out;
+}
+
+function batch(i: number): StepBatch {
+  const image = pick(g, `batch${i}.img`);
+  const [b, height, width] = image.shape;
+  const index = pick(g, `batch${i}.batch_idx`).data;
+  const cls = pick(g, `batch${i}.cls`).data;
+  const boxes = pick(g, `batch${i}.bboxes`).data;
+  const labels = Array.from({ length: b }, (_, k) => {
+    const rows: number[] = [];
+    for (let n = 0; n < index.length; n++) {
+      if (Number(index[n]) === k) rows.push(Number(cls[n]), ...Array.from(boxes.slice(n * 4, n * 4 + 4), Number));
+    }
+    return Float32Array.from(rows);
+  });
+  return { images: image.data as Uint8Array, shape: [b, height, width], labels };
+}
+
+/** @param state to go on from; none: the golden file's weights, nothing averaged or accumulated */
+function openStep({
+  gains = { box: 7.5, cls: 0.5, dfl: 1.5 },
+  state,
+  maxShapes,
+}: {
+  gains?: LossGains;
+  state?: TrainState;
+  maxShapes?: number;
+} = {}) {
+  const net = network();
+  const trainables = trainablesOf(net, null);
+  const rule = OPTIMIZERS.SGD;
+  const model = Object.fromEntries([...weights('init.')].map(([name, array]) => [name, fromFile(array)]));
+  const options = {
+    network: net,
+    trainables,
+    frozenLayers: new Set<number>(),
+    rule,
+    decay: scaledWeightDecay(h.weight_decay, h.batch, h.nbs),
+    gains,
+  };
+  return new TrainStep(state ?? freshState(model, trainables, rule.slots), options, { maxShapes });
+}
+
+const ratesOf = (ni: number) =>
+  ratesAt(
+    {
+      epochs: h.epochs,
+      batchesPerEpoch: h.batches_per_epoch,
+      batch: h.batch,
+      nbs: h.nbs,
+      lr0: h.lr0,
+      lrf: h.lrf,
+      cosLr: false,
+      momentum: h.momentum,
+      warmupEpochs: 0,
+      warmupIterations: h.warmup_iterations,
+      warmupMomentum: h.warmup_momentum,
+      warmupBiasLr: h.warmup_bias_lr,
+      warmsMomentum: true,
+    },
+    Math.floor(ni / h.batches_per_epoch),
+    ni,
+  );
+
+describe('golden training: eight batches through the compiled step', () => {
+  it('losses, steps, gradient norms, final weights, statistics and average', async () => {
+    const step = openStep();
+    const steps = pick(g, 'steps');
+    const columns: string[] = g.meta.columns;
+    for (let ni = 0; ni < steps.shape[0]; ni++) {
+      const row = Object.fromEntries(columns.map((c, i) => [c, Number(steps.data[ni * columns.length + i])]));
+      const got = await step.run(batch(ni % h.batches_per_epoch), ratesOf(ni), ni);
+      expect(got.stepped ? 1 : 0, `stepped at ${ni}`).toBe(row.stepped);
+      const want = [row.box_loss, row.cls_loss, row.dfl_loss];
+      expectClose(
+        { shape: [3], data: got.items },
+        { shape: [3], data: want },
+        { rtol: 1e-3, relativeTo: 'each', label: `losses of batch ${ni}` },
+      );
+      expect(got.norm !== undefined, `norm of batch ${ni}`).toBe(got.stepped);
+      if (got.stepped) expect(Math.abs(got.norm! / row.grad_norm - 1)).toBeLessThan(2e-3);
+    }
+    const state = step.read();
+    for (const [part, arrays] of [
+      ['final', state.model],
+      ['ema', state.ema],
+    ] as const) {
+      const init = weights('init.');
+      for (const [name, array] of Object.entries(arrays)) {
+        const { shape, data } = toFile(array);
+        const want = pick(g, `${part}.${name}`).data as Float32Array;
+        let change = 0;
+        want.forEach((x, i) => {
+          change = Math.max(change, Math.abs(x - (init.get(name)?.data[i] ?? 0)));
+        });
+        expectClose({ shape, data }, { shape, data: want }, { atol: 2e-3 * change + 1e-6, label: `${part}.${name}` });
+      }
+    }
+    step.dispose();
+  });
+});
+
+describe('the training step', () => {
+  /** Every bit of a state, in short. */
+  const digest = ({ updates, lastStep, ...parts }: TrainState) => {
+    const arrays = Object.entries(parts).flatMap(([part, of]) =>
+      Object.entries(of).map(([name, { data }]) => [`${part}/${name}`, createHash('sha1').update(data).digest('hex')]),
+    );
+    return { arrays: Object.fromEntries(arrays), updates, lastStep };
+  };
+
+  async function trained(batches: number, state?: TrainState, from = 0): Promise<TrainState> {
+    const step = openStep({ state });
+    for (let ni = from; ni < batches; ni++) await step.run(batch(ni % h.batches_per_epoch), ratesOf(ni), ni);
+    const out = step.read();
+    step.dispose();
+    return out;
+  }
+
+  it('gives the same bits each time and leaves no tensor behind', async () => {
+    const before = tf.memory().numTensors;
+    const [a, b] = [await trained(4), await trained(4)];
+    expect(digest(b)).toEqual(digest(a));
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it.each([1, 4, 6])('interrupted after batch %i and resumed it ends with the same bits', async (n) => {
+    const first = await trained(n);
+    // At some of these batches gradients wait for a step.
+    expect(digest(await trained(8, first, n))).toEqual(digest(await trained(8)));
+  });
+
+  it('moves to another session when one has served many shapes, without changing a bit', async () => {
+    const sizes = [32, 64, 96, 64, 32].map((side) => [side, 32]);
+    const run = async (maxShapes?: number): Promise<TrainState> => {
+      const step = openStep({ maxShapes });
+      for (const [ni, [height, width]] of sizes.entries()) {
+        const images = new Uint8Array(height * width * 3).fill(ni * 8);
+        const labels = [Float32Array.of(0, 0.5, 0.5, 0.5, 0.5)];
+        await step.run({ images, shape: [1, height, width], labels }, { ...ratesOf(10), accumulate: 3 }, ni);
+      }
+      const out = step.read();
+      step.dispose();
+      return out;
+    };
+    expect(digest(await run(2))).toEqual(digest(await run()));
+  });
+
+  it('a loss that is not finite changes nothing and is reported', async () => {
+    const step = openStep();
+    await step.run(batch(0), ratesOf(10), 10);
+    const state = step.read();
+    state.model['model.0.conv.weight'].data.fill(Number.NaN);
+    step.restore(state);
+    const result = await step.run(batch(1), { ...ratesOf(11), accumulate: 1 }, 11);
+    expect(result).toMatchObject({ nonFinite: 'loss', stepped: false });
+    expect(digest(step.read())).toEqual(digest(state));
+    step.dispose();
+  });
+
+  it('a finite loss whose gradient is not changes nothing either, whether a step was due or not', async () => {
+    const step = openStep({ gains: { box: 1e36, cls: 1e36, dfl: 1e36 } });
+    const before = digest(step.read());
+    for (const accumulate of [1, 4]) {
+      const result = await step.run(batch(0), { ...ratesOf(10), accumulate }, 0);
+      expect(result).toMatchObject({ nonFinite: 'gradient', stepped: false });
+      for (const item of result.items) expect(Number.isFinite(item)).toBe(true);
+      expect(digest(step.read())).toEqual(before);
+    }
+    step.dispose();
+  });
+
+  it('a batch without any label trains the class branch', async () => {
+    const step = openStep();
+    const empty = { ...batch(0), labels: batch(0).labels.map(() => new Float32Array(0)) };
+    const { items, nonFinite } = await step.run(empty, { ...ratesOf(10), accumulate: 1 }, 10);
+    expect(nonFinite).toBeUndefined();
+    expect(items[0]).toBe(0);
+    expect(items[2]).toBe(0);
+    expect(items[1]).toBeGreaterThan(0);
+    step.dispose();
+  });
+});
