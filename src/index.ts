@@ -4,7 +4,7 @@
  * ```ts
  * import { YOLO } from 'yolov8-tfjs';
  * const yolo = await YOLO.load('yolov8n.pt');
- * for await (const { path, detections } of yolo.predict('pictures/', { conf: 0.4 })) {
+ * for await (const { path, detections } of yolo.predict('images/', { conf: 0.4 })) {
  *   for (const { name, confidence, box } of detections) console.log(path, name, confidence, box);
  * }
  * ```
@@ -100,10 +100,10 @@ export class YOLO {
 
   /**
    * Finds objects. Results come one by one, in order; the loop may be left at any time.
-   * @param source whatever `source=` takes, a URL object, the bytes of a picture or a stream of them, pixels, a list of
+   * @param source whatever `source=` takes, a URL object, the bytes of an image or a stream of them, pixels, a list of
    *   these, or an iterable whose items are predicted as they come
-   * @returns one result a picture or frame; at the end (`return` value of the generator) what the run came to, with the
-   *   pictures that could not be read
+   * @returns one result an image or frame; at the end (`return` value of the generator) what the run came to, with the
+   *   images that could not be read
    * @throws UserError when the source is not there or an option is wrong; Interrupted after `signal`
    */
   async *predict(source: SourceInput, options: PredictOptions = {}): AsyncGenerator<PredictResult, PredictSummary> {

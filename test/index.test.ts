@@ -27,7 +27,7 @@ function smallModel(): { path: string; nc: number } {
 
 describe('YOLO', () => {
   const { path, nc } = smallModel();
-  const picture = {
+  const image = {
     data: Uint8Array.from({ length: 90 * 70 * 3 }, (_, i) => (i * 31 + (i >> 4) * 7) & 255),
     width: 90,
     height: 70,
@@ -51,10 +51,10 @@ describe('YOLO', () => {
   });
 
   it('finds the same in pixels, in bytes and in a file', async () => {
-    const bytes = await encodeImage(picture, 'png');
+    const bytes = await encodeImage(image, 'png');
     const file = join(tmpDir(), 'x.png');
     writeFileSync(file, bytes);
-    const [pixels, encoded, read] = await all([picture, bytes, file]);
+    const [pixels, encoded, read] = await all([image, bytes, file]);
     expect(pixels.detections.length).toBeGreaterThan(0);
     expect(pixels).toMatchObject({ path: 'image0', width: 90, height: 70 });
     expect(encoded.detections).toEqual(pixels.detections);
@@ -66,9 +66,9 @@ describe('YOLO', () => {
     }
   });
 
-  it('a batch gives what single pictures give', async () => {
-    const single = await all([picture, picture, picture]);
-    const batch = await all([picture, picture, picture], { batch: 2 });
+  it('a batch gives what single images give', async () => {
+    const single = await all([image, image, image]);
+    const batch = await all([image, image, image], { batch: 2 });
     batch.forEach(({ detections }, i) => {
       expect(detections).toHaveLength(single[i].detections.length);
       detections.forEach((d, k) => {
@@ -78,22 +78,22 @@ describe('YOLO', () => {
   });
 
   it('leaves no tensors behind', async () => {
-    await all(picture);
+    await all(image);
     const before = tf.memory().numTensors;
-    await all([picture, picture]);
-    for await (const _ of yolo.predict([picture, picture], options)) break;
+    await all([image, image]);
+    for await (const _ of yolo.predict([image, image], options)) break;
     expect(tf.memory().numTensors).toBe(before);
   });
 
   it('test-time augmentation is another network on the same weights', async () => {
-    const [plain] = await all(picture);
-    const [merged] = await all(picture, { augment: true });
+    const [plain] = await all(image);
+    const [merged] = await all(image, { augment: true });
     expect(merged.detections).not.toEqual(plain.detections);
   });
 
   it('wrong requests are told as such', async () => {
     await expect(all(join(tmpDir(), 'none.jpg'))).rejects.toBeInstanceOf(UserError);
-    await expect(all(picture, { cnof: 0.3 })).rejects.toThrow(/conf/);
+    await expect(all(image, { cnof: 0.3 })).rejects.toThrow(/conf/);
     await expect(YOLO.load('yolov8none.yaml')).rejects.toMatchObject({ code: 'missing-file' });
     await expect(YOLO.load(join(tmpDir(), 'none.pt'))).rejects.toBeInstanceOf(UserError);
   });
@@ -103,10 +103,10 @@ describe('YOLO', () => {
     let file: string;
     let expected: PredictResult['detections'];
     beforeAll(async () => {
-      bytes = await encodeImage(picture, 'png');
+      bytes = await encodeImage(image, 'png');
       file = join(tmpDir(), 'a b.png');
       writeFileSync(file, bytes);
-      [{ detections: expected }] = await all(picture);
+      [{ detections: expected }] = await all(image);
     });
 
     it.each<[string, () => SourceInput]>([
@@ -116,9 +116,9 @@ describe('YOLO', () => {
       ['a Response', () => new Response(new Uint8Array(bytes))],
       ['a Node stream of bytes', () => createReadStream(file, { highWaterMark: 100 })],
       ['a web stream of bytes', () => new Blob([new Uint8Array(bytes)]).stream()],
-      ['an object stream of pictures', () => Readable.from([bytes])],
-      ['a generator', () => [picture].values()],
-      ['an async generator', () => arriving([picture])],
+      ['an object stream of images', () => Readable.from([bytes])],
+      ['a generator', () => [image].values()],
+      ['an async generator', () => arriving([image])],
     ])('%s', async (_, source) => {
       const found = await all(source());
       expect(found.map(({ detections }) => detections)).toEqual([expected]);
@@ -126,7 +126,7 @@ describe('YOLO', () => {
 
     it('an async iterable of anything: a result an item, in order; a missing file ends nothing', async () => {
       const missing = join(tmpDir(), 'missing.png');
-      const items = arriving([picture, file, missing, pathToFileURL(file), bytes, createReadStream(file)]);
+      const items = arriving([image, file, missing, pathToFileURL(file), bytes, createReadStream(file)]);
       const results = yolo.predict(items, options);
       const paths: string[] = [];
       let next = await results.next();
@@ -143,7 +143,7 @@ describe('YOLO', () => {
       async function* camera() {
         for (let i = 0; i < 4; i++) {
           log.push(`frame ${i}`);
-          yield picture;
+          yield image;
         }
       }
       for await (const { path } of yolo.predict(camera(), options)) log.push(path);
@@ -152,14 +152,14 @@ describe('YOLO', () => {
     });
 
     it('a camera that fills one buffer again and again: each result is of its own frame', async () => {
-      const buffer = { ...picture, data: new Uint8Array(picture.data.length) };
+      const buffer = { ...image, data: new Uint8Array(image.data.length) };
       async function* camera() {
         for (const shift of [0, 40, 80]) {
-          buffer.data.set(picture.data.map((x) => x + shift));
+          buffer.data.set(image.data.map((x) => x + shift));
           yield buffer;
         }
       }
-      const apart = [0, 40, 80].map((shift) => ({ ...picture, data: picture.data.map((x) => x + shift) }));
+      const apart = [0, 40, 80].map((shift) => ({ ...image, data: image.data.map((x) => x + shift) }));
       const want = (await all(apart)).map(({ detections }) => detections);
       expect(want[0]).not.toEqual(want[1]);
       expect((await all(camera())).map(({ detections }) => detections)).toEqual(want);
@@ -169,7 +169,7 @@ describe('YOLO', () => {
       let closed = false;
       async function* camera() {
         try {
-          for (;;) yield picture;
+          for (;;) yield image;
         } finally {
           closed = true;
         }
@@ -177,7 +177,7 @@ describe('YOLO', () => {
       for await (const _ of yolo.predict(camera(), options)) break;
       await expect.poll(() => closed).toBe(true);
       async function* broken() {
-        yield picture;
+        yield image;
         throw new RangeError('of the camera');
       }
       await expect(all(broken())).rejects.toThrow(new RangeError('of the camera'));
@@ -201,11 +201,11 @@ describe('YOLO', () => {
   });
 
   describe('AbortSignal in predict', () => {
-    it('ends the run between two pictures that are in memory', async () => {
+    it('ends the run between two images that are in memory', async () => {
       const stop = new AbortController();
       setTimeout(() => stop.abort(), 0);
       const run = async () => {
-        for await (const _ of yolo.predict(Array(100_000).fill(picture), { ...options, signal: stop.signal }));
+        for await (const _ of yolo.predict(Array(100_000).fill(image), { ...options, signal: stop.signal }));
       };
       await expect(run()).rejects.toBeInstanceOf(Interrupted);
     });
@@ -213,7 +213,7 @@ describe('YOLO', () => {
     it('ends the wait for a frame that never comes', async () => {
       const stop = new AbortController();
       async function* camera() {
-        yield picture;
+        yield image;
         await new Promise(() => {});
       }
       let results = 0;
@@ -245,6 +245,6 @@ async function* arriving<T>(items: readonly T[]): AsyncGenerator<T> {
 
 function createTextStream(): Readable {
   const stream = new PassThrough();
-  stream.setEncoding('utf8').end('no picture');
+  stream.setEncoding('utf8').end('no image');
   return stream;
 }

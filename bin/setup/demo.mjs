@@ -1,5 +1,5 @@
 /**
- * `npm run demo`: the whole tool in about a minute on two cores, on pictures that it draws itself. Every step is an
+ * `npm run demo`: the whole tool in about a minute on two cores, on images that it draws itself. Every step is an
  * ordinary command that is printed before it runs.
  */
 import { spawn } from 'node:child_process';
@@ -29,7 +29,7 @@ export async function demo(overrides = []) {
   const steps = [
     () => [`train ${recipe} project=${PROJECT} name=train`, ...overrides].join(' '),
     () => `val model=${best} data=${DATA} imgsz=128 project=${PROJECT} name=val`,
-    () => `predict model=${best} source=${pictures()} imgsz=128 project=${PROJECT} name=predict`,
+    () => `predict model=${best} source=${images()} imgsz=128 project=${PROJECT} name=predict`,
   ];
   for (const step of steps) {
     const command = step();
@@ -41,8 +41,8 @@ export async function demo(overrides = []) {
   return 0;
 }
 
-/** The pictures that `data=shapes` drew for validation; training has made them. */
-function pictures() {
+/** The images that `data=shapes` drew for validation; training has made them. */
+function images() {
   const datasets = join(cacheDir(), 'datasets');
   const wanted = DATA.slice('shapes:'.length).replaceAll('=', '').split(',');
   const name = readdirSync(datasets).find((folder) => wanted.every((setting) => folder.includes(setting)));

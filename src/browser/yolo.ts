@@ -74,7 +74,7 @@ export async function loadYolo(url = './model.json', tf = globalTensorFlow()): P
 export class Yolo {
   /** Class names by number. */
   readonly names: string[];
-  /** Height and width of the network's input; pictures of any size are fitted into it. */
+  /** Height and width of the network's input; images of any size are fitted into it. */
   readonly imgsz: [height: number, width: number];
   private readonly tf: TensorFlow;
   private readonly model: Model;
@@ -91,13 +91,13 @@ export class Yolo {
     this.names = Object.values(names);
   }
 
-  /** @returns objects, most certain first; boxes in pixels of the picture */
+  /** @returns objects, most certain first; boxes in pixels of the image */
   async detect(
-    picture: Pixels | Drawable,
+    source: Pixels | Drawable,
     { conf = 0.25, iou = 0.7, ...rest }: DetectOptions = {},
   ): Promise<Detection[]> {
-    const image = toRgb(isPixels(picture) ? picture : readPixels(picture));
-    const place = letterbox(image, this.imgsz);
+    const rgb = toRgb(isPixels(source) ? source : readPixels(source));
+    const place = letterbox(rgb, this.imgsz);
     const [h, w] = this.imgsz;
     const input = this.tf.tensor4d(toUnit(place.image.data, this.batch * h * w * 3), [this.batch, h, w, 3]);
     let output: Tensor | undefined;
@@ -105,7 +105,7 @@ export class Yolo {
       output = this.model.execute(input) as Tensor; // [B, 4 + K, A]
       const data = Float32Array.from(await output.data());
       const rows = detectionsOf({ data, shape: output.shape as [number, number, number] }, 0, { conf, iou, ...rest });
-      return toDetections(unletterbox(rows, ROW, place, image), this.names);
+      return toDetections(unletterbox(rows, ROW, place, rgb), this.names);
     } finally {
       input.dispose();
       output?.dispose();
@@ -123,8 +123,8 @@ function globalTensorFlow(): TensorFlow {
   return tf;
 }
 
-function isPixels(picture: Pixels | Drawable): picture is Pixels {
-  return 'data' in picture && ArrayBuffer.isView(picture.data);
+function isPixels(image: Pixels | Drawable): image is Pixels {
+  return 'data' in image && ArrayBuffer.isView(image.data);
 }
 
 /** RGBA → RGB. */
@@ -145,22 +145,22 @@ interface Canvas {
 }
 
 interface Context {
-  drawImage(picture: unknown, x: number, y: number, width: number, height: number): void;
+  drawImage(image: unknown, x: number, y: number, width: number, height: number): void;
   getImageData(x: number, y: number, width: number, height: number): Pixels;
 }
 
 let canvas: Canvas | undefined;
 
-/** Draws a picture at its own size and reads it back. */
-function readPixels(picture: Drawable): Pixels {
-  const width = picture.videoWidth || picture.naturalWidth || Number(picture.width);
-  const height = picture.videoHeight || picture.naturalHeight || Number(picture.height);
-  if (!(width > 0 && height > 0)) throw new Error('the picture has no size yet: wait until it is loaded');
+/** Draws an image at its own size and reads it back. */
+function readPixels(image: Drawable): Pixels {
+  const width = image.videoWidth || image.naturalWidth || Number(image.width);
+  const height = image.videoHeight || image.naturalHeight || Number(image.height);
+  if (!(width > 0 && height > 0)) throw new Error('the image has no size yet: wait until it is loaded');
   canvas ??= makeCanvas();
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const context = canvas.getContext('2d', { willReadFrequently: true, alpha: false });
   if (!context) throw new Error('this browser draws on no canvas');
-  context.drawImage(picture, 0, 0, width, height);
+  context.drawImage(image, 0, 0, width, height);
   return context.getImageData(0, 0, width, height);
 }
 

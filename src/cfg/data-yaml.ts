@@ -1,5 +1,5 @@
 /**
- * A dataset's YAML: where its pictures are and what its classes are called (`path`, `train`, `val`, `test`, `names`, `nc`,
+ * A dataset's YAML: where its images are and what its classes are called (`path`, `train`, `val`, `test`, `names`, `nc`,
  * `channels`, `download`). Nothing in it is ever executed; every path that was tried is said when none is found.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
@@ -24,7 +24,7 @@ export interface DataSpec {
   splits: Partial<Record<Split, string[]>>;
   /** Class names by index; K = names.length. */
   names: string[];
-  /** Archives to fetch when the pictures are missing (http or https). */
+  /** Archives to fetch when the images are missing (http or https). */
   download: string[];
 }
 
@@ -68,7 +68,7 @@ export function loadDataYaml(data: string): DataSpec {
   if (raw.channels !== undefined && Number(raw.channels) !== 3)
     throw new UserError(
       'bad-data',
-      `${file}: channels is ${brief(raw.channels)}; only pictures of 3 channels are supported`,
+      `${file}: channels is ${brief(raw.channels)}; only images of 3 channels are supported`,
     );
   const splits: Partial<Record<Split, string[]>> = {};
   for (const split of SPLITS) {
@@ -82,8 +82,8 @@ export function loadDataYaml(data: string): DataSpec {
   if (!Object.keys(splits).length)
     throw new UserError(
       'bad-data',
-      `${file} names no pictures: it has ${cut(Object.keys(raw).join(', '), 200) || 'no keys'}`,
-      'a dataset needs at least `train:` or `val:`, a folder of pictures or a .txt list',
+      `${file} names no images: it has ${cut(Object.keys(raw).join(', '), 200) || 'no keys'}`,
+      'a dataset needs at least `train:` or `val:`, a folder of images or a .txt list',
     );
   return {
     file,
@@ -119,7 +119,7 @@ export function splitSources(spec: DataSpec, split: Split): string[] {
     const found = places.find((place) => existsSync(place));
     if (found) return found;
     throw new UserError(
-      'missing-pictures',
+      'missing-images',
       `${spec.file}: '${split}: ${entry}' was not found; tried ${places.join(', ')}`,
       "set `path:` in the YAML to the dataset's folder (relative to the YAML, or absolute)",
     );

@@ -71,7 +71,7 @@ export const FIXED: Record<string, FixedKey> = {
   dnn: never('.onnx models run on onnxruntime'),
   end2end: never('YOLOv8 has no end-to-end head; format=onnx nms=true exports a graph that ends in final detections'),
   embed: never('feature vectors are not offered'),
-  show: never('no windows are opened; look at the saved pictures'),
+  show: never('no windows are opened; look at the saved images'),
   copy_paste: { values: [0, null, false], reason: 'it needs masks, and boxes have none' },
   channels_last: { values: [null, true], reason: 'tensors always lie channels last' },
   distill_model: { values: [null], reason: 'distillation is not offered' },

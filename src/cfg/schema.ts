@@ -89,10 +89,10 @@ const basics = under('Model and data', {
   workers: integer(
     8,
     ['train', 'val', 'benchmark', 'show'],
-    'threads that prepare pictures, at most one a core; 0: none',
+    'threads that prepare images, at most one a core; 0: none',
     { min: 0 },
   ),
-  cache: custom(false, FEEDS, 'keep decoded pictures: false, ram or disk', {
+  cache: custom(false, FEEDS, 'keep decoded images: false, ram or disk', {
     what: 'false, ram or disk',
     offer: ['false', 'ram', 'disk'],
     flag: true,
@@ -103,7 +103,7 @@ const basics = under('Model and data', {
     read: readClasses,
   }),
   single_cls: flag(false, ['train', 'val', 'benchmark', 'show', 'check'], 'treat all classes as one'),
-  fraction: number(1.0, FEEDS, 'part of the training pictures that is used', { above: 0, max: 1 }),
+  fraction: number(1.0, FEEDS, 'part of the training images that is used', { above: 0, max: 1 }),
 });
 
 const output = under('Output', {
@@ -112,14 +112,14 @@ const output = under('Output', {
     what: 'a folder name',
   }),
   exist_ok: flag(false, WRITES, 'write into an existing run folder'),
-  save: flag(true, [...TRAIN, 'predict'], 'train: write checkpoints; predict: write annotated pictures'),
-  plots: flag(true, ['train', 'val', 'benchmark'], 'write plots, pictures and the report'),
+  save: flag(true, [...TRAIN, 'predict'], 'train: write checkpoints; predict: write annotated images'),
+  plots: flag(true, ['train', 'val', 'benchmark'], 'write plots, images and the report'),
   verbose: flag(true, ALL, 'say more; false: only results, warnings and errors'),
   json: flag(false, ALL, 'results as JSON on standard output, one object a line'),
 });
 
 const training = under('Training', {
-  epochs: integer(100, FEEDS, 'passes over the training pictures', { min: 1 }),
+  epochs: integer(100, FEEDS, 'passes over the training images', { min: 1 }),
   time: number(null, TRAIN, 'stop after so many hours; the epochs are fitted to it', { above: 0 }),
   patience: integer(100, TRAIN, 'stop after so many epochs without a better mAP; 0: never', { min: 0 }),
   save_period: integer(-1, TRAIN, 'keep a checkpoint every so many epochs; -1: only last and best', { min: -1 }),
@@ -147,7 +147,7 @@ const training = under('Training', {
     'the same seed gives the same bits; a GPU then takes slower kernels, a CPU does so in any case',
   ),
   close_mosaic: integer(10, FEEDS, 'no mosaic, mixup and cutmix in the last so many epochs', { min: 0 }),
-  multi_scale: custom(0.0, FEEDS, 'vary the picture size of batches by up to this part of imgsz', {
+  multi_scale: custom(0.0, FEEDS, 'vary the image size of batches by up to this part of imgsz', {
     what: 'a number from 0 to 1',
     flag: true,
     read: readMultiScale,
@@ -165,7 +165,7 @@ const training = under('Training', {
   warmup_epochs: number(3.0, TRAIN, 'epochs of warm-up, parts allowed', { min: 0 }),
   warmup_momentum: number(0.8, TRAIN, 'momentum at the start of the warm-up', { min: 0, max: 0.999999 }),
   warmup_bias_lr: number(0.1, TRAIN, 'learning rate of biases at the start of the warm-up', { min: 0 }),
-  nbs: integer(64, TRAIN, 'batches are accumulated until about so many pictures make a step', { min: 1 }),
+  nbs: integer(64, TRAIN, 'batches are accumulated until about so many images make a step', { min: 1 }),
 });
 
 const loss = under('Loss', {
@@ -180,22 +180,22 @@ const augmentation = under('Augmentation', {
   hsv_s: number(0.7, FEEDS, 'saturation change, part', { min: 0, max: 1 }),
   hsv_v: number(0.4, FEEDS, 'brightness change, part', { min: 0, max: 1 }),
   degrees: number(0.0, FEEDS, 'rotation, +/- degrees', { min: 0, max: 180 }),
-  translate: number(0.1, FEEDS, 'shift, +/- part of the picture', { min: 0, max: 1 }),
+  translate: number(0.1, FEEDS, 'shift, +/- part of the image', { min: 0, max: 1 }),
   scale: number(0.5, FEEDS, 'enlarge or shrink, +/- part', { min: 0, max: 1 }),
   shear: number(0.0, FEEDS, 'shear, +/- degrees', { min: 0, max: 180 }),
   perspective: number(0.0, FEEDS, 'perspective, up to about 0.001', { min: 0, max: 0.01 }),
   flipud: number(0.0, FEEDS, 'flip upside down, probability', { min: 0, max: 1 }),
   fliplr: number(0.5, FEEDS, 'flip left and right, probability', { min: 0, max: 1 }),
   bgr: number(0.0, FEEDS, 'swap red and blue, probability', { min: 0, max: 1 }),
-  mosaic: number(1.0, FEEDS, 'four pictures in one, probability', { min: 0, max: 1 }),
-  mixup: number(0.0, FEEDS, 'blend two pictures, probability', { min: 0, max: 1 }),
-  cutmix: number(0.0, FEEDS, 'paste a part of another picture, probability', { min: 0, max: 1 }),
+  mosaic: number(1.0, FEEDS, 'four images in one, probability', { min: 0, max: 1 }),
+  mixup: number(0.0, FEEDS, 'blend two images, probability', { min: 0, max: 1 }),
+  cutmix: number(0.0, FEEDS, 'paste a part of another image, probability', { min: 0, max: 1 }),
 });
 
 const detection = under('Detection', {
   conf: number(0.25, DETECTS, 'lowest confidence of a detection', { by: { train: 0.001, val: 0.001 }, min: 0, max: 1 }),
   iou: number(0.7, DETECTS, 'boxes that overlap by more are one object (NMS)', { min: 0, max: 1 }),
-  max_det: integer(300, DETECTS, 'most detections a picture', { min: 1, max: 30000 }),
+  max_det: integer(300, DETECTS, 'most detections an image', { min: 1, max: 30000 }),
   agnostic_nms: flag(false, DETECTS, 'NMS across classes'),
   augment: flag(false, ['val', ...PREDICT], 'detect at three scales and merge (TTA): slower, a little better'),
   half: flag(
@@ -214,20 +214,20 @@ const detection = under('Detection', {
 const validation = under('Validation', {
   split: choice('val', [...VAL, 'export', 'show'], 'part of the dataset', { of: ['train', 'val', 'test'] }),
   save_json: flag(false, VAL, 'write predictions.json in COCO form'),
-  visualize: flag(false, VAL, 'draw hits, false positives and misses of every picture'),
+  visualize: flag(false, VAL, 'draw hits, false positives and misses of every image'),
 });
 
 const prediction = under('Prediction', {
   save_txt: flag(false, [...VAL, ...PREDICT], 'write labels/<stem>.txt: a row class cx cy w h an object'),
   save_conf: flag(false, [...VAL, ...PREDICT], 'confidence as a sixth column of labels/<stem>.txt'),
   save_crop: flag(false, PREDICT, 'write every object to crops/<class>/'),
-  save_frames: flag(false, PREDICT, 'write the frames of a video as pictures'),
+  save_frames: flag(false, PREDICT, 'write the frames of a video as images'),
   vid_stride: integer(1, PREDICT, 'take the last of every n frames of a video', { min: 1 }),
   stream_buffer: flag(false, PREDICT, 'take every frame of a stream; false: the newest one'),
   show_labels: flag(true, PREDICT, 'draw class names'),
   show_conf: flag(true, PREDICT, 'draw confidences'),
   show_boxes: flag(true, PREDICT, 'draw boxes'),
-  line_width: integer(null, PREDICT, 'width of drawn lines in pixels; none: by the picture size', { min: 1, max: 200 }),
+  line_width: integer(null, PREDICT, 'width of drawn lines in pixels; none: by the image size', { min: 1, max: 200 }),
 });
 
 const exporting = under('Export, convert', {

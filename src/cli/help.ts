@@ -9,7 +9,7 @@ import { out } from './terminal.js';
 export const ABOUT: Record<Mode, string> = {
   train: 'train a network on a dataset; go on with a run',
   val: 'measure a model on a dataset, and see what it gets wrong',
-  predict: 'find objects in pictures, videos, streams',
+  predict: 'find objects in images, videos, streams',
   export: 'write a model as ONNX, TensorFlow.js, SavedModel or safetensors',
   benchmark: 'measure the speed of training, prediction and validation',
   check: 'examine a dataset before training on it',
@@ -31,7 +31,7 @@ const WORDS: Record<Special, string> = {
 const ENVIRONMENT: Record<string, string> = {
   YOLO_CACHE: 'folder for engine, weights and made datasets',
   YOLO_ENGINE: 'tensorflow or wasm: no other engine is tried',
-  YOLO_MAX_MEGAPIXELS: 'largest picture that is decoded; default: by the memory',
+  YOLO_MAX_MEGAPIXELS: 'largest image that is decoded; default: by the memory',
   YOLO_MAX_UNPACKED_GB: "most that a dataset's archive may unpack to",
 };
 

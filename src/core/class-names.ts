@@ -1,4 +1,4 @@
-/** Names of classes stand in pictures, plots, tables and names of folders: there is a limit to what they can be. */
+/** Names of classes stand in images, plots, tables and names of folders: there is a limit to what they can be. */
 import { brief } from './brief.js';
 import { UserError } from './errors.js';
 

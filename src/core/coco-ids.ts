@@ -11,7 +11,7 @@ export function categoryIds(names: readonly string[]): number[] {
   return isCoco ? IDS : names.map((_, i) => i);
 }
 
-/** COCO's pictures are called by their number; others keep their name. @param stem file name without ending */
+/** COCO's images are called by their number; others keep their name. @param stem file name without ending */
 export function imageId(stem: string): number | string {
   return /^\d{1,15}$/.test(stem) ? Number(stem) : stem;
 }

@@ -1,5 +1,5 @@
 /**
- * Random numbers as a function of a key. `rng(seed, epoch, picture)` always gives the same stream, on any machine and
+ * Random numbers as a function of a key. `rng(seed, epoch, image)` always gives the same stream, on any machine and
  * whatever was drawn elsewhere before: that makes a run independent of the number of workers and exactly resumable.
  * Generator: sfc32 (Chris Doty-Humphrey, PractRand), seeded by hashing the keys with murmur3's 32-bit finaliser.
  */

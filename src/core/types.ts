@@ -1,9 +1,9 @@
 /**
  * Plain data that several parts share. Letters of shapes, everywhere in this project:
- * B batch, H W picture, C channels, A anchors, M labels of a picture, K classes, R = 16 bins of a side's distribution.
+ * B batch, H W image, C channels, A anchors, M labels of an image, K classes, R = 16 bins of a side's distribution.
  */
 
-/** A picture in memory: RGB, 8 bits a channel, row by row, [H, W, 3]. */
+/** An image in memory: RGB, 8 bits a channel, row by row, [H, W, 3]. */
 export interface RgbImage {
   data: Uint8Array;
   width: number;
@@ -13,7 +13,7 @@ export interface RgbImage {
 /** x1, y1, x2, y2: left, top, right, bottom. The name of the variable says the unit: boxPx, boxGrid, boxNorm. */
 export type Box = [x1: number, y1: number, x2: number, y2: number];
 
-/** One found object; the box in pixels of the picture it was found in. */
+/** One found object; the box in pixels of the image it was found in. */
 export interface Detection {
   class: number;
   name: string;
@@ -22,17 +22,17 @@ export interface Detection {
   box: Box;
 }
 
-/** Milliseconds a picture took, by stage. */
+/** Milliseconds an image took, by stage. */
 export interface Speed {
   preprocess: number;
   inference: number;
   postprocess: number;
 }
 
-/** What prediction yields for a picture or a frame; also the line that `json=true` prints. */
+/** What prediction yields for an image or a frame; also the line that `json=true` prints. */
 export interface PredictResult {
   path: string;
-  /** Number of the frame, for video and animated pictures: from 1, of those that were predicted (`vid_stride` skips some). */
+  /** Number of the frame, for video and animated images: from 1, of those that were predicted (`vid_stride` skips some). */
   frame?: number;
   width: number;
   height: number;

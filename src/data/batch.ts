@@ -1,14 +1,14 @@
-/** Pictures and labels as the loader hands them to training. */
+/** Images and labels as the loader hands them to training. */
 
 export interface Batch {
   /** [B, H, W, 3] RGB. Memory of the loader: valid until the next batch is asked for. */
   images: Uint8Array;
   shape: [B: number, H: number, W: number];
-  /** One per picture: rows of 5, class cx cy w h in 0..1 of that picture's network input. */
+  /** One per image: rows of 5, class cx cy w h in 0..1 of that image's network input. */
   labels: Float32Array[];
   paths: string[];
-  /** Of the pictures in their dataset. */
+  /** Of the images in their dataset. */
   indices: number[];
-  /** Pixels of the pictures as they are on disk. */
+  /** Pixels of the images as they are on disk. */
   original: { width: number; height: number }[];
 }

@@ -1,19 +1,19 @@
-/** How much memory decoded pictures get, and from how far mosaic partners come. */
+/** How much memory decoded images get, and from how far mosaic partners come. */
 import { mkdirSync, statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { messageOf } from '../core/errors.js';
 import { log } from '../core/log.js';
-import { pictureCacheDir } from './disk-cache.js';
+import { imageCacheDir } from './disk-cache.js';
 import { loadedSize } from './training-images.js';
 
-/** Memory for decoded pictures without cache=ram. Changing it changes `window`, and with it the random draws. */
+/** Memory for decoded images without cache=ram. Changing it changes `window`, and with it the random draws. */
 const CACHE_BYTES = 256 * 2 ** 20;
-/** The window in pictures, as the reference has it: 8 batches, 1000 at most; here no fewer than 64. */
+/** The window in images, as the reference has it: 8 batches, 1000 at most; here no fewer than 64. */
 const WINDOW_BATCHES = 8;
-const WINDOW_MOST = 1000;
-const WINDOW_LEAST = 64;
-/** A window must hold at least this many pictures, however large they are. */
-const SLOTS_LEAST = 32;
+const MAX_WINDOW = 1000;
+const MIN_WINDOW = 64;
+/** A window must hold at least this many images, however large they are. */
+const MIN_SLOTS = 32;
 /** cache=ram may take this part of the memory that is free. */
 const FREE_PART = 0.8;
 
@@ -28,11 +28,11 @@ export interface CachePlan {
 }
 
 export interface CacheRequest {
-  /** [N, 2] width, height of the original pictures. */
+  /** [N, 2] width, height of the original images. */
   sizes: Int32Array;
   imgsz: number;
   batch: number;
-  /** Pictures that all workers together hold at a time. */
+  /** Images that all workers together hold at a time. */
   pinned: number;
   cache: CacheMode;
 }
@@ -45,10 +45,10 @@ export function planCache({ sizes, imgsz, batch, pinned, cache }: CacheRequest):
     slotBytes = Math.max(slotBytes, width * height * 3);
     total += width * height * 3;
   }
-  const room = Math.max(SLOTS_LEAST, Math.floor(CACHE_BYTES / slotBytes));
-  const window = Math.min(n, room, WINDOW_MOST, Math.max(WINDOW_LEAST, WINDOW_BATCHES * batch));
+  const room = Math.max(MIN_SLOTS, Math.floor(CACHE_BYTES / slotBytes));
+  const window = Math.min(n, room, MAX_WINDOW, Math.max(MIN_WINDOW, WINDOW_BATCHES * batch));
   const slots = cache === 'ram' && fitsMemory(n, total) ? n : Math.min(n, room + pinned);
-  const diskFolder = cache === 'disk' && fitsDisk(n, total) ? pictureCacheDir() : undefined;
+  const diskFolder = cache === 'disk' && fitsDisk(n, total) ? imageCacheDir() : undefined;
   return { slots, slotBytes, window, diskFolder };
 }
 
@@ -59,12 +59,12 @@ function fitsMemory(n: number, bytes: number): boolean {
 
 function fitsDisk(n: number, bytes: number): boolean {
   try {
-    mkdirSync(pictureCacheDir(), { recursive: true });
-    const { bavail, bsize } = statfsSync(pictureCacheDir());
-    return fits('disk', `disk space in ${pictureCacheDir()}`, n, bytes, bavail * bsize * FREE_PART);
+    mkdirSync(imageCacheDir(), { recursive: true });
+    const { bavail, bsize } = statfsSync(imageCacheDir());
+    return fits('disk', `disk space in ${imageCacheDir()}`, n, bytes, bavail * bsize * FREE_PART);
   } catch (error) {
     log.warn(
-      `cache=disk: ${pictureCacheDir()} can't be used (${messageOf(error)}); pictures are decoded anew in each epoch`,
+      `cache=disk: ${imageCacheDir()} can't be used (${messageOf(error)}); images are decoded anew in each epoch`,
     );
     return false;
   }
@@ -73,11 +73,11 @@ function fitsDisk(n: number, bytes: number): boolean {
 function fits(mode: string, what: string, n: number, bytes: number, free: number): boolean {
   const size = (b: number): string => `${(b / 1e9).toFixed(b < 1e8 ? 3 : 1)} GB`;
   if (bytes <= free) {
-    log.info(`cache=${mode}: ${n} pictures, ${size(bytes)} of ${what}`);
+    log.info(`cache=${mode}: ${n} images, ${size(bytes)} of ${what}`);
     return true;
   }
   log.warn(
-    `cache=${mode}: ${n} pictures need ${size(bytes)} of ${what}, ${size(free)} can be had; they are decoded anew in each epoch`,
+    `cache=${mode}: ${n} images need ${size(bytes)} of ${what}, ${size(free)} can be had; they are decoded anew in each epoch`,
   );
   return false;
 }

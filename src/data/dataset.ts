@@ -1,5 +1,5 @@
 /**
- * A split of a dataset, opened: its pictures with their sizes and labels, in a fixed order, and everything that was
+ * A split of a dataset, opened: its images with their sizes and labels, in a fixed order, and everything that was
  * found wrong on the way. Files of the user are only read.
  */
 import { statSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { log } from '../core/log.js';
 import { prepareData } from './download.js';
 import { type Finding, formatFinding } from './finding.js';
 import { type CachedEntry, labelCacheFiles, readLabelCache, type Stamp, writeLabelCache } from './label-cache.js';
-import { describeUnsupported, labelPath, listPictures } from './listing.js';
+import { describeUnsupported, labelPath, listImages } from './listing.js';
 import { type ScanEntry, type ScanItem, scan } from './scan.js';
 
 export interface DatasetImage {
@@ -19,7 +19,7 @@ export interface DatasetImage {
   /** Pixels, upright (after EXIF rotation). */
   width: number;
   height: number;
-  /** Rows of 5: class, cx, cy, w, h in 0..1 of the upright picture; length 0 for a background. */
+  /** Rows of 5: class, cx, cy, w, h in 0..1 of the upright image; length 0 for a background. */
   labels: Float32Array;
   /** Where its label file is or would be. */
   labelFile: string;
@@ -27,13 +27,13 @@ export interface DatasetImage {
 }
 
 export interface DatasetCounts {
-  /** Pictures that are used (backgrounds among them). */
+  /** Images that are used (backgrounds among them). */
   images: number;
-  /** Used pictures without any object, with or without a label file. */
+  /** Used images without any object, with or without a label file. */
   backgrounds: number;
-  /** Pictures without a label file (part of backgrounds). */
+  /** Images without a label file (part of backgrounds). */
   missingLabels: number;
-  /** Pictures left out. */
+  /** Images left out. */
   corrupt: number;
   /** Rows dropped because the file has them twice. */
   duplicateRows: number;
@@ -52,7 +52,7 @@ export interface Dataset {
   /** Sorted by path. */
   images: DatasetImage[];
   findings: Finding[];
-  /** Pictures of formats that are not supported, passed over. */
+  /** Images of formats that are not supported, passed over. */
   unsupported: string[];
   counts: DatasetCounts;
   /** True when everything came from labels.cache. */
@@ -62,9 +62,9 @@ export interface Dataset {
 export interface OpenOptions {
   /** All classes are one ('item'). */
   singleCls?: boolean;
-  /** Only objects of these classes are kept; pictures stay. */
+  /** Only objects of these classes are kept; images stay. */
   classes?: number[] | null;
-  /** Only this part of the (sorted) pictures, 0..1. */
+  /** Only this part of the (sorted) images, 0..1. */
   fraction?: number;
   /** Told how many files have been looked at. */
   onProgress?: (done: number, total: number) => void;
@@ -73,7 +73,7 @@ export interface OpenOptions {
 }
 
 /**
- * Opens a split: lists its pictures, scans what the cache does not know, applies the options.
+ * Opens a split: lists its images, scans what the cache does not know, applies the options.
  * @param data what `data=` says: a YAML, a folder with one, a built-in name, 'shapes'
  * @throws UserError when nothing usable is there
  */
@@ -81,22 +81,22 @@ export async function openDataset(data: string, split: Split, options: OpenOptio
   const spec = loadDataYaml(await prepareData(data, [split], options.signal));
   warnOfClasses(options.classes, spec.names, spec.file);
   const sources = splitSources(spec, split);
-  const { pictures, unsupported } = listPictures(sources, spec.root);
-  if (!pictures.length)
+  const { paths, unsupported } = listImages(sources, spec.root);
+  if (!paths.length)
     throw new UserError(
-      'no-pictures',
-      `no pictures in ${sources.join(', ')} (the '${split}' split of ${spec.file})`,
+      'no-images',
+      `no images in ${sources.join(', ')} (the '${split}' split of ${spec.file})`,
       unsupported.length ? describeUnsupported(unsupported) : undefined,
     );
-  const files = pictures.map((picture) => ({ picture, labelFile: labelPath(picture) }));
+  const files = paths.map((path) => ({ path, labelFile: labelPath(path) }));
   const { entries, fromCache } = await scanWithCache(files, sources, spec.names.length, options.onProgress);
   const images: DatasetImage[] = [];
-  files.forEach(({ picture, labelFile }, i) => {
+  files.forEach(({ path, labelFile }, i) => {
     const { stamp, entry } = entries[i];
     if (entry.corrupt) return;
     const { width, height } = entry;
     const labels = chooseLabels(entry.labels, options);
-    images.push({ path: picture, width, height, labels, labelFile, hasLabelFile: stamp[2] >= 0 });
+    images.push({ path, width, height, labels, labelFile, hasLabelFile: stamp[2] >= 0 });
   });
   const used =
     options.fraction === undefined
@@ -105,8 +105,8 @@ export async function openDataset(data: string, split: Split, options: OpenOptio
   const findings = entries.flatMap(({ entry }) => entry.findings);
   if (!used.length)
     throw new UserError(
-      'no-pictures',
-      `none of the ${pictures.length} pictures of the '${split}' split of ${spec.file} can be used; the first fault: ${findings[0]?.file}: ${findings[0]?.message}`,
+      'no-images',
+      `none of the ${paths.length} images of the '${split}' split of ${spec.file} can be used; the first fault: ${findings[0]?.file}: ${findings[0]?.message}`,
     );
   const names = options.singleCls ? ['item'] : spec.names;
   return {
@@ -122,7 +122,7 @@ export async function openDataset(data: string, split: Split, options: OpenOptio
 }
 
 async function scanWithCache(
-  files: { picture: string; labelFile: string }[],
+  files: { path: string; labelFile: string }[],
   sources: string[],
   nc: number,
   onProgress?: (done: number, total: number) => void,
@@ -132,29 +132,29 @@ async function scanWithCache(
   const known = new Map<string, CachedEntry>();
   const items: ScanItem[] = [];
   const stamps: Stamp[] = [];
-  for (const { picture, labelFile } of files) {
-    const stamp = stampOf(picture, labelFile);
-    const old = cache.get(picture);
-    if (old?.stamp.every((value, k) => value === stamp[k])) known.set(picture, old);
+  for (const { path, labelFile } of files) {
+    const stamp = stampOf(path, labelFile);
+    const old = cache.get(path);
+    if (old?.stamp.every((value, k) => value === stamp[k])) known.set(path, old);
     else {
-      items.push({ picture, labelFile: stamp[2] < 0 ? undefined : labelFile });
+      items.push({ path, labelFile: stamp[2] < 0 ? undefined : labelFile });
       stamps.push(stamp);
     }
   }
   const known0 = known.size;
   const scanned = await scan(items, nc, (done) => onProgress?.(known0 + done, files.length));
   scanned.forEach((entry: ScanEntry, i) => {
-    known.set(items[i].picture, { stamp: stamps[i], entry });
+    known.set(items[i].path, { stamp: stamps[i], entry });
   });
-  const entries = files.map(({ picture }) => known.get(picture)!);
+  const entries = files.map(({ path }) => known.get(path)!);
   const lasting = entries.filter(({ entry }) => !entry.passing).length;
   const changed = cache.size !== lasting || scanned.some(({ passing }) => !passing);
-  if (changed) writeLabelCache(cacheFiles, nc, new Map(files.map(({ picture }, i) => [picture, entries[i]])));
+  if (changed) writeLabelCache(cacheFiles, nc, new Map(files.map(({ path }, i) => [path, entries[i]])));
   return { entries, fromCache: items.length === 0 };
 }
 
-function stampOf(picture: string, labelFile: string): Stamp {
-  return [...sizeAndTime(picture), ...sizeAndTime(labelFile)];
+function stampOf(path: string, labelFile: string): Stamp {
+  return [...sizeAndTime(path), ...sizeAndTime(labelFile)];
 }
 
 /** −1, −1 for a file that is not there; 0, −1 for one that may be there and cannot be looked at: the scan tells why. */

@@ -1,6 +1,6 @@
 /**
- * cache=disk: decoded and resized pictures as raw files in the per-user cache, never beside the user's pictures. A file's
- * name comes from the picture's path, size and time, so that a changed picture is decoded anew. A checksum at the end
+ * cache=disk: decoded and resized images as raw files in the per-user cache, never beside the user's images. A file's
+ * name comes from the image's path, size and time, so that a changed image is decoded anew. A checksum at the end
  * tells a file that a crash left half-written.
  */
 import { createHash } from 'node:crypto';
@@ -12,11 +12,11 @@ import { cacheDir } from '../core/cache-dir.js';
 
 const CHECKSUM_BYTES = 4;
 
-export function pictureCacheDir(): string {
-  return join(cacheDir(), 'pictures');
+export function imageCacheDir(): string {
+  return join(cacheDir(), 'images');
 }
 
-/** Where the picture at `path` would lie, resized to this size. */
+/** Where the image at `path` would lie, resized to this size. */
 export function diskName(folder: string, path: string, width: number, height: number): string {
   const { size, mtimeMs } = statSync(path);
   const key = createHash('sha256').update(`${path}\n${size}\n${mtimeMs}\n${width}x${height}`).digest('hex');
@@ -24,7 +24,7 @@ export function diskName(folder: string, path: string, width: number, height: nu
 }
 
 /** Fills `out` from the file. @returns false when there is none or it is damaged */
-export function readPicture(file: string, out: Uint8Array): boolean {
+export function readImage(file: string, out: Uint8Array): boolean {
   let fd: number;
   try {
     fd = openSync(file, 'r');
@@ -43,7 +43,7 @@ export function readPicture(file: string, out: Uint8Array): boolean {
 }
 
 /** Writes beside and renames; not flushed to the disk, which the checksum makes up for. A full disk is no error. */
-export function writePicture(file: string, data: Uint8Array): void {
+export function writeImage(file: string, data: Uint8Array): void {
   const temporary = `${file}.${process.pid}-${threadId}.part`;
   const sum = Buffer.alloc(CHECKSUM_BYTES);
   sum.writeUInt32LE(crc32(data));

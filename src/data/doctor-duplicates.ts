@@ -1,6 +1,6 @@
 /**
- * The same picture twice, in one split or, worse, in two: the model is then tested on what it was trained on. Files with
- * the same bytes are found by hash, the same picture saved anew by a difference hash.
+ * The same image twice, in one split or, worse, in two: the model is then tested on what it was trained on. Files with
+ * the same bytes are found by hash, the same image saved anew by a difference hash.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
@@ -9,11 +9,11 @@ import { imageFingerprint } from '../image/codec.js';
 import type { Dataset, DatasetImage } from './dataset.js';
 import type { DoctorNote } from './doctor.js';
 
-/** Of 256 bits; unrelated pictures differ in about 128, a picture saved anew in 0 to 5. */
+/** Of 256 bits; unrelated images differ in about 128, an image saved anew in 0 to 5. */
 const NEAR = 7;
 /** One more part than bits that may differ: at least one part is then equal. */
 const PARTS = 8;
-/** Parts that more pictures share than this say nothing (plain borders). */
+/** Parts that more images share than this say nothing (plain borders). */
 const COMMON = 64;
 const IN_FLIGHT = 8;
 const EXAMPLES = 5;
@@ -29,7 +29,7 @@ interface Pair {
   exact: boolean;
 }
 
-/** @param same whether two splits are the same pictures on purpose */
+/** @param same whether two splits are the same images on purpose */
 export async function duplicateNotes(
   sets: Dataset[],
   same: (a: Split, b: Split) => boolean,
@@ -52,9 +52,8 @@ function sameSplits(a: Dataset, b: Dataset): DoctorNote {
     level: 'warning',
     kind: 'same-splits',
     split: b.split,
-    message: `${a.split} and ${b.split} are the same pictures`,
-    meaning:
-      'figures then say how well the pictures were learnt by heart, nothing about new ones; fine for a trial run',
+    message: `${a.split} and ${b.split} are the same images`,
+    meaning: 'figures then say how well the images were learnt by heart, nothing about new ones; fine for a trial run',
     count: b.images.length,
     examples: [],
   };
@@ -85,7 +84,7 @@ async function nearPairs(
     while (next < items.length) {
       const i = next++;
       hashes[i] = await imageFingerprint(items[i].image.path).catch(() => undefined);
-      onProgress?.('compare pictures', ++done, items.length);
+      onProgress?.('compare images', ++done, items.length);
     }
   };
   await Promise.all(Array.from({ length: IN_FLIGHT }, work));
@@ -140,42 +139,42 @@ function pairNotes(pairs: Pair[]): DoctorNote[] {
         ]
       : [];
   const leakMeaning =
-    'the model is tested on what it was trained on, and the figures are too good: keep each picture in one split';
+    'the model is tested on what it was trained on, and the figures are too good: keep each image in one split';
   return [
     ...make(
       'harm',
       'leakage',
       leak.filter((pair) => pair.exact),
-      'pictures stand in two splits',
+      'images stand in two splits',
       leakMeaning,
     ),
     ...make(
       'warning',
       'near-leakage',
       leak.filter((pair) => !pair.exact),
-      'pictures look the same as one in another split',
+      'images look the same as one in another split',
       leakMeaning,
     ),
     ...make(
       'warning',
-      'duplicate-picture',
+      'duplicate-image',
       within.filter((pair) => pair.exact),
-      'pictures stand twice in their split',
+      'images stand twice in their split',
       'they count double; remove one of each',
     ),
     ...make(
       'note',
-      'near-duplicate-picture',
+      'near-duplicate-image',
       within.filter((pair) => !pair.exact),
-      'pictures look the same as another of their split',
+      'images look the same as another of their split',
       'frames of a video or copies: they teach little more than one of them',
     ),
     ...make(
       'warning',
       'contradicting-labels',
       contradicting.filter((pair) => pair.exact),
-      'pairs of equal pictures have different labels',
-      'the model is told two things about one picture: decide for one of the label files',
+      'pairs of equal images have different labels',
+      'the model is told two things about one image: decide for one of the label files',
     ),
   ];
 }

@@ -11,7 +11,7 @@ import { repeatedRows } from './repeated-rows.js';
 const TINY = 4;
 /** Part of rows from which something is called a habit rather than a slip. */
 const MOST = 0.9;
-/** How far beyond the picture's edge a box may reach before it is told. */
+/** How far beyond the image's edge a box may reach before it is told. */
 const BEYOND = 0.01;
 const EXAMPLES = 5;
 
@@ -25,26 +25,26 @@ export function labelNotes(sets: Dataset[], imgsz: number): DoctorNote[] {
   return [...perSet, ...classNotes(sets)];
 }
 
-/** Label files that belong to no picture. */
+/** Label files that belong to no image. */
 export function strayLabels(set: Dataset): DoctorNote[] {
   const known = new Set(set.images.map((image) => image.labelFile));
   for (const { file } of set.findings) known.add(file);
-  const ownPictures = new Set(set.findings.map(({ file }) => basename(file).replace(/\.[^.]+$/, '')));
+  const ownImages = new Set(set.findings.map(({ file }) => basename(file).replace(/\.[^.]+$/, '')));
   const folders = new Set(
     [...known].map((file) => dirname(file)).filter((folder) => /labels/.test(folder) && existsSync(folder)),
   );
   const stray: string[] = [];
   for (const folder of folders) {
     for (const file of filesUnder(folder, (path) => path.endsWith('.txt'))) {
-      if (dirname(file) !== folder || known.has(file) || ownPictures.has(basename(file, '.txt'))) continue;
+      if (dirname(file) !== folder || known.has(file) || ownImages.has(basename(file, '.txt'))) continue;
       if (basename(file) !== 'classes.txt' && statSync(file).size > 0) stray.push(file);
     }
   }
   if (!stray.length) return [];
   return [
     note(set, 'warning', 'label-without-image', stray.length, stray, {
-      message: `${stray.length} label files without a picture`,
-      meaning: 'their pictures are missing or called otherwise: those objects are not learnt',
+      message: `${stray.length} label files without an image`,
+      meaning: 'their images are missing or called otherwise: those objects are not learnt',
     }),
   ];
 }
@@ -76,7 +76,7 @@ function unitNotes(set: Dataset): DoctorNote[] {
       note(set, 'harm', 'pixel-coordinates', pixels.length, pixels.map(formatFinding), {
         message: `${pixels.length} label files seem to hold pixels`,
         meaning:
-          'divide x and width by the width of the picture, y and height by its height (yolo convert does it for COCO and VOC)',
+          'divide x and width by the width of the image, y and height by its height (yolo convert does it for COCO and VOC)',
       }),
     );
   const nc = set.names.length;
@@ -101,7 +101,7 @@ function unitNotes(set: Dataset): DoctorNote[] {
   return notes;
 }
 
-/** Boxes all alike, boxes as large as the picture, boxes beyond its edge, the same object labelled twice. */
+/** Boxes all alike, boxes as large as the image, boxes beyond its edge, the same object labelled twice. */
 function shapeNotes(set: Dataset): DoctorNote[] {
   const notes: DoctorNote[] = [];
   const rows = rowsOf(set);
@@ -116,18 +116,18 @@ function shapeNotes(set: Dataset): DoctorNote[] {
     );
   else if (rows.length >= 10 && whole > MOST * rows.length)
     notes.push(
-      note(set, 'warning', 'whole-picture-boxes', whole, [], {
-        message: `${whole} of ${rows.length} boxes cover the whole picture`,
-        meaning: 'these look like labels of whole pictures; a detector needs boxes around objects',
+      note(set, 'warning', 'whole-image-boxes', whole, [], {
+        message: `${whole} of ${rows.length} boxes cover the whole image`,
+        meaning: 'these look like labels of whole images; a detector needs boxes around objects',
       }),
     );
   const beyond = where(set, (row) => reach(row) > BEYOND);
   if (beyond.length)
     notes.push(
-      note(set, 'warning', 'beyond-picture', beyond.length, beyond, {
-        message: `${beyond.length} boxes reach beyond their picture`,
+      note(set, 'warning', 'beyond-image', beyond.length, beyond, {
+        message: `${beyond.length} boxes reach beyond their image`,
         meaning:
-          'they are cut at the edge; many of them mean that centre and size were mixed up or the picture was cropped later',
+          'they are cut at the edge; many of them mean that centre and size were mixed up or the image was cropped later',
       }),
     );
   const twice = set.images.flatMap(({ labels, labelFile }) =>
@@ -155,7 +155,7 @@ function sizeNotes(set: Dataset, imgsz: number): DoctorNote[] {
   return [
     note(set, part > 0.05 ? 'warning' : 'note', 'tiny-boxes', tiny.length, tiny, {
       message: `${tiny.length} boxes are under ${TINY} pixels at imgsz=${imgsz} (${(100 * part).toFixed(1)} %)`,
-      meaning: 'they are hardly learnt at this size: raise imgsz or cut the pictures into tiles',
+      meaning: 'they are hardly learnt at this size: raise imgsz or cut the images into tiles',
     }),
   ];
 }
@@ -165,7 +165,7 @@ function emptyNotes(set: Dataset): DoctorNote[] {
   if (!instances)
     return [
       note(set, 'harm', 'no-labels', images, [set.images[0].labelFile], {
-        message: `none of the ${images} pictures has a label`,
+        message: `none of the ${images} images has a label`,
         meaning: 'labels are looked for where the example says: /images/ becomes /labels/, the ending .txt',
       }),
     ];
@@ -174,7 +174,7 @@ function emptyNotes(set: Dataset): DoctorNote[] {
   const without = set.images.filter((image) => !image.hasLabelFile).map((image) => image.path);
   return [
     note(set, many ? 'warning' : 'note', 'image-without-label', missingLabels, without, {
-      message: `${missingLabels} pictures without a label file (${backgrounds} without any object)`,
+      message: `${missingLabels} images without a label file (${backgrounds} without any object)`,
       meaning: 'they count as background: the model learns that nothing is there; label them if that is wrong',
     }),
   ];
@@ -192,7 +192,7 @@ function classNotes(sets: Dataset[]): DoctorNote[] {
       notes.push(
         note(set, 'harm', 'class-not-trained', unlearnt.length, unlearnt, {
           message: `${unlearnt.length} classes occur in ${set.split} but never in train`,
-          meaning: 'they cannot be learnt and pull the mean down: move some of their pictures to train',
+          meaning: 'they cannot be learnt and pull the mean down: move some of their images to train',
         }),
       );
   }
@@ -242,7 +242,7 @@ function where(set: Dataset, holds: (row: Row, image: DatasetImage) => boolean):
   });
 }
 
-/** How far a box reaches beyond the picture, as part of it. */
+/** How far a box reaches beyond the image, as part of it. */
 function reach([, cx, cy, w, h]: Row): number {
   return Math.max(w / 2 - cx, cx + w / 2 - 1, h / 2 - cy, cy + h / 2 - 1);
 }

@@ -39,8 +39,8 @@ export interface SplitReport {
   perClass: number[];
   /** Objects by size at imgsz, COCO's bounds: under 32² pixels, under 96², larger. */
   sizes: { small: number; medium: number; large: number };
-  /** Width and height of pictures and of boxes (at imgsz), the quarter, half and three-quarter marks. */
-  pictureSides: { width: number[]; height: number[] };
+  /** Width and height of images and of boxes (at imgsz), the quarter, half and three-quarter marks. */
+  imageSides: { width: number[]; height: number[] };
   boxSides: { width: number[]; height: number[] };
 }
 
@@ -60,7 +60,7 @@ export interface DoctorOptions {
   onProgress?: (stage: string, done: number, total: number) => void;
 }
 
-/** From this part of broken pictures on they are harm, not a blemish. */
+/** From this part of broken images on they are harm, not a blemish. */
 const BROKEN_PART = 0.01;
 const EXAMPLES = 5;
 
@@ -84,7 +84,7 @@ export async function examine(data: string, options: DoctorOptions): Promise<Doc
     }
   }
   const same = sameSources(spec);
-  // What is said of a split need not be said again of one with the very same pictures.
+  // What is said of a split need not be said again of one with the very same images.
   const distinct = sets.filter((set, i) => !sets.slice(0, i).some((other) => same(other.split, set.split)));
   for (const set of distinct) notes.push(...fileNotes(set), ...strayLabels(set));
   notes.push(...labelNotes(distinct, options.imgsz));
@@ -93,8 +93,8 @@ export async function examine(data: string, options: DoctorOptions): Promise<Doc
 }
 
 /**
- * What open splits show by themselves, without reading a picture: everything but twins and splits that cannot be opened.
- * @param whole false: only a part of the pictures is open, so that other label files are not stray
+ * What open splits show by themselves, without reading an image: everything but twins and splits that cannot be opened.
+ * @param whole false: only a part of the images is open, so that other label files are not stray
  */
 export function examineOpen(sets: Dataset[], imgsz: number, whole = true): DoctorReport {
   const same = (a: Dataset, b: Dataset): boolean =>
@@ -125,7 +125,7 @@ function missingSplit(spec: DataSpec, split: Split): DoctorNote {
     meaning:
       split === 'train'
         ? 'there is nothing to train on: add `train:` to the YAML'
-        : 'training needs pictures to measure itself by: set some aside and name them as `val:`',
+        : 'training needs images to measure itself by: set some aside and name them as `val:`',
     count: 1,
     examples: [spec.file],
   };
@@ -136,7 +136,7 @@ function unusable(split: Split, error: UserError): DoctorNote {
   return { level: 'harm', kind: 'unusable-split', split, message: messageOf(error), meaning, count: 1, examples: [] };
 }
 
-/** Which splits name the very same pictures, on purpose (as coco128 does). */
+/** Which splits name the very same images, on purpose (as coco128 does). */
 function sameSources(spec: DataSpec): (a: Split, b: Split) => boolean {
   const key = (split: Split): string => {
     try {
@@ -149,19 +149,19 @@ function sameSources(spec: DataSpec): (a: Split, b: Split) => boolean {
 }
 
 const MEANINGS: Record<Finding['kind'], string> = {
-  'missing-picture': 'a list or a link names a picture that is not there: it is left out',
-  'broken-picture': 'the file cannot be read as a picture: it is left out; fetch or export it again',
-  'unreadable-picture': 'the system does not let the file be read: it is left out until it can be',
-  'large-picture': 'decoding it would take too much memory: it is left out; scale it down or cut it into parts',
-  'small-picture': 'too small to learn from: it is left out',
-  'truncated-picture': 'the end of the file is missing and decodes as grey: copy it again, or remove it with its label',
-  'unreadable-label': 'the label file cannot be read: its picture is left out until it can be',
-  'too-many-labels': 'the picture is left out: cut it into tiles with fewer objects each',
-  'wrong-columns': 'rows must be `class cx cy w h` (or a polygon); the picture is left out',
-  'not-a-number': 'rows must be numbers only; the picture is left out',
-  'bad-class': 'class numbers run from 0 to the number of classes less 1; the picture is left out',
-  'out-of-range': 'coordinates must be parts of the picture, 0 to 1; the picture is left out',
-  'negative-size': 'width and height must be positive; the picture is left out',
+  'missing-image': 'a list or a link names an image that is not there: it is left out',
+  'broken-image': 'the file cannot be read as an image: it is left out; fetch or export it again',
+  'unreadable-image': 'the system does not let the file be read: it is left out until it can be',
+  'large-image': 'decoding it would take too much memory: it is left out; scale it down or cut it into parts',
+  'small-image': 'too small to learn from: it is left out',
+  'truncated-image': 'the end of the file is missing and decodes as grey: copy it again, or remove it with its label',
+  'unreadable-label': 'the label file cannot be read: its image is left out until it can be',
+  'too-many-labels': 'the image is left out: cut it into tiles with fewer objects each',
+  'wrong-columns': 'rows must be `class cx cy w h` (or a polygon); the image is left out',
+  'not-a-number': 'rows must be numbers only; the image is left out',
+  'bad-class': 'class numbers run from 0 to the number of classes less 1; the image is left out',
+  'out-of-range': 'coordinates must be parts of the image, 0 to 1; the image is left out',
+  'negative-size': 'width and height must be positive; the image is left out',
   'empty-box': 'a box without area cannot be learnt; the row is dropped',
   'duplicate-row': 'the row stands there twice; the second is dropped',
 };
@@ -198,7 +198,7 @@ function unsupportedNote({ split, unsupported }: Dataset): DoctorNote[] {
       kind: 'unsupported-format',
       split,
       message: describeUnsupported(unsupported),
-      meaning: 'these pictures are not used, as if they were not there',
+      meaning: 'these images are not used, as if they were not there',
       count: unsupported.length,
       examples: unsupported.slice(0, EXAMPLES),
     },
@@ -229,7 +229,7 @@ function reportOf({ split, images, names, counts }: Dataset, imgsz: number): Spl
     instances,
     perClass,
     sizes,
-    pictureSides: { width: quarters(images.map((i) => i.width)), height: quarters(images.map((i) => i.height)) },
+    imageSides: { width: quarters(images.map((i) => i.width)), height: quarters(images.map((i) => i.height)) },
     boxSides: { width: quarters(widths), height: quarters(heights) },
   };
 }

@@ -1,5 +1,5 @@
 /**
- * Puts a dataset in place before it is opened: fetches its archive when its pictures are missing, makes the one that the
+ * Puts a dataset in place before it is opened: fetches its archive when its images are missing, makes the one that the
  * word 'shapes' means. An archive is unpacked in a hidden folder, looked over, and renamed into place: a dataset is there
  * whole or not at all, also for a process that looks meanwhile. Nothing in an archive is run.
  */
@@ -58,7 +58,7 @@ function hasSplit(spec: DataSpec, split: Split): boolean {
     splitSources(spec, split);
     return true;
   } catch (error) {
-    if (error instanceof UserError && error.code === 'missing-pictures') return false;
+    if (error instanceof UserError && error.code === 'missing-images') return false;
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Which picture stands where in an epoch, and of what shape each batch is: a function of the settings, the seed and the
+ * Which image stands where in an epoch, and of what shape each batch is: a function of the settings, the seed and the
  * epoch, so that every worker comes to the same plan on its own and a run can go on in the middle.
  */
 import { rng } from '../core/rng.js';
@@ -9,14 +9,14 @@ export interface PlanSettings {
   imgsz: number;
   batch: number;
   seed: number;
-  /** Batches of pictures of like aspect, as large as they need to be; no mosaic. */
+  /** Batches of images of like aspect, as large as they need to be; no mosaic. */
   rect: boolean;
   /** Each batch is resized to a multiple of 32 out of imgsz·(1 ± this). */
   multiScale: number;
 }
 
 export interface BatchPlan {
-  /** Position of its first picture in the order. */
+  /** Position of its first image in the order. */
   start: number;
   count: number;
   /** What is composed, pixels. */
@@ -28,19 +28,19 @@ export interface BatchPlan {
 }
 
 export interface EpochPlan {
-  /** Position → index of the picture. */
+  /** Position → index of the image. */
   order: Int32Array;
-  /** Index of the picture → position. */
+  /** Index of the image → position. */
   positionOf: Int32Array;
   batches: BatchPlan[];
 }
 
-/** What the last key of a random stream stands for, so that streams of one epoch differ. Pictures use their index. */
+/** What the last key of a random stream stands for, so that streams of one epoch differ. Images use their index. */
 const ORDER = 2 ** 40;
 const SCALES = 2 ** 41;
 const STRIDE = 32;
 
-/** @param sizes width, height of every picture, [N, 2] */
+/** @param sizes width, height of every image, [N, 2] */
 export function planEpoch(settings: PlanSettings, sizes: Int32Array, epoch: number): EpochPlan {
   const { seed, batch, rect } = settings;
   const n = sizes.length / 2;
@@ -63,13 +63,13 @@ export function planEpoch(settings: PlanSettings, sizes: Int32Array, epoch: numb
   return { order, positionOf, batches };
 }
 
-/** The most bytes that a picture of any batch can take. */
-export function largestPicture({ imgsz, multiScale }: PlanSettings): number {
+/** The most bytes that an image of any batch can take. */
+export function largestImage({ imgsz, multiScale }: PlanSettings): number {
   const side = Math.max(imgsz, Math.ceil((imgsz * (1 + multiScale)) / STRIDE) * STRIDE);
   return side * side * 3;
 }
 
-/** Pictures sorted by height over width, cut into batches; the batches (a last partial one stays last) are shuffled. */
+/** Images sorted by height over width, cut into batches; the batches (a last partial one stays last) are shuffled. */
 function groupByAspect(sizes: Int32Array, batch: number, random: ReturnType<typeof rng>): Int32Array {
   const aspect = (i: number): number => sizes[2 * i + 1] / sizes[2 * i];
   const sorted = Array.from({ length: sizes.length / 2 }, (_, i) => i).sort((a, b) => aspect(a) - aspect(b) || a - b);
@@ -79,7 +79,7 @@ function groupByAspect(sizes: Int32Array, batch: number, random: ReturnType<type
   return Int32Array.from(starts.flatMap((start) => sorted.slice(start, start + batch)));
 }
 
-/** The smallest multiple of 32 that holds all pictures of a batch when their long sides are imgsz. */
+/** The smallest multiple of 32 that holds all images of a batch when their long sides are imgsz. */
 function rectShape(indices: Int32Array, sizes: Int32Array, imgsz: number): [width: number, height: number] {
   let [low, high] = [Number.POSITIVE_INFINITY, 0];
   for (const i of indices) {
@@ -102,7 +102,7 @@ function scaledShape(settings: PlanSettings, epoch: number, batch: number, width
 
 /**
  * From where in the epoch's order the partners of a mosaic are drawn: the `window` latest positions, at the epoch's start
- * the first ones. Pictures are thus needed within a stretch of the epoch and then no more.
+ * the first ones. Images are thus needed within a stretch of the epoch and then no more.
  * @returns first position and number of positions
  */
 export function partnerWindow(position: number, n: number, window: number): [start: number, count: number] {

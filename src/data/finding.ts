@@ -1,11 +1,11 @@
 /** What is wrong with, or remarkable about, a file of a dataset: always with the file, the line where there is one, and what it means. */
 export type FindingKind =
-  | 'missing-picture'
-  | 'broken-picture'
-  | 'unreadable-picture'
-  | 'large-picture'
-  | 'small-picture'
-  | 'truncated-picture'
+  | 'missing-image'
+  | 'broken-image'
+  | 'unreadable-image'
+  | 'large-image'
+  | 'small-image'
+  | 'truncated-image'
   | 'unreadable-label'
   | 'too-many-labels'
   | 'wrong-columns'
@@ -18,7 +18,7 @@ export type FindingKind =
 
 export interface Finding {
   kind: FindingKind;
-  /** 'corrupt': the picture is left out; 'warning': it is used all the same. */
+  /** 'corrupt': the image is left out; 'warning': it is used all the same. */
   severity: 'corrupt' | 'warning';
   file: string;
   /** From 1. */

@@ -1,7 +1,7 @@
 /**
- * Decoded pictures, shared by all workers: a fixed number of slots in shared memory. A slot in use is pinned; when a new
- * picture needs one, the unpinned slot goes whose picture stands earliest in the order of training. Memory is bounded,
- * and what the slots hold never changes a result, only how often pictures are decoded.
+ * Decoded images, shared by all workers: a fixed number of slots in shared memory. A slot in use is pinned; when a new
+ * image needs one, the unpinned slot goes whose image stands earliest in the order of training. Memory is bounded,
+ * and what the slots hold never changes a result, only how often images are decoded.
  */
 
 /** Slots of one memory block, so that no block comes near the limits of a typed array. */
@@ -15,13 +15,13 @@ const [STATE, OWNER, PINS, PLACE] = [0, 1, 2, 3];
 const COLUMNS = 4;
 
 /** Everything of a cache, as it is sent to a worker. */
-export interface SharedPictures {
+export interface SharedImages {
   slots: number;
   slotBytes: number;
   blocks: SharedArrayBuffer[];
   /** [slots, 4] state, owner, pins, place */
   table: Int32Array;
-  /** [N] slot of a picture, −1 when it has none. */
+  /** [N] slot of an image, −1 when it has none. */
   slotOf: Int32Array;
   /** One word: 1 while somebody changes the tables. */
   lock: Int32Array;
@@ -33,22 +33,22 @@ export interface Pin {
   mustLoad: boolean;
 }
 
-export function sharePictures(pictures: number, slots: number, slotBytes: number): SharedPictures {
+export function shareImages(images: number, slots: number, slotBytes: number): SharedImages {
   const perBlock = Math.max(1, Math.floor(BLOCK_BYTES / slotBytes));
   const blocks: SharedArrayBuffer[] = [];
   for (let left = slots; left > 0; left -= perBlock) {
     blocks.push(new SharedArrayBuffer(Math.min(left, perBlock) * slotBytes));
   }
   const words = (n: number): Int32Array => new Int32Array(new SharedArrayBuffer(n * 4));
-  const slotOf = words(pictures).fill(-1);
+  const slotOf = words(images).fill(-1);
   return { slots, slotBytes, blocks, table: words(slots * COLUMNS), slotOf, lock: words(1) };
 }
 
-export class PictureCache {
+export class ImageCache {
   private readonly views: Uint8Array[];
   private readonly perBlock: number;
 
-  constructor(private readonly shared: SharedPictures) {
+  constructor(private readonly shared: SharedImages) {
     this.views = shared.blocks.map((block) => new Uint8Array(block));
     this.perBlock = Math.max(1, Math.floor(BLOCK_BYTES / shared.slotBytes));
   }
@@ -60,15 +60,15 @@ export class PictureCache {
   }
 
   /**
-   * Pins a picture's slot.
-   * @param place how far on in training the picture stands; of what is not pinned the lowest goes first
+   * Pins an image's slot.
+   * @param place how far on in training the image stands; of what is not pinned the lowest goes first
    * @throws when all slots are pinned: there have to be more than all workers together pin at a time
    */
   pin(index: number, place: number): Pin {
     const { table, slotOf } = this.shared;
     return this.locked(() => {
       let slot = slotOf[index];
-      // A picture that could not be loaded is tried again by the next who asks.
+      // An image that could not be loaded is tried again by the next who asks.
       const mustLoad = slot < 0 || table[slot * COLUMNS + STATE] === FAILED;
       if (slot < 0) {
         slot = this.victim();
@@ -95,7 +95,7 @@ export class PictureCache {
     Atomics.store(this.shared.table, slot * COLUMNS + STATE, good ? READY : FAILED);
   }
 
-  /** Waits for a picture that another worker loads. @returns false when that failed */
+  /** Waits for an image that another worker loads. @returns false when that failed */
   async ready(slot: number): Promise<boolean> {
     for (;;) {
       const state = Atomics.load(this.shared.table, slot * COLUMNS + STATE);
@@ -112,7 +112,7 @@ export class PictureCache {
       if (table[row + PINS] > 0) continue;
       if (best < 0 || table[row + PLACE] < table[best * COLUMNS + PLACE]) best = slot;
     }
-    if (best < 0) throw new Error(`all ${slots} picture slots are pinned`);
+    if (best < 0) throw new Error(`all ${slots} image slots are pinned`);
     return best;
   }
 

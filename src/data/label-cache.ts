@@ -1,7 +1,7 @@
 /**
  * labels.cache: what a scan found, so that the next start takes a second. One file: 8 bytes of magic, crc32 of the rest,
  * length of a JSON header, the header, then all label rows as float32. A file that is damaged, of another version or of
- * another class count counts as absent. Entries are keyed on size and time of picture and label file, each on its own; what
+ * another class count counts as absent. Entries are keyed on size and time of image and label file, each on its own; what
  * the state of the system caused (a disk that is away, missing permissions) is not remembered.
  */
 import { createHash } from 'node:crypto';
@@ -16,8 +16,8 @@ import type { Finding } from './finding.js';
 import { PARSER_VERSION } from './labels.js';
 import type { ScanEntry } from './scan.js';
 
-/** Size and time of the picture and of its label file (−1, −1 when there is none). */
-export type Stamp = [pictureSize: number, pictureTime: number, labelSize: number, labelTime: number];
+/** Size and time of the image and of its label file (−1, −1 when there is none). */
+export type Stamp = [imageSize: number, imageTime: number, labelSize: number, labelTime: number];
 
 export interface CachedEntry {
   stamp: Stamp;
@@ -27,7 +27,7 @@ export interface CachedEntry {
 interface Header {
   parser: number;
   nc: number;
-  pictures: string[];
+  images: string[];
   /** 4 numbers an entry. */
   stamps: number[];
   /** width, height, corrupt, rows, polygons, duplicates an entry. */
@@ -38,7 +38,7 @@ interface Header {
 
 const MAGIC = 'YOLOLBL1';
 
-/** Entries by picture; empty when there is no usable cache. */
+/** Entries by image; empty when there is no usable cache. */
 export function readLabelCache(files: string[], nc: number): Map<string, CachedEntry> {
   for (const file of files) {
     if (!existsSync(file)) continue;
@@ -89,12 +89,12 @@ function writable(folder: string): boolean {
 }
 
 function encode(entries: Map<string, CachedEntry>, nc: number): Buffer {
-  const header: Header = { parser: PARSER_VERSION, nc, pictures: [], stamps: [], facts: [], findings: [] };
+  const header: Header = { parser: PARSER_VERSION, nc, images: [], stamps: [], facts: [], findings: [] };
   const rows: Buffer[] = [];
-  for (const [picture, { stamp, entry }] of entries) {
+  for (const [image, { stamp, entry }] of entries) {
     if (entry.passing) continue;
-    if (entry.findings.length) header.findings.push([header.pictures.length, entry.findings]);
-    header.pictures.push(picture);
+    if (entry.findings.length) header.findings.push([header.images.length, entry.findings]);
+    header.images.push(image);
     header.stamps.push(...stamp);
     const { width, height, corrupt, labels, polygons, duplicates } = entry;
     header.facts.push(width, height, corrupt ? 1 : 0, labels.length / 5, polygons, duplicates);
@@ -119,7 +119,7 @@ function decode(file: Buffer, nc: number): Map<string, CachedEntry> | undefined 
   const findings = new Map(header.findings);
   const entries = new Map<string, CachedEntry>();
   let at = 0;
-  header.pictures.forEach((picture, i) => {
+  header.images.forEach((image, i) => {
     const [width, height, corrupt, count, polygons, duplicates] = header.facts.slice(6 * i, 6 * i + 6);
     const labels = rows.subarray(at, at + 5 * count);
     at += 5 * count;
@@ -133,7 +133,7 @@ function decode(file: Buffer, nc: number): Map<string, CachedEntry> | undefined 
       findings: findings.get(i) ?? [],
       passing: false,
     };
-    entries.set(picture, { stamp: header.stamps.slice(4 * i, 4 * i + 4) as Stamp, entry });
+    entries.set(image, { stamp: header.stamps.slice(4 * i, 4 * i + 4) as Stamp, entry });
   });
   return entries;
 }

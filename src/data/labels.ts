@@ -1,14 +1,14 @@
 /**
- * One label file: rows `class cx cy w h` in 0..1 of the picture, or `class x1 y1 x2 y2 x3 y3 …`, a polygon that becomes
+ * One label file: rows `class cx cy w h` in 0..1 of the image, or `class x1 y1 x2 y2 x3 y3 …`, a polygon that becomes
  * its box. A wrong row makes the file corrupt; a duplicate or an empty box is dropped and said.
  */
 import type { FindingKind } from './finding.js';
 
 /** Raise it when the meaning of what is cached changes: caches of older versions are then made anew. */
-export const PARSER_VERSION = 2;
+export const PARSER_VERSION = 3;
 /** Values may be this far outside 0..1 (rounding of labelling tools); they are cut back. */
 const TOLERANCE = 0.01;
-/** More objects in one picture than can be assigned to anchor points in a usual memory. */
+/** More objects in one image than can be assigned to anchor points in a usual memory. */
 export const MAX_LABELS = 16_384;
 /** Findings of one file that are kept: a file of a million wrong rows is told by its first ones. */
 const MAX_FINDINGS = 100;
@@ -76,7 +76,7 @@ function broken(findings: RowFinding[], why: RowFinding): ParsedLabels {
 }
 
 function tooMany(line: number): RowFinding {
-  const message = `more than ${MAX_LABELS} objects in one picture`;
+  const message = `more than ${MAX_LABELS} objects in one image`;
   return { kind: 'too-many-labels', corrupt: true, line, message };
 }
 

@@ -1,48 +1,48 @@
-/** Which pictures a split has, and where their labels are. The order is that of the sorted paths, always. */
+/** Which images a split has, and where their labels are. The order is that of the sorted paths, always. */
 import { type Dirent, existsSync, readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { messageOf, UserError } from '../core/errors.js';
 import { IMAGE_EXTENSIONS, isUnsupportedExtension } from '../image/codec.js';
 import { kindOfFile } from '../io/files.js';
 
-const PICTURE = new Set<string>(IMAGE_EXTENSIONS.map((extension) => `.${extension}`));
+const IMAGE = new Set<string>(IMAGE_EXTENSIONS.map((extension) => `.${extension}`));
 
-export function isPicture(path: string): boolean {
-  return PICTURE.has(extname(path).toLowerCase());
+export function isImage(path: string): boolean {
+  return IMAGE.has(extname(path).toLowerCase());
 }
 
-/** Is this a picture, by its name, of a format that is not supported? */
+/** Is this an image, by its name, of a format that is not supported? */
 export function isUnsupported(path: string): boolean {
   return isUnsupportedExtension(extname(path).slice(1));
 }
 
 export interface Listing {
-  /** Absolute, sorted; a picture that is listed twice is there once. */
-  pictures: string[];
-  /** Pictures of formats that are not supported: passed over, to be told. */
+  /** Absolute, sorted; an image that is listed twice is there once. */
+  paths: string[];
+  /** Images of formats that are not supported: passed over, to be told. */
   unsupported: string[];
 }
 
 /**
- * All pictures of folders (recursively), of list files (a path a line) and single files.
+ * All images of folders (recursively), of list files (a path a line) and single files.
  * @param root where relative lines of a list are looked for besides the list's own folder
  */
-export function listPictures(sources: string[], root: string): Listing {
+export function listImages(sources: string[], root: string): Listing {
   const paths = new Set<string>();
   const unsupported = new Set<string>();
   for (const source of sources) {
     const info = statSync(source);
     if (info.isDirectory()) {
-      // A picture that a link names and that is not there is told by the scan.
-      for (const path of filesUnder(source, (name) => isPicture(name) || isUnsupported(name), true))
-        (isPicture(path) ? paths : unsupported).add(path);
+      // An image that a link names and that is not there is told by the scan.
+      for (const path of filesUnder(source, (name) => isImage(name) || isUnsupported(name), true))
+        (isImage(path) ? paths : unsupported).add(path);
     } else if (!info.isFile())
       throw new UserError('bad-data', `${source} is ${kindOfFile(info)}, no folder and no file`);
     else if (/\.(txt|csv)$/i.test(source)) for (const path of readList(source, root)) paths.add(path);
-    else if (isPicture(source)) paths.add(source);
-    else throw new UserError('bad-data', `${source} is neither a folder, nor a .txt list of pictures, nor a picture`);
+    else if (isImage(source)) paths.add(source);
+    else throw new UserError('bad-data', `${source} is neither a folder, nor a .txt list of images, nor an image`);
   }
-  return { pictures: [...paths].sort(), unsupported: [...unsupported].sort() };
+  return { paths: [...paths].sort(), unsupported: [...unsupported].sort() };
 }
 
 /**
@@ -122,9 +122,9 @@ function readList(file: string, root: string): string[] {
   return paths;
 }
 
-/** The last folder called images becomes labels, the ending .txt; without such a folder the label lies beside the picture. */
-export function labelPath(picture: string): string {
-  const stem = picture.slice(0, picture.length - extname(picture).length);
+/** The last folder called images becomes labels, the ending .txt; without such a folder the label lies beside the image. */
+export function labelPath(image: string): string {
+  const stem = image.slice(0, image.length - extname(image).length);
   const at = Math.max(stem.lastIndexOf('/images/'), stem.lastIndexOf('\\images\\'));
   return `${at < 0 ? stem : `${stem.slice(0, at + 1)}labels${stem.slice(at + 7)}`}.txt`;
 }

@@ -1,13 +1,13 @@
 /**
  * Training batches: shuffled, augmented, prepared ahead in worker threads. What a batch holds is a function of (seed,
- * epoch, picture) and the settings: the number of workers, what was drawn before and where an epoch was entered change
- * nothing. Memory is bounded: `depth` batches, and a cache of decoded pictures (cache-plan.ts).
+ * epoch, image) and the settings: the number of workers, what was drawn before and where an epoch was entered change
+ * nothing. Memory is bounded: `depth` batches, and a cache of decoded images (cache-plan.ts).
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { workerUrl } from '../core/worker-url.js';
 import type { Batch } from './batch.js';
-import { type EpochPlan, largestPicture, planEpoch } from './epoch-plan.js';
+import { type EpochPlan, largestImage, planEpoch } from './epoch-plan.js';
 import {
   CONTROL_WORDS,
   type FromProducer,
@@ -33,7 +33,7 @@ export interface EpochOptions {
 }
 
 export interface TrainLoader {
-  /** Pictures. */
+  /** Images. */
   readonly images: number;
   /** Of an epoch; the last one may be partial. */
   readonly batches: number;
@@ -45,13 +45,13 @@ export interface TrainLoader {
 
 /**
  * How many threads make sense of those asked for: half the processors, since the training step wants them too and one
- * thread prepares far more pictures than a processor can train on.
+ * thread prepares far more images than a processor can train on.
  */
 export function limitWorkers(asked: number): number {
   return Math.max(0, Math.min(asked, Math.ceil(availableParallelism() / 2)));
 }
 
-/** @throws UserError when a picture turns out to be broken, from the epoch's iterator */
+/** @throws UserError when an image turns out to be broken, from the epoch's iterator */
 export function createTrainLoader(options: TrainLoaderOptions): TrainLoader {
   return new Loader(options);
 }
@@ -71,7 +71,7 @@ interface Run {
   control: Int32Array;
   /** Labels by position; undefined: not there yet. */
   labels: (Float32Array | undefined)[];
-  /** Pictures of each batch still to come. */
+  /** Images of each batch still to come. */
   missing: number[];
   ended: number;
   error?: Error;
@@ -94,7 +94,7 @@ class Loader implements TrainLoader {
     this.batches = Math.ceil(this.images / options.batch);
     const set = gatherTrainingSet(options);
     const depth = options.workers ? DEPTH : 1;
-    const ring = new SharedArrayBuffer(depth * Math.min(options.batch, this.images) * largestPicture(set.plan));
+    const ring = new SharedArrayBuffer(depth * Math.min(options.batch, this.images) * largestImage(set.plan));
     this.setup = { set, ring, depth };
   }
 
@@ -150,7 +150,7 @@ class Loader implements TrainLoader {
   private batch(run: Run, number: number): Batch {
     const { start, count, outWidth, outHeight } = run.plan.batches[number];
     const { ring, depth, set } = this.setup;
-    const offset = (number % depth) * set.plan.batch * largestPicture(set.plan);
+    const offset = (number % depth) * set.plan.batch * largestImage(set.plan);
     const indices = [...run.plan.order.subarray(start, start + count)];
     const labels = run.labels.slice(start, start + count) as Float32Array[];
     run.labels.fill(undefined, start, start + count);
@@ -222,7 +222,7 @@ class Loader implements TrainLoader {
     });
     const lost = (error: Error): void => {
       if (!this.current) return;
-      this.current.error ??= new Error(`a thread that prepares pictures ended: ${error.message}`, { cause: error });
+      this.current.error ??= new Error(`a thread that prepares images ended: ${error.message}`, { cause: error });
       this.current.ended = this.channels.length;
       this.current.changed();
     };

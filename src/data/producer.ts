@@ -1,11 +1,11 @@
 /**
- * Takes pictures of an epoch one after the other, composes them into the batches' shared memory and says so. Several
+ * Takes images of an epoch one after the other, composes them into the batches' shared memory and says so. Several
  * producers, each in its thread, share the work by counting up one shared number; with workers=0 there is one, in the
- * main thread. While one picture is composed the next one's sources are being decoded.
+ * main thread. While one image is composed the next one's sources are being decoded.
  */
 import { messageOf, UserError } from '../core/errors.js';
-import { largestPicture } from './epoch-plan.js';
-import { type Started, TrainingPictures, type TrainingSet } from './training-images.js';
+import { largestImage } from './epoch-plan.js';
+import { type Started, TrainingImages, type TrainingSet } from './training-images.js';
 
 /** Words of a run's control block: the next position to be taken, and whether to stop. */
 export const NEXT = 0;
@@ -15,7 +15,7 @@ export const CONTROL_WORDS = 2;
 /** What a producer needs: sent to a worker once. */
 export interface ProducerSetup {
   set: TrainingSet;
-  /** Batch b lies in part b mod depth: [depth, batch, largest picture] bytes. */
+  /** Batch b lies in part b mod depth: [depth, batch, largest image] bytes. */
   ring: SharedArrayBuffer;
   depth: number;
 }
@@ -26,7 +26,7 @@ export type ToProducer =
   | { type: 'room'; run: number; room: number };
 
 export type FromProducer =
-  | { type: 'picture'; run: number; position: number; labels: Float32Array }
+  | { type: 'image'; run: number; position: number; labels: Float32Array }
   | { type: 'failed'; run: number; error: ThrownThere }
   | { type: 'ended'; run: number };
 
@@ -42,7 +42,7 @@ interface Taken extends Started {
 }
 
 export class Producer {
-  private readonly pictures: TrainingPictures;
+  private readonly images: TrainingImages;
   private run = -1;
   private room = 0;
   private wake: () => void = () => {};
@@ -52,7 +52,7 @@ export class Producer {
     private readonly setup: ProducerSetup,
     private readonly send: (message: FromProducer) => void,
   ) {
-    this.pictures = new TrainingPictures(setup.set);
+    this.images = new TrainingImages(setup.set);
   }
 
   receive(message: ToProducer): void {
@@ -69,10 +69,10 @@ export class Producer {
     const held: Taken[] = [];
     const stopped = (): boolean => Atomics.load(control, STOP) !== 0;
     try {
-      const plan = this.pictures.startEpoch(epoch, mosaic);
+      const plan = this.images.startEpoch(epoch, mosaic);
       const take = (): void => {
         const position = Atomics.add(control, NEXT, 1);
-        if (position < plan.order.length) held.push({ position, ...this.pictures.start(position) });
+        if (position < plan.order.length) held.push({ position, ...this.images.start(position) });
       };
       take();
       while (held.length && !stopped()) {
@@ -84,7 +84,7 @@ export class Producer {
       Atomics.store(control, STOP, 1);
       this.send({ type: 'failed', run, error: packError(error) });
     }
-    await Promise.all(held.map(({ sources }) => this.pictures.release(sources)));
+    await Promise.all(held.map(({ sources }) => this.images.release(sources)));
     this.send({ type: 'ended', run });
   }
 
@@ -92,11 +92,11 @@ export class Producer {
     const { set, ring, depth } = this.setup;
     const number = Math.floor(taken.position / set.plan.batch);
     const { start, outWidth, outHeight } = taken.batch;
-    const batchBytes = set.plan.batch * largestPicture(set.plan);
+    const batchBytes = set.plan.batch * largestImage(set.plan);
     const bytes = outWidth * outHeight * 3;
     const out = new Uint8Array(ring, (number % depth) * batchBytes + (taken.position - start) * bytes, bytes);
-    const labels = await this.pictures.finish(taken, out);
-    this.send({ type: 'picture', run, position: taken.position, labels });
+    const labels = await this.images.finish(taken, out);
+    this.send({ type: 'image', run, position: taken.position, labels });
   }
 
   /** Waits until the batch of this position may be written. @returns false when the run was stopped meanwhile */

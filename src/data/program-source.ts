@@ -1,16 +1,16 @@
 /**
  * What a program may hand over as source: names as on the command line, and what it has in memory or will have: encoded
- * pictures, pixels, URL objects, streams, and several of these, at once or as they come.
+ * images, pixels, URL objects, streams, and several of these, at once or as they come.
  */
 import { fileURLToPath } from 'node:url';
 import { messageOf, UserError } from '../core/errors.js';
 import type { RgbImage } from '../core/types.js';
 import { fromListed, listSources, type Origin } from './source-list.js';
 
-/** A stream of bytes: a Node Readable, a web ReadableStream, the body of a response. Its bytes are one encoded picture. */
+/** A stream of bytes: a Node Readable, a web ReadableStream, the body of a response. Its bytes are one encoded image. */
 export type ByteStream = (AsyncIterable<Uint8Array> & { pipe: unknown }) | { getReader(): unknown };
 
-/** One source. Bytes (Buffer, Blob, Response, stream …) are an encoded picture. */
+/** One source. Bytes (Buffer, Blob, Response, stream …) are an encoded image. */
 export type SourceItem =
   | string
   | number
@@ -28,7 +28,7 @@ export type SourceInput = SourceItem | readonly SourceInput[] | Iterable<SourceI
 export type Origins = readonly Origin[] | AsyncIterable<Origin>;
 
 /**
- * @throws UserError 'missing-source' when it is not there or holds no picture and no video; 'bad-source' for a value of
+ * @throws UserError 'missing-source' when it is not there or holds no image and no video; 'bad-source' for a value of
  *   another kind
  */
 export async function sourcesOf(source: SourceInput): Promise<Origins> {
@@ -46,7 +46,7 @@ async function listClosed(source: SourceInput): Promise<Origin[]> {
   throw new UserError('bad-source', 'an iterable stands inside a list of sources', 'give it as the source itself');
 }
 
-/** Pictures without a name of their own among several: image0, image1 … */
+/** Images without a name of their own among several: image0, image1 … */
 function numbered(origin: Origin, i: number): Origin {
   return origin.kind === 'bytes' || origin.kind === 'pixels' ? { ...origin, path: `image${i}` } : origin;
 }
@@ -139,7 +139,7 @@ function badSource(value: unknown, what = 'the source is'): UserError {
   const kind = value === null ? 'null' : (Object(value).constructor?.name ?? typeof value);
   return new UserError(
     'bad-source',
-    `${what} ${value === undefined ? 'undefined' : `of type ${kind}`}, which is no picture`,
+    `${what} ${value === undefined ? 'undefined' : `of type ${kind}`}, which is no image`,
     'a path, URL, encoded bytes, { data, width, height } with RGB pixels, a stream, or several of these',
   );
 }

@@ -1,6 +1,6 @@
 /**
- * The order of pictures in rect batches: by aspect ratio. Which of two pictures of one aspect comes first decides in whose
- * company, and so at which shape, they are looked at; on 128 pictures that alone moves recall by 0.01. Up to 256 pictures
+ * The order of images in rect batches: by aspect ratio. Which of two images of one aspect comes first decides in whose
+ * company, and so at which shape, they are looked at; on 128 images that alone moves recall by 0.01. Up to 256 images
  * ties are therefore left as a bitonic sorting network leaves them (Batcher 1968, "Sorting networks and their
  * applications"): that is what numpy's argsort, and so the reference, does on processors with AVX2 or AVX-512. In larger
  * sets, where numpy's order depends on the processor and the effect is small, ties stay in the order of their paths.

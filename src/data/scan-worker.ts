@@ -1,4 +1,4 @@
-/** A thread that looks at pictures and label files for scan.ts. */
+/** A thread that looks at images and label files for scan.ts. */
 import { parentPort } from 'node:worker_threads';
 import { type ScanItem, scanChunk } from './scan.js';
 

@@ -1,5 +1,5 @@
 /**
- * Looks at many pictures and label files: sizes from headers, rows from text. The reading is synchronous, which is many
+ * Looks at many images and label files: sizes from headers, rows from text. The reading is synchronous, which is many
  * times faster than promises for small files, and runs in a few worker threads when there is much of it.
  */
 import { readFileSync, statSync } from 'node:fs';
@@ -15,16 +15,16 @@ import type { Finding } from './finding.js';
 import { type ParsedLabels, parseLabels } from './labels.js';
 
 export interface ScanItem {
-  picture: string;
+  path: string;
   /** Undefined: there is none. */
   labelFile?: string;
 }
 
 export interface ScanEntry {
-  /** Pixels, upright; 0 when the picture is broken. */
+  /** Pixels, upright; 0 when the image is broken. */
   width: number;
   height: number;
-  /** Left out: the picture or its labels are broken. */
+  /** Left out: the image or its labels are broken. */
   corrupt: boolean;
   /** Rows of 5: class, cx, cy, w, h. */
   labels: Float32Array;
@@ -35,11 +35,11 @@ export interface ScanEntry {
   passing: boolean;
 }
 
-/** Under this many pictures starting threads takes longer than reading. */
+/** Under this many images starting threads takes longer than reading. */
 const WORTH_THREADS = 3000;
 const CHUNK = 500;
-/** Pictures smaller than this can't be learnt from; the reference leaves them out as well. */
-const SMALLEST_SIDE = 10;
+/** Images smaller than this can't be learnt from; the reference leaves them out as well. */
+const MIN_SIDE = 10;
 
 /** Looks at every item; results stand in the items' order. */
 export async function scan(items: ScanItem[], nc: number, onProgress?: (done: number) => void): Promise<ScanEntry[]> {
@@ -108,16 +108,11 @@ export async function scanChunk(items: ScanItem[], nc: number): Promise<ScanEntr
   return entries;
 }
 
-const PASSING = new Set<Finding['kind']>([
-  'missing-picture',
-  'unreadable-picture',
-  'large-picture',
-  'unreadable-label',
-]);
+const PASSING = new Set<Finding['kind']>(['missing-image', 'unreadable-image', 'large-image', 'unreadable-label']);
 
 async function scanOne(item: ScanItem, nc: number): Promise<ScanEntry> {
   const findings: Finding[] = [];
-  const size = await checkPicture(item.picture, findings);
+  const size = await checkImage(item.path, findings);
   const labels = item.labelFile ? readLabels(item.labelFile, nc, findings) : NO_LABELS;
   const corrupt = findings.some((finding) => finding.severity === 'corrupt');
   return {
@@ -131,7 +126,7 @@ async function scanOne(item: ScanItem, nc: number): Promise<ScanEntry> {
   };
 }
 
-async function checkPicture(path: string, findings: Finding[]): Promise<{ width: number; height: number }> {
+async function checkImage(path: string, findings: Finding[]): Promise<{ width: number; height: number }> {
   const bad = (kind: Finding['kind'], message: string): { width: number; height: number } => {
     findings.push({ kind, severity: 'corrupt', file: path, message });
     return { width: 0, height: 0 };
@@ -143,19 +138,19 @@ async function checkPicture(path: string, findings: Finding[]): Promise<{ width:
     if (width * height > limit) throw imageTooLarge(path, limit, { width, height });
     if (header?.suspicious && !(await isWhole(path))) {
       await decodeImage(path, { acceptTruncated: true });
-      const message = 'the picture ends too early; it is used as far as it goes';
-      findings.push({ kind: 'truncated-picture', severity: 'warning', file: path, message });
+      const message = 'the image ends too early; it is used as far as it goes';
+      findings.push({ kind: 'truncated-image', severity: 'warning', file: path, message });
     }
-    if (width < SMALLEST_SIDE || height < SMALLEST_SIDE)
-      return bad('small-picture', `${width} x ${height} pixels; at least ${SMALLEST_SIDE} are needed each way`);
+    if (width < MIN_SIDE || height < MIN_SIDE)
+      return bad('small-image', `${width} x ${height} pixels; at least ${MIN_SIDE} are needed each way`);
     return { width, height };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'missing-file') return bad('missing-picture', 'there is no such picture');
+    if (code === 'ENOENT' || code === 'missing-file') return bad('missing-image', 'there is no such image');
     const why =
       error instanceof UserError ? error.message.replace(`${path} `, '').replace(`${path}: `, '') : messageOf(error);
-    if (code === 'image-too-large') return bad('large-picture', why);
-    return bad(error instanceof UserError && code === 'broken-image' ? 'broken-picture' : 'unreadable-picture', why);
+    if (code === 'image-too-large') return bad('large-image', why);
+    return bad(error instanceof UserError && code === 'broken-image' ? 'broken-image' : 'unreadable-image', why);
   }
 }
 

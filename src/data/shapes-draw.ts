@@ -1,5 +1,5 @@
 /**
- * Draws the pictures of data=shapes: a textured background and objects of several kinds on it. An object's kind is its
+ * Draws the images of data=shapes: a textured background and objects of several kinds on it. An object's kind is its
  * outline alone; colour, texture, size, turn and place tell nothing about it.
  */
 import type { Rng } from '../core/rng.js';
@@ -41,7 +41,7 @@ export interface SceneSettings {
   size: number;
   /** Kinds to draw: the first so many of KINDS. */
   classes: number;
-  /** Most objects of a picture. */
+  /** Most objects of an image. */
   objects: number;
   /** 0 (plain and large) to 1 (busy, small, turned, overlapping). */
   difficulty: number;
@@ -55,15 +55,15 @@ export interface DrawnScene {
 
 /** Samples of a pixel along each side, for smooth edges. */
 const SAMPLES = 3;
-/** Of an object's box, at least this part lies in the picture … */
-const LEAST_INSIDE = 0.55;
+/** Of an object's box, at least this part lies in the image … */
+const MIN_INSIDE = 0.55;
 /** … and boxes may overlap this much (intersection over the smaller one), at difficulty 0 and 1. */
 const OVERLAP = [0.05, 0.4];
 const PLACE_TRIES = 12;
 
 export function drawScene(settings: SceneSettings, random: Rng): DrawnScene {
   const { size, difficulty } = settings;
-  // Landscape, square and upright pictures.
+  // Landscape, square and upright images.
   const sides = [size, Math.round((size * random.uniform(0.7, 1)) / 2) * 2];
   const [width, height] = random.next() < 0.5 ? sides : sides.reverse();
   const base = randomColour(random);
@@ -107,12 +107,12 @@ function fits(box: number[], width: number, height: number, others: number[][], 
   const area = (b: number[]): number => Math.max(0, b[2] - b[0]) * Math.max(0, b[3] - b[1]);
   const common = (a: number[], b: number[]): number =>
     area([Math.max(a[0], b[0]), Math.max(a[1], b[1]), Math.min(a[2], b[2]), Math.min(a[3], b[3])]);
-  if (common(box, [0, 0, width, height]) < LEAST_INSIDE * area(box)) return false;
+  if (common(box, [0, 0, width, height]) < MIN_INSIDE * area(box)) return false;
   const most = OVERLAP[0] + (OVERLAP[1] - OVERLAP[0]) * difficulty;
   return others.every((other) => common(box, other) <= most * Math.min(area(box), area(other)));
 }
 
-/** Paints an object. @returns the box of what of it lies in the picture, x1 y1 x2 y2, to a third of a pixel */
+/** Paints an object. @returns the box of what of it lies in the image, x1 y1 x2 y2, to a third of a pixel */
 function paintObject(image: RgbImage, object: Placed, paint: (u: number, v: number) => Colour): number[] {
   const { width, height, data } = image;
   const { radius, stretch, turn, place, inside } = object;

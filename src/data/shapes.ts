@@ -1,7 +1,7 @@
 /**
- * `data=shapes`: a small labelled dataset that is made on the spot, to try training on without having pictures. Written
+ * `data=shapes`: a small labelled dataset that is made on the spot, to try training on without having images. Written
  * `shapes` or `shapes:size=320,count=400,classes=6,objects=5,difficulty=0.3,val=0.2,seed=0`. It lies in the per-user cache
- * and is made once: the same settings are the same pictures.
+ * and is made once: the same settings are the same images.
  */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,9 +14,9 @@ import { encodeImage } from '../image/codec.js';
 import { drawScene, KINDS, type SceneSettings } from './shapes-draw.js';
 
 export interface ShapesSettings extends SceneSettings {
-  /** Pictures, those for validation among them. */
+  /** Images, those for validation among them. */
   count: number;
-  /** Part of the pictures that is for validation, 0..1. */
+  /** Part of the images that is for validation, 0..1. */
   val: number;
   seed: number;
 }
@@ -25,7 +25,7 @@ export const SHAPES_DEFAULTS: ShapesSettings = {
   ...{ size: 320, count: 400, classes: 6, objects: 5, difficulty: 0.3, val: 0.2, seed: 0 },
 };
 
-/** To be raised when the same settings come to give other pictures. */
+/** To be raised when the same settings come to give other images. */
 const VERSION = 1;
 /** Lowest and highest value; those from 1 on are whole numbers. */
 const RANGES: Record<keyof ShapesSettings, [number, number]> = {
@@ -85,7 +85,7 @@ export async function makeShapes(data: string): Promise<string> {
   const folder = join(cacheDir(), 'datasets', `shapes-v${VERSION}-${name.join('-')}`);
   const yaml = join(folder, 'data.yaml');
   if (existsSync(yaml)) return yaml;
-  log.info(`shapes: making ${settings.count} pictures in ${folder}`);
+  log.info(`shapes: making ${settings.count} images in ${folder}`);
   // Made under another name and renamed: what is there is whole, and two runs at a time do no harm.
   const temporary = `${folder}.${process.pid}.part`;
   try {

@@ -1,5 +1,5 @@
 /**
- * What `source=` names, taken apart into single pictures, videos and streams, nothing of it opened yet: file, folder, glob,
+ * What `source=` names, taken apart into single images, videos and streams, nothing of it opened yet: file, folder, glob,
  * .txt, .csv or .streams list, URL, webcam number, network stream, several of these with commas, standard input; from
  * programs also what program-source.ts knows.
  */
@@ -32,7 +32,7 @@ const VIDEOS = new Set<string>(VIDEO_EXTENSIONS);
 /** Names of a first line that is a heading and not a path. */
 const HEADINGS = new Set(['source', 'sources', 'path', 'paths', 'file', 'files', 'filename', 'image', 'images', 'url']);
 
-/** @throws UserError 'missing-source' when it is not there or holds no picture and no video */
+/** @throws UserError 'missing-source' when it is not there or holds no image and no video */
 export async function listSources(source: string | number): Promise<Origin[]> {
   return source === '-' ? fromStandardInput() : fromText(String(source));
 }
@@ -54,7 +54,7 @@ function fromText(text: string): Origin[] {
   if (isGlob(text)) {
     throw new UserError(
       'missing-source',
-      `no picture and no video matches '${text}'`,
+      `no image and no video matches '${text}'`,
       `the working folder is ${resolve()}`,
     );
   }
@@ -106,8 +106,8 @@ function fromFolder(folder: string): Origin[] {
   const deeper = entries.some((entry) => entry.isDirectory());
   const hint = deeper
     ? `for its subfolders: source='${join(folder, '**', '*.jpg')}'`
-    : `pictures end in ${IMAGE_EXTENSIONS.join(', ')}`;
-  throw new UserError('missing-source', `folder '${folder}' holds no picture and no video`, hint);
+    : `images end in ${IMAGE_EXTENSIONS.join(', ')}`;
+  throw new UserError('missing-source', `folder '${folder}' holds no image and no video`, hint);
 }
 
 /** A list may name anything but another list. Missing files are found out, and named, when they are opened. */
@@ -162,7 +162,7 @@ async function fromStandardInput(): Promise<Origin[]> {
   const chunks = [head];
   for await (const chunk of rest) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
-  if (bytes.length === 0) throw new UserError('missing-source', 'standard input is empty', 'pipe a picture into it');
+  if (bytes.length === 0) throw new UserError('missing-source', 'standard input is empty', 'pipe an image into it');
   if (!looksLikeText(bytes)) return [{ kind: 'bytes', path: 'stdin', bytes }];
   return listNames(bytes.toString('utf8'), false).flatMap((name) => fromListed(name, '.'));
 }

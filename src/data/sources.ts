@@ -1,6 +1,6 @@
 /**
- * Opens sources one after the other and hands out their pictures and frames. The next pictures are decoded while the
- * consumer works on the last one; a picture that can't be read is handed out as a failure, and the next one follows.
+ * Opens sources one after the other and hands out their images and frames. The next images are decoded while the
+ * consumer works on the last one; an image that can't be read is handed out as a failure, and the next one follows.
  */
 import { messageOf, UserError } from '../core/errors.js';
 import type { RgbImage } from '../core/types.js';
@@ -40,7 +40,7 @@ export interface Failure {
 export interface SourceOptions {
   /** The last of every n frames of videos. Default: 1. */
   stride?: number;
-  /** Pictures that are decoded ahead. Default: 2. */
+  /** Images that are decoded ahead. Default: 2. */
   ahead?: number;
   /** Every frame of a stream instead of the newest one. Default: false. */
   buffer?: boolean;
@@ -52,12 +52,12 @@ type OpenOptions = { stride: number; buffer?: boolean; signal?: AbortSignal };
 
 /** For an animation that doesn't say; what browsers take. */
 const ANIMATION_FPS = 10;
-/** While pictures are this large, only one is decoded ahead. */
+/** While images are this large, only one is decoded ahead. */
 const LARGE_PIXELS = 25_000_000;
 
 type Opened = { image: RgbImage } | { frames: () => AsyncGenerator<RgbImage>; moving: Moving } | { error: UserError };
 
-/** Pictures and frames of all sources, in order. */
+/** Images and frames of all sources, in order. */
 export function readSources(origins: Origins, options: SourceOptions = {}): AsyncGenerator<Frame | Failure> {
   return Array.isArray(origins)
     ? readListed(origins, options)

@@ -1,5 +1,5 @@
 /**
- * One training picture from plan to pixels: draws its recipe, sees to it that the pictures it needs are decoded, and
+ * One training image from plan to pixels: draws its augmentation, sees to it that the images it needs are decoded, and
  * composes. The same code runs in worker threads and, with workers=0, in the main thread.
  */
 import { UserError } from '../core/errors.js';
@@ -8,44 +8,44 @@ import type { RgbImage } from '../core/types.js';
 import { resizeInto } from '../image/resize.js';
 import { compose } from './augment/compose.js';
 import type { LabelledImage } from './augment/mosaic.js';
-import { type AugmentSettings, drawRecipe, picturesOf, type Recipe } from './augment/sample.js';
-import { diskName, readPicture, writePicture } from './disk-cache.js';
+import { type Augmentation, type AugmentSettings, imagesOf, sampleAugmentation } from './augment/sample.js';
+import { diskName, readImage, writeImage } from './disk-cache.js';
 import { type BatchPlan, type EpochPlan, type PlanSettings, partnerWindow, planEpoch } from './epoch-plan.js';
-import { PictureCache, type Pin, type SharedPictures } from './image-cache.js';
+import { ImageCache, type Pin, type SharedImages } from './image-cache.js';
 import { decodeAgain, isUnreadable, vanished } from './vanished.js';
 
 /** What makes up a training set; can be sent to a worker (numbers lie in shared memory). */
 export interface TrainingSet {
   paths: string[];
-  /** [N, 2] width, height of the original pictures. */
+  /** [N, 2] width, height of the original images. */
   sizes: Int32Array;
-  /** Labels of all pictures, rows of 5, and where each picture's begin, [N + 1]. */
+  /** Labels of all images, rows of 5, and where each image's begin, [N + 1]. */
   labels: Float32Array;
   labelStart: Int32Array;
   plan: PlanSettings;
   augment: AugmentSettings;
   /** Positions of the order from which partners are drawn. */
   window: number;
-  pictures: SharedPictures;
+  cachedImages: SharedImages;
   /** Folder of cache=disk. */
   diskFolder?: string;
 }
 
-/** A picture on its way: its recipe is drawn and its sources are being decoded. */
+/** An image on its way: its augmentation is drawn and its sources are being decoded. */
 export interface Started {
   batch: BatchPlan;
-  recipe: Recipe;
+  augmentation: Augmentation;
   sources: Map<number, Promise<Pin>>;
 }
 
-export class TrainingPictures {
-  private readonly cache: PictureCache;
+export class TrainingImages {
+  private readonly cache: ImageCache;
   private epoch = 0;
   private plan!: EpochPlan;
   private augment: AugmentSettings;
 
   constructor(private readonly set: TrainingSet) {
-    this.cache = new PictureCache(set.pictures);
+    this.cache = new ImageCache(set.cachedImages);
     this.augment = set.augment;
   }
 
@@ -58,55 +58,55 @@ export class TrainingPictures {
     return this.plan;
   }
 
-  /** Draws the recipe of the picture at this position and begins to decode what it needs. */
+  /** Draws the augmentation of the image at this position and begins to decode what it needs. */
   start(position: number): Started {
     const { order, positionOf, batches } = this.plan;
     const { plan, window } = this.set;
     const index = order[position];
     const random = rng(plan.seed, this.epoch, index);
     const [first, count] = partnerWindow(position, order.length, window);
-    const recipe = drawRecipe(this.augment, random, index, () => order[first + random.int(count)]);
+    const augmentation = sampleAugmentation(this.augment, random, index, () => order[first + random.int(count)]);
     const sources = new Map<number, Promise<Pin>>();
-    for (const i of picturesOf(recipe)) {
+    for (const i of imagesOf(augmentation)) {
       const pin = this.load(i, this.epoch * order.length + positionOf[i]);
       // Handled when it is waited for; without this a second failure would count as nobody's.
       pin.catch(() => {});
       sources.set(i, pin);
     }
-    return { batch: batches[Math.floor(position / plan.batch)], recipe, sources };
+    return { batch: batches[Math.floor(position / plan.batch)], augmentation, sources };
   }
 
   /**
-   * Finishes a picture.
+   * Finishes an image.
    * @param out its place in the batch, [outHeight, outWidth, 3]
    * @returns labels, [M, 5] class cx cy w h in 0..1
    */
-  async finish({ batch, recipe, sources }: Started, out: Uint8Array): Promise<Float32Array> {
+  async finish({ batch, augmentation, sources }: Started, out: Uint8Array): Promise<Float32Array> {
     const pins = new Map<number, Pin>();
     try {
       for (const [index, pin] of sources) pins.set(index, await pin);
-      return this.compose(batch, recipe, pins, out);
+      return this.compose(batch, augmentation, pins, out);
     } finally {
       await this.release(sources);
     }
   }
 
-  /** Gives a started picture up. */
+  /** Gives a started image up. */
   async release(sources: Started['sources']): Promise<void> {
     const settled = await Promise.allSettled(sources.values());
     for (const result of settled) if (result.status === 'fulfilled') this.cache.unpin(result.value.slot);
   }
 
-  private compose(batch: BatchPlan, recipe: Recipe, pins: Map<number, Pin>, out: Uint8Array): Float32Array {
+  private compose(batch: BatchPlan, augmentation: Augmentation, pins: Map<number, Pin>, out: Uint8Array): Float32Array {
     const { width, height, outWidth, outHeight } = batch;
     const direct = width === outWidth && height === outHeight;
     const image: RgbImage = { data: direct ? out : new Uint8Array(width * height * 3), width, height };
-    const picture = (index: number): LabelledImage => ({
+    const load = (index: number): LabelledImage => ({
       data: this.cache.bytes(pins.get(index)!.slot),
       ...this.loadedSize(index),
       labels: this.labels(index),
     });
-    const labels = compose(recipe, picture, this.set.plan.imgsz, image);
+    const labels = compose(augmentation, load, this.set.plan.imgsz, image);
     if (!direct) resizeInto(image, outWidth, outHeight, { data: out, offset: 0, stride: outWidth * 3 });
     return labels;
   }
@@ -119,7 +119,7 @@ export class TrainingPictures {
     return loadedSize(this.set.sizes[2 * index], this.set.sizes[2 * index + 1], this.set.plan.imgsz);
   }
 
-  /** Pins a picture and decodes it unless it is there. */
+  /** Pins an image and decodes it unless it is there. */
   private async load(index: number, place: number): Promise<Pin> {
     const pin = this.cache.pin(index, place);
     if (!pin.mustLoad) {
@@ -153,15 +153,15 @@ export class TrainingPictures {
     const pixels = bytes.subarray(0, width * height * 3);
     const { diskFolder } = this.set;
     const file = diskFolder && diskName(diskFolder, path, width, height);
-    if (file && readPicture(file, pixels)) return;
+    if (file && readImage(file, pixels)) return;
     const image = await decodeAgain(path);
     const [w, h] = [this.set.sizes[2 * index], this.set.sizes[2 * index + 1]];
     if (image.width !== w || image.height !== h) {
       const message = `${path} is ${image.width}x${image.height} pixels, but was ${w}x${h} when the dataset was scanned`;
-      throw new UserError('picture-changed', message, 'start again: the dataset is then scanned anew', 1);
+      throw new UserError('image-changed', message, 'start again: the dataset is then scanned anew', 1);
     }
     resizeInto(image, width, height, { data: pixels, offset: 0, stride: width * 3 });
-    if (file) writePicture(file, pixels);
+    if (file) writeImage(file, pixels);
   }
 }
 

@@ -2,11 +2,11 @@
 import { UserError } from '../core/errors.js';
 import type { AugmentSettings } from './augment/sample.js';
 import { type CacheMode, planCache } from './cache-plan.js';
-import { sharePictures } from './image-cache.js';
+import { shareImages } from './image-cache.js';
 import type { TrainingSet } from './training-images.js';
 
 export interface TrainLoaderOptions {
-  /** Of a dataset: pictures with pixels (upright) and labels, rows of 5, class cx cy w h in 0..1. */
+  /** Of a dataset: images with pixels (upright) and labels, rows of 5, class cx cy w h in 0..1. */
   images: { path: string; width: number; height: number; labels: Float32Array }[];
   /** Pixels; a multiple of 32. */
   imgsz: number;
@@ -22,10 +22,10 @@ export interface TrainLoaderOptions {
   multiScale?: number;
 }
 
-/** @throws UserError when there is no picture */
+/** @throws UserError when there is no image */
 export function gatherTrainingSet(options: TrainLoaderOptions): TrainingSet {
   const { images, imgsz, batch, augment, seed, workers, rect = false, multiScale = 0, cache = false } = options;
-  if (!images.length) throw new UserError('no-pictures', 'there is no picture to train on');
+  if (!images.length) throw new UserError('no-images', 'there is no image to train on');
   const sizes = new Int32Array(new SharedArrayBuffer(images.length * 8));
   const labelStart = new Int32Array(new SharedArrayBuffer((images.length + 1) * 4));
   images.forEach(({ width, height, labels }, i) => {
@@ -34,7 +34,7 @@ export function gatherTrainingSet(options: TrainLoaderOptions): TrainingSet {
   });
   const labels = new Float32Array(new SharedArrayBuffer(labelStart[images.length] * 20));
   for (let i = 0; i < images.length; i++) labels.set(images[i].labels, labelStart[i] * 5);
-  // Each scene takes up to four pictures; a worker holds those of the picture at hand and of the next one.
+  // Each scene takes up to four images; a worker holds those of the image at hand and of the next one.
   const scenes = 1 + (augment.mixup > 0 ? 1 : 0) + (augment.cutmix > 0 ? 1 : 0);
   const pinned = Math.max(1, workers) * 2 * 4 * scenes;
   const { slots, slotBytes, window, diskFolder } = planCache({ sizes, imgsz, batch, pinned, cache });
@@ -46,7 +46,7 @@ export function gatherTrainingSet(options: TrainLoaderOptions): TrainingSet {
     plan: { imgsz, batch, seed, rect, multiScale },
     augment: pickSettings(augment),
     window,
-    pictures: sharePictures(images.length, slots, slotBytes),
+    cachedImages: shareImages(images.length, slots, slotBytes),
     diskFolder,
   };
 }

@@ -13,10 +13,10 @@ import { type Filled, fillSlot, placeForValidation, type Slot } from './val-slot
 import { Vanished } from './vanished.js';
 
 export interface ValLoaderOptions {
-  /** Long side of the pictures; a multiple of the stride. */
+  /** Long side of the images; a multiple of the stride. */
   imgsz: number;
   batch: number;
-  /** Pictures of like aspect share a batch whose shape fits them; else every batch is imgsz x imgsz. Default: true. */
+  /** Images of like aspect share a batch whose shape fits them; else every batch is imgsz x imgsz. Default: true. */
   rect?: boolean;
   /** Default: 32. */
   stride?: number;
@@ -30,13 +30,13 @@ export interface ValBatch {
   /** [B, H, W, 3] RGB */
   images: Uint8Array;
   shape: [batch: number, height: number, width: number];
-  /** Index in the dataset of each picture. */
+  /** Index in the dataset of each image. */
   indices: number[];
-  /** Input pixel = picture pixel · ratio + padding, each picture. */
+  /** Input pixel = image pixel · ratio + padding, each image. */
   places: { ratioX: number; ratioY: number; padX: number; padY: number }[];
-  /** Why a picture could not be decoded, each picture. */
+  /** Why an image could not be decoded, each image. */
   broken: (string | undefined)[];
-  /** Milliseconds of decoding and resizing, summed over the pictures. */
+  /** Milliseconds of decoding and resizing, summed over the images. */
   time: number;
 }
 
@@ -55,7 +55,7 @@ interface Plan {
 }
 
 const AHEAD = 2;
-/** More pictures at a time per thread than one: reading a file and decoding another overlap. */
+/** More images at a time per thread than one: reading a file and decoding another overlap. */
 const IN_FLIGHT = 2;
 
 export function createValLoader(images: readonly DatasetImage[], options: ValLoaderOptions): ValLoader {
@@ -92,7 +92,7 @@ export function createValLoader(images: readonly DatasetImage[], options: ValLoa
   };
 }
 
-/** Which pictures stand together and what shape they get: reference numbers, "Validation in rect batches". */
+/** Which images stand together and what shape they get: Ultralytics 8.4, BaseDataset.set_rectangle (rect=True). */
 export function planBatches(images: readonly { width: number; height: number }[], options: ValLoaderOptions): Plan[] {
   const { imgsz, batch, rect = true, stride = 32, fixedShape } = options;
   const aspect = (i: number): number => images[i].height / images[i].width;

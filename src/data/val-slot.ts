@@ -1,9 +1,9 @@
 /**
- * One picture of a validation batch. The long side is first brought to imgsz, enlarging too, the other side rounded up;
- * then the picture is letterboxed without enlarging (reference numbers, "Inference and metrics").
+ * One image of a validation batch. The long side is first brought to imgsz, enlarging too, the other side rounded up;
+ * then the image is letterboxed without enlarging (Ultralytics 8.4, LetterBox with scaleup=False).
  */
 import { messageOf } from '../core/errors.js';
-import { letterboxInto, type Placement, placeLetterbox } from '../image/letterbox.js';
+import { type LetterboxTransform, letterboxInto, letterboxTransform } from '../image/letterbox.js';
 import { resize } from '../image/resize.js';
 import { decodeAgain, isUnreadable } from './vanished.js';
 
@@ -13,31 +13,31 @@ export interface Slot {
   /** Pixels of the network's input. */
   height: number;
   width: number;
-  /** Byte where this picture starts in the batch. */
+  /** Byte where this image starts in the batch. */
   start: number;
 }
 
 export interface Filled {
   /** Milliseconds it took. */
   time: number;
-  /** Why the picture can't be used; its slot is grey then. */
+  /** Why the image can't be used; its slot is grey then. */
   broken?: string;
   /** It is broken because it could not be read, whatever is in it. */
   unreadable?: boolean;
 }
 
-/** Size after the first step, and where the picture goes after the second. */
+/** Size after the first step, and where the image goes after the second. */
 export function placeForValidation(
-  picture: { width: number; height: number },
+  source: { width: number; height: number },
   { imgsz, height, width }: Pick<Slot, 'imgsz' | 'height' | 'width'>,
-): { size: { width: number; height: number }; at: Placement } {
-  const ratio = imgsz / Math.max(picture.width, picture.height);
+): { size: { width: number; height: number }; at: LetterboxTransform } {
+  const ratio = imgsz / Math.max(source.width, source.height);
   const scaled = (side: number): number => (ratio === 1 ? side : Math.min(Math.ceil(side * ratio), imgsz));
-  const size = { width: scaled(picture.width), height: scaled(picture.height) };
-  return { size, at: placeLetterbox(size, [height, width], { scaleUp: false }) };
+  const size = { width: scaled(source.width), height: scaled(source.height) };
+  return { size, at: letterboxTransform(size, [height, width], { scaleUp: false }) };
 }
 
-/** Decodes and places a picture. A picture that ends too early is used as far as it goes. Never throws. */
+/** Decodes and places an image. An image that ends too early is used as far as it goes. Never throws. */
 export async function fillSlot(slot: Slot, batch: Uint8Array): Promise<Filled> {
   const start = performance.now();
   try {

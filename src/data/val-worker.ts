@@ -1,4 +1,4 @@
-/** A thread that decodes pictures for validation and fits them into their slot of a shared batch. */
+/** A thread that decodes images for validation and fits them into their slot of a shared batch. */
 import { parentPort } from 'node:worker_threads';
 import { setImageThreads } from '../image/codec.js';
 import { fillSlot, type Slot } from './val-slot.js';

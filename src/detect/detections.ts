@@ -1,4 +1,4 @@
-/** From what a model gives for a batch to the objects of one picture. */
+/** From what a model gives for a batch to the objects of one image. */
 import type { Detection } from '../core/types.js';
 import { type NmsOptions, nonMaxSuppression, ROW } from './nms.js';
 
@@ -9,7 +9,7 @@ export interface BatchOutput {
 }
 
 /**
- * Detections of picture `index` of a batch.
+ * Detections of image `index` of a batch.
  * @param endToEnd the rows are final (x1 y1 x2 y2 confidence class) and are only filtered
  * @returns [N, 6] x1 y1 x2 y2 (pixels of the network's input) confidence class, most certain first
  */
@@ -32,7 +32,7 @@ function filterRows(rows: Float32Array, { conf, classes, maxDet = 300 }: NmsOpti
   return out;
 }
 
-/** Rows as objects with class names. @param rows [N, 6], pixels of the picture */
+/** Rows as objects with class names. @param rows [N, 6], pixels of the image */
 export function toDetections(rows: Float32Array, names: readonly string[]): Detection[] {
   const out: Detection[] = [];
   for (let i = 0; i < rows.length; i += ROW) {

@@ -7,7 +7,7 @@ import type { Trained } from '../nn/trained.js';
 export interface Detector {
   /** Class names by index; K = names.length. */
   readonly names: string[];
-  /** Pictures must be multiples of this in height and width. */
+  /** Images must be multiples of this in height and width. */
   readonly stride: number;
   /** [H, W] that the model insists on (an exported model with a fixed shape), else undefined. */
   readonly fixedShape?: [height: number, width: number];

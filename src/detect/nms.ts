@@ -1,6 +1,6 @@
 /**
  * Non-maximum suppression on plain arrays: of boxes of one class that overlap by more than `iou`, the most certain stays.
- * Constants: reference numbers, "NMS". There, classes are kept apart by moving each class's boxes 7680 px away; here boxes
+ * Constants as in Ultralytics 8.4 (non_max_suppression). There, classes are kept apart by moving each class's boxes 7680 px away; here boxes
  * are only ever compared within their class, which is the same without the rounding that large coordinates bring.
  */
 
@@ -28,7 +28,7 @@ export interface NmsOptions {
 export const ROW = 6;
 
 /**
- * @param prediction [4 + K, A] of one picture: cx cy w h in pixels, then K scores 0..1
+ * @param prediction [4 + K, A] of one image: cx cy w h in pixels, then K scores 0..1
  * @param anchors A
  * @returns [N, 6] x1 y1 x2 y2 (pixels) confidence class, most certain first; ties in the order of anchor, then class
  */

@@ -1,5 +1,5 @@
 /**
- * Test-time augmentation (`augment=true`): the picture at scales 1, 0.83 (mirrored) and 0.67; predictions of all three are
+ * Test-time augmentation (`augment=true`): the image at scales 1, 0.83 (mirrored) and 0.67; predictions of all three are
  * put side by side, for NMS to merge. The largest objects of the first and the smallest of the last are left out: each
  * scale is asked for what it sees best.
  */
@@ -12,13 +12,13 @@ const SCALES = [
   { scale: 0.83, mirrored: true },
   { scale: 0.67, mirrored: false },
 ] as const;
-/** What a scaled picture is padded with: the mean of ImageNet. */
+/** What a scaled image is padded with: the mean of ImageNet. */
 const PADDING = 0.447;
 
 /**
  * @param x [B, H, W, 3] 0..1
  * @param forward the network in inference mode
- * @param stride sides of pictures must be multiples of this
+ * @param stride sides of images must be multiples of this
  * @returns [B, 4 + K, A'] in pixels of `x`
  */
 export function mergedScales(x: tf.Tensor4D, forward: (x: tf.Tensor4D) => HeadOutput, stride: number): tf.Tensor3D {
@@ -56,7 +56,7 @@ function scaled(x: tf.Tensor4D, scale: number, stride: number): tf.Tensor4D {
   ) as tf.Tensor4D;
 }
 
-/** @param predictions [B, 4 + K, N] @param mirrorWidth width of the original when the picture was mirrored */
+/** @param predictions [B, 4 + K, N] @param mirrorWidth width of the original when the image was mirrored */
 function inOriginal(predictions: tf.Tensor, scale: number, mirrorWidth?: number): tf.Tensor {
   const rows = predictions.shape[1]!;
   const [x, rest, scores] = tf.split(predictions, [1, 3, rows - 4], 1);

@@ -49,7 +49,7 @@ const MEASURES = { step, epoch, predict: predictAll, val };
 
 const wall = (): number => performance.now() / 1000;
 
-/** Network, losses, backward, clipping, optimiser and average, on made-up pictures. */
+/** Network, losses, backward, clipping, optimiser and average, on made-up images. */
 async function step(config: BenchmarkConfig, engine: Engine): Promise<BenchmarkResult> {
   const { batch, imgsz, steps } = config;
   const network = buildNetwork(parseModelYaml(requireYaml(config.model), { nc: 80 }));
@@ -57,7 +57,7 @@ async function step(config: BenchmarkConfig, engine: Engine): Promise<BenchmarkR
   const trainables = trainablesOf(network, null);
   const rule = OPTIMIZERS.SGD;
   const params = network.init(0);
-  const state = freshState(toArrays(params), trainables, rule.slots);
+  const state = freshState(toArrays(params), trainables, rule.stateTensors);
   tf.dispose(params);
   const gains = { box: config.box, cls: config.cls, dfl: config.dfl };
   const trainStep = new TrainStep(state, { network, trainables, frozenLayers: new Set(), rule, decay: 0, gains });

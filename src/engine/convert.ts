@@ -8,7 +8,7 @@ import { log } from '../core/log.js';
 import type { Annotations } from '../data/convert/annotations.js';
 import { cocoFiles, readCoco, writeCoco } from '../data/convert/coco.js';
 import { readVoc, vocFiles, writeVoc } from '../data/convert/voc.js';
-import { placePictures, readYolo, writeYolo } from '../data/convert/yolo.js';
+import { placeImages, readYolo, writeYolo } from '../data/convert/yolo.js';
 import { type Finding, formatFinding } from '../data/finding.js';
 
 export interface ConvertResult {
@@ -70,18 +70,18 @@ function recognize(source: string): { from: Format; read: () => Promise<Annotati
 function write(annotations: Annotations, to: Format, out: string): string[] {
   if (to === 'yolo') return writeYolo(annotations, out);
   if (to === 'coco') {
-    placePictures(annotations, (split) => join(out, 'images', split));
+    placeImages(annotations, (split) => join(out, 'images', split));
     return writeCoco(annotations, out);
   }
-  placePictures(annotations, () => join(out, 'JPEGImages'));
+  placeImages(annotations, () => join(out, 'JPEGImages'));
   return writeVoc(annotations, out);
 }
 
 function report({ splits, names, findings, ...rest }: Annotations & Omit<ConvertResult, 'splits'>): ConvertResult {
-  const counts = [...splits].map(([split, pictures]) => ({
+  const counts = [...splits].map(([split, images]) => ({
     split,
-    images: pictures.length,
-    instances: pictures.reduce((n, picture) => n + picture.objects.length, 0),
+    images: images.length,
+    instances: images.reduce((n, image) => n + image.objects.length, 0),
   }));
   for (const finding of findings.slice(0, FINDINGS_SHOWN)) log.warn(formatFinding(finding));
   if (findings.length > FINDINGS_SHOWN) log.warn(`… and ${findings.length - FINDINGS_SHOWN} more`);

@@ -62,11 +62,11 @@ function classTable({ splits, names }: DoctorReport): string[] {
 }
 
 function sizeLines({ splits }: DoctorReport, imgsz: number): string[] {
-  return splits.map(({ split, sizes, boxSides, pictureSides }) => {
+  return splits.map(({ split, sizes, boxSides, imageSides }) => {
     const middle = (sides: { width: number[]; height: number[] }): string =>
       `${sides.width[1] ?? '-'}x${sides.height[1] ?? '-'}`;
     const { small, medium, large } = sizes;
-    return `${split}: pictures about ${middle(pictureSides)}; boxes at imgsz=${imgsz} about ${middle(boxSides)} pixels, ${small} small (under 32²), ${medium} medium, ${large} large (over 96²)`;
+    return `${split}: images about ${middle(imageSides)}; boxes at imgsz=${imgsz} about ${middle(boxSides)} pixels, ${small} small (under 32²), ${medium} medium, ${large} large (over 96²)`;
   });
 }
 

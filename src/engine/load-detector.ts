@@ -22,7 +22,7 @@ export interface LoadOptions {
   half?: boolean;
   /** Detects at three scales and merges (TTA). */
   augment?: boolean;
-  /** Also gives the validation loss, where the native engine runs the network in float32; most labels of a picture. */
+  /** Also gives the validation loss, where the native engine runs the network in float32; most labels of an image. */
   lossFor?: { mostLabels: number };
 }
 

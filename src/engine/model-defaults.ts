@@ -1,5 +1,5 @@
 /**
- * What a model was trained with is the default for using it: the size of its pictures, for validation also its dataset and
+ * What a model was trained with is the default for using it: the size of its images, for validation also its dataset and
  * whether all classes were one. What the user says goes over it; what comes from the model is said.
  */
 import { statSync } from 'node:fs';
@@ -36,7 +36,7 @@ export function sizeFor(config: { imgsz: Size }, model: Pick<Detector, 'trained'
   return trained.imgsz;
 }
 
-/** The same where pictures are square: the longer side. */
+/** The same where images are square: the longer side. */
 export function sideFor(config: { imgsz: Size }, model: Pick<Detector, 'trained' | 'fixedShape'>): number {
   const size = sizeFor(config, model);
   return typeof size === 'number' ? size : Math.max(...size);

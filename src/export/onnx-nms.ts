@@ -39,7 +39,7 @@ export function suppress(
     : g.op('Add', 'nms.moved', [corners, g.op('Mul', 'nms.offset', [cls, g.floats('nms.apart', [CLASS_OFFSET])])]);
   const compared = g.op('Transpose', 'nms.compared', [moved], { perm: [0, 2, 1] }); // [B, A, 4]
   const limits = [g.ints('nms.most', [maxDet]), g.floats('nms.iou', [iou]), g.floats('nms.conf', [conf])];
-  const chosen = g.op('NonMaxSuppression', 'nms.chosen', [compared, best, ...limits]); // [N, 3]: picture, 0, anchor
+  const chosen = g.op('NonMaxSuppression', 'nms.chosen', [compared, best, ...limits]); // [N, 3]: image, 0, anchor
   return arrange(g, rows, chosen, output, maxDet);
 }
 
@@ -49,34 +49,31 @@ function reduceMax(g: OnnxGraph, name: string, scores: string): string {
 }
 
 /**
- * Puts the chosen rows of each picture one under the other. They come sorted by picture, so that a row's place is its index
- * less the number of rows of the pictures before.
+ * Puts the chosen rows of each image one under the other. They come sorted by image, so that a row's place is its index
+ * less the number of rows of the images before.
  */
 function arrange(g: OnnxGraph, rows: string, chosen: string, output: string, maxDet: number): string {
-  const picked = g.op('Gather', 'nms.where', [chosen, g.ints('nms.columns', [0, 2])], { axis: 1 }); // [N, 2]: picture, anchor
+  const picked = g.op('Gather', 'nms.where', [chosen, g.ints('nms.columns', [0, 2])], { axis: 1 }); // [N, 2]: image, anchor
   const kept = g.op('GatherND', 'nms.kept', [rows, picked]); // [N, 6]
-  const picture = g.op('Gather', 'nms.picture', [chosen, g.ints('nms.column', [0])], { axis: 1 }); // [N, 1]
+  const image = g.op('Gather', 'nms.image', [chosen, g.ints('nms.column', [0])], { axis: 1 }); // [N, 1]
   const batch = g.op('Gather', 'nms.batch', [g.op('Shape', 'nms.shape', [rows]), g.ints('nms.first', [0])]); // [1]
   const zero = g.ints('nms.zero', [0], []);
   const one = g.ints('nms.one', [1], []);
   const scalar = g.ints('nms.scalar', [], [0]);
-  const pictures = g.op('Range', 'nms.pictures', [zero, g.op('Reshape', 'nms.count', [batch, scalar]), one]); // [B]
+  const images = g.op('Range', 'nms.images', [zero, g.op('Reshape', 'nms.count', [batch, scalar]), one]); // [B]
   const earlier = g.op(
     'Cast',
     'nms.earlier',
     [
       g.op('Greater', 'nms.after', [
-        g.op('Unsqueeze', 'nms.wide', [pictures, g.ints('nms.axis', [1])]),
-        g.op('Transpose', 'nms.tall', [picture], { perm: [1, 0] }),
+        g.op('Unsqueeze', 'nms.wide', [images, g.ints('nms.axis', [1])]),
+        g.op('Transpose', 'nms.tall', [image], { perm: [1, 0] }),
       ]),
     ],
     { to: 7 },
   ); // [B, N]
   const starts = g.op('ReduceSum', 'nms.starts', [earlier, g.ints('nms.along', [1])], { keepdims: 0 }); // [B]
-  const base = g.op('Sub', 'nms.base', [
-    g.op('Mul', 'nms.block', [pictures, g.ints('nms.size', [maxDet], [])]),
-    starts,
-  ]); // [B]
+  const base = g.op('Sub', 'nms.base', [g.op('Mul', 'nms.block', [images, g.ints('nms.size', [maxDet], [])]), starts]); // [B]
   const total = g.op('Reshape', 'nms.total', [
     g.op('Gather', 'nms.n', [g.op('Shape', 'nms.chosen_shape', [chosen]), g.ints('nms.rows_axis', [0])]),
     scalar,
@@ -85,7 +82,7 @@ function arrange(g: OnnxGraph, rows: string, chosen: string, output: string, max
     g.op('Range', 'nms.order', [zero, total, one]),
     g.ints('nms.last', [1]),
   ]); // [N, 1]
-  const place = g.op('Add', 'nms.place', [index, g.op('Gather', 'nms.base_of', [base, picture])]);
+  const place = g.op('Add', 'nms.place', [index, g.op('Gather', 'nms.base_of', [base, image])]);
   return finish(g, { kept, place, batch }, output, maxDet);
 }
 
@@ -95,7 +92,7 @@ function finish(
   output: string,
   maxDet: number,
 ): string {
-  const slots = g.op('Mul', 'nms.slots', [batch, g.ints('nms.per_picture', [maxDet])]); // [1]
+  const slots = g.op('Mul', 'nms.slots', [batch, g.ints('nms.per_image', [maxDet])]); // [1]
   const shape = g.op('Concat', 'nms.flat_shape', [slots, g.ints('nms.six', [6])], { axis: 0 });
   const empty = g.op('Expand', 'nms.empty', [g.floats('nms.nothing', [0]), shape]); // [B·maxDet, 6]
   const filled = g.op('ScatterND', 'nms.filled', [empty, place, kept]);

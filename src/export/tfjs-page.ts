@@ -1,6 +1,6 @@
 /**
- * What lies beside an exported TensorFlow.js model: yolo.js and yolo.d.ts (pictures in, objects out), a page that detects
- * in a picture or the camera, TensorFlow.js itself with its WebGL and WebAssembly backends, and a server of a few lines.
+ * What lies beside an exported TensorFlow.js model: yolo.js and yolo.d.ts (images in, objects out), a page that detects
+ * in an image or the camera, TensorFlow.js itself with its WebGL and WebAssembly backends, and a server of a few lines.
  * Nothing of it needs a network.
  */
 import { readFileSync } from 'node:fs';

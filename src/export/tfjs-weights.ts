@@ -16,12 +16,12 @@ export type WeightType = 'float32' | 'float16' | 'uint8';
  * Kernels of fewer values keep 32 bits. They are no part of the size, and the first layer's rounding goes through all
  * others: so YOLOv8n's largest error of a score falls from 0.21 to 0.06.
  */
-const LEAST_VALUES = 4096;
+const MIN_VALUES = 4096;
 
 /** The type in which a constant of the graph is stored when kernels are stored as `type`. */
 export function storedAs(literal: Literal, type: WeightType): WeightType {
   if (!isKernel(literal)) return 'float32';
-  return type === 'uint8' && sizeOf(literal) < LEAST_VALUES ? 'float32' : type;
+  return type === 'uint8' && sizeOf(literal) < MIN_VALUES ? 'float32' : type;
 }
 
 export interface Encoded {

@@ -18,7 +18,7 @@ export interface CompileOptions extends Pick<TraceOptions, 'half' | 'integers'> 
   device?: string;
 }
 
-/** What may be given where the function takes a tensor: pictures can be fed as bytes. */
+/** What may be given where the function takes a tensor: images can be fed as bytes. */
 export type Fed<I> = I extends tf.Tensor ? tf.Tensor | Bytes : { [K in keyof I]: Fed<I[K]> };
 
 export interface Compiled<I, O> {

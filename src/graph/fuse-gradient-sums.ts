@@ -10,7 +10,7 @@ import { nodeOf } from './prune.js';
 /** Index of an op's first part among its inputs. */
 const first = new Map<string, number>();
 /** What the kernels can add up at one place. */
-const MOST_PARTS = 8;
+const MAX_PARTS = 8;
 
 interface Part {
   ref: string;
@@ -30,7 +30,7 @@ export function addsUp(op: string, start: number): void {
  * @param shapeOf shape of an output of a node
  * @returns the same graph; what is no longer needed is still in it
  */
-export function absorbed(
+export function fuseGradientSums(
   nodes: readonly GraphNode[],
   outputs: readonly string[],
   shapeOf: (ref: string) => number[] | undefined,
@@ -58,7 +58,7 @@ export function absorbed(
     const { from, to, count } = node.attrs as Record<'from' | 'to' | 'count', number[]>;
     const given = node.inputs.slice(start).map((ref, i) => ({ ref, from: from[i], to: to[i], count: count[i] }));
     const parts = given.flatMap(expand);
-    if (parts.length > MOST_PARTS) return node;
+    if (parts.length > MAX_PARTS) return node;
     // one that covers everything comes first: the result may be written over it
     const whole = (part: Part) => part.from === 0 && shapeOf(part.ref)?.at(-1) === part.count;
     parts.sort((a, b) => b.count - a.count || Number(whole(b)) - Number(whole(a)));

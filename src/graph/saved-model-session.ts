@@ -12,7 +12,7 @@ import type { Graph } from './graph.js';
 import { savedModel } from './graphdef.js';
 import { NATIVE } from './raw.js';
 
-/** A picture as it comes from the decoder: fed as bytes, seen by the function as float32 0..255. */
+/** An image as it comes from the decoder: fed as bytes, seen by the function as float32 0..255. */
 export interface Bytes {
   data: Uint8Array;
   shape: readonly number[];

@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { messageOf } from '../core/errors.js';
-import { absorbed } from './fuse-gradient-sums.js';
+import { fuseGradientSums } from './fuse-gradient-sums.js';
 import { type ElementType, type Graph, type Port, TYPE_NUMBER } from './graph.js';
 import './kernels/all.js';
 import { pruned } from './prune.js';
@@ -89,7 +89,7 @@ export function trace<I extends Tree<tf.Tensor>>(
       return { port: { name: variable.name, node, shape: entry.shape, dtype: entry.type }, variable };
     });
     const keep = [...inputs, ...variables.map((v) => v.port), ...outputs].map((port) => port.node);
-    const nodes = absorbed(pruned(recording.nodes, keep), keep, (ref) => recording.shapes.get(ref));
+    const nodes = fuseGradientSums(pruned(recording.nodes, keep), keep, (ref) => recording.shapes.get(ref));
     return { nodes: pruned(nodes, keep), inputs, outputs, variables, result };
   } catch (error) {
     throw explained(error);

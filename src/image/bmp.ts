@@ -124,7 +124,7 @@ function readMasked(
   }
 }
 
-/** RLE8 and RLE4: pairs (count, value); count 0 escapes: 0 end of row, 1 end of picture, 2 move, n literal indices. */
+/** RLE8 and RLE4: pairs (count, value); count 0 escapes: 0 end of row, 1 end of image, 2 move, n literal indices. */
 function readRunLengths(bytes: Uint8Array, head: Header, put: PutIndex): void {
   const { width, height, bits } = head;
   const perByte = 8 / bits;

@@ -1,5 +1,5 @@
 /**
- * Pictures in and out: the only file of `src` (beside tests) that knows the imaging library sharp (libvips).
+ * Images in and out: the only file of `src` (beside tests) that knows the imaging library sharp (libvips).
  * Colours come out as OpenCV's imread gives them, because the published weights were trained on that: embedded colour
  * profiles are ignored, an alpha channel is cut off (not blended), 16 bits become the upper 8, CMYK is converted by the
  * plain formula, EXIF rotation is applied.
@@ -17,11 +17,11 @@ import { imageTooLarge, pixelLimit } from './pixel-limit.js';
 export type ImageSource = string | Uint8Array;
 
 export interface DecodeOptions {
-  /** Refuses larger pictures, before they are decoded. Default: what the memory allows (pixel-limit.ts). */
+  /** Refuses larger images, before they are decoded. Default: what the memory allows (pixel-limit.ts). */
   maxPixels?: number;
   /** Takes a file that ends too early, with grey where data is missing. Default: false, it is refused. */
   acceptTruncated?: boolean;
-  /** What messages call the picture; default: the path. */
+  /** What messages call the image; default: the path. */
   name?: string;
 }
 
@@ -42,16 +42,16 @@ export { IMAGE_EXTENSIONS, isUnsupportedExtension } from './format.js';
 /** Frames of an animation are decoded in groups that stay under this many pixels. */
 const FRAME_GROUP_PIXELS = 16_000_000;
 
-// libvips' operation cache would keep decoded pictures alive; nothing here is read twice.
+// libvips' operation cache would keep decoded images alive; nothing here is read twice.
 sharp.cache(false);
 
-/** Sets the number of threads that the imaging library may use for one picture (a loader with many workers wants 1). */
+/** Sets the number of threads that the imaging library may use for one image (a loader with many workers wants 1). */
 export function setImageThreads(threads: number): void {
   sharp.concurrency(threads);
 }
 
 /**
- * Decodes a picture; of an animation the first frame. SVG is a program rather than a picture, and is only drawn when the
+ * Decodes an image; of an animation the first frame. SVG is a program rather than an image, and is only drawn when the
  * name ends in .svg.
  * @returns RGB, upright
  * @throws UserError that names the file: 'broken-image' (what is in it), 'image-too-large', 'missing-file' or
@@ -73,7 +73,7 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
   });
 }
 
-/** Size of a picture from its header, without decoding it. @throws UserError as decodeImage */
+/** Size of an image from its header, without decoding it. @throws UserError as decodeImage */
 export async function readImageSize(source: ImageSource, options: DecodeOptions = {}): Promise<ImageInfo> {
   return guarded(source, options, async () => {
     const start = typeof source === 'string' ? await firstBytes(source) : source;
@@ -94,9 +94,9 @@ export async function readImageSize(source: ImageSource, options: DecodeOptions 
 }
 
 /**
- * Difference hash (Krawetz 2013) of 16 x 16 brightness steps: pictures that look the same, whatever their size and
+ * Difference hash (Krawetz 2013) of 16 x 16 brightness steps: images that look the same, whatever their size and
  * compression, differ in few of its 256 bits.
- * @returns undefined for a picture without structure (one colour), which says nothing
+ * @returns undefined for an image without structure (one colour), which says nothing
  */
 export async function imageFingerprint(path: string): Promise<Uint32Array | undefined> {
   return guarded(path, {}, async () => {
@@ -119,7 +119,7 @@ export async function imageFingerprint(path: string): Promise<Uint32Array | unde
   });
 }
 
-/** Frames of an animated GIF or WebP, one after the other, a few decoded at a time. A still picture has one. */
+/** Frames of an animated GIF or WebP, one after the other, a few decoded at a time. A still image has one. */
 export async function* decodeFrames(source: ImageSource, options: DecodeOptions = {}): AsyncGenerator<RgbImage> {
   const { width, height, frames } = await readImageSize(source, options);
   if (frames === 1) {
@@ -169,14 +169,14 @@ export async function encodeAnimation(frames: readonly RgbImage[], fps: number, 
   return input.webp({ quality, loop: 0, delay: frames.map(() => Math.round(1000 / fps)), effort: 2 }).toBuffer();
 }
 
-/** Draws an SVG of the same size over a picture. Text in it must be paths: no fonts are taken from the machine. */
+/** Draws an SVG of the same size over an image. Text in it must be paths: no fonts are taken from the machine. */
 export async function compositeSvg(image: RgbImage, svg: string): Promise<RgbImage> {
   const pipeline = raw(image).composite([{ input: Buffer.from(svg), top: 0, left: 0, limitInputPixels: false }]);
   const { data, info } = await pipeline.raw().toBuffer({ resolveWithObject: true });
   return { data: toRgb(data, info.channels), width: info.width, height: info.height };
 }
 
-/** An SVG as a picture of its own (plots), at `scale` times its size, on white. */
+/** An SVG as an image of its own (plots), at `scale` times its size, on white. */
 export async function renderSvg(svg: string, scale = 1): Promise<RgbImage> {
   const input = sharp(Buffer.from(svg), { density: 72 * scale, limitInputPixels: false });
   const { data, info } = await input.flatten({ background: '#fff' }).raw().toBuffer({ resolveWithObject: true });
@@ -202,7 +202,7 @@ function inputOptions({ maxPixels, acceptTruncated }: DecodeOptions): SharpOptio
 }
 
 function nameOf(source: ImageSource, { name }: DecodeOptions): string {
-  return name ?? (typeof source === 'string' ? source : 'the picture');
+  return name ?? (typeof source === 'string' ? source : 'the image');
 }
 
 async function load(source: ImageSource): Promise<Uint8Array> {
@@ -225,19 +225,19 @@ async function firstBytes(path: string): Promise<Uint8Array> {
 /** Reading a pipe would wait for its writer, for ever if there is none. */
 async function requirePlainFile(path: string): Promise<void> {
   const info = await stat(path);
-  if (!info.isFile()) throw new UserError('not-a-file', `${path} is ${kindOfFile(info)}, not a picture`);
+  if (!info.isFile()) throw new UserError('not-a-file', `${path} is ${kindOfFile(info)}, not an image`);
 }
 
 function requireSupported(head: Uint8Array, name: string): void {
   const format = imageFormat(head);
   if (format?.supported || (format?.name === 'SVG' && /\.svg([?#]|$)/i.test(name))) return;
-  const what = head.length === 0 ? 'the file is empty' : `its content is ${format?.name ?? 'of no picture format'}`;
+  const what = head.length === 0 ? 'the file is empty' : `its content is ${format?.name ?? 'of no image format'}`;
   const hint =
     format?.name === 'SVG' ? 'SVG is drawn only from a file that is called .svg' : 'convert it to JPEG or PNG';
-  throw new UserError('broken-image', `${name} can't be read as a picture: ${what}`, hint, 1);
+  throw new UserError('broken-image', `${name} can't be read as an image: ${what}`, hint, 1);
 }
 
-/** Turns what the library throws into one message that names the picture. */
+/** Turns what the library throws into one message that names the image. */
 async function guarded<T>(source: ImageSource, options: DecodeOptions, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -255,7 +255,7 @@ async function guarded<T>(source: ImageSource, options: DecodeOptions, work: () 
     const why = messageOf(error).split('\n')[0].trim();
     if (/out of memory|cannot allocate/i.test(why)) throw noMemory(name, why);
     if (/pixel limit/i.test(why)) throw imageTooLarge(name, options.maxPixels ?? pixelLimit());
-    throw new UserError('broken-image', `${name} can't be read as a picture: ${why}`, undefined, 1);
+    throw new UserError('broken-image', `${name} can't be read as an image: ${why}`, undefined, 1);
   }
 }
 

@@ -3,15 +3,15 @@
  * imaging library. Signatures: those of the formats' own standards (T.81, ISO 15948, RFC 9649, ISO 14496-12 …).
  */
 
-/** File endings that are taken for pictures. */
+/** File endings that are taken for images. */
 export const IMAGE_EXTENSIONS = ['avif', 'bmp', 'gif', 'jpeg', 'jpg', 'mpo', 'png', 'tif', 'tiff', 'webp'] as const;
 
-/** Endings of pictures that are passed over, and told, where a folder is listed. */
+/** Endings of images that are passed over, and told, where a folder is listed. */
 const OTHER_EXTENSIONS =
   'arw cr2 cr3 dds dng exr hdr heic heif hif ico j2c j2k jfif jp2 jpe jpf jpx jxl jxr nef orf pbm pcx pfm pgm pnm ppm psd qoi raf raw rw2 sgi svg tga wdp xcf';
 const OTHERS = new Set(OTHER_EXTENSIONS.split(' '));
 
-/** Is this the ending (without its dot) of a picture whose format is not supported? */
+/** Is this the ending (without its dot) of an image whose format is not supported? */
 export function isUnsupportedExtension(extension: string): boolean {
   return OTHERS.has(extension.toLowerCase());
 }
@@ -65,6 +65,6 @@ function isoBrand(text: string): ImageFormat | undefined {
   const has = (...names: string[]): boolean => names.some((name) => brands.has(name));
   if (has('avif', 'avis')) return { name: 'AVIF', supported: true };
   if (has('heic', 'heix', 'heim', 'heis', 'hevc', 'hevx', 'mif1', 'msf1')) return { name: 'HEIC', supported: false };
-  if (has('crx ')) return { name: 'a raw picture (CR3)', supported: false };
+  if (has('crx ')) return { name: 'a raw image (CR3)', supported: false };
   return { name: 'a video (MP4 or QuickTime)', supported: false };
 }

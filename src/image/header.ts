@@ -1,5 +1,5 @@
 /**
- * A picture's size and soundness from a few reads of its file, without decoding: a scan of 100,000 pictures must take
+ * An image's size and soundness from a few reads of its file, without decoding: a scan of 100,000 images must take
  * seconds. JPEG (ITU-T T.81 annex B), PNG (ISO 15948), WebP (RFC 9649), GIF89a and BMP; anything else is left to the
  * imaging library. Orientation is read from EXIF (TIFF tag 0x0112).
  */
@@ -27,7 +27,7 @@ const TAIL = 64;
  */
 export function readImageHeader(path: string): ImageHeader | undefined {
   const info = statSync(path);
-  if (!info.isFile()) throw new UserError('not-a-file', `${path} is ${kindOfFile(info)}, not a picture`);
+  if (!info.isFile()) throw new UserError('not-a-file', `${path} is ${kindOfFile(info)}, not an image`);
   const fd = openSync(path, 'r');
   try {
     const file = new Bytes(fd, info.size);

@@ -1,4 +1,4 @@
-/** How large a picture may be: a small file can claim a picture that fills the memory. */
+/** How large an image may be: a small file can claim an image that fills the memory. */
 import { totalmem } from 'node:os';
 import { UserError } from '../core/errors.js';
 
@@ -6,11 +6,11 @@ import { UserError } from '../core/errors.js';
 const MAX_PIXELS = 1_000_000_000;
 /** What decoding takes at most, measured: WebP and progressive JPEG 9, PNG 4. */
 const BYTES_A_PIXEL = 10;
-/** One picture may take this part of the memory; two or three are decoded at a time. */
+/** One image may take this part of the memory; two or three are decoded at a time. */
 const MEMORY_PART = 0.25;
 
 /**
- * Most pixels of a picture that is decoded: what the machine's (or the container's) memory allows, or what the environment
+ * Most pixels of an image that is decoded: what the machine's (or the container's) memory allows, or what the environment
  * variable YOLO_MAX_MEGAPIXELS says.
  */
 export function pixelLimit(): number {
@@ -24,7 +24,7 @@ export function pixelLimit(): number {
   return Math.min(MAX_PIXELS, (memory * MEMORY_PART) / BYTES_A_PIXEL);
 }
 
-/** @param name what messages call the picture */
+/** @param name what messages call the image */
 export function imageTooLarge(name: string, limit: number, size?: { width: number; height: number }): UserError {
   const most = `${Math.floor(limit / 1e6) || (limit / 1e6).toPrecision(2)} megapixels`;
   const has = size

@@ -8,14 +8,14 @@ import type { RgbImage } from '../core/types.js';
 /** OpenCV's INTER_RESIZE_COEF_SCALE: weights are integers that add up to this (give or take a rounding). */
 const ONE = 2048;
 
-/** Where a resized picture is written: into rows of `stride` bytes, from byte `offset` on. */
+/** Where a resized image is written: into rows of `stride` bytes, from byte `offset` on. */
 export interface Target {
   data: Uint8Array;
   offset: number;
   stride: number;
 }
 
-/** @returns a picture of width × height; the same object when nothing changes */
+/** @returns an image of width × height; the same object when nothing changes */
 export function resize(image: RgbImage, width: number, height: number): RgbImage {
   if (image.width === width && image.height === height) return image;
   const data = new Uint8Array(width * height * 3);
@@ -23,7 +23,7 @@ export function resize(image: RgbImage, width: number, height: number): RgbImage
   return { data, width, height };
 }
 
-/** Resizes into a part of a larger buffer (a letterboxed picture, a mosaic, one picture of a batch). */
+/** Resizes into a part of a larger buffer (a letterboxed image, a mosaic, one image of a batch). */
 export function resizeInto(image: RgbImage, width: number, height: number, target: Target): void {
   // OpenCV takes its exact 2x2 mean for a scale of one half; the general path would differ by a level here and there.
   const half = image.width === 2 * width && image.height === 2 * height;

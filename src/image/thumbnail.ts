@@ -1,12 +1,12 @@
-/** Small pictures for pages. */
+/** Small images for pages. */
 import sharp, { type Sharp, type SharpOptions } from 'sharp';
 import { decodeImage, readImageSize } from './codec.js';
 import { pixelLimit } from './pixel-limit.js';
 
 /**
- * @param side longest side of the result, pixels; smaller pictures stay as they are
+ * @param side longest side of the result, pixels; smaller images stay as they are
  * @returns a WebP file, upright
- * @throws when the file cannot be read as a picture
+ * @throws when the file cannot be read as an image
  */
 export async function thumbnail(path: string, side: number, quality = 55): Promise<Buffer> {
   const { format } = await readImageSize(path);

@@ -1,5 +1,5 @@
 /**
- * Video in and out through a child process: ffmpeg, where it is installed. Frames come as PPM pictures over a pipe (each
+ * Video in and out through a child process: ffmpeg, where it is installed. Frames come as PPM images over a pipe (each
  * says its own size, so rotation and changes of resolution need no extra question) and go out as raw RGB into an MP4.
  */
 import { rename, rm } from 'node:fs/promises';
@@ -123,7 +123,7 @@ export function videoInfo(text: string): VideoInfo {
   return { fps, frames: Math.max(1, Math.round(seconds * fps)) };
 }
 
-/** Cuts standard output into PPM pictures: `P6 width height 255`, then rows of RGB. */
+/** Cuts standard output into PPM images: `P6 width height 255`, then rows of RGB. */
 async function* ppmFrames(child: Child): AsyncGenerator<RgbImage> {
   let parts: Buffer[] = [];
   let have = 0;

@@ -1,5 +1,5 @@
 /**
- * Fetches files over http(s): released weights, archives of datasets, pictures named by URL. A file appears whole or not at
+ * Fetches files over http(s): released weights, archives of datasets, images named by URL. A file appears whole or not at
  * all; redirects, size and time are limited, and a stalled transfer is given up and tried once more.
  */
 import { createHash } from 'node:crypto';

@@ -22,7 +22,7 @@ export interface UnpackOptions {
   signal?: AbortSignal;
 }
 
-/** Pictures are packed already and labels shrink to a fifth: 30 times the archive is generous. */
+/** Images are packed already and labels shrink to a fifth: 30 times the archive is generous. */
 const MAX_RATIO = 30;
 /** So much is accepted of the smallest archive. */
 const FLOOR_BYTES = 1e9;

@@ -1,6 +1,6 @@
 /**
  * The loss of YOLOv8: CIoU and distribution focal loss over positive anchors, binary cross-entropy over all anchors and
- * classes against soft targets. Every term is divided by the sum of the target scores, at least 1 (the post that this
+ * classes against soft targets. Every term is divided by the sum of the target scores, at least 1 (the article that this
  * project follows divides by the number of positives; the published weights were trained so).
  * Pure: it runs eagerly and inside the graph compiler, and differentiates by tfjs' tape.
  */
@@ -52,18 +52,18 @@ type Positives = {
 
 /**
  * @param head what the network gives in training mode
- * @param labels padded to M ≥ 1 a picture; a batch without any is legal
+ * @param labels padded to M ≥ 1 an image; a batch without any is legal
  */
 export function detectionLoss(head: HeadOutput, labels: Labels, { gains, classWeights }: LossOptions): Loss {
   const [b, a] = head.boxes.shape;
   const anchors = anchorsOf(head.levels, head.strides);
   const { positives, total } = stopGradient(() => tf.tidy(() => targets(head, labels, anchors)));
-  const { box, dfl: spread } = positiveLosses(tf.reshape(head.boxes, [b * a, 4 * REG_MAX]), positives);
+  const { box, dfl: dflLoss } = positiveLosses(tf.reshape(head.boxes, [b * a, 4 * REG_MAX]), positives);
   const cls = classLoss(head.scores, positives, total, classWeights);
   const items = tf.concat([
     tf.reshape(tf.mul(box, gains.box), [1]),
     tf.reshape(tf.mul(cls, gains.cls), [1]),
-    tf.reshape(tf.mul(spread, gains.dfl), [1]),
+    tf.reshape(tf.mul(dflLoss, gains.dfl), [1]),
   ]) as tf.Tensor1D;
   return { total: tf.mul(tf.sum(items), b) as tf.Scalar, items };
 }
@@ -95,9 +95,9 @@ function asRows(
   const a = points.shape[0];
   const rows = tf.reshape(tf.add(anchors, offsets(b, a)), [-1]) as tf.Tensor1D;
   const labelRows = tf.reshape(tf.add(label, offsets(b, m)), [-1]) as tf.Tensor1D;
-  const inPicture = tf.reshape(anchors, [-1]) as tf.Tensor1D;
-  const [x, y] = tf.split(tf.gather(points, inPicture), 2, 1);
-  const boxesGrid = tf.div(tf.gather(tf.reshape(labels.boxesPx, [-1, 4]), labelRows), tf.gather(strides, inPicture));
+  const inImage = tf.reshape(anchors, [-1]) as tf.Tensor1D;
+  const [x, y] = tf.split(tf.gather(points, inImage), 2, 1);
+  const boxesGrid = tf.div(tf.gather(tf.reshape(labels.boxesPx, [-1, 4]), labelRows), tf.gather(strides, inImage));
   const [x1, y1, x2, y2] = tf.split(boxesGrid, 4, 1);
   const scores = tf.reshape(tf.mul(share, score), [-1]);
   const total = tf.maximum(tf.sum(scores), 1);
@@ -116,10 +116,10 @@ function positiveLosses(
   const expected = tf.matMul(tf.exp(logP) as tf.Tensor2D, tf.reshape(bins(), [REG_MAX, 1]) as tf.Tensor2D); // [4N, 1]
   const [left, top, right, bottom] = tf.split(tf.reshape(expected, [n, 4]), 4, 1);
   const predicted = { x1: tf.sub(x, left), y1: tf.sub(y, top), x2: tf.add(x, right), y2: tf.add(y, bottom) };
-  const far = tf.sub(1, tf.reshape(ciou(predicted, truth), [n]));
+  const boxLoss = tf.sub(1, tf.reshape(ciou(predicted, truth), [n]));
   const distances = tf.concat([tf.sub(x, truth.x1), tf.sub(y, truth.y1), tf.sub(truth.x2, x), tf.sub(truth.y2, y)], 1);
-  const spread = dfl(tf.reshape(logP, [n, 4, REG_MAX]), distances); // [N]
-  return { box: tf.sum(tf.mul(far, weights)), dfl: tf.sum(tf.mul(spread, weights)) };
+  const dflLoss = dfl(tf.reshape(logP, [n, 4, REG_MAX]), distances); // [N]
+  return { box: tf.sum(tf.mul(boxLoss, weights)), dfl: tf.sum(tf.mul(dflLoss, weights)) };
 }
 
 /** Rows of x by index; the gradient puts them back in one op (tfjs' own transposes the whole of x twice). */

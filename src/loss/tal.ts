@@ -2,7 +2,7 @@
  * Task-aligned assignment (Feng et al. 2021, "TOOD: Task-aligned One-stage Object Detection"): which anchors should find
  * which label, and how sure of it they should be. No gradient runs through it.
  *
- * The result is sparse: S = 10·M slots a picture, the best anchors of each label, rather than arrays over all anchors.
+ * The result is sparse: S = 10·M slots an image, the best anchors of each label, rather than arrays over all anchors.
  * An anchor that several labels claim stands in several slots, each with its share, and all of them name the label that
  * gets it. So losses over positives touch S rows instead of A, and every shape is known beforehand.
  */
@@ -15,7 +15,7 @@ export const TOP_K = 10;
 /** metric = score^α · CIoU^β */
 const ALPHA = 0.5;
 /** Only for the test which anchors a label holds, a side shorter than this is widened to it, in pixels. */
-const SHORTEST_SIDE = 16;
+const MIN_SIDE_PX = 16;
 /** Pairs (label, anchor) that are looked at in one go: bounds memory to some 64 MB an intermediate result. */
 const PAIRS_AT_ONCE = 1 << 24;
 
@@ -38,7 +38,7 @@ export interface Predictions {
 }
 
 export type Assignment = {
-  /** [B, S] int32: index of the slot's anchor in its picture. */
+  /** [B, S] int32: index of the slot's anchor in its image. */
   anchors: tf.Tensor;
   /** [B, S] int32: index of the label that the anchor is to find. */
   labels: tf.Tensor;
@@ -50,7 +50,7 @@ export type Assignment = {
 
 /**
  * Assigns anchors to labels.
- * @param pairsAtOnce a batch with more pairs than this is taken in parts of whole pictures
+ * @param pairsAtOnce a batch with more pairs than this is taken in parts of whole images
  */
 export function assign(predictions: Predictions, labels: Labels, pairsAtOnce = PAIRS_AT_ONCE): Assignment {
   const [b, m] = labels.mask.shape;
@@ -179,7 +179,7 @@ function overlaps({ boxesPx, points }: Predictions, labels: Labels): tf.Tensor {
 /** @returns [B, M, A] bool: is the anchor point strictly inside of the (widened) label? */
 function holds(points: tf.Tensor, { x1, y1, x2, y2 }: ReturnType<typeof sidesOf>, mask: tf.Tensor): tf.Tensor {
   const [x, y] = tf.split(tf.transpose(points), 2, 0); // [1, A]
-  const short = (from: tf.Tensor, to: tf.Tensor) => tf.mul(tf.relu(tf.sub(SHORTEST_SIDE, tf.sub(to, from))), 0.5);
+  const short = (from: tf.Tensor, to: tf.Tensor) => tf.mul(tf.relu(tf.sub(MIN_SIDE_PX, tf.sub(to, from))), 0.5);
   const growX = short(x1, x2);
   const growY = short(y1, y2);
   // Padding holds nothing: its left side lies beyond every point.
@@ -209,7 +209,7 @@ function sixthPower(x: tf.Tensor): tf.Tensor {
   return tf.mul(tf.mul(square, square), square);
 }
 
-/** [B, 1] int32: where each picture's part begins in an array that was flattened */
+/** [B, 1] int32: where each image's part begins in an array that was flattened */
 export function offsets(b: number, step: number): tf.Tensor {
   return tf.tensor2d(
     Int32Array.from({ length: b }, (_, i) => i * step),

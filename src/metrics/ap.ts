@@ -1,6 +1,6 @@
 /**
- * Precision, recall, F1 and average precision per class, as the reference computes them: reference numbers, "Inference and
- * metrics". A class without a label does not count.
+ * Precision, recall, F1 and average precision per class, as Ultralytics 8.4 computes them (ap_per_class). A
+ * class without a label does not count.
  */
 import { byFalling, T } from './match.js';
 
@@ -13,7 +13,7 @@ const SMOOTHING = 0.1;
 const EPS = 1e-16;
 
 export interface ApInput {
-  /** [N, 10] hits, N detections of all pictures. */
+  /** [N, 10] hits, N detections of all images. */
   tp: Uint8Array;
   /** [N] */
   confidence: Float32Array;

@@ -1,11 +1,11 @@
 /**
  * COCO's own twelve figures (cocodataset.org, "Detection evaluation"; Lin et al. 2014), by COCO's own rules: at most 100
- * detections a picture and class, greedy matching by falling score where labels outside the size range may absorb a
- * detection without counting, 101 points of recall, mean over IoU 0.50:0.05:0.95. Areas are in pixels of the original picture.
+ * detections an image and class, greedy matching by falling score where labels outside the size range may absorb a
+ * detection without counting, 101 points of recall, mean over IoU 0.50:0.05:0.95. Areas are in pixels of the original image.
  */
 import { byFalling, DETECTION, IOU_THRESHOLDS, iouMatrix, LABEL, T } from './match.js';
 
-export interface CocoPicture {
+export interface CocoImage {
   /** Rows of 6: x1 y1 x2 y2 confidence class, by falling confidence. */
   detections: Float32Array;
   /** Rows of 5: class x1 y1 x2 y2. */
@@ -37,7 +37,7 @@ const AREAS: readonly [number, number][] = [
 const MOST = [1, 10, 100] as const;
 const RECALLS = 101;
 
-/** What one class in one picture comes to, for one size range. */
+/** What one class in one image comes to, for one size range. */
 interface Matched {
   scores: number[];
   /** [detections, T] 0 miss, 1 hit, 2 does not count. */
@@ -47,14 +47,14 @@ interface Matched {
 }
 
 /** @returns the figures; −1 where there is no label to measure by, as COCO has it */
-export function cocoFigures(pictures: CocoPicture[], nc: number): CocoFigures {
-  const perClass = splitByClass(pictures, nc);
+export function cocoFigures(images: CocoImage[], nc: number): CocoFigures {
+  const perClass = splitByClass(images, nc);
   // precision[area][most][t] and recall likewise: one value a class that has labels there
   const figures = AREAS.map(() => MOST.map(() => ({ precision: zeros(), recall: zeros() })));
   for (const parts of perClass) {
     if (!parts) continue;
     AREAS.forEach((range, a) => {
-      const matched = parts.map((part) => matchPicture(part, range));
+      const matched = parts.map((part) => matchImage(part, range));
       MOST.forEach((most, m) => {
         const summed = accumulate(matched, most);
         if (!summed) return;
@@ -101,11 +101,11 @@ interface Part {
   iou: Float64Array;
 }
 
-/** Per class the pictures where it occurs; undefined for a class without labels, which COCO leaves out. */
-function splitByClass(pictures: CocoPicture[], nc: number): (Part[] | undefined)[] {
+/** Per class the images where it occurs; undefined for a class without labels, which COCO leaves out. */
+function splitByClass(images: CocoImage[], nc: number): (Part[] | undefined)[] {
   const classes: Part[][] = Array.from({ length: nc }, () => []);
   const labelled = new Uint8Array(nc);
-  for (const { detections, labels } of pictures) {
+  for (const { detections, labels } of images) {
     const rows = new Map<number, { detections: number[]; labels: number[] }>();
     const of = (id: number): { detections: number[]; labels: number[] } => {
       const found = rows.get(id) ?? { detections: [], labels: [] };
@@ -127,7 +127,7 @@ function splitByClass(pictures: CocoPicture[], nc: number): (Part[] | undefined)
   return classes.map((parts, id) => (labelled[id] ? parts : undefined));
 }
 
-function matchPicture({ detections, labels, iou }: Part, [least, greatest]: readonly [number, number]): Matched {
+function matchImage({ detections, labels, iou }: Part, [least, greatest]: readonly [number, number]): Matched {
   const n = detections.length / DETECTION;
   const m = labels.length / LABEL;
   const outside = (x1: number, y1: number, x2: number, y2: number): boolean => {
@@ -178,15 +178,15 @@ function bestLabel(
 }
 
 /** @returns per threshold the mean precision over 101 recalls and the recall reached; undefined without labels */
-function accumulate(pictures: Matched[], most: number): { precision: number[]; recall: number[] } | undefined {
-  const labels = pictures.reduce((sum, picture) => sum + picture.labels, 0);
+function accumulate(images: Matched[], most: number): { precision: number[]; recall: number[] } | undefined {
+  const labels = images.reduce((sum, image) => sum + image.labels, 0);
   if (!labels) return undefined;
   const scores: number[] = [];
   const places: [Matched, number][] = [];
-  for (const picture of pictures) {
-    for (let i = 0; i < Math.min(most, picture.scores.length); i++) {
-      scores.push(picture.scores[i]);
-      places.push([picture, i]);
+  for (const image of images) {
+    for (let i = 0; i < Math.min(most, image.scores.length); i++) {
+      scores.push(image.scores[i]);
+      places.push([image, i]);
     }
   }
   const order = byFalling(scores);

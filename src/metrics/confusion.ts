@@ -18,7 +18,7 @@ export function confusionMatrix(nc: number): ConfusionMatrix {
   return { nc, counts: new Float64Array((nc + 1) ** 2) };
 }
 
-/** Adds one picture: detections rows of 6, labels rows of 5, same pixels. */
+/** Adds one image: detections rows of 6, labels rows of 5, same pixels. */
 export function addToConfusion(matrix: ConfusionMatrix, detections: Float32Array, labels: Float32Array): void {
   const { nc, counts } = matrix;
   for (const [predicted, actual] of confusedPairs(nc, detections, labels)) {
@@ -26,7 +26,7 @@ export function addToConfusion(matrix: ConfusionMatrix, detections: Float32Array
   }
 }
 
-/** What one picture counts as: predicted and true class of every pair, `nc` where one of them has no partner. */
+/** What one image counts as: predicted and true class of every pair, `nc` where one of them has no partner. */
 export function confusedPairs(
   nc: number,
   detections: Float32Array,

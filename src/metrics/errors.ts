@@ -22,7 +22,7 @@ const FOREGROUND = 0.5;
 const BACKGROUND = 0.1;
 const NONE = -1;
 
-export interface TypedPicture {
+export interface TypedImage {
   /** Per detection the label it hits at IoU 0.5, −1 for none. */
   hit: Int32Array;
   /** Per detection the index in ERROR_KINDS, −1 for a hit. */
@@ -33,8 +33,8 @@ export interface TypedPicture {
   missed: number[];
 }
 
-/** Types one picture: detections rows of 6 by falling confidence, labels rows of 5, same pixels. */
-export function typeErrors(detections: Float32Array, labels: Float32Array): TypedPicture {
+/** Types one image: detections rows of 6 by falling confidence, labels rows of 5, same pixels. */
+export function typeErrors(detections: Float32Array, labels: Float32Array): TypedImage {
   const n = detections.length / DETECTION;
   const m = labels.length / LABEL;
   const iou = iouMatrix(detections, labels);
@@ -67,7 +67,7 @@ export function typeErrors(detections: Float32Array, labels: Float32Array): Type
   return { hit, kind, about, missed };
 }
 
-/** Collects pictures and says what each kind of mistake costs. */
+/** Collects images and says what each kind of mistake costs. */
 export interface ErrorCosts {
   add(detections: Float32Array, labels: Float32Array): void;
   /** What mAP50 would gain if all mistakes of that kind were mended, 0..1. */
@@ -78,7 +78,7 @@ interface Row {
   confidence: number;
   class: number;
   kind: number;
-  /** Number of the label over all pictures, −1 for none. */
+  /** Number of the label over all images, −1 for none. */
   about: number;
 }
 

@@ -2,7 +2,7 @@
  * Which detections hit which label: by falling confidence each detection takes its best label of its own class that no
  * other has taken, for every IoU threshold on its own (Everingham et al., "The PASCAL VOC Challenge", 2010, section 4.2,
  * at the ten thresholds of COCO). Detections are rows of 6 (x1 y1 x2 y2 confidence class) by falling confidence, labels
- * rows of 5 (class x1 y1 x2 y2), both in pixels of the same picture.
+ * rows of 5 (class x1 y1 x2 y2), both in pixels of the same image.
  */
 
 export const DETECTION = 6;

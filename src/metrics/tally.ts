@@ -1,10 +1,10 @@
 /**
- * Adds up a validation picture by picture and gives every figure at the end: the table, COCO's figures, the confusion
+ * Adds up a validation image by image and gives every figure at the end: the table, COCO's figures, the confusion
  * matrix, the curves, and what went wrong where.
  */
 import type { Box } from '../core/types.js';
 import { type ApResult, averagePrecision, mean } from './ap.js';
-import { type CocoFigures, type CocoPicture, cocoFigures } from './coco.js';
+import { type CocoFigures, type CocoImage, cocoFigures } from './coco.js';
 import {
   addToConfusion,
   CONFUSION_CONFIDENCE,
@@ -15,7 +15,7 @@ import {
 import { ERROR_KINDS, type ErrorKind, errorCosts, typeErrors } from './errors.js';
 import { DETECTION, iouMatrix, LABEL, T, truePositives } from './match.js';
 
-/** How a picture lies in the network's input: input pixel = picture pixel · ratio + padding. */
+/** How an image lies in the network's input: input pixel = image pixel · ratio + padding. */
 export interface Place {
   ratioX: number;
   ratioY: number;
@@ -23,32 +23,32 @@ export interface Place {
   padY: number;
 }
 
-export interface JudgedPicture {
+export interface JudgedImage {
   path: string;
-  /** Pixels of the original picture. */
+  /** Pixels of the original image. */
   width: number;
   height: number;
   place: Place;
   /** Rows of 6 by falling confidence, pixels of the network's input. */
   detections: Float32Array;
-  /** Rows of 5: class, cx, cy, w, h in 0..1 of the original picture. */
+  /** Rows of 5: class, cx, cy, w, h in 0..1 of the original image. */
   labels: Float32Array;
 }
 
-export interface PictureError {
+export interface ImageError {
   kind: ErrorKind;
   /** Class that was predicted; of a miss the class of the object. */
   class: number;
   name: string;
   /** Absent for a miss. */
   confidence?: number;
-  /** Pixels of the original picture: what was predicted, or the object that was missed. */
+  /** Pixels of the original image: what was predicted, or the object that was missed. */
   box: Box;
   /** The object that the mistake is about. */
   label?: { class: number; name: string; box: Box; iou: number };
 }
 
-export interface PictureFigures {
+export interface ImageFigures {
   path: string;
   labels: number;
   /** Detections over the confidence of 0.25. */
@@ -57,7 +57,7 @@ export interface PictureFigures {
   precision: number;
   recall: number;
   f1: number;
-  errors: PictureError[];
+  errors: ImageError[];
 }
 
 export interface ClassFigures {
@@ -86,19 +86,19 @@ export interface Metrics {
   confusion: ConfusionMatrix;
   curves: ApResult;
   /** Worst first; filled when errors are asked for. */
-  pictures: PictureFigures[];
+  perImage: ImageFigures[];
 }
 
 export interface TallyOptions {
   /** Also COCO's twelve figures. Default: true. */
   coco?: boolean;
-  /** Also typed mistakes per picture and their cost. Default: true. */
+  /** Also typed mistakes per image and their cost. Default: true. */
   errors?: boolean;
 }
 
 export interface Tally {
-  /** @returns the detections in pixels of the original picture, clipped to it: rows of 6 */
-  add(picture: JudgedPicture): Float32Array;
+  /** @returns the detections in pixels of the original image, clipped to it: rows of 6 */
+  add(judged: JudgedImage): Float32Array;
   finish(): Metrics;
 }
 
@@ -109,23 +109,23 @@ export function createTally(names: readonly string[], { coco = true, errors = tr
   const labelCounts = new Float64Array(nc);
   const imageCounts = new Float64Array(nc);
   const parts: { tp: Uint8Array; detections: Float32Array }[] = [];
-  const cocoPictures: CocoPicture[] = [];
-  const pictures: PictureFigures[] = [];
+  const cocoImages: CocoImage[] = [];
+  const perImage: ImageFigures[] = [];
   let images = 0;
   return {
-    add(picture) {
-      const { detections } = picture;
-      const labels = labelsInInput(picture);
+    add(image) {
+      const { detections } = image;
+      const labels = labelsInInput(image);
       images++;
       for (const id of classesOf(labels)) imageCounts[id]++;
       for (let j = 0; j < labels.length; j += LABEL) labelCounts[labels[j]]++;
       parts.push({ tp: truePositives(detections, labels), detections });
       addToConfusion(confusion, detections, labels);
-      const original = toOriginal(detections, picture);
-      if (coco) cocoPictures.push({ detections: rounded(original), labels: labelsInPicture(picture) });
+      const original = toOriginal(detections, image);
+      if (coco) cocoImages.push({ detections: rounded(original), labels: labelsInImage(image) });
       if (errors) {
         costs.add(detections, labels);
-        pictures.push(judge(picture, labels, names));
+        perImage.push(judge(image, labels, names));
       }
       return original;
     },
@@ -145,7 +145,7 @@ export function createTally(names: readonly string[], { coco = true, errors = tr
         };
       };
       const classes = curves.classes.map((_, c) => at(c));
-      pictures.sort((a, b) => b.errors.length - a.errors.length || a.f1 - b.f1 || (a.path < b.path ? -1 : 1));
+      perImage.sort((a, b) => b.errors.length - a.errors.length || a.f1 - b.f1 || (a.path < b.path ? -1 : 1));
       return {
         images,
         instances: labelCounts.reduce((sum, value) => sum + value, 0),
@@ -154,18 +154,18 @@ export function createTally(names: readonly string[], { coco = true, errors = tr
         mAP50: mean(classes.map((row) => row.mAP50)),
         'mAP50-95': mean(curves.ap),
         classes,
-        coco: coco ? cocoFigures(cocoPictures, nc) : undefined,
+        coco: coco ? cocoFigures(cocoImages, nc) : undefined,
         costs: errors ? costs.finish() : undefined,
         confusion,
         curves,
-        pictures,
+        perImage,
       };
     },
   };
 }
 
 /** @returns rows of 5: class x1 y1 x2 y2, pixels of the network's input */
-function labelsInInput({ labels, width, height, place }: JudgedPicture): Float32Array {
+function labelsInInput({ labels, width, height, place }: JudgedImage): Float32Array {
   const out = new Float32Array(labels.length);
   const { ratioX, ratioY, padX, padY } = place;
   const [sx, sy] = [width * ratioX, height * ratioY];
@@ -179,15 +179,15 @@ function labelsInInput({ labels, width, height, place }: JudgedPicture): Float32
   return out;
 }
 
-/** @returns rows of 5: class x1 y1 x2 y2, pixels of the original picture */
-function labelsInPicture(picture: JudgedPicture): Float32Array {
-  return labelsInInput({ ...picture, place: { ratioX: 1, ratioY: 1, padX: 0, padY: 0 } });
+/** @returns rows of 5: class x1 y1 x2 y2, pixels of the original image */
+function labelsInImage(image: JudgedImage): Float32Array {
+  return labelsInInput({ ...image, place: { ratioX: 1, ratioY: 1, padX: 0, padY: 0 } });
 }
 
-/** Rows of 6 brought back to pixels of the original picture and clipped to it. */
+/** Rows of 6 brought back to pixels of the original image and clipped to it. */
 export function toOriginal(
   detections: Float32Array,
-  { width, height, place }: Pick<JudgedPicture, 'width' | 'height' | 'place'>,
+  { width, height, place }: Pick<JudgedImage, 'width' | 'height' | 'place'>,
 ): Float32Array {
   const out = Float32Array.from(detections);
   const clip = (value: number, limit: number): number => Math.min(Math.max(value, 0), limit);
@@ -229,14 +229,14 @@ function join(parts: { tp: Uint8Array; detections: Float32Array }[]): {
   return { tp, confidence, classes };
 }
 
-/** Figures and typed mistakes of one picture, at the confidence of the confusion matrix. */
-function judge(picture: JudgedPicture, labels: Float32Array, names: readonly string[]): PictureFigures {
-  const sure = overConfidence(picture.detections, CONFUSION_CONFIDENCE);
+/** Figures and typed mistakes of one image, at the confidence of the confusion matrix. */
+function judge(image: JudgedImage, labels: Float32Array, names: readonly string[]): ImageFigures {
+  const sure = overConfidence(image.detections, CONFUSION_CONFIDENCE);
   const n = sure.length / DETECTION;
   const m = labels.length / LABEL;
   const typed = typeErrors(sure, labels);
-  const boxes = toOriginal(sure, picture);
-  const truth = labelsInPicture(picture);
+  const boxes = toOriginal(sure, image);
+  const truth = labelsInImage(image);
   const iou = iouMatrix(sure, labels);
   const boxAt = (rows: Float32Array, from: number): Box =>
     Array.from(rows.subarray(from, from + 4), (value) => Math.round(value * 10) / 10) as Box;
@@ -244,7 +244,7 @@ function judge(picture: JudgedPicture, labels: Float32Array, names: readonly str
     const id = labels[LABEL * j];
     return { class: id, name: names[id], box: boxAt(truth, LABEL * j + 1) };
   };
-  const errors: PictureError[] = [];
+  const errors: ImageError[] = [];
   for (let i = 0; i < n; i++) {
     if (typed.kind[i] < 0) continue;
     const [confidence, id] = [sure[DETECTION * i + 4], sure[DETECTION * i + 5]];
@@ -262,7 +262,7 @@ function judge(picture: JudgedPicture, labels: Float32Array, names: readonly str
   const hits = typed.hit.reduce((sum, j) => sum + (j >= 0 ? 1 : 0), 0);
   const f1 = n + m ? (2 * hits) / (n + m) : 1;
   return {
-    path: picture.path,
+    path: image.path,
     labels: m,
     detections: n,
     hits,

@@ -1,5 +1,5 @@
 /**
- * The operations that a network is made of, as PyTorch defines them, in tfjs' layout (pictures NHWC, kernels HWIO).
+ * The operations that a network is made of, as PyTorch defines them, in tfjs' layout (images NHWC, kernels HWIO).
  * On the native engine and while tracing each is one or two TensorFlow ops with a gradient of its own; elsewhere it is
  * composed of stock tfjs ops. tfjs' own forms don't fit: its 'same' pads a stride-2 convolution at the end only, and its
  * composed batch normalisation takes five times as long.
@@ -60,7 +60,7 @@ const conv = defineOp<'x' | 'w', ConvAttrs>({
 
 /**
  * With padding on both sides TensorFlow leaves both gradients to its slow way (im2col, col2im): the gradient of the padded
- * picture without padding, cut to size, takes half the time, and that of the kernel, from x padded before, a third.
+ * image without padding, cut to size, takes half the time, and that of the kernel, from x padded before, a third.
  */
 const convInputGrad = defineOp<'dy' | 'w', ConvAttrs & { shape: number[] }>({
   name: 'TorchConv2DInputGrad',
@@ -89,7 +89,7 @@ const convFilterGrad = defineOp<'x' | 'dy', ConvAttrs & { shape: number[] }>({
   },
 });
 
-/** The same convolution over a picture that was padded before, where its padding is not one that oneDNN's gradients know. */
+/** The same convolution over an image that was padded before, where its padding is not one that oneDNN's gradients know. */
 function unpadded(
   x: number[],
   w: number[],

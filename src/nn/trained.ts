@@ -3,7 +3,7 @@ import { MAX_SIZE, MIN_SIZE } from '../cfg/readers.js';
 import type { Checkpoint } from '../core/types.js';
 
 export interface Trained {
-  /** Size of the pictures, n or [height, width]. */
+  /** Size of the images, n or [height, width]. */
   imgsz?: number | [height: number, width: number];
   /** The dataset, as its run was told. */
   data?: string;

@@ -1,5 +1,5 @@
 /**
- * Update rules of the optimizers, as tensor functions: old value, gradient and slots in, new value and slots out. They
+ * Update rules of the optimizers, as tensor functions: old value, gradient and optimizer state in, new value and optimizer state out. They
  * follow PyTorch's definitions (torch.optim.SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop), which the published weights
  * were trained with. What depends on the number of the step alone is computed outside of the graph, in double precision.
  */
@@ -26,7 +26,7 @@ export interface UpdateScalars {
 
 export interface OptimizerRule {
   /** How many tensors of the parameter's shape it remembers; all start at zero. */
-  readonly slots: number;
+  readonly stateTensors: number;
   /** Whether `momentum` is a momentum with a warm-up, rather than a beta. */
   readonly warmsMomentum: boolean;
   /**
@@ -36,15 +36,15 @@ export interface OptimizerRule {
   coefficients(step: number, momentum: number): number[];
   /**
    * @param decay weight decay of this parameter, 0 for none
-   * @returns the new value and the new slots, shapes as before
+   * @returns the new value and the new optimizer state, shapes as before
    */
   update(
     value: tf.Tensor,
     gradient: tf.Tensor,
-    slots: tf.Tensor[],
+    state: tf.Tensor[],
     decay: number,
     s: UpdateScalars,
-  ): { value: tf.Tensor; slots: tf.Tensor[] };
+  ): { value: tf.Tensor; state: tf.Tensor[] };
 }
 
 const none = (): number[] => [];
@@ -59,13 +59,13 @@ function withDecay(value: tf.Tensor, gradient: tf.Tensor, decay: number): tf.Ten
 
 /** v = m·v + g; p −= lr·(g + m·v) (Nesterov momentum in PyTorch's form). */
 const sgd: OptimizerRule = {
-  slots: 1,
+  stateTensors: 1,
   warmsMomentum: true,
   coefficients: none,
   update(value, gradient, [velocity], decay, { lr, momentum }) {
     const g = withDecay(value, gradient, decay);
     const v = tf.add(tf.mul(velocity, momentum), g);
-    return { value: tf.sub(value, tf.mul(tf.add(g, tf.mul(v, momentum)), lr)), slots: [v] };
+    return { value: tf.sub(value, tf.mul(tf.add(g, tf.mul(v, momentum)), lr)), state: [v] };
   },
 };
 
@@ -85,28 +85,28 @@ const biasCorrections = (step: number, beta1: number): number[] => [
 function adamUpdate(
   value: tf.Tensor,
   g: tf.Tensor,
-  slots: tf.Tensor[],
+  state: tf.Tensor[],
   { lr, momentum, coefficients: [correction1, correction2] }: UpdateScalars,
-): { value: tf.Tensor; slots: tf.Tensor[] } {
-  const [m, v] = moments(slots, g, momentum);
+): { value: tf.Tensor; state: tf.Tensor[] } {
+  const [m, v] = moments(state, g, momentum);
   const denominator = tf.add(tf.div(tf.sqrt(v), tf.sqrt(correction2)), EPSILON);
-  return { value: tf.sub(value, tf.mul(tf.div(m, denominator), tf.div(lr, correction1))), slots: [m, v] };
+  return { value: tf.sub(value, tf.mul(tf.div(m, denominator), tf.div(lr, correction1))), state: [m, v] };
 }
 
 const adam: OptimizerRule = {
-  slots: 2,
+  stateTensors: 2,
   warmsMomentum: false,
   coefficients: biasCorrections,
-  update: (value, gradient, slots, decay, s) => adamUpdate(value, withDecay(value, gradient, decay), slots, s),
+  update: (value, gradient, state, decay, s) => adamUpdate(value, withDecay(value, gradient, decay), state, s),
 };
 
 /** Loshchilov and Hutter 2019: the decay acts on the weight itself, not through the moments. */
 const adamW: OptimizerRule = {
-  slots: 2,
+  stateTensors: 2,
   warmsMomentum: false,
   coefficients: biasCorrections,
-  update: (value, gradient, slots, decay, s) =>
-    adamUpdate(decay === 0 ? value : tf.mul(value, tf.sub(1, tf.mul(s.lr, decay))), gradient, slots, s),
+  update: (value, gradient, state, decay, s) =>
+    adamUpdate(decay === 0 ? value : tf.mul(value, tf.sub(1, tf.mul(s.lr, decay))), gradient, state, s),
 };
 
 /** NAdam's momentum of a step: μ = β₁·(1 − 0.96^(step·ψ)/2). */
@@ -122,7 +122,7 @@ function nadamProduct(step: number, beta1: number): number {
 
 /** Dozat 2016, algorithm 2: Adam with Nesterov momentum. p −= lr·(c₁·g + c₂·m)/(√(v/(1 − β₂^t)) + ε). */
 const nadam: OptimizerRule = {
-  slots: 2,
+  stateTensors: 2,
   warmsMomentum: false,
   coefficients(step, beta1) {
     const product = nadamProduct(step, beta1);
@@ -130,12 +130,12 @@ const nadam: OptimizerRule = {
     const ofGradient = (1 - nadamMomentum(step, beta1)) / (1 - product);
     return [ofGradient, next / (1 - product * next), biasCorrection(BETA2, step)];
   },
-  update(value, gradient, slots, decay, { lr, momentum, coefficients: [ofGradient, ofMean, correction2] }) {
+  update(value, gradient, state, decay, { lr, momentum, coefficients: [ofGradient, ofMean, correction2] }) {
     const g = withDecay(value, gradient, decay);
-    const [m, v] = moments(slots, g, momentum);
+    const [m, v] = moments(state, g, momentum);
     const direction = tf.add(tf.mul(g, ofGradient), tf.mul(m, ofMean));
     const denominator = tf.add(tf.sqrt(tf.div(v, correction2)), EPSILON);
-    return { value: tf.sub(value, tf.mul(tf.div(direction, denominator), lr)), slots: [m, v] };
+    return { value: tf.sub(value, tf.mul(tf.div(direction, denominator), lr)), state: [m, v] };
   },
 };
 
@@ -144,7 +144,7 @@ const nadam: OptimizerRule = {
  * p −= lr/(1 − β₁^t)·m·(plain + rectified/(√v + ε)), of which one is 0.
  */
 const radam: OptimizerRule = {
-  slots: 2,
+  stateTensors: 2,
   warmsMomentum: false,
   coefficients(step, beta1) {
     const correction2 = biasCorrection(BETA2, step);
@@ -155,36 +155,36 @@ const radam: OptimizerRule = {
     const variance = ((length - 4) * (length - 2) * longest) / ((longest - 4) * (longest - 2) * length);
     return [rate, 0, Math.sqrt(variance * correction2)];
   },
-  update(value, gradient, slots, decay, { lr, momentum, coefficients: [rate, plain, rectified] }) {
-    const [m, v] = moments(slots, withDecay(value, gradient, decay), momentum);
+  update(value, gradient, state, decay, { lr, momentum, coefficients: [rate, plain, rectified] }) {
+    const [m, v] = moments(state, withDecay(value, gradient, decay), momentum);
     const scale = tf.add(tf.div(rectified, tf.add(tf.sqrt(v), EPSILON)), plain);
-    return { value: tf.sub(value, tf.mul(tf.mul(m, scale), tf.mul(lr, rate))), slots: [m, v] };
+    return { value: tf.sub(value, tf.mul(tf.mul(m, scale), tf.mul(lr, rate))), state: [m, v] };
   },
 };
 
 /** Kingma and Ba 2015, algorithm 2: Adam with the largest gradient in the place of the mean square. */
 const adamax: OptimizerRule = {
-  slots: 2,
+  stateTensors: 2,
   warmsMomentum: false,
   coefficients: (step, beta1) => [biasCorrection(beta1, step)],
   update(value, gradient, [mean, largest], decay, { lr, momentum, coefficients: [correction1] }) {
     const g = withDecay(value, gradient, decay);
     const m = tf.add(tf.mul(mean, momentum), tf.mul(g, tf.sub(1, momentum)));
     const u = tf.maximum(tf.mul(largest, BETA2), tf.add(tf.abs(g), EPSILON));
-    return { value: tf.sub(value, tf.mul(tf.div(m, u), tf.div(lr, correction1))), slots: [m, u] };
+    return { value: tf.sub(value, tf.mul(tf.div(m, u), tf.div(lr, correction1))), state: [m, u] };
   },
 };
 
 /** Tieleman and Hinton 2012, with momentum on the scaled gradient as in PyTorch. */
 const rmsProp: OptimizerRule = {
-  slots: 2,
+  stateTensors: 2,
   warmsMomentum: true,
   coefficients: none,
   update(value, gradient, [square, velocity], decay, { lr, momentum }) {
     const g = withDecay(value, gradient, decay);
     const s = tf.add(tf.mul(square, RMSPROP_ALPHA), tf.mul(tf.square(g), 1 - RMSPROP_ALPHA));
     const v = tf.add(tf.mul(velocity, momentum), tf.div(g, tf.add(tf.sqrt(s), EPSILON)));
-    return { value: tf.sub(value, tf.mul(v, lr)), slots: [s, v] };
+    return { value: tf.sub(value, tf.mul(v, lr)), state: [s, v] };
   },
 };
 

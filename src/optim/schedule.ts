@@ -7,9 +7,9 @@ import { roundHalfEven } from '../core/round.js';
 export interface ScheduleSettings {
   epochs: number;
   batchesPerEpoch: number;
-  /** Pictures of a batch. */
+  /** Images of a batch. */
   batch: number;
-  /** Nominal batch size: gradients are accumulated until about so many pictures have been seen. */
+  /** Nominal batch size: gradients are accumulated until about so many images have been seen. */
   nbs: number;
   lr0: number;
   /** Final learning rate as a fraction of lr0. */
@@ -40,7 +40,7 @@ export function fullAccumulation(batch: number, nbs: number): number {
   return Math.max(roundHalfEven(nbs / batch), 1);
 }
 
-/** Weight decay, scaled to the pictures that a step really sees. */
+/** Weight decay, scaled to the images that a step really sees. */
 export function scaledWeightDecay(weightDecay: number, batch: number, nbs: number): number {
   return (weightDecay * batch * fullAccumulation(batch, nbs)) / nbs;
 }
@@ -81,7 +81,7 @@ export function ratesAt(s: ScheduleSettings, epoch: number, index: number): Batc
   };
 }
 
-/** What `optimizer: auto` chooses. Long runs: the post's SGD; short ones: AdamW with a rate that fits the class count. */
+/** What `optimizer: auto` chooses. Long runs: SGD as in the article "YOLOv8: The Missing Paper"; short ones: AdamW with a rate that fits the class count. */
 export function autoOptimizer(run: { images: number; batch: number; nbs: number; epochs: number; classes: number }): {
   optimizer: 'SGD' | 'AdamW';
   lr0: number;

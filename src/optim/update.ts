@@ -13,8 +13,8 @@ export interface UpdateInput {
   /** In the order of `trainables`. */
   values: tf.Tensor[];
   gradients: tf.Tensor[];
-  /** Slots of each parameter. */
-  slots: tf.Tensor[][];
+  /** Optimizer state of each parameter. */
+  optimizerState: tf.Tensor[][];
   scalars: GroupScalars;
   /** Weight decay of the group 'weight', already scaled to the batch. */
   decay: number;
@@ -22,22 +22,22 @@ export interface UpdateInput {
   maxNorm: number;
 }
 
-/** @returns new values and slots in the same order, and the gradient norm before clipping */
-export function updateAll(u: UpdateInput): { values: tf.Tensor[]; slots: tf.Tensor[][]; norm: tf.Scalar } {
+/** @returns new values and optimizer state in the same order, and the gradient norm before clipping */
+export function updateAll(u: UpdateInput): { values: tf.Tensor[]; optimizerState: tf.Tensor[][]; norm: tf.Scalar } {
   const { norm, factor } = clipFactor(u.gradients, u.maxNorm);
   const values: tf.Tensor[] = [];
-  const slots: tf.Tensor[][] = [];
+  const optimizerState: tf.Tensor[][] = [];
   u.trainables.forEach(({ group }, i) => {
     const scalars = { ...u.scalars, lr: u.scalars.lr[group] };
     const out = u.rule.update(
       u.values[i],
       tf.mul(u.gradients[i], factor),
-      u.slots[i],
+      u.optimizerState[i],
       group === 'weight' ? u.decay : 0,
       scalars,
     );
     values.push(out.value);
-    slots.push(out.slots);
+    optimizerState.push(out.state);
   });
-  return { values, slots, norm };
+  return { values, optimizerState, norm };
 }

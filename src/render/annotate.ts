@@ -1,7 +1,7 @@
 /**
- * Draws found objects into a picture: boxes in class colours, labels that stay readable at any size. Boxes are painted
+ * Draws found objects into an image: boxes in class colours, labels that stay readable at any size. Boxes are painted
  * straight into the pixels; the text of all labels is rasterised at once as one small mask, so the cost doesn't grow with
- * the picture.
+ * the image.
  */
 import type { Detection, RgbImage } from '../core/types.js';
 import { svgCoverage } from '../image/codec.js';
@@ -10,7 +10,7 @@ import { classColor, type Rgb, textColorOn } from './palette.js';
 import { svg, text } from './svg.js';
 
 export interface AnnotateOptions {
-  /** Pixels; by default it follows the size of the picture, at least 2. */
+  /** Pixels; by default it follows the size of the image, at least 2. */
   lineWidth?: number;
   /** Default: true. */
   showLabels?: boolean;
@@ -27,7 +27,7 @@ const MAX_MASK_ROWS = 8_000;
 
 interface Label {
   content: string;
-  /** Rectangle of the label in the picture, pixels. */
+  /** Rectangle of the label in the image, pixels. */
   x: number;
   y: number;
   width: number;
@@ -36,7 +36,7 @@ interface Label {
   color: Rgb;
 }
 
-/** @returns a new picture; the given one is left as it is */
+/** @returns a new image; the given one is left as it is */
 export async function annotate(
   image: RgbImage,
   detections: readonly Detection[],
@@ -66,7 +66,7 @@ function labelText({ name, class: cls, confidence }: Detection, showConf: boolea
   return showConf ? `${readable} ${confidence.toFixed(2)}` : readable;
 }
 
-/** Above the box where there is room, else inside it; never beyond the picture if it fits at all. */
+/** Above the box where there is room, else inside it; never beyond the image if it fits at all. */
 function placeLabel(image: RgbImage, { box, class: cls }: Detection, content: string, lineWidth: number): Label {
   let size = Math.max(lineWidth * 6, MIN_FONT);
   const pad = (s: number): number => Math.max(2, Math.round(s * 0.2));
@@ -136,7 +136,7 @@ function strokeBox(image: RgbImage, box: Detection['box'], lineWidth: number, co
   fillRect(image, x2 - inside, y1 - out, x2 + out, y2 + out, color);
 }
 
-/** Fills [x1, x2) × [y1, y2), clipped to the picture. */
+/** Fills [x1, x2) × [y1, y2), clipped to the image. */
 function fillRect(image: RgbImage, x1: number, y1: number, x2: number, y2: number, [r, g, b]: Rgb): void {
   const left = Math.max(0, x1);
   const right = Math.min(image.width, x2);

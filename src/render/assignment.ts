@@ -1,5 +1,5 @@
 /**
- * A picture with the anchor points that were picked for each of its labels: a colour a label, a shape a level, larger and
+ * An image with the anchor points that were picked for each of its labels: a colour a label, a shape a level, larger and
  * larger from the finest level to the coarsest. Beside it a line a label with the numbers; labels without a point in red.
  */
 import type { Box, RgbImage } from '../core/types.js';
@@ -13,12 +13,12 @@ import { circle, line, path, rect, svg, text } from './svg.js';
 export interface AssignedLabel {
   class: number;
   name: string;
-  /** Pixels of the picture. */
+  /** Pixels of the image. */
   box: Box;
   points: { x: number; y: number; level: number; score: number }[];
 }
 
-export interface AssignmentPicture {
+export interface AssignmentImage {
   image: RgbImage;
   labels: readonly AssignedLabel[];
   /** Pixels to a cell of each level, in pixels of the network's input. */
@@ -33,8 +33,8 @@ const HEAD = 64;
 const NONE = '#c4001a';
 const MARGIN = 12;
 
-/** @returns the picture with a table at its right */
-export function drawAssignment({ image, labels, strides, title }: AssignmentPicture): Promise<RgbImage> {
+/** @returns the image with a table at its right */
+export function drawAssignment({ image, labels, strides, title }: AssignmentImage): Promise<RgbImage> {
   const height = Math.max(image.height, HEAD + (labels.length + 1) * ROW + MARGIN);
   const width = image.width + PANEL;
   const canvas: RgbImage = { data: new Uint8Array(width * height * 3).fill(255), width, height };

@@ -1,5 +1,5 @@
 /**
- * A picture with what was labelled and what was found, by colour: label blue and dashed, hit green, false positive red,
+ * An image with what was labelled and what was found, by colour: label blue and dashed, hit green, false positive red,
  * missed object orange.
  */
 import type { Box, RgbImage } from '../core/types.js';
@@ -11,7 +11,7 @@ export type Judgement = 'label' | 'hit' | 'false positive' | 'miss';
 
 export interface JudgedBox {
   judgement: Judgement;
-  /** Pixels of the picture. */
+  /** Pixels of the image. */
   box: Box;
   caption: string;
 }
@@ -23,7 +23,7 @@ export const JUDGEMENT_COLORS: Record<Judgement, string> = {
   miss: '#ff9500',
 };
 
-/** @returns a new picture with a legend in its lower left corner */
+/** @returns a new image with a legend in its lower left corner */
 export async function drawJudged(image: RgbImage, boxes: readonly JudgedBox[]): Promise<RgbImage> {
   const { width, height } = image;
   const line = Math.max(2, Math.round(((width + height) / 2) * 0.004));

@@ -1,4 +1,4 @@
-/** Pictures side by side with their boxes drawn in and their names below: what a batch looks like. */
+/** Images side by side with their boxes drawn in and their names below: what a batch looks like. */
 import type { Detection, RgbImage } from '../core/types.js';
 import { svgCoverage } from '../image/codec.js';
 import { annotate } from './annotate.js';
@@ -26,11 +26,11 @@ const INK = 0.86;
 
 /** A grid as square as can be, in reading order. @throws RangeError without a tile */
 export async function contactSheet(tiles: readonly Tile[], { showConf = false }: SheetOptions = {}): Promise<RgbImage> {
-  if (!tiles.length) throw new RangeError('a sheet needs a picture');
+  if (!tiles.length) throw new RangeError('a sheet needs an image');
   const columns = Math.ceil(Math.sqrt(tiles.length));
   const rows = Math.ceil(tiles.length / columns);
   const cellWidth = Math.max(...tiles.map(({ image }) => image.width)) + GAP;
-  // Each row is as high as its highest picture.
+  // Each row is as high as its highest image.
   const tops = [GAP];
   for (let row = 0; row < rows; row++) {
     const heights = tiles.slice(row * columns, (row + 1) * columns).map(({ image }) => image.height);

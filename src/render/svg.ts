@@ -24,7 +24,7 @@ export interface TextStyle {
   rotate?: number;
 }
 
-/** A whole picture. @param background colour, or none for transparent */
+/** A whole image. @param background colour, or none for transparent */
 export function svg(width: number, height: number, children: readonly string[], background?: string): string {
   const back = background ? rect(0, 0, width, height, { fill: background }) : '';
   const size = `width="${n(width)}" height="${n(height)}" viewBox="0 0 ${n(width)} ${n(height)}"`;

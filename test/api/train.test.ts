@@ -59,13 +59,14 @@ describe('YOLO.load of a network without weights', () => {
       const best = await YOLO.load(summary.best);
       const same = [await finds(yolo), await finds(best)];
       const { summary: figures } = await yolo.val({ data, imgsz: 64, plots: false, workers: 0, project: 'runs' });
-      const { files, parity } = await yolo.export({ format: 'onnx', imgsz: 64 });
+      const { files, verification } = await yolo.export({ format: 'onnx', imgsz: 64 });
       const last = await YOLO.load(summary.last);
       const more = await toEnd(last.train({ resume: true, epochs: 3 }));
       return { before, engine, refused, heard, rows, summary: { ...summary, evaluation: undefined }, after: [yolo.model, [...yolo.names]],
-        same, figures, files, parity, more: more.rows.map(({ epoch }) => epoch), dirs: [summary.save_dir, more.summary.save_dir] };
+        same, figures, files, verification, more: more.rows.map(({ epoch }) => epoch), dirs: [summary.save_dir, more.summary.save_dir] };
     `);
-    const { before, engine, refused, heard, rows, summary, after, same, figures, files, parity, more, dirs } = answer;
+    const { before, engine, refused, heard, rows, summary, after, same, figures, files, verification, more, dirs } =
+      answer;
     expect(before).toEqual(['yolov8t.yaml', []]);
     expect(engine).toMatch(/^TensorFlow/);
     expect(refused).toEqual(Array(3).fill(['UserError', 'no-weights']));
@@ -87,7 +88,7 @@ describe('YOLO.load of a network without weights', () => {
     expect(own).toEqual(loaded);
     expect(figures).toMatchObject({ images: 4, save_dir: join('runs', 'val') });
     expect(files).toEqual([join('runs/first/weights/best.onnx')]);
-    expect((parity as { boxes: number }).boxes).toBeLessThan(0.5);
+    expect((verification as { boxes: number }).boxes).toBeLessThan(0.5);
     expect(more).toEqual([3]);
     expect((dirs as string[]).map((path) => resolve(dir, path))).toEqual(Array(2).fill(join(dir, 'runs/first')));
   });

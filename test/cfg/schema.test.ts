@@ -118,7 +118,7 @@ describe('the option table', () => {
 });
 
 describe('cfg/paper.yaml', () => {
-  it("gives the post's recipe", () => {
+  it("gives the article's recipe", () => {
     const config = resolveConfig('train', { cfg: 'paper.yaml', model: 'yolov8n.yaml' });
     expect(config).toMatchObject({
       epochs: 500,
@@ -137,7 +137,7 @@ describe('cfg/paper.yaml', () => {
     });
     expect(config.nbs / config.batch).toBe(4);
   });
-  it('says of each key where the post has it', () => {
+  it('says of each key where the article has it', () => {
     expect(Object.keys(load(file('paper.yaml')) as object).length).toBeGreaterThan(20);
     expect(file('paper.yaml')).toContain('"The model is optimized for 500 epochs');
   });

@@ -119,7 +119,7 @@ const BROKEN_RUNTIME = [
 test('an onnxruntime that is installed but does not load: its own reason is told', async () => {
   const { code, stdout, stderr } = await yolo(exporting('format=onnx', 'json=true'), BROKEN_RUNTIME);
   expect(code, stderr).toBe(0);
-  expect(JSON.parse(stdout).parity).toBeNull();
+  expect(JSON.parse(stdout).verification).toBeNull();
   const reason = /is installed .*but does not load: libonnxruntime\.so\.1: cannot open shared object file/;
   expect(stderr).toMatch(reason);
   const run = await predict('tiny.onnx', BROKEN_RUNTIME);

@@ -28,7 +28,7 @@ describe('control characters in names of classes and files', () => {
     mkdirSync(join(dir, 'data', 'labels'));
     const data = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 31) & 255);
     writeFileSync(join(images, '\x1b[31mred.png'), await encodeImage({ data, width: 64, height: 64 }, 'png'));
-    writeFileSync(join(images, '\x1b[31mbroken.png'), 'this is no picture');
+    writeFileSync(join(images, '\x1b[31mbroken.png'), 'this is no image');
     writeFileSync(join(dir, 'data', 'labels', '\x1b[31mred.txt'), '0 0.5 0.5 0.5 0.5\n');
     writeFileSync(join(dir, 'data.yaml'), JSON.stringify({ path: 'data', train: 'images', val: 'images', names }));
   });

@@ -126,9 +126,9 @@ describe('yolo export, in a process of its own', () => {
 
   test.each(rows.filter(([engine]) => native || engine === 'wasm'))('%s: %s', async (engine, options, tolerance) => {
     const args = ['export', 'model=tiny.weights', ...(options.includes('imgsz') ? [] : ['imgsz=64'])];
-    const { files, parity } = JSON.parse(await yolo(engine, [...args, ...options.split(' ')])) as ExportResult;
+    const { files, verification } = JSON.parse(await yolo(engine, [...args, ...options.split(' ')])) as ExportResult;
     expect(files.every((file) => existsSync(join(dir, file)))).toBe(true);
-    expect(parity!.compared).toBeGreaterThan(0);
+    expect(verification!.compared).toBeGreaterThan(0);
     expect(readdirSync(dir).filter((name) => name.startsWith('.'))).toEqual([]);
     if (tolerance) expectSame(await detections(engine, files[0]), original, tolerance);
   });
@@ -151,6 +151,6 @@ describe('yolo export, in a process of its own', () => {
     const { code, stdout, stderr } = await runCli(args, { cwd: dir, env: { YOLO_ENGINE: 'wasm' } });
     expect(code, stderr).toBe(0);
     expect(stderr).toContain('WARNING the export was not compared with the original');
-    expect((JSON.parse(stdout) as ExportResult).parity).toBeNull();
+    expect((JSON.parse(stdout) as ExportResult).verification).toBeNull();
   });
 });

@@ -60,7 +60,7 @@ const results = ({ stdout }: CliRun): string[] =>
 
 describe('a file that cannot be read now', () => {
   it.each([
-    ['EIO' as const, /val\/a\.jpg$/, 'unreadable-picture'],
+    ['EIO' as const, /val\/a\.jpg$/, 'unreadable-image'],
     ['EACCES' as const, /val\/a\.txt$/, 'unreadable-label'],
   ])('is left out (%s of %s), and used again when it can be', async (code, pattern, kind) => {
     const first = await check({ node: failingFiles(code, pattern) });
@@ -101,7 +101,7 @@ describe('what is no plain file', () => {
     });
   });
 
-  it('links in a circle are passed over; a picture whose link leads nowhere is named', async () => {
+  it('links in a circle are passed over; an image whose link leads nowhere is named', async () => {
     symlinkSync('circle', join(dir, 'images/val/circle'));
     symlinkSync('..', join(dir, 'images/val/up'));
     symlinkSync('gone.jpg', join(dir, 'images/val/link.jpg'));
@@ -109,24 +109,24 @@ describe('what is no plain file', () => {
     const run = await check();
     expect(run.stderr).not.toMatch(STACK);
     expect(used(run)).toBe(3);
-    expect(kinds(run)).toEqual(expect.arrayContaining(['missing-picture', 'unreadable-picture']));
+    expect(kinds(run)).toEqual(expect.arrayContaining(['missing-image', 'unreadable-image']));
     const predicted = await predict(join(dir, 'images/val/*'));
     expect(results(predicted)).toEqual(['a.jpg', 'b.jpg', 'c.jpg']);
     expect(predicted.stderr).not.toMatch(STACK);
   });
 });
 
-describe('pictures that are not what their names say', () => {
+describe('images that are not what their names say', () => {
   it('an SVG called .jpg is refused; one called .svg is drawn', async () => {
     put('images/val/d.jpg', SVG);
     const checked = await check();
-    expect(report(checked).notes.find(({ kind }: { kind: string }) => kind === 'broken-picture').examples[0]).toMatch(
-      /d\.jpg: can't be read as a picture: its content is SVG/,
+    expect(report(checked).notes.find(({ kind }: { kind: string }) => kind === 'broken-image').examples[0]).toMatch(
+      /d\.jpg: can't be read as an image: its content is SVG/,
     );
     expect(await predict(join(dir, 'images/val/d.jpg'))).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: expect.stringMatching(/d\.jpg can't be read as a picture: its content is SVG/),
+      stderr: expect.stringMatching(/d\.jpg can't be read as an image: its content is SVG/),
     });
     put('small.svg', SVG.replaceAll('30000', '64'));
     expect(results(await predict(join(dir, 'small.svg')))).toEqual(['small.svg']);
@@ -149,12 +149,12 @@ describe('pictures that are not what their names say', () => {
   });
 });
 
-describe('pictures that are larger than the memory allows', () => {
+describe('images that are larger than the memory allows', () => {
   it('are told by their header and left out, and used when the limit is raised', async () => {
     put('images/val/d.png', large);
     const env = { YOLO_MAX_MEGAPIXELS: '0.004' };
     const refused = await check({ env });
-    expect([used(refused), kinds(refused).includes('large-picture')]).toEqual([3, true]);
+    expect([used(refused), kinds(refused).includes('large-image')]).toEqual([3, true]);
     expect(refused.stdout).toContain('128 x 96 pixels; at most 0.0040 megapixels are accepted');
     expect(used(await check())).toBe(4);
     const predicted = await predict(join(dir, 'images/val/d.png'), { env });

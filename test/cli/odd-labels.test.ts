@@ -22,7 +22,7 @@ beforeAll(async () => {
   saveCheckpoint(model, liveModel());
 });
 
-/** @param rows of the first picture's labels @returns the dataset's YAML */
+/** @param rows of the first image's labels @returns the dataset's YAML */
 function data(rows: string, names = '[a, b, c]'): string {
   writeFileSync(join(dir, 'labels/a.txt'), rows);
   writeFileSync(join(dir, 'labels/b.txt'), '1 0.5 0.5 0.5 0.5\n');
@@ -56,7 +56,7 @@ describe('labels of the odd kind', () => {
     for (const loss of Object.values(JSON.parse(stdout).loss)) expect(loss).toEqual(expect.any(Number));
   });
 
-  it.runIf(engineReady())('a picture of 8,000 labels can be learnt from', async () => {
+  it.runIf(engineReady())('an image of 8,000 labels can be learnt from', async () => {
     const args = ['epochs=1', 'imgsz=32', 'batch=2', 'workers=0', 'val=false', 'mosaic=0'];
     const { code, stderr } = await yolo('train', `model=${writeTinyModel(dir)}`, `data=${data(rows(8_000))}`, ...args);
     expect(stderr).not.toMatch(STACK);

@@ -15,7 +15,7 @@ const place = { source: 1, sources: 2, kind: 'image' as const, inputShape: [640,
 const resultLine = (...args: Parameters<ResultLines['of']>): string => new ResultLines().of(...args).join('\n');
 
 describe('the lines of a result', () => {
-  it('says which picture, the input size, what was found and how long it took', () => {
+  it('says which image, the input size, what was found and how long it took', () => {
     expect(resultLine(result, { ...place, sources: 1 })).toBe(
       'image 1/1 /data/bus.jpg: 640x480 2 persons, 1 bus, 36.4ms',
     );

@@ -29,7 +29,7 @@ async function makeSet(dir: string): Promise<string> {
   const noisy = { ...grey(64, 48), data: Uint8Array.from({ length: 64 * 48 * 3 }, (_, i) => (i * 7919) % 256) };
   const long = await encodeImage(noisy, 'jpg');
   put('images/train/cut.jpg', long.subarray(0, long.length - 400));
-  put('images/train/broken.png', 'no picture at all, although the name says so');
+  put('images/train/broken.png', 'no image at all, although the name says so');
   put('images/train/tiny.png', await encodeImage(grey(5, 40), 'png'));
   put('images/train/notes.md', 'x');
   put('labels/train/a.txt', '0 0.5 0.5 0.2 0.2\n1 0.5 0.5 0.1 0.1\n');
@@ -51,7 +51,7 @@ describe('openDataset', () => {
   const names = (set: Awaited<ReturnType<typeof openDataset>>): string[] =>
     set.images.map((image) => image.path.slice(join(dir, 'images/train/').length));
 
-  it('lists pictures in a fixed order, with sizes and labels', async () => {
+  it('lists images in a fixed order, with sizes and labels', async () => {
     const set = await openDataset(yaml, 'train');
     expect(names(set)).toEqual(['a.jpg', 'b.jpg', 'background.jpg', 'cut.jpg', 'deep/c.jpg', 'twice.jpg']);
     expect(set.images[0]).toMatchObject({ width: 64, height: 48, hasLabelFile: true });
@@ -75,9 +75,9 @@ describe('openDataset', () => {
       line: 2,
       severity: 'warning',
     });
-    expect(at('broken-picture')?.file).toBe(join(dir, 'images/train/broken.png'));
-    expect(at('small-picture')?.file).toBe(join(dir, 'images/train/tiny.png'));
-    expect(at('truncated-picture')).toMatchObject({ file: join(dir, 'images/train/cut.jpg'), severity: 'warning' });
+    expect(at('broken-image')?.file).toBe(join(dir, 'images/train/broken.png'));
+    expect(at('small-image')?.file).toBe(join(dir, 'images/train/tiny.png'));
+    expect(at('truncated-image')).toMatchObject({ file: join(dir, 'images/train/cut.jpg'), severity: 'warning' });
     expect(set.findings.length).toBe(5);
   });
 
@@ -136,7 +136,7 @@ describe('openDataset', () => {
     expect(set.images.map((image) => image.path)).toEqual(
       ['images/train/a.jpg', 'images/train/b.jpg', 'linked/c.jpg'].map((name) => join(dir, name)),
     );
-    expect(set.findings.map((f) => f.kind)).toEqual(['missing-picture']);
+    expect(set.findings.map((f) => f.kind)).toEqual(['missing-image']);
     expect((await openDataset(yaml, 'train', { fraction: 0.34 })).images.length).toBe(1);
   });
 
@@ -153,10 +153,10 @@ describe('openDataset', () => {
     await expect(openDataset(yaml, 'test')).rejects.toThrow("no 'test' split");
     await expect(openDataset('nowhere.yaml', 'val')).rejects.toThrow(UserError);
     mkdirSync(join(dir, 'images/none'));
-    await expect(openDataset(yaml, 'val')).rejects.toThrow('no pictures');
+    await expect(openDataset(yaml, 'val')).rejects.toThrow('no images');
   });
 
-  it('never writes to the pictures and labels', async () => {
+  it('never writes to the images and labels', async () => {
     truncateSync(join(dir, 'images/train/b.jpg'), 300);
     const before = readFileSync(join(dir, 'images/train/b.jpg'));
     await openDataset(yaml, 'train');

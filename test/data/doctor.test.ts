@@ -7,7 +7,7 @@ import { type DoctorNote, examine, examineOpen } from '../../src/data/doctor.js'
 import { encodeImage } from '../../src/image/codec.js';
 import { tmpDir } from '../helpers/tmp.js';
 
-/** A picture of random blocks: no two seeds look alike. */
+/** An image of random blocks: no two seeds look alike. */
 function blocks(seed: number) {
   const random = rng(seed);
   const values = Array.from({ length: 64 }, () => random.int(256));
@@ -52,7 +52,7 @@ describe('examine', () => {
     expect(report.splits[0].sizes).toEqual({ small: 0, medium: 0, large: 12 });
   });
 
-  it('finds the same picture in two splits, also when it was saved anew', async () => {
+  it('finds the same image in two splits, also when it was saved anew', async () => {
     copyFileSync(join(dir, 'images/train/0.png'), join(dir, 'images/val/again.png'));
     put('images/val/saved-anew.jpg', await encodeImage(blocks(1), 'jpg', 60));
     const { kinds, harmful, notes } = await check();
@@ -66,7 +66,7 @@ describe('examine', () => {
     copyFileSync(join(dir, 'images/train/0.png'), join(dir, 'images/train/copy.png'));
     put('labels/train/copy.txt', '1 0.5 0.5 0.1 0.1\n');
     const { kinds, harmful } = await check();
-    expect(kinds).toEqual(['warning duplicate-picture', 'warning contradicting-labels']);
+    expect(kinds).toEqual(['warning duplicate-image', 'warning contradicting-labels']);
     expect(harmful).toBe(false);
   });
 
@@ -91,7 +91,7 @@ describe('examine', () => {
     expect((await check()).kinds).toContain('harm corner-coordinates');
   });
 
-  it('names pictures without labels, labels without pictures, and a class that is never trained', async () => {
+  it('names images without labels, labels without images, and a class that is never trained', async () => {
     put('images/train/unlabelled.png', await encodeImage(blocks(50), 'png'));
     put('labels/train/stray.txt', '0 0.5 0.5 0.1 0.1\n');
     for (let i = 0; i < 6; i++) put(`labels/train/${i}.txt`, `0 0.5 0.5 0.${i + 1} 0.3\n`);
@@ -117,7 +117,7 @@ describe('examine', () => {
     expect(harmful).toBe(false);
   });
 
-  it('of open splits says what needs no reading of pictures; a part of the pictures makes no label stray', async () => {
+  it('of open splits says what needs no reading of images; a part of the images makes no label stray', async () => {
     for (let i = 0; i < 6; i++) put(`labels/train/${i}.txt`, '0 0.5 0.5 0.3 0.3\n1 0.5 0.5 0.3 0.3\n');
     const whole = await openDataset(dir, 'train');
     expect(examineOpen([whole, whole], 640).notes.map(({ kind }) => kind)).toEqual(['identical-boxes']);

@@ -3,7 +3,7 @@ import { log } from '../../src/core/log.js';
 import { rng } from '../../src/core/rng.js';
 import { planCache } from '../../src/data/cache-plan.js';
 import { partnerWindow, planEpoch } from '../../src/data/epoch-plan.js';
-import { PictureCache, sharePictures } from '../../src/data/image-cache.js';
+import { ImageCache, shareImages } from '../../src/data/image-cache.js';
 import { tmpDir } from '../helpers/tmp.js';
 
 const said: string[] = [];
@@ -13,11 +13,11 @@ afterEach(() => said.splice(0));
 const sizes = (n: number, width: number, height: number): Int32Array =>
   Int32Array.from({ length: 2 * n }, (_, i) => (i % 2 ? height : width));
 
-describe('decoded pictures', () => {
-  it('an epoch with mosaic decodes each picture about once in a cache that holds a fraction of them', () => {
+describe('decoded images', () => {
+  it('an epoch with mosaic decodes each image about once in a cache that holds a fraction of them', () => {
     const [n, slots, window] = [1500, 160, 128];
     const plan = { imgsz: 32, batch: 16, seed: 1, rect: false, multiScale: 0 };
-    const cache = new PictureCache(sharePictures(n, slots, 8));
+    const cache = new ImageCache(shareImages(n, slots, 8));
     for (const epoch of [0, 1]) {
       const { order, positionOf } = planEpoch(plan, sizes(n, 32, 32), epoch);
       let loads = 0;
@@ -38,7 +38,7 @@ describe('decoded pictures', () => {
   });
 
   it('a slot in use is never given away, and what all hold at a time has to fit', () => {
-    const cache = new PictureCache(sharePictures(9, 2, 8));
+    const cache = new ImageCache(shareImages(9, 2, 8));
     const a = cache.pin(3, 0);
     cache.pin(4, 1);
     expect(() => cache.pin(5, 2)).toThrow(/pinned/);
@@ -47,8 +47,8 @@ describe('decoded pictures', () => {
     expect(() => cache.pin(3, 3)).toThrow(/pinned/);
   });
 
-  it('a picture that could not be loaded is tried again by the next who asks', () => {
-    const cache = new PictureCache(sharePictures(2, 2, 8));
+  it('an image that could not be loaded is tried again by the next who asks', () => {
+    const cache = new ImageCache(shareImages(2, 2, 8));
     const { slot } = cache.pin(1, 0);
     cache.loaded(slot, false);
     cache.unpin(slot);
@@ -77,17 +77,17 @@ describe('the plan for the cache', () => {
     expect(planCache({ ...request, sizes: sizes(20, 500, 375) })).toMatchObject({ slots: 20, window: 20 });
   });
 
-  it('cache=ram holds all pictures when they fit, and says so when they do not', () => {
+  it('cache=ram holds all images when they fit, and says so when they do not', () => {
     expect(planCache({ ...request, cache: 'ram', sizes: sizes(400, 640, 480) }).slots).toBe(400);
-    expect(said.splice(0).join()).toMatch(/^info cache=ram: 400 pictures, 0\.4 GB/);
+    expect(said.splice(0).join()).toMatch(/^info cache=ram: 400 images, 0\.4 GB/);
     const bounded = planCache({ ...request, cache: 'ram', imgsz: 1920, sizes: sizes(3_000_000, 640, 640) });
     expect(bounded.slots * bounded.slotBytes).toBeLessThan(500e6);
-    expect(said.join()).toMatch(/^warn cache=ram: 3000000 pictures need 33177\.6 GB of memory/);
+    expect(said.join()).toMatch(/^warn cache=ram: 3000000 images need 33177\.6 GB of memory/);
   });
 
   it('cache=disk without the room decodes anew, and says so', () => {
     process.env.YOLO_CACHE = tmpDir();
-    expect(planCache({ ...request, cache: 'disk', sizes: sizes(10, 64, 64) }).diskFolder).toContain('pictures');
+    expect(planCache({ ...request, cache: 'disk', sizes: sizes(10, 64, 64) }).diskFolder).toContain('images');
     expect(
       planCache({ ...request, cache: 'disk', imgsz: 1920, sizes: sizes(3_000_000, 640, 640) }).diskFolder,
     ).toBeUndefined();

@@ -52,7 +52,7 @@ describe('parseLabels', () => {
     const row = (i: number): string => `0 0.5 0.5 ${((i % 900) + 1) / 1000} ${(Math.floor(i / 900) + 1) / 1000}`;
     const many = Array.from({ length: 20_000 }, (_, i) => row(i)).join('\n');
     expect(parseLabels(many, 3).findings).toEqual([
-      { kind: 'too-many-labels', corrupt: true, line: 16_385, message: 'more than 16384 objects in one picture' },
+      { kind: 'too-many-labels', corrupt: true, line: 16_385, message: 'more than 16384 objects in one image' },
     ]);
     const wrong = parseLabels('a b c d e\n'.repeat(9) + Array.from({ length: 9999 }, (_, i) => `${i} x`).join('\n'), 3);
     expect(wrong.findings.length).toBe(100);

@@ -76,7 +76,7 @@ describe('the training loader', () => {
     expect(new Set([a, b, c]).size).toBe(3);
   });
 
-  it('can be given up in an epoch and start another, without a picture of the old one in the new', async () => {
+  it('can be given up in an epoch and start another, without an image of the old one in the new', async () => {
     const [, want] = await run({ workers: 0 }, [[0], [5]]);
     const loader = createTrainLoader(options({ workers: 2 }));
     for await (const batch of loader.epoch(0)) if (batch.shape[0]) break;
@@ -88,7 +88,7 @@ describe('the training loader', () => {
     await expect(left.next()).rejects.toThrow();
   });
 
-  it('yields every picture once an epoch, shuffled', async () => {
+  it('yields every image once an epoch, shuffled', async () => {
     const loader = createTrainLoader(options());
     const seen: number[] = [];
     for await (const batch of loader.epoch(0)) seen.push(...batch.indices);
@@ -96,7 +96,7 @@ describe('the training loader', () => {
     expect(seen.sort((a, b) => a - b)).toEqual(images.map((_, i) => i));
   });
 
-  it('without augmentation centres a picture on grey, its labels with it', async () => {
+  it('without augmentation centres an image on grey, its labels with it', async () => {
     const loader = createTrainLoader(options({ augment: NONE, batch: 1 }));
     let padded = 0;
     for await (const { images: data, labels, indices, original } of loader.epoch(0)) {
@@ -165,9 +165,9 @@ describe('the training loader', () => {
     expect(await run({ cache: 'ram', workers: 1 }, [[0], [1]])).toEqual(want);
   });
 
-  it.each([0, 2])('names a broken picture, and one that has changed (workers=%i)', async (workers) => {
+  it.each([0, 2])('names a broken image, and one that has changed (workers=%i)', async (workers) => {
     const dir = tmpDir();
-    writeFileSync(join(dir, 'broken.jpg'), 'not a picture');
+    writeFileSync(join(dir, 'broken.jpg'), 'not an image');
     const broken = [{ ...images[0], path: join(dir, 'broken.jpg') }, ...images.slice(1)];
     await expect(run({ images: broken, workers }, [[0]])).rejects.toMatchObject({
       code: 'broken-image',
@@ -175,7 +175,7 @@ describe('the training loader', () => {
     });
     const changed = [{ ...images[0], width: 7 }, ...images.slice(1)];
     await expect(run({ images: changed, workers }, [[0]])).rejects.toMatchObject({
-      code: 'picture-changed',
+      code: 'image-changed',
       message: expect.stringContaining('0.png'),
     });
   });

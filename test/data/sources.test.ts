@@ -22,11 +22,11 @@ let server: Server;
 let base: string;
 
 beforeAll(async () => {
-  mkdirSync(join(dir, 'pictures/deeper'), { recursive: true });
+  mkdirSync(join(dir, 'images/deeper'), { recursive: true });
   const jpg = await encodeImage(flat(50), 'jpg');
-  for (const name of ['b.jpg', 'a.JPG', 'deeper/c.jpg', '.hidden.jpg']) writeFileSync(join(dir, 'pictures', name), jpg);
-  writeFileSync(join(dir, 'pictures/broken.png'), 'no picture');
-  writeFileSync(join(dir, 'pictures/notes.md'), 'no picture either');
+  for (const name of ['b.jpg', 'a.JPG', 'deeper/c.jpg', '.hidden.jpg']) writeFileSync(join(dir, 'images', name), jpg);
+  writeFileSync(join(dir, 'images/broken.png'), 'no image');
+  writeFileSync(join(dir, 'images/notes.md'), 'no image either');
   writeFileSync(join(dir, 'moving.webp'), await encodeAnimation([flat(1), flat(90), flat(180), flat(250)], 4));
   server = createServer((request, response) => {
     if (request.url === '/x.jpg') response.setHeader('content-type', 'image/jpeg').end(jpg);
@@ -46,32 +46,29 @@ const names = (found: (Frame | Failure)[]): string[] =>
   found.map((f) => `${f.path.replace(`${dir}/`, '')}${'error' in f ? ' broken' : ''}`);
 
 describe('listSources and readSources', () => {
-  it('a folder: its pictures in order of name, without hidden ones and subfolders; a broken one is told and passed over', async () => {
-    const found = await read(join(dir, 'pictures'));
-    expect(names(found)).toEqual(['pictures/a.JPG', 'pictures/b.jpg', 'pictures/broken.png broken']);
+  it('a folder: its images in order of name, without hidden ones and subfolders; a broken one is told and passed over', async () => {
+    const found = await read(join(dir, 'images'));
+    expect(names(found)).toEqual(['images/a.JPG', 'images/b.jpg', 'images/broken.png broken']);
     expect(found[2]).toMatchObject({ error: { code: 'broken-image' } });
   });
 
   it('globs', async () => {
-    expect(names(await read(join(dir, 'pictures/*.jpg')))).toEqual(['pictures/b.jpg']);
-    expect(names(await read(join(dir, '**/*.jpg')))).toEqual(['pictures/b.jpg', 'pictures/deeper/c.jpg']);
-    expect(glob(join(dir, 'pictures/{a,b}.*')).length).toBe(2);
+    expect(names(await read(join(dir, 'images/*.jpg')))).toEqual(['images/b.jpg']);
+    expect(names(await read(join(dir, '**/*.jpg')))).toEqual(['images/b.jpg', 'images/deeper/c.jpg']);
+    expect(glob(join(dir, 'images/{a,b}.*')).length).toBe(2);
     expect(glob(join(dir, 'pict*/[!b].J?G')).length).toBe(1);
     await expect(listSources(join(dir, '*.tif'))).rejects.toMatchObject({ code: 'missing-source' });
   });
 
-  it('lists: .txt beside its pictures, .csv with a heading, missing lines told and passed over', async () => {
-    writeFileSync(
-      join(dir, 'list.txt'),
-      `# a list\npictures/b.jpg\n\n${join(dir, 'pictures/a.JPG')}\npictures/none.jpg\n`,
-    );
+  it('lists: .txt beside its images, .csv with a heading, missing lines told and passed over', async () => {
+    writeFileSync(join(dir, 'list.txt'), `# a list\nimages/b.jpg\n\n${join(dir, 'images/a.JPG')}\nimages/none.jpg\n`);
     expect(names(await read(join(dir, 'list.txt')))).toEqual([
-      'pictures/b.jpg',
-      'pictures/a.JPG',
-      'pictures/none.jpg broken',
+      'images/b.jpg',
+      'images/a.JPG',
+      'images/none.jpg broken',
     ]);
-    writeFileSync(join(dir, 'list.csv'), `Source,label\n"pictures/b.jpg",1\npictures/a.JPG,2\n`);
-    expect(names(await read(join(dir, 'list.csv')))).toEqual(['pictures/b.jpg', 'pictures/a.JPG']);
+    writeFileSync(join(dir, 'list.csv'), `Source,label\n"images/b.jpg",1\nimages/a.JPG,2\n`);
+    expect(names(await read(join(dir, 'list.csv')))).toEqual(['images/b.jpg', 'images/a.JPG']);
     writeFileSync(join(dir, 'empty.txt'), '\n');
     await expect(listSources(join(dir, 'empty.txt'))).rejects.toMatchObject({ code: 'missing-source' });
   });
@@ -84,8 +81,8 @@ describe('listSources and readSources', () => {
 
   it('bytes, pixels and several of these from a program', async () => {
     const bytes = await encodeImage(flat(3), 'png');
-    const found = await read([bytes, flat(200), join(dir, 'pictures/b.jpg')]);
-    expect(names(found)).toEqual(['image0', 'image1', 'pictures/b.jpg']);
+    const found = await read([bytes, flat(200), join(dir, 'images/b.jpg')]);
+    expect(names(found)).toEqual(['image0', 'image1', 'images/b.jpg']);
     expect((found[1] as Frame).image.data[0]).toBe(200);
     await expect(sourcesOf({ data: new Uint8Array(5), width: 2, height: 2 })).rejects.toMatchObject({
       code: 'bad-pixels',

@@ -24,7 +24,7 @@ describe('orderByAspect', () => {
 describe('planBatches', () => {
   const sizes = (...list: [number, number][]) => list.map(([width, height]) => ({ width, height }));
 
-  it('runs a square picture of imgsz 640 at 672, and like aspects together', () => {
+  it('runs a square image of imgsz 640 at 672, and like aspects together', () => {
     expect(planBatches(sizes([500, 500]), { imgsz: 640, batch: 4 })).toEqual([
       { indices: [0], height: 672, width: 672 },
     ]);
@@ -75,7 +75,7 @@ describe('createValLoader', () => {
     return batches.map((batch) => ({ ...batch, time: 0 }));
   };
 
-  it('gives the same batches from threads as without, and grey for a broken picture', async () => {
+  it('gives the same batches from threads as without, and grey for a broken image', async () => {
     const images = await make();
     const [threads, plain] = [await all(images, 2), await all(images, 0)];
     expect(threads).toEqual(plain);

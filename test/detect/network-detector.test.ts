@@ -20,7 +20,7 @@ const checkpoint: Checkpoint = { ...trained.checkpoint, names };
 const { weights } = checkpoint;
 const network = buildNetwork(spec);
 
-function picture(b: number, h: number, w: number): Uint8Array {
+function image(b: number, h: number, w: number): Uint8Array {
   const random = rng(b, h, w);
   return Uint8Array.from({ length: b * h * w * 3 }, () => random.int(256));
 }
@@ -65,7 +65,7 @@ describe.each(engineReady() ? ['tensorflow', 'wasm'] : ['wasm'])('detector on %s
     it(`${shape.join(' x ')} bytes give what the network gives`, async () => {
       const before = tf.memory().numTensors;
       const detector = createDetector(checkpoint);
-      const bytes = picture(...shape);
+      const bytes = image(...shape);
       for (let repeat = 0; repeat < 2; repeat++) {
         const out = await detector.infer(bytes, shape);
         expectSameOutput(out, reference(bytes, shape), { rtol: 1e-4 });
@@ -77,7 +77,7 @@ describe.each(engineReady() ? ['tensorflow', 'wasm'] : ['wasm'])('detector on %s
 
   it('augment gives three scales, the first of them as without it', async () => {
     const detector = createDetector(checkpoint, { augment: true });
-    const bytes = picture(1, 128, 96);
+    const bytes = image(1, 128, 96);
     const { shape, data } = await detector.infer(bytes, [1, 128, 96]);
     const first = 16 * 12 + 8 * 6; // without the largest level
     const second = 16 * 12 + 8 * 6 + 4 * 3; // 106 x 79 padded to 128 x 96
@@ -117,7 +117,7 @@ describe.each(engineReady() ? ['tensorflow', 'wasm'] : ['wasm'])('what is comput
         return also(head, { weights: tf.tensor(each) }).weighted.dataSync() as Float32Array;
       });
     const check = async (shape: [number, number, number], now: Map<string, NamedArray>) => {
-      const bytes = picture(...shape);
+      const bytes = image(...shape);
       const { also: found, ...output } = await detector.inferWith(bytes, shape, extra);
       expectClose(output, await detector.infer(bytes, shape), { rtol: 1e-5 });
       const got = { shape: [nc], data: found.weighted.data as Float32Array };
@@ -147,7 +147,7 @@ describe('detector', () => {
 
   it.runIf(engineReady())('half=true is near the full precision', async () => {
     await tf.setBackend('tensorflow');
-    const bytes = picture(1, 64, 64);
+    const bytes = image(1, 64, 64);
     const full = reference(bytes, [1, 64, 64]);
     const detector = createDetector(checkpoint, { half: true });
     const out = await detector.infer(bytes, [1, 64, 64]);

@@ -11,7 +11,7 @@ describe('NMS agrees with the reference (golden/nms), rows and order', () => {
   const [B, rows, A] = prediction.shape;
   for (const [name, c] of Object.entries<Record<string, never>>(g.meta.cases)) {
     for (let b = 0; b < B; b++) {
-      it(`golden ${name}, picture ${b} of ${B}: ${JSON.stringify(c)}`, () => {
+      it(`golden ${name}, image ${b} of ${B}: ${JSON.stringify(c)}`, () => {
         const options: NmsOptions = {
           conf: c.conf_thres,
           iou: c.iou_thres,

@@ -33,16 +33,16 @@ describe('raw outputs', () => {
     for (const [index, by, key, seen] of cases) {
       const changed = output();
       changed.data[index] += by;
-      const parity = compareRaw(output(), changed);
-      expect(parity[key], `${index}`).toBeCloseTo(seen ? by : 0, 4);
-      expect(within(parity, FLOAT_TOLERANCE)).toBe(!seen);
+      const verification = compareRaw(output(), changed);
+      expect(verification[key], `${index}`).toBeCloseTo(seen ? by : 0, 4);
+      expect(within(verification, FLOAT_TOLERANCE)).toBe(!seen);
     }
     const nan = output();
     nan.data[0] = Number.NaN;
     expect(within(compareRaw(output(), nan), FLOAT_TOLERANCE)).toBe(false);
   });
 
-  test('another shape is no parity', () => {
+  test('another shape is no verification', () => {
     expect(within(compareRaw(output(), { data: new Float32Array(12), shape: [1, 6, 2] }), FLOAT_TOLERANCE)).toBe(false);
   });
 });
@@ -51,12 +51,12 @@ describe('final rows', () => {
   const compare = (exported: InferOutput) => compareFinal(output(), exported, limits, FLOAT_TOLERANCE);
 
   test('the same detection, a little moved', () => {
-    const parity = compare(final([6, 6, 14.25, 14, 0.9, 1]));
-    expect(parity).toMatchObject({ boxes: 0.25, compared: 1 });
-    expect(within(parity, FLOAT_TOLERANCE)).toBe(true);
+    const verification = compare(final([6, 6, 14.25, 14, 0.9, 1]));
+    expect(verification).toMatchObject({ boxes: 0.25, compared: 1 });
+    expect(within(verification, FLOAT_TOLERANCE)).toBe(true);
   });
 
-  test('missing, additional, or of another class: no parity', () => {
+  test('missing, additional, or of another class: no verification', () => {
     for (const rows of [
       [],
       [[6, 6, 14, 14, 0.9, 0]],
@@ -78,7 +78,7 @@ describe('final rows', () => {
     }
   });
 
-  test('the same object twice: no parity', () => {
+  test('the same object twice: no verification', () => {
     const original = output();
     original.data.set([10.5], 1); // anchor 1 lies half a pixel beside anchor 0
     original.data.set([0.8], 5 * 30 + 1);

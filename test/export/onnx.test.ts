@@ -64,7 +64,7 @@ function bytes(b: number, h: number, w: number): Uint8Array {
   return Uint8Array.from({ length: b * h * w * 3 }, () => random.int(256));
 }
 
-const pictures = planes(
+const inputs = planes(
   Float32Array.from(trained.images.data, (v) => v / 255),
   [B, H, W],
 );
@@ -80,7 +80,7 @@ describe('ONNX export', () => {
     ['opset 22', { opset: 22 }],
   ] as [string, Partial<OnnxOptions>][]) {
     test(`${name}: output0 is what the reference gives`, async () => {
-      expectSameOutput(await run(write(name, change), pictures, [B, 3, H, W]), decoded, { rtol: 1e-4 });
+      expectSameOutput(await run(write(name, change), inputs, [B, 3, H, W]), decoded, { rtol: 1e-4 });
     });
   }
 
@@ -94,7 +94,7 @@ describe('ONNX export', () => {
   });
 
   test('half is near what the reference gives, at half the size', async () => {
-    expectSameOutput(await run(write('half', { half: true }), pictures, [B, 3, H, W]), decoded, { rtol: 2e-2 });
+    expectSameOutput(await run(write('half', { half: true }), inputs, [B, 3, H, W]), decoded, { rtol: 2e-2 });
     const [full, half] = [false, true].map(
       (half) =>
         onnxModel(spec, checkpoint.weights, {
@@ -130,7 +130,7 @@ describe('ONNX export', () => {
         // A threshold among the scores keeps some.
         const raw = await createOnnxDetector(write('raw', { dynamic: true }));
         const images = bytes(b, 96, 64);
-        images.fill(0, 0, images.length / b); // the first picture is black: other pictures, other counts
+        images.fill(0, 0, images.length / b); // the first image is black: other inputs, other counts
         const output = await raw.infer(images, [b, 96, 64]);
         const scores = [...output.data]
           .filter((_, i) => Math.floor(i / output.shape[2]) % output.shape[1] >= 4)

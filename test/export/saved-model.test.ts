@@ -64,7 +64,7 @@ describe('SavedModel export', () => {
     expect(load(readFileSync(join(dir, 'full/metadata.yaml'), 'utf8'))).toMatchObject({ names, imgsz: [H, W] });
   });
 
-  test('as a detector: the numbers of the original, pictures beyond the batch in further runs, no leak', async () => {
+  test('as a detector: the numbers of the original, images beyond the batch in further runs, no leak', async () => {
     const before = tf.memory().numTensors;
     const exported = await createSavedModelDetector(write('again'), 'here');
     expect(exported).toMatchObject({ fixedShape: [H, W], fixedBatch: B, names: checkpoint.names, engine: 'here' });

@@ -21,7 +21,7 @@ const dir = tmpDir();
 const web = join(dir, 'tiny_web_model');
 const random = rng(7);
 /** Wider than high, so that the letterbox pads. */
-const picture = { width: 150, height: 90, data: Uint8Array.from({ length: 150 * 90 * 3 }, () => random.int(256)) };
+const noise = { width: 150, height: 90, data: Uint8Array.from({ length: 150 * 90 * 3 }, () => random.int(256)) };
 const options = { conf: 0.3, iou: 0.5 };
 let want: Detection[];
 
@@ -30,17 +30,17 @@ beforeAll(async () => {
   const model = join(dir, 'tiny.weights');
   saveCheckpoint(model, liveModel());
   await exportModel(resolveConfig('export', { model, format: 'tfjs', imgsz: 96 }));
-  writeFileSync(join(web, 'noise.png'), await encodeImage(picture, 'png'));
+  writeFileSync(join(web, 'noise.png'), await encodeImage(noise, 'png'));
   want = await detectInNode();
 });
 afterAll(() => log.setVerbose(true));
 
 async function detectInNode(): Promise<Detection[]> {
   const detector = await createTfjsDetector(web);
-  const place = letterbox(picture, [96, 96]);
+  const place = letterbox(noise, [96, 96]);
   const output = await detector.infer(place.image.data, [1, 96, 96]);
   detector.dispose();
-  return toDetections(unletterbox(detectionsOf(output, 0, options), 6, place, picture), detector.names);
+  return toDetections(unletterbox(detectionsOf(output, 0, options), 6, place, noise), detector.names);
 }
 
 function expectSame(got: Detection[], tolerance: { score: number; px: number }): void {
@@ -73,12 +73,12 @@ describe('yolo.js', () => {
     const yolo = await loadYolo(handler, { ...tf, loadGraphModel });
     expect(yolo).toBeInstanceOf(Yolo);
     expect(yolo.imgsz).toEqual([96, 96]);
-    const rgba = new Uint8ClampedArray(picture.width * picture.height * 4).fill(255);
-    for (let i = 0; i < picture.width * picture.height; i++) rgba.set(picture.data.subarray(3 * i, 3 * i + 3), 4 * i);
+    const rgba = new Uint8ClampedArray(noise.width * noise.height * 4).fill(255);
+    for (let i = 0; i < noise.width * noise.height; i++) rgba.set(noise.data.subarray(3 * i, 3 * i + 3), 4 * i);
     const before = tf.memory().numTensors;
-    expectSame(await yolo.detect({ ...picture, data: rgba }, options), { score: 1e-6, px: 1e-3 });
+    expectSame(await yolo.detect({ ...noise, data: rgba }, options), { score: 1e-6, px: 1e-3 });
     expect(tf.memory().numTensors).toBe(before);
-    expect(await yolo.detect({ ...picture, data: rgba }, { ...options, maxDet: 2 })).toHaveLength(2);
+    expect(await yolo.detect({ ...noise, data: rgba }, { ...options, maxDet: 2 })).toHaveLength(2);
     yolo.dispose();
     await expect(loadYolo(handler)).rejects.toThrow(/TensorFlow.js is not there/);
   });
@@ -118,8 +118,8 @@ describe.skipIf(!chromium)(`the page in a browser${chromium ? '' : ' (left out: 
         expect(JSON.parse(result).length).toBeGreaterThan(5);
         const code = `import('./yolo.js').then(async ({ loadYolo }) => {
         const yolo = await loadYolo('model.json');
-        const picture = await createImageBitmap(await (await fetch('noise.png')).blob());
-        return yolo.detect(picture, ${JSON.stringify(options)});
+        const noise = await createImageBitmap(await (await fetch('noise.png')).blob());
+        return yolo.detect(noise, ${JSON.stringify(options)});
       })`;
         expectSame(await browser.evaluate<Detection[]>(code), { score: 1e-3, px: 0.1 });
       },
@@ -127,9 +127,9 @@ describe.skipIf(!chromium)(`the page in a browser${chromium ? '' : ' (left out: 
     );
 
   test(
-    'labels stay inside of the picture',
+    'labels stay inside of the noise',
     async () => {
-      const narrow = { ...picture, width: 96, height: 120, data: picture.data.subarray(0, 96 * 120 * 3) };
+      const narrow = { ...noise, width: 96, height: 120, data: noise.data.subarray(0, 96 * 120 * 3) };
       writeFileSync(join(web, 'narrow.png'), await encodeImage(narrow, 'png'));
       await browser.openPage(server.url, { backend: 'wasm', image: 'narrow.png', conf: '0.2' }, PATIENCE);
       const drawn = await browser.evaluate<[left: number, right: number, width: number][]>(`new Promise((resolve) => {

@@ -118,7 +118,7 @@ describe('TensorFlow.js export', () => {
     expect(exported).toMatchObject({ fixedShape: [64, 96], fixedBatch: 1, names: metadata.names, stride: 32 });
     const random = rng(1);
     const bytes = Uint8Array.from({ length: 2 * 64 * 96 * 3 }, () => random.int(256));
-    // Two pictures go through a model of batch 1 one by one.
+    // Two images go through a model of batch 1 one by one.
     expectSameOutput(await exported.infer(bytes, [2, 64, 96]), await original.infer(bytes, [2, 64, 96]), {
       rtol: 1e-5,
     });

@@ -446,7 +446,7 @@ const cases: Case[] = [
     (a, b, c) => tf.fused.matMul({ a: a as tf.Tensor2D, b: b as tf.Tensor2D, bias: c, activation: 'relu' }),
     [[2, 3], [3, 4], [4]],
   ],
-  // pictures
+  // images
   ...[
     ['same', 1],
     ['valid', 1],

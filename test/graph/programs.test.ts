@@ -67,7 +67,7 @@ const decided =
     return x && { x, exact: false };
   };
 
-const picture: Op = (r, pool, inputs) => {
+const image: Op = (r, pool, inputs) => {
   const v = partner(r, pool, pool[0], (y) => y.shape.length === 4 && y.shape[1] >= 2 && y.size <= 2000);
   if (!v) return undefined;
   const c = v.x.shape[3]!;
@@ -145,7 +145,7 @@ const OPS: Op[] = [
     const b = partner(r, pool, { x, exact: true });
     return b?.exact ? (r.next() < 0.5 ? tf.maximum(x, b.x) : tf.minimum(b.x, x)) : undefined;
   }),
-  picture, picture, picture,
+  image, image, image,
 ];
 
 const SHAPES = [[2, 4, 4, 2], [2, 4], [4], [2, 1], [4, 3], [1], []];

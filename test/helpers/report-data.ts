@@ -9,21 +9,21 @@ import {
   mistakeRows,
   speedFacts,
 } from '../../src/engine/report/figures.js';
-import { collectPictures } from '../../src/engine/report/images.js';
+import { collectImages } from '../../src/engine/report/images.js';
 import type { Evaluation } from '../../src/engine/val/evaluate.js';
 import { encodeImage } from '../../src/image/codec.js';
 import { createTally } from '../../src/metrics/tally.js';
 import type { ReportData } from '../../src/render/report/data.js';
 
-/** Rows x1 y1 x2 y2 confidence class and labels class cx cy w h of a picture of 100 by 100. */
-export interface SamplePicture {
+/** Rows x1 y1 x2 y2 confidence class and labels class cx cy w h of an image of 100 by 100. */
+export interface SampleImage {
   name: string;
   detections: number[];
   labels: number[];
 }
 
-/** Picture 0: a hit and a miss of class 0; picture 1: class 1 taken for class 0, and a detection of nothing. */
-export const SAMPLE: SamplePicture[] = [
+/** Image 0: a hit and a miss of class 0; image 1: class 1 taken for class 0, and a detection of nothing. */
+export const SAMPLE: SampleImage[] = [
   { name: 'a.png', detections: [10, 10, 30, 30, 0.9, 0], labels: [0, 0.2, 0.2, 0.2, 0.2, 0, 0.8, 0.8, 0.2, 0.2] },
   {
     name: 'b.png',
@@ -32,17 +32,17 @@ export const SAMPLE: SamplePicture[] = [
   },
 ];
 
-/** The report of a validation of made-up pictures, which are written into `dir`. */
+/** The report of a validation of made-up images, which are written into `dir`. */
 export async function sampleReport(
   dir: string,
   names: readonly string[],
-  pictures: readonly SamplePicture[] = SAMPLE,
+  images: readonly SampleImage[] = SAMPLE,
 ): Promise<{ data: ReportData; evaluation: Evaluation }> {
   const tally = createTally(names);
-  const collector = collectPictures();
+  const collector = collectImages();
   const grey = { data: new Uint8Array(100 * 100 * 3).fill(128), width: 100, height: 100 };
   const file = await encodeImage(grey, 'png');
-  for (const [index, { name, detections, labels }] of pictures.entries()) {
+  for (const [index, { name, detections, labels }] of images.entries()) {
     const path = join(dir, name);
     writeFileSync(path, file);
     const place = { ratioX: 1, ratioY: 1, padX: 0, padY: 0 };
@@ -77,7 +77,7 @@ export async function sampleReport(
     curves: curveData(evaluation),
     confusion,
     mistakes: mistakeRows(evaluation),
-    pictures: await collector.finish(evaluation, confusion, names),
+    images: await collector.finish(evaluation, confusion, names),
     mistaken: 2,
     settings: [
       { key: 'epochs', value: '3', usual: '100', changed: true, help: 'passes' },

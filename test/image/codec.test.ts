@@ -13,7 +13,7 @@ import {
 } from '../../src/image/codec.js';
 import { tmpDir } from '../helpers/tmp.js';
 
-/** A picture with another value at every place. */
+/** An image with another value at every place. */
 function pattern(width: number, height: number): RgbImage {
   const data = new Uint8Array(width * height * 3);
   for (let i = 0; i < data.length; i++) data[i] = (i * 37 + (i >> 5) * 11) & 255;
@@ -80,14 +80,14 @@ describe('decodeImage', () => {
       expect([got.width, got.height]).toEqual(size);
       const info = await readImageSize(bytes);
       expect([info.width, info.height]).toEqual(size);
-      // Where the upper left pixel of the stored picture comes to lie.
+      // Where the upper left pixel of the stored image comes to lie.
       const [x, y] = [[], [0, 0], [22, 0], [22, 16], [0, 16], [0, 0], [16, 0], [16, 22], [0, 22]][orientation];
       const at = (y * got.width + x) * 3;
       expect([...got.data.subarray(at, at + 3)]).toEqual([...image.data.subarray(0, 3)]);
     });
   }
 
-  it('a picture of 1x1', async () => {
+  it('an image of 1x1', async () => {
     const got = await decodeImage(await encodeImage(pattern(1, 1), 'jpg'));
     expect([got.width, got.height, got.data.length]).toEqual([1, 1, 3]);
   });
@@ -183,7 +183,7 @@ describe('animations', () => {
     expect((await decodeImage(bytes)).height).toBe(30);
   });
 
-  it('a still picture has one frame', async () => {
+  it('a still image has one frame', async () => {
     let n = 0;
     for await (const frame of decodeFrames(await encodeImage(pattern(9, 9), 'png'))) n += frame.width;
     expect(n).toBe(9);
@@ -191,7 +191,7 @@ describe('animations', () => {
 });
 
 describe('compositeSvg', () => {
-  it('draws over a picture', async () => {
+  it('draws over an image', async () => {
     const svg =
       '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="20"><rect width="10" height="10" fill="#f00"/></svg>';
     const got = await compositeSvg({ data: new Uint8Array(1200).fill(50), width: 20, height: 20 }, svg);

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { RgbImage } from '../../src/core/types.js';
-import { letterbox, letterboxInto, placeLetterbox, unletterbox } from '../../src/image/letterbox.js';
+import { letterbox, letterboxInto, letterboxTransform, unletterbox } from '../../src/image/letterbox.js';
 import { resize } from '../../src/image/resize.js';
 import { golden, pick } from '../helpers/golden.js';
 
-function picture(width: number, height: number): RgbImage {
+function imageOf(width: number, height: number): RgbImage {
   const data = Uint8Array.from({ length: width * height * 3 }, (_, i) => (i * 7919 + (i >> 3) * 31) & 255);
   return { data, width, height };
 }
@@ -34,30 +34,30 @@ describe('letterbox agrees with OpenCV (golden/geometry)', () => {
   }
 });
 
-describe('placeLetterbox', () => {
+describe('letterboxTransform', () => {
   it('takes the larger half of an odd padding to the right and below', () => {
-    const at = placeLetterbox({ width: 100, height: 100 }, [101, 100]);
+    const at = letterboxTransform({ width: 100, height: 100 }, [101, 100]);
     expect([at.padX, at.padY, at.height]).toEqual([0, 0, 101]);
   });
 
   it('rect pads bus.jpg (810x1080) to 640x480 and zidane.jpg (1280x720) to 384x640', () => {
-    const bus = placeLetterbox({ width: 810, height: 1080 }, [640, 640], { auto: true });
+    const bus = letterboxTransform({ width: 810, height: 1080 }, [640, 640], { auto: true });
     expect([bus.height, bus.width]).toEqual([640, 480]);
-    const zidane = placeLetterbox({ width: 1280, height: 720 }, [640, 640], { auto: true });
+    const zidane = letterboxTransform({ width: 1280, height: 720 }, [640, 640], { auto: true });
     expect([zidane.height, zidane.width, zidane.padY]).toEqual([384, 640, 12]);
   });
 
-  it('keeps a row of a picture that is 10,000 times wider than high', () => {
-    const at = placeLetterbox({ width: 10_000, height: 1 }, [640, 640]);
+  it('keeps a row of an image that is 10,000 times wider than high', () => {
+    const at = letterboxTransform({ width: 10_000, height: 1 }, [640, 640]);
     expect([at.innerHeight, at.innerWidth]).toEqual([1, 640]);
-    expect(letterbox(picture(10_000, 1), [640, 640]).image.data.length).toBe(640 * 640 * 3);
+    expect(letterbox(imageOf(10_000, 1), [640, 640]).image.data.length).toBe(640 * 640 * 3);
   });
 });
 
 describe('unletterbox', () => {
   it('brings corners back to where they were, and clips', () => {
     const size = { width: 333, height: 100 };
-    const at = placeLetterbox(size, [640, 640]);
+    const at = letterboxTransform(size, [640, 640]);
     const corner = [
       10 * at.ratio + at.padX,
       20 * at.ratio + at.padY,
@@ -73,13 +73,13 @@ describe('unletterbox', () => {
 
 describe('letterboxInto', () => {
   it('writes its slot of a batch and nothing else', () => {
-    const at = placeLetterbox({ width: 50, height: 30 }, [64, 64]);
+    const at = letterboxTransform({ width: 50, height: 30 }, [64, 64]);
     const size = 64 * 64 * 3;
     const batch = new Uint8Array(3 * size).fill(7);
-    letterboxInto(picture(50, 30), at, batch, size);
+    letterboxInto(imageOf(50, 30), at, batch, size);
     expect(batch.subarray(0, size).every((v) => v === 7)).toBe(true);
     expect(batch.subarray(2 * size).every((v) => v === 7)).toBe(true);
-    expect([...batch.subarray(size, 2 * size)]).toEqual([...letterbox(picture(50, 30), [64, 64]).image.data]);
+    expect([...batch.subarray(size, 2 * size)]).toEqual([...letterbox(imageOf(50, 30), [64, 64]).image.data]);
   });
 });
 

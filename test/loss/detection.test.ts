@@ -31,7 +31,7 @@ const head = (boxes: tf.Tensor, scores: tf.Tensor): HeadOutput => ({
 
 type Row = [cls: number, x1: number, y1: number, x2: number, y2: number];
 
-/** Rows of each picture, in pixels, from the golden file; `index` gives the place of a row within its picture. */
+/** Rows of each image, in pixels, from the golden file; `index` gives the place of a row within its image. */
 function goldenRows(): Row[][] {
   const rows: Row[][] = Array.from({ length: B }, () => []);
   const box = want('bboxes').data;
@@ -209,7 +209,7 @@ describe('detection loss', () => {
     });
   });
 
-  it('copes with 500 labels in a picture', () => {
+  it('copes with 500 labels in an image', () => {
     const random = rng(500);
     const many: Row[] = Array.from({ length: 500 }, () => {
       const [w, h] = [random.uniform(1, 80), random.uniform(1, 80)];

@@ -41,7 +41,7 @@ describe('errorCosts', () => {
   const truth = labels([0, 0, 0, 100, 100], [0, 200, 200, 300, 300]);
   const hit = [0, 0, 100, 100, 0.5, 0];
 
-  it('is nothing for a perfect picture', () => {
+  it('is nothing for a perfect image', () => {
     const all = cost(found(hit, [200, 200, 300, 300, 0.4, 0]), truth);
     expect(Object.values(all)).toEqual([0, 0, 0, 0, 0]);
   });

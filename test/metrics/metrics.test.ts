@@ -11,17 +11,17 @@ const detections = pick(g, 'detections').data as Float32Array;
 const labels = pick(g, 'labels').data as Float32Array;
 const detectionImage = pick(g, 'detections.image').data as Int32Array;
 const labelImage = pick(g, 'labels.image').data as Int32Array;
-const pictures = Math.max(...detectionImage, ...labelImage) + 1;
+const images = Math.max(...detectionImage, ...labelImage) + 1;
 const nc = Math.max(...(pick(g, 'classes').data as Int32Array)) + 1;
 
-/** Detections and labels of each picture. */
-const perPicture = Array.from({ length: pictures }, (_, picture) => ({
-  detections: detections.filter((_, i) => detectionImage[Math.floor(i / 6)] === picture),
-  labels: labels.filter((_, i) => labelImage[Math.floor(i / 5)] === picture),
+/** Detections and labels of each image. */
+const perImage = Array.from({ length: images }, (_, image) => ({
+  detections: detections.filter((_, i) => detectionImage[Math.floor(i / 6)] === image),
+  labels: labels.filter((_, i) => labelImage[Math.floor(i / 5)] === image),
 }));
 
 describe('golden metrics', () => {
-  const tp = Uint8Array.from(perPicture.flatMap((p) => [...truePositives(p.detections, p.labels)]));
+  const tp = Uint8Array.from(perImage.flatMap((p) => [...truePositives(p.detections, p.labels)]));
   const labelCounts = new Array<number>(nc).fill(0);
   for (let i = 0; i < labels.length; i += 5) labelCounts[labels[i]]++;
   const result = averagePrecision({
@@ -50,7 +50,7 @@ describe('golden metrics', () => {
   });
 
   it("gives golden COCO figures within 1e-6 by COCO's own rules", () => {
-    const figures = cocoFigures(perPicture, nc);
+    const figures = cocoFigures(perImage, nc);
     const { AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl } = figures;
     const data = [AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl];
     expectClose({ shape: [12], data }, pick(g, 'coco.stats') as never, { atol: 1e-6, label: 'coco.stats' });
@@ -58,7 +58,7 @@ describe('golden metrics', () => {
 
   it('golden labels all stand in the confusion matrix once, sure detections too', () => {
     const matrix = confusionMatrix(nc);
-    for (const p of perPicture) addToConfusion(matrix, p.detections, p.labels);
+    for (const p of perImage) addToConfusion(matrix, p.detections, p.labels);
     const cell = (row: number, column: number): number => matrix.counts[row * (nc + 1) + column];
     const columns = Array.from({ length: nc }, (_, c) => Array.from({ length: nc + 1 }, (_, r) => cell(r, c)));
     expect(columns.map((column) => column.reduce((a, b) => a + b))).toEqual(labelCounts);

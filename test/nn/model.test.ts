@@ -178,7 +178,7 @@ describe.runIf(engineReady())('network', () => {
     expect(a.get('model.0.bn.running_var')!.data[0]).toBe(1);
   });
 
-  it('a picture alone gives what it gives in a batch, and A follows the size', () => {
+  it('an image alone gives what it gives in a batch, and A follows the size', () => {
     tf.tidy(() => {
       const params = toTensors(weights, network.parameters);
       const x = tf.randomUniform<tf.Rank.R4>([2, 64, 96, 3], 0, 1, 'float32', 3);

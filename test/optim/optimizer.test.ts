@@ -53,16 +53,16 @@ describe('golden optimizer: warm-up, accumulation, clipping, SGD with Nesterov m
       return tf.tensor(t.data as Float32Array, t.shape);
     };
     let values = names.map((n) => read(`init.${n}`));
-    let slots = values.map((v) => [tf.zerosLike(v)]);
+    let state = values.map((v) => [tf.zerosLike(v)]);
     let ema = values;
-    let sums: tf.Tensor[] | undefined;
+    let accumulated: tf.Tensor[] | undefined;
     let last = -1;
     let updates = 0;
     const rows = steps.shape[0];
     for (let ni = 0; ni < rows; ni++) {
       const rates = ratesAt(settings, Math.floor(ni / settings.batchesPerEpoch), ni);
       const grads = names.map((n) => read(`gradient${ni}.${n}`));
-      sums = sums ? sums.map((s, i) => tf.add(s, grads[i])) : grads;
+      accumulated = accumulated ? accumulated.map((s, i) => tf.add(s, grads[i])) : grads;
       const row = Object.fromEntries(columns.map((c, i) => [c, steps.data[ni * columns.length + i] as number]));
       const stepped = ni - last >= rates.accumulate;
       expect(stepped ? 1 : 0, `stepped at ${ni}`).toBe(row.stepped);
@@ -75,18 +75,18 @@ describe('golden optimizer: warm-up, accumulation, clipping, SGD with Nesterov m
         rule: OPTIMIZERS.SGD,
         trainables,
         values,
-        gradients: sums,
-        slots,
+        gradients: accumulated,
+        optimizerState: state,
         scalars: { lr, momentum: tf.scalar(rates.momentum), coefficients: [] },
         decay: scaledWeightDecay(h.weight_decay, h.batch, h.nbs),
         maxNorm: h.clip_norm,
       });
       expect(Math.abs(out.norm.dataSync()[0] - row.grad_norm) / row.grad_norm).toBeLessThan(1e-5);
-      ({ values, slots } = out);
+      ({ values, optimizerState: state } = out);
       updates++;
       const d = tf.scalar(emaDecay(updates));
       ema = ema.map((e, i) => emaUpdate(e, values[i], d));
-      sums = undefined;
+      accumulated = undefined;
       last = ni;
     }
     names.forEach((n, i) => {
@@ -109,14 +109,14 @@ describe('update rules against torch.optim', () => {
   it.each(Object.keys(OPTIMIZERS) as OptimizerName[])('%s, twelve steps with weight decay', (name) => {
     const rule = OPTIMIZERS[name];
     let value: tf.Tensor = tf.tensor1d(recorded.init);
-    let slots = Array.from({ length: rule.slots }, () => tf.zerosLike(value));
+    let state = Array.from({ length: rule.stateTensors }, () => tf.zerosLike(value));
     recorded.gradients.forEach((gradient: number[], t: number) => {
       const scalars = {
         lr: tf.scalar(recorded.lr),
         momentum: tf.scalar(recorded.momentum),
         coefficients: rule.coefficients(t + 1, recorded.momentum).map((x) => tf.scalar(x)),
       };
-      ({ value, slots } = rule.update(value, tf.tensor1d(gradient), slots, recorded.decay, scalars));
+      ({ value, state } = rule.update(value, tf.tensor1d(gradient), state, recorded.decay, scalars));
       expectClose(
         { shape: [4], data: value.dataSync() },
         { shape: [4], data: recorded.values[name][t] },

@@ -90,7 +90,7 @@ beforeAll(async () => {
   writeTorch(join(dir, 'yolov8n.pt'), specOf(checkpoint), checkpoint, NAMES, { half: false, version: '0' });
   writeFileSync(join(dir, 'yolov8n.yaml'), readFileSync(writeTinyModel(dir), 'utf8').replace('\n  t:', '\n  n:'));
   cpSync(image, join(dir, 'bus.jpg')); // a PNG under that name: content decides
-  for (const folder of ['pictures', 'videos']) cpSync(join(dir, 'images/val'), join(dir, folder), { recursive: true });
+  for (const folder of ['images', 'videos']) cpSync(join(dir, 'images/val'), join(dir, folder), { recursive: true });
   writeCoco('instances.json');
   writeCoco('annotations.json');
 });

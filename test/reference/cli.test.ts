@@ -23,10 +23,10 @@ describe.skipIf(!reference)('yolo predict on real weights', () => {
     expect(stderr).toContain('Speed: ');
   });
 
-  it('prints a line a picture, names what it could not read, ends with 1', async () => {
+  it('prints a line an image, names what it could not read, ends with 1', async () => {
     const cwd = tmpDir();
     copyFileSync(bus, join(cwd, 'bus.jpg'));
-    writeFileSync(join(cwd, 'broken.jpg'), 'no picture');
+    writeFileSync(join(cwd, 'broken.jpg'), 'no image');
     const { code, stdout, stderr } = await runCli(['predict', model, 'source=.', 'save=false'], { cwd });
     expect(code).toBe(1);
     expect(stdout).toMatch(/^image \d\/2 \S*bus\.jpg: 640x480 4 persons, 1 bus.*, [\d.]+ms\n$/);

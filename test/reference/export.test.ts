@@ -9,9 +9,9 @@ import { tmpDir } from '../helpers/tmp.js';
 
 const folder = process.env.YOLO_REFERENCE ?? '';
 
-/** What a model finds in one of the reference's pictures. */
-async function found(model: string, picture: string, options: Record<string, unknown> = {}): Promise<Detection[]> {
-  const source = join(folder, 'images', picture);
+/** What a model finds in one of the reference's images. */
+async function found(model: string, image: string, options: Record<string, unknown> = {}): Promise<Detection[]> {
+  const source = join(folder, 'images', image);
   for await (const { detections } of predict(
     resolveConfig('predict', { model, source, save: false, rect: false, ...options }),
   ))
@@ -39,9 +39,9 @@ describe('yolov8n.pt exported', () => {
   ] as const) {
     test(`${name}: the same objects as the original`, async () => {
       const { files } = await exportModel(resolveConfig('export', { model: original, ...options }));
-      for (const picture of ['bus.jpg', 'zidane.jpg']) {
-        const want = await found(original, picture);
-        const got = await found(files[0], picture);
+      for (const image of ['bus.jpg', 'zidane.jpg']) {
+        const want = await found(original, image);
+        const got = await found(files[0], image);
         expect(got.map((d) => d.name)).toEqual(want.map((d) => d.name));
         expect(want.length).toBeGreaterThan(1);
         want.forEach((w, i) => {
@@ -58,8 +58,8 @@ describe('yolov8n.pt exported', () => {
     );
     const model = await exportModel(resolveConfig('export', { model: original, dynamic: true }));
     for (const [key, all] of Object.entries(golden)) {
-      const [picture, rect] = key.split(' rect=');
-      const got = await found(model.files[0], picture, { rect });
+      const [image, rect] = key.split(' rect=');
+      const got = await found(model.files[0], image, { rect });
       for (const want of all.filter((d) => d.confidence > 0.3)) {
         const near = (d: Detection) => d.name === want.class && want.box.every((x, k) => Math.abs(x - d.box[k]) < 1.5);
         const match = got.find(near);

@@ -72,7 +72,7 @@ describe.skipIf(!folder).each(engines)(
       });
     }
 
-    it('a batch of pictures of different shapes gives what each gives alone in the full square', async () => {
+    it('a batch of images of different shapes gives what each gives alone in the full square', async () => {
       const files = ['bus.jpg', 'zidane.jpg'];
       const source = join(folder as string, 'images/{bus,zidane}.jpg');
       const together = await detections(detector, { source, batch: 2 });
@@ -81,7 +81,7 @@ describe.skipIf(!folder).each(engines)(
       });
     });
 
-    it.skipIf(engine === 'wasm')('memory stays flat over 1,000 pictures', async () => {
+    it.skipIf(engine === 'wasm')('memory stays flat over 1,000 images', async () => {
       const source = Array.from({ length: 1000 }, () => join(folder as string, 'images/zidane.jpg'));
       const config = resolveConfig('predict', { model: 'yolov8n.pt', save: false, imgsz: 160 });
       let n = 0;
@@ -91,7 +91,7 @@ describe.skipIf(!folder).each(engines)(
       }
       expect(n).toBe(1000);
       expect(tf.memory().numTensors).toBe(tensors);
-      // 800 pictures of 2.7 MB each would be 2 GB; the allocator's own wavering is some tens of megabytes.
+      // 800 images of 2.7 MB each would be 2 GB; the allocator's own wavering is some tens of megabytes.
       expect(memoryAfter() - early).toBeLessThan(100);
     });
   },

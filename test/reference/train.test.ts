@@ -42,7 +42,7 @@ function tensorsOf(path: string): Record<string, string> {
   return out;
 }
 
-describe.skipIf(!folder)('three epochs on real pictures', () => {
+describe.skipIf(!folder)('three epochs on real images', () => {
   const keys = [
     `data=${data}`,
     'model=yolov8n.yaml',
@@ -73,7 +73,7 @@ describe.skipIf(!folder)('three epochs on real pictures', () => {
   });
 });
 
-describe.skipIf(!folder)('eight real pictures', () => {
+describe.skipIf(!folder)('eight real images', () => {
   it('are learnt by heart from yolov8n.pt: mAP50 over 0.99', async () => {
     const coco = join(folder, 'data/coco128');
     const images = join(coco, 'images/train2017');

@@ -54,7 +54,7 @@ describe('annotate', () => {
     expect(changed(short)).toBeGreaterThan(0);
   });
 
-  it('paints a line as wide as asked for, and as the picture wants by default', async () => {
+  it('paints a line as wide as asked for, and as the image wants by default', async () => {
     for (const lineWidth of [1, 2, 5, 8]) {
       const out = await annotate(gray(200, 200), [cat], { lineWidth, showLabels: false });
       let wide = 0;
@@ -64,7 +64,7 @@ describe('annotate', () => {
     expect([autoLineWidth({ width: 10, height: 10 }), autoLineWidth({ width: 3000, height: 1000 })]).toEqual([2, 6]);
   });
 
-  it('takes boxes at and beyond the border, pictures of 1x1, and many labels', async () => {
+  it('takes boxes at and beyond the border, images of 1x1, and many labels', async () => {
     await annotate(gray(1, 1), [{ ...cat, box: [0, 0, 1, 1] }]);
     await annotate(gray(30, 9), [{ ...cat, name: 'a very long name of a class', box: [-5, -5, 40, 40] }]);
     const many = Array.from({ length: 900 }, (_, i) => ({

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { html, jsonBlock } from '../../src/render/report/html.js';
 import { renderReport } from '../../src/render/report/page.js';
 import { Browser, findChromium } from '../helpers/chromium.js';
-import { type SamplePicture, sampleReport } from '../helpers/report-data.js';
+import { type SampleImage, sampleReport } from '../helpers/report-data.js';
 import { tmpDir } from '../helpers/tmp.js';
 
 const HOSTILE = [
@@ -35,14 +35,14 @@ describe('html', () => {
 describe('renderReport', () => {
   it('fetches nothing, and no class name or path gets out of its place', async () => {
     const dir = tmpDir();
-    const pictures = [
+    const hostile = [
       {
         name: `<img src=x onerror=alert(1)>&"'.png`,
         detections: [0, 0, 9, 9, 0.9, 0],
         labels: [1, 0.5, 0.5, 0.2, 0.2],
       },
     ];
-    const { data } = await sampleReport(dir, HOSTILE, pictures);
+    const { data } = await sampleReport(dir, HOSTILE, hostile);
     const page = renderReport({ ...data, title: HOSTILE[1] });
     expect(page.match(/<script/g)).toHaveLength(2);
     expect(page.match(/<\/script>/g)).toHaveLength(2);
@@ -73,7 +73,7 @@ describe('renderReport', () => {
       'confidence',
       'confusion',
       'mistakes',
-      'pictures',
+      'images',
       'settings',
       'environment',
       'repeat',
@@ -81,10 +81,10 @@ describe('renderReport', () => {
     expect(page.match(/<table/g)?.length).toBe(page.match(/<caption/g)?.length);
   });
 
-  it('opens the pictures behind a cell', async () => {
+  it('opens the images behind a cell', async () => {
     const { data } = await sampleReport(tmpDir(), ['cat', 'dog']);
     const { cells, shown } = data.confusion!;
-    const of = (key: string) => (shown[key] ?? []).map((i) => data.pictures![i].path.split('/').pop());
+    const of = (key: string) => (shown[key] ?? []).map((i) => data.images![i].path.split('/').pop());
     expect(cells).toContainEqual([0, 1, 1]);
     expect(of('0,1')).toEqual(['b.png']); // found cat, labelled dog
     expect(of('1,2')).toEqual(['b.png']); // a dog that is none
@@ -92,9 +92,9 @@ describe('renderReport', () => {
     expect(Object.keys(shown).sort()).toEqual(cells.map(([p, t]) => `${p},${t}`).sort());
   });
 
-  it('judges each box of a picture', async () => {
+  it('judges each box of an image', async () => {
     const { data } = await sampleReport(tmpDir(), ['cat', 'dog']);
-    const [a, b] = ['a.png', 'b.png'].map((name) => data.pictures!.find(({ path }) => path.endsWith(name))!);
+    const [a, b] = ['a.png', 'b.png'].map((name) => data.images!.find(({ path }) => path.endsWith(name))!);
     expect(a.labels).toEqual([
       [0, 10, 10, 30, 30, 1],
       [0, 70, 70, 90, 90, 0],
@@ -106,18 +106,18 @@ describe('renderReport', () => {
     expect(a.source).toMatch(/^data:image\/webp;base64,/);
   });
 
-  it('stays small with many classes and pictures', async () => {
+  it('stays small with many classes and images', async () => {
     const names = Array.from({ length: 90 }, (_, i) => `class ${i}`);
-    const pictures = Array.from(
+    const images = Array.from(
       { length: 300 },
-      (_, i): SamplePicture => ({
+      (_, i): SampleImage => ({
         name: `${i}.png`,
         detections: Array.from({ length: 20 }, (_, k) => [k, k, k + 50, k + 40, 0.95 - k / 50, (i + k) % 90]).flat(),
         labels: [i % 90, 0.3, 0.3, 0.4, 0.4],
       }),
     );
-    const { data } = await sampleReport(tmpDir(), names, pictures);
-    expect(data.pictures!.length).toBeLessThanOrEqual(220);
+    const { data } = await sampleReport(tmpDir(), names, images);
+    expect(data.images!.length).toBeLessThanOrEqual(220);
     expect(renderReport(data).length).toBeLessThan(5_000_000);
   });
 
@@ -167,7 +167,7 @@ describe.skipIf(!chromium)(`the page in a browser${chromium ? '' : ' (skipped: n
       .map((line) => JSON.parse(line) as unknown);
   };
 
-  it('draws, sorts, reads values, opens a cell and a picture', async () => {
+  it('draws, sorts, reads values, opens a cell and an image', async () => {
     const { data } = await sampleReport(tmpDir(), ['cat', 'dog']);
     const dom = open(
       renderReport(data),
@@ -179,10 +179,10 @@ describe.skipIf(!chromium)(`the page in a browser${chromium ? '' : ' (skipped: n
        const slider = document.getElementById('threshold'); slider.value = 0.6; slider.dispatchEvent(new Event('input'));
        tell(document.getElementById('at-threshold').textContent);
        document.querySelector('[data-cell="0,1"]').click();
-       tell(document.querySelector('#cell-pictures h3').textContent);
-       tell(document.querySelectorAll('#cell-pictures .card').length);
-       tell(document.querySelectorAll('#cell-pictures .box.false').length);
-       document.querySelector('#cell-pictures .card').click();
+       tell(document.querySelector('#cell-images h3').textContent);
+       tell(document.querySelectorAll('#cell-images .card').length);
+       tell(document.querySelectorAll('#cell-images .box.false').length);
+       document.querySelector('#cell-images .card').click();
        tell(document.getElementById('large').open);
        const least = document.getElementById('least'); least.value = 0.7; least.dispatchEvent(new Event('input'));
        tell([...document.querySelectorAll('#large .box')].map((b) => b.getBoundingClientRect().width > 0));`,

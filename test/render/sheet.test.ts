@@ -12,7 +12,7 @@ function plain(width: number, height: number, grey: number): RgbImage {
 const box: Detection = { class: 1, name: 'dog', confidence: 0.5, box: [20, 30, 60, 70] };
 
 describe('contact sheet', () => {
-  it('puts pictures into a square grid in reading order, each with its boxes, its caption below', async () => {
+  it('puts images into a square grid in reading order, each with its boxes, its caption below', async () => {
     const tiles = [40, 80, 120, 160].map((grey, i) => ({
       image: plain(100, i < 2 ? 80 : 50, grey),
       detections: i === 1 ? [box] : [],
@@ -88,7 +88,7 @@ describe('assignment', () => {
     expect(bare).toBeGreaterThan(15);
   });
 
-  it('more labels than fit beside the picture make it higher', async () => {
+  it('more labels than fit beside the image make it higher', async () => {
     const labels = Array.from({ length: 40 }, () => lost);
     const drawn = await drawAssignment({ image, labels, strides: [8, 16, 32], title: '' });
     expect(drawn.height).toBeGreaterThan(40 * 20);

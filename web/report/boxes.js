@@ -1,4 +1,4 @@
-/** Pictures with what was labelled, found, falsely found and missed drawn over them; large in a dialog. */
+/** Images with what was labelled, found, falsely found and missed drawn over them; large in a dialog. */
 import { byId, el, say, svg } from './dom.js';
 import { keep, recall } from './state.js';
 
@@ -9,14 +9,14 @@ const PAGE = 24;
 const FEW = 20;
 /** So many false detections, the surest, get one. */
 const CAPTIONS = 40;
-/** Width of a letter in font sizes, rather too much: a caption stays within its picture. */
+/** Width of a letter in font sizes, rather too much: a caption stays within its image. */
 const LETTER = 0.62;
 /** Detections under this confidence are not drawn; the reader's choice. */
 let least = recall('least', 0);
 
-/** @returns the boxes as SVG in pixels of the picture; captions for mistakes, and for hits where there are few */
-export function overlay(picture, names, captions) {
-  const { width, height } = picture;
+/** @returns the boxes as SVG in pixels of the image; captions for mistakes, and for hits where there are few */
+export function overlay(image, names, captions) {
+  const { width, height } = image;
   const unit = Math.max(width, height);
   const root = svg('svg', { class: 'boxes', viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' });
   const draw = (kind, [x1, y1, x2, y2], text, confidence) => {
@@ -33,12 +33,12 @@ export function overlay(picture, names, captions) {
     }
     root.append(group);
   };
-  const few = picture.found.length <= FEW;
+  const few = image.found.length <= FEW;
   let captioned = 0;
-  for (const [id, x1, y1, x2, y2, hit] of picture.labels) {
+  for (const [id, x1, y1, x2, y2, hit] of image.labels) {
     draw(hit ? 'label' : 'miss', [x1, y1, x2, y2], captions && !hit && names[id]);
   }
-  for (const [id, x1, y1, x2, y2, confidence, kind] of picture.found) {
+  for (const [id, x1, y1, x2, y2, confidence, kind] of image.found) {
     const text = `${names[id] ?? id} ${confidence.toFixed(2)}${kind < 0 ? '' : ` ${KINDS[kind]}`}`;
     draw(
       kind < 0 ? 'hit' : 'false',
@@ -58,38 +58,38 @@ function summary({ labels, hits, found }) {
   return `${hits} of ${labels.length} found, ${wrong} false, ${missed} missed`;
 }
 
-/** A picture as a button that opens it large. */
-function card(picture, names) {
-  const name = baseName(picture.path);
+/** An image as a button that opens it large. */
+function card(image, names) {
+  const name = baseName(image.path);
   const view = el(
     'span',
-    { class: 'picture', style: `aspect-ratio:${picture.width}/${picture.height}` },
-    el('img', { src: picture.source, alt: '', loading: 'lazy' }),
-    overlay(picture, names, false),
+    { class: 'image', style: `aspect-ratio:${image.width}/${image.height}` },
+    el('img', { src: image.source, alt: '', loading: 'lazy' }),
+    overlay(image, names, false),
   );
   return el(
     'button',
     {
       type: 'button',
       class: 'card',
-      title: picture.path,
-      'aria-label': `${name}: ${summary(picture)}. Open large`,
-      onclick: () => openLarge(picture, names),
+      title: image.path,
+      'aria-label': `${name}: ${summary(image)}. Open large`,
+      onclick: () => openLarge(image, names),
     },
     view,
     el('span', { class: 'name' }, name),
-    el('span', { class: 'note' }, summary(picture)),
+    el('span', { class: 'note' }, summary(image)),
   );
 }
 
-/** Fills a gallery with pictures, some at a time. */
-export function gallery(host, more, pictures, names) {
+/** Fills a gallery with images, some at a time. */
+export function gallery(host, more, images, names) {
   let shown = 0;
   const add = () => {
-    host.append(...pictures.slice(shown, shown + PAGE).map((picture) => card(picture, names)));
+    host.append(...images.slice(shown, shown + PAGE).map((image) => card(image, names)));
     shown += PAGE;
-    more.hidden = shown >= pictures.length;
-    more.textContent = `More pictures (${Math.max(pictures.length - shown, 0)})`;
+    more.hidden = shown >= images.length;
+    more.textContent = `More images (${Math.max(images.length - shown, 0)})`;
   };
   host.replaceChildren();
   more.onclick = () => {
@@ -100,27 +100,27 @@ export function gallery(host, more, pictures, names) {
   add();
 }
 
-function openLarge(picture, names) {
+function openLarge(image, names) {
   const dialog = byId('large');
-  dialog.setAttribute('aria-label', `${baseName(picture.path)}: ${summary(picture)}`);
+  dialog.setAttribute('aria-label', `${baseName(image.path)}: ${summary(image)}`);
   dialog.replaceChildren(
     el(
       'form',
       { method: 'dialog', class: 'bar' },
-      el('h3', { class: 'path' }, picture.path),
+      el('h3', { class: 'path' }, image.path),
       el('button', { autofocus: true }, 'Close'),
     ),
     el(
       'span',
       {
-        class: 'picture',
-        style: `aspect-ratio:${picture.width}/${picture.height};--part:${picture.width / picture.height}`,
+        class: 'image',
+        style: `aspect-ratio:${image.width}/${image.height};--part:${image.width / image.height}`,
       },
-      el('img', { src: picture.source, alt: '' }),
-      overlay(picture, names, true),
+      el('img', { src: image.source, alt: '' }),
+      overlay(image, names, true),
     ),
-    el('p', {}, `${summary(picture)}.`),
-    el('ul', {}, ...picture.mistakes.map((text) => el('li', {}, text))),
+    el('p', {}, `${summary(image)}.`),
+    el('ul', {}, ...image.mistakes.map((text) => el('li', {}, text))),
   );
   dialog.showModal();
 }

@@ -1,4 +1,4 @@
-/** The confusion matrix: a square a pair of classes; a click, or Enter on the marked one, opens its pictures. */
+/** The confusion matrix: a square a pair of classes; a click, or Enter on the marked one, opens its images. */
 import { gallery } from './boxes.js';
 import { byId, el, say, svg } from './dom.js';
 import { keep, recall } from './state.js';
@@ -6,7 +6,7 @@ import { keep, recall } from './state.js';
 /** Width for the names, pixels. */
 const NAMES = 96;
 
-export function confusionMatrix({ nc, cells, shown, others }, names, pictures) {
+export function confusionMatrix({ nc, cells, shown, others }, names, images) {
   const host = byId('matrix');
   const note = byId('matrix-note');
   const box = byId('normalise');
@@ -33,7 +33,7 @@ export function confusionMatrix({ nc, cells, shown, others }, names, pictures) {
       width: NAMES + side + 1,
       height: NAMES + side + 1,
       role: 'img',
-      'aria-label': `Confusion matrix of ${nc} classes and the background; arrow keys move, Enter opens the pictures`,
+      'aria-label': `Confusion matrix of ${nc} classes and the background; arrow keys move, Enter opens the images`,
     });
     for (let i = 0; i < n; i++) {
       const at = NAMES + i * size + size / 2;
@@ -118,8 +118,8 @@ export function confusionMatrix({ nc, cells, shown, others }, names, pictures) {
   }
 
   function openCell(p, t) {
-    const target = byId('cell-pictures');
-    const here = (shown[`${p},${t}`] ?? []).map((i) => pictures[i]);
+    const target = byId('cell-images');
+    const here = (shown[`${p},${t}`] ?? []).map((i) => images[i]);
     const paths = others[`${p},${t}`] ?? [];
     const title = el('h3', {}, `${words(p, t)[0].toUpperCase()}${words(p, t).slice(1)}`);
     const grid = el('div', { class: 'gallery' });
@@ -134,12 +134,12 @@ export function confusionMatrix({ nc, cells, shown, others }, names, pictures) {
       );
     const nothing =
       here.length + paths.length === 0 &&
-      el('p', {}, counts.has(`${p},${t}`) ? 'The report holds no picture of it.' : 'This never happened.');
+      el('p', {}, counts.has(`${p},${t}`) ? 'The report holds no image of it.' : 'This never happened.');
     target.replaceChildren(...[title, nothing, grid, more, rest].filter(Boolean));
     gallery(grid, more, here, names);
     target.focus({ preventScroll: true });
     title.scrollIntoView({ block: 'nearest' });
-    say(`${words(p, t)}, ${here.length + paths.length} pictures`);
+    say(`${words(p, t)}, ${here.length + paths.length} images`);
   }
 
   box.checked = recall('normalise', true);

@@ -1,4 +1,4 @@
-/** `yolo predict`: a line a picture on standard output (an object with json=true), the rest on standard error. */
+/** `yolo predict`: a line an image on standard output (an object with json=true), the rest on standard error. */
 import type { PredictConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
@@ -10,7 +10,7 @@ import { exampleOf } from '../help.js';
 import { stopInGoodOrder } from '../interrupt.js';
 import { print, printJson } from '../terminal.js';
 
-/** @returns 1 when some pictures could not be read */
+/** @returns 1 when some images could not be read */
 export async function run(config: PredictConfig): Promise<number> {
   if (config.source === null) {
     throw new UserError('missing-source', "'source' is missing: what should be predicted?", exampleOf('predict'));
@@ -21,7 +21,7 @@ export async function run(config: PredictConfig): Promise<number> {
     signal: stop.signal,
     onStart({ engine }) {
       showBanner(engine);
-      stopInGoodOrder(stop, 'stopping after this picture');
+      stopInGoodOrder(stop, 'stopping after this image');
     },
   });
   const lines = new ResultLines();

@@ -22,11 +22,11 @@ export async function run(config: ShowConfig): Promise<number> {
   }
 }
 
-/** A line a batch; of an assignment one for the picture and one for each of its labels. */
+/** A line a batch; of an assignment one for the image and one for each of its labels. */
 export function shownLines(shown: Shown): string[] {
   if (!('labels' in shown)) {
     const { file, epoch, shape, instances, mosaic } = shown;
-    const what = `${shape[0]} pictures ${shape[1]}x${shape[2]}, ${instances} objects`;
+    const what = `${shape[0]} images ${shape[1]}x${shape[2]}, ${instances} objects`;
     return [`${file}: epoch ${epoch}, ${what}${mosaic ? '' : ', without mosaic'}`];
   }
   const { file, path, labels, strides } = shown;

@@ -1,5 +1,5 @@
 /**
- * The geometric change of a training picture: M = T·S·R·P·C, read from the right: centre the picture, perspective, rotate
+ * The geometric change of a training image: M = T·S·R·P·C, read from the right: centre the image, perspective, rotate
  * and scale about the centre, shear, move to its place in the result. Boxes become the hull of their moved corners.
  */
 import { clip, ROW, select } from './boxes.js';

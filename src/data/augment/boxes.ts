@@ -1,11 +1,11 @@
 /**
- * Labels while a picture is being changed: rows of 5 numbers, class x1 y1 x2 y2 in pixels, in a Float64Array ("boxesPx",
+ * Labels while an image is being changed: rows of 5 numbers, class x1 y1 x2 y2 in pixels, in a Float64Array ("boxesPx",
  * [M, 5]). Files and batches hold the other form, class cx cy w h in 0..1 ("boxesNorm", Float32Array [M, 5]).
  */
 
 export const ROW = 5;
 
-/** @param boxesNorm [M, 5] class cx cy w h of a picture of this size @returns [M, 5] class xyxy, pixels, shifted by dx, dy */
+/** @param boxesNorm [M, 5] class cx cy w h of an image of this size @returns [M, 5] class xyxy, pixels, shifted by dx, dy */
 export function toPixels(boxesNorm: Float32Array, width: number, height: number, dx = 0, dy = 0): Float64Array {
   const out = new Float64Array(boxesNorm.length);
   for (let i = 0; i < out.length; i += ROW) {

@@ -1,16 +1,16 @@
 /**
- * A canvas that is described, not painted: pictures placed on an endless grey plane. A warp reads it row by row, so that
- * the mosaic of 2·imgsz a side never exists in memory; neighbouring pictures still blend at their seam as if it did.
+ * A canvas that is described, not painted: images placed on an endless grey plane. A warp reads it row by row, so that
+ * the mosaic of 2·imgsz a side never exists in memory; neighbouring images still blend at their seam as if it did.
  */
 import type { RgbImage } from '../../core/types.js';
 
-/** The grey of everything that is no picture. */
+/** The grey of everything that is no image. */
 export const GREY = 114;
 
-/** A picture on the canvas; only what lies inside the window x1..x2, y1..y2 (canvas pixels, end exclusive) shows. */
+/** An image on the canvas; only what lies inside the window x1..x2, y1..y2 (canvas pixels, end exclusive) shows. */
 export interface Tile {
   image: RgbImage;
-  /** Where the picture's top left pixel is; may be outside the window. */
+  /** Where the image's top left pixel is; may be outside the window. */
   left: number;
   top: number;
   x1: number;
@@ -26,7 +26,7 @@ export interface Canvas {
   tiles: Tile[];
 }
 
-/** One picture, whole. */
+/** One image, whole. */
 export function canvasOf(image: RgbImage): Canvas {
   const { width, height } = image;
   return { width, height, tiles: [{ image, left: 0, top: 0, x1: 0, y1: 0, x2: width, y2: height }] };

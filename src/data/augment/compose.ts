@@ -1,5 +1,5 @@
 /**
- * Carries a recipe out, in the order of YOLOv8's training: mosaic, affine, MixUp, CutMix, blur, median blur, grey, CLAHE,
+ * Carries a augmentation out, in the order of YOLOv8's training: mosaic, affine, MixUp, CutMix, blur, median blur, grey, CLAHE,
  * HSV, flips, channel order. Plain typed arrays; nothing here draws a random number.
  */
 import type { RgbImage } from '../../core/types.js';
@@ -15,62 +15,63 @@ import { hsv } from './hsv.js';
 import { medianBlur } from './median.js';
 import { mixup } from './mixup.js';
 import { type LabelledCanvas, type LabelledImage, mosaic } from './mosaic.js';
-import type { Recipe, Scene } from './sample.js';
+import type { Augmentation, Scene } from './sample.js';
 import { warp } from './warp.js';
 
 /**
- * @param picture gives a loaded picture (long side imgsz) by index
+ * @param imageAt gives a loaded image (long side imgsz) by index
  * @param imgsz side of a mosaic's quarter
  * @param out the result's memory; its size is the size of the result
  * @returns labels of the result, [M, 5] class cx cy w h in 0..1
  */
 export function compose(
-  recipe: Recipe,
-  picture: (index: number) => LabelledImage,
+  augmentation: Augmentation,
+  imageAt: (index: number) => LabelledImage,
   imgsz: number,
   out: RgbImage,
 ): Float32Array {
   const { width, height } = out;
-  let boxesPx = render(recipe.scene, picture, imgsz, out);
+  let boxesPx = render(augmentation.scene, imageAt, imgsz, out);
   const second = (scene: Scene): [RgbImage, Float64Array] => {
     const image = { data: new Uint8Array(width * height * 3), width, height };
-    return [image, render(scene, picture, imgsz, image)];
+    return [image, render(scene, imageAt, imgsz, image)];
   };
-  if (recipe.mixup) {
-    const [image, boxes] = second(recipe.mixup.scene);
-    mixup(out, image, recipe.mixup.ratio);
+  if (augmentation.mixup) {
+    const [image, boxes] = second(augmentation.mixup.scene);
+    mixup(out, image, augmentation.mixup.ratio);
     boxesPx = join(boxesPx, boxes);
   }
-  if (recipe.cutmix) boxesPx = cutmix(out, boxesPx, ...second(recipe.cutmix.scene), recipe.cutmix.draw);
-  if (recipe.blur) boxBlur(out, recipe.blur);
-  if (recipe.median) medianBlur(out, recipe.median);
-  if (recipe.grey) toGrey(out);
-  if (recipe.clahe) clahe(out, recipe.clahe);
-  if (recipe.hsv) hsv(out, recipe.hsv);
-  if (recipe.flipUpDown) {
+  if (augmentation.cutmix)
+    boxesPx = cutmix(out, boxesPx, ...second(augmentation.cutmix.scene), augmentation.cutmix.draw);
+  if (augmentation.blur) boxBlur(out, augmentation.blur);
+  if (augmentation.median) medianBlur(out, augmentation.median);
+  if (augmentation.grey) toGrey(out);
+  if (augmentation.clahe) clahe(out, augmentation.clahe);
+  if (augmentation.hsv) hsv(out, augmentation.hsv);
+  if (augmentation.flipUpDown) {
     flipUpDown(out);
     flipBoxesUpDown(boxesPx, height);
   }
-  if (recipe.flipLeftRight) {
+  if (augmentation.flipLeftRight) {
     flipLeftRight(out);
     flipBoxesLeftRight(boxesPx, width);
   }
-  if (recipe.swapRedBlue) swapRedBlue(out);
+  if (augmentation.swapRedBlue) swapRedBlue(out);
   return toNormalized(boxesPx, width, height);
 }
 
 /** Draws a scene into `out`. @returns [M, 5] class xyxy, pixels of `out` */
-function render(scene: Scene, picture: (index: number) => LabelledImage, imgsz: number, out: RgbImage): Float64Array {
-  const { canvas, boxesPx } = arrange(scene, scene.pictures.map(picture), imgsz);
+function render(scene: Scene, imageAt: (index: number) => LabelledImage, imgsz: number, out: RgbImage): Float64Array {
+  const { canvas, boxesPx } = arrange(scene, scene.images.map(imageAt), imgsz);
   const matrix = affineMatrix(scene.affine, [canvas.width, canvas.height], [out.width, out.height]);
   warp(canvas, matrix, out);
   return warpBoxes(boxesPx, matrix, scene.affine.scale, out.width, out.height);
 }
 
-function arrange(scene: Scene, pictures: LabelledImage[], imgsz: number): LabelledCanvas {
-  if (pictures.length > 1) {
-    return mosaic(pictures, [Math.floor(scene.centre[0] * imgsz), Math.floor(scene.centre[1] * imgsz)], imgsz);
+function arrange(scene: Scene, images: LabelledImage[], imgsz: number): LabelledCanvas {
+  if (images.length > 1) {
+    return mosaic(images, [Math.floor(scene.centre[0] * imgsz), Math.floor(scene.centre[1] * imgsz)], imgsz);
   }
-  const [image] = pictures;
+  const [image] = images;
   return { canvas: canvasOf(image), boxesPx: toPixels(image.labels, image.width, image.height) };
 }

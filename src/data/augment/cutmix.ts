@@ -1,5 +1,5 @@
 /**
- * CutMix (Yun et al. 2019, arXiv 1905.04899): a rectangle of a second picture replaces that part of the first. Of up to
+ * CutMix (Yun et al. 2019, arXiv 1905.04899): a rectangle of a second image replaces that part of the first. Of up to
  * three candidate rectangles one is taken that covers no object of the first; without such a one nothing happens.
  */
 import type { RgbImage } from '../../core/types.js';
@@ -12,7 +12,7 @@ export interface CutmixDraw {
   choice: number;
 }
 
-/** An object of the second picture counts when at least this part of it lies inside the rectangle. */
+/** An object of the second image counts when at least this part of it lies inside the rectangle. */
 const MIN_INSIDE = 0.1;
 
 /**
@@ -41,7 +41,7 @@ export function cutmix(
   return join(boxesPx, clip(inside, x1, y1, x2, y2));
 }
 
-/** The candidate cut to the picture, whole pixels, end exclusive. */
+/** The candidate cut to the image, whole pixels, end exclusive. */
 function rectangle(area: CutmixDraw['areas'][number], width: number, height: number): number[] {
   const side = Math.sqrt(area.part);
   const w = Math.floor(width * side);

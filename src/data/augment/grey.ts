@@ -1,4 +1,4 @@
-/** To grey by Rec. 601's weights, in OpenCV's 15-bit integers; stays a picture of three channels. */
+/** To grey by Rec. 601's weights, in OpenCV's 15-bit integers; stays an image of three channels. */
 import type { RgbImage } from '../../core/types.js';
 
 const BITS = 15;

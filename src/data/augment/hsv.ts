@@ -21,7 +21,7 @@ const hueDivide = Int32Array.from({ length: 256 }, (_, i) => (i ? Math.round((HU
 /** Gains in −1..1: hue is shifted by r·180 steps, saturation and value are multiplied by 1 + r. */
 export type HsvGains = [hue: number, saturation: number, value: number];
 
-/** Changes a picture in place. */
+/** Changes an image in place. */
 export function hsv(image: RgbImage, gains: HsvGains): void {
   const { data } = image;
   const n = image.width * image.height * 3;

@@ -1,4 +1,4 @@
-/** MixUp (Zhang et al. 2018, arXiv 1710.09412): two pictures blended, the objects of both kept with full weight. */
+/** MixUp (Zhang et al. 2018, arXiv 1710.09412): two images blended, the objects of both kept with full weight. */
 import type { RgbImage } from '../../core/types.js';
 
 /** Fractions of the blend have this many bits. */

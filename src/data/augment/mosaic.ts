@@ -1,12 +1,12 @@
 /**
- * Mosaic (Bochkovskiy et al. 2020, YOLOv4): four pictures meet at a point of a canvas of 2·imgsz a side. Order: top left
- * (the picture itself), top right, bottom left, bottom right, each with a corner at that point; what sticks out is cut.
+ * Mosaic (Bochkovskiy et al. 2020, YOLOv4): four images meet at a point of a canvas of 2·imgsz a side. Order: top left
+ * (the image itself), top right, bottom left, bottom right, each with a corner at that point; what sticks out is cut.
  */
 import type { RgbImage } from '../../core/types.js';
 import { clip, join, toPixels, withArea } from './boxes.js';
 import type { Canvas, Tile } from './canvas.js';
 
-/** A picture with its labels, [M, 5] class cx cy w h in 0..1. */
+/** An image with its labels, [M, 5] class cx cy w h in 0..1. */
 export interface LabelledImage extends RgbImage {
   labels: Float32Array;
 }
@@ -18,16 +18,16 @@ export interface LabelledCanvas {
 }
 
 /**
- * @param pictures four of them
+ * @param images four of them
  * @param centre where they meet, whole pixels of the canvas
  * @param imgsz half a side of the canvas
  */
-export function mosaic(pictures: LabelledImage[], centre: [x: number, y: number], imgsz: number): LabelledCanvas {
+export function mosaic(images: LabelledImage[], centre: [x: number, y: number], imgsz: number): LabelledCanvas {
   const [cx, cy] = centre;
   const side = 2 * imgsz;
   const tiles: Tile[] = [];
   const boxes: Float64Array[] = [];
-  pictures.forEach((image, place) => {
+  images.forEach((image, place) => {
     const { width, height, labels } = image;
     const left = place % 2 === 0 ? cx - width : cx;
     const top = place < 2 ? cy - height : cy;

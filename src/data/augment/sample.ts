@@ -1,6 +1,6 @@
 /**
- * What happens to a training picture, drawn before any pixel is looked at: a function of the settings, the random stream
- * and the pictures that may be its partners. That makes it the same in every worker, and tells a loader what to decode.
+ * What happens to a training image, drawn before any pixel is looked at: a function of the settings, the random stream
+ * and the images that may be its partners. That makes it the same in every worker, and tells a loader what to decode.
  */
 import type { Rng } from '../../core/rng.js';
 import type { AffineDraw } from './affine.js';
@@ -9,7 +9,7 @@ import type { HsvGains } from './hsv.js';
 
 /** Keys and meaning as in the options of `yolo train`; p is a probability. */
 export interface AugmentSettings {
-  /** p of four pictures in one. */
+  /** p of four images in one. */
   mosaic: number;
   mixup: number;
   cutmix: number;
@@ -31,16 +31,16 @@ export interface AugmentSettings {
   bgr: number;
 }
 
-/** A picture or four, and how they are warped. */
+/** An image or four, and how they are warped. */
 export interface Scene {
-  /** Indices of pictures: one, or four of a mosaic. */
-  pictures: number[];
+  /** Indices of images: one, or four of a mosaic. */
+  images: number[];
   /** Where the four meet, in parts of imgsz, 0.5 to 1.5. */
   centre: [x: number, y: number];
   affine: AffineDraw;
 }
 
-export interface Recipe {
+export interface Augmentation {
   scene: Scene;
   mixup?: { scene: Scene; ratio: number };
   cutmix?: { scene: Scene; draw: CutmixDraw };
@@ -65,44 +65,50 @@ const MIXUP_BETA = 32;
 const CUTMIX_CANDIDATES = 3;
 
 /**
- * @param index the picture
- * @param partner draws the index of another picture
+ * @param index the image
+ * @param partner draws the index of another image
  */
-export function drawRecipe(settings: AugmentSettings, random: Rng, index: number, partner: () => number): Recipe {
+export function sampleAugmentation(
+  settings: AugmentSettings,
+  random: Rng,
+  index: number,
+  partner: () => number,
+): Augmentation {
   const chance = (p: number): boolean => random.next() < p;
   const scene = (first: number): Scene => drawScene(settings, random, first, partner);
-  const recipe: Recipe = {
+  const augmentation: Augmentation = {
     scene: scene(index),
     grey: false,
     flipUpDown: false,
     flipLeftRight: false,
     swapRedBlue: false,
   };
-  if (chance(settings.mixup)) recipe.mixup = { scene: scene(partner()), ratio: random.beta(MIXUP_BETA, MIXUP_BETA) };
+  if (chance(settings.mixup))
+    augmentation.mixup = { scene: scene(partner()), ratio: random.beta(MIXUP_BETA, MIXUP_BETA) };
   if (chance(settings.cutmix)) {
     const area = () => ({ part: 1 - random.beta(1, 1), x: random.next(), y: random.next() });
     const draw = { areas: Array.from({ length: CUTMIX_CANDIDATES }, area), choice: random.next() };
-    recipe.cutmix = { scene: scene(partner()), draw };
+    augmentation.cutmix = { scene: scene(partner()), draw };
   }
-  if (chance(RARE)) recipe.blur = KERNELS[random.int(KERNELS.length)];
-  if (chance(RARE)) recipe.median = KERNELS[random.int(KERNELS.length)];
-  recipe.grey = chance(RARE);
-  if (chance(RARE)) recipe.clahe = random.uniform(...CLAHE_LIMIT);
+  if (chance(RARE)) augmentation.blur = KERNELS[random.int(KERNELS.length)];
+  if (chance(RARE)) augmentation.median = KERNELS[random.int(KERNELS.length)];
+  augmentation.grey = chance(RARE);
+  if (chance(RARE)) augmentation.clahe = random.uniform(...CLAHE_LIMIT);
   const { hsv_h, hsv_s, hsv_v } = settings;
   const gains: HsvGains = [hsv_h, hsv_s, hsv_v].map((g) => random.uniform(-1, 1) * g) as HsvGains;
-  if (hsv_h || hsv_s || hsv_v) recipe.hsv = gains;
-  recipe.flipUpDown = chance(settings.flipud);
-  recipe.flipLeftRight = chance(settings.fliplr);
-  recipe.swapRedBlue = chance(settings.bgr);
-  return recipe;
+  if (hsv_h || hsv_s || hsv_v) augmentation.hsv = gains;
+  augmentation.flipUpDown = chance(settings.flipud);
+  augmentation.flipLeftRight = chance(settings.fliplr);
+  augmentation.swapRedBlue = chance(settings.bgr);
+  return augmentation;
 }
 
 function drawScene(settings: AugmentSettings, random: Rng, first: number, partner: () => number): Scene {
   const around = (range: number): number => random.uniform(-range, range);
-  const pictures = [first];
-  if (random.next() < settings.mosaic) pictures.push(partner(), partner(), partner());
+  const images = [first];
+  if (random.next() < settings.mosaic) images.push(partner(), partner(), partner());
   return {
-    pictures,
+    images,
     centre: [random.uniform(0.5, 1.5), random.uniform(0.5, 1.5)],
     affine: {
       angle: around(settings.degrees),
@@ -117,7 +123,7 @@ function drawScene(settings: AugmentSettings, random: Rng, first: number, partne
   };
 }
 
-/** Every picture a recipe needs, each once. */
-export function picturesOf({ scene, mixup, cutmix }: Recipe): number[] {
-  return [...new Set([...scene.pictures, ...(mixup?.scene.pictures ?? []), ...(cutmix?.scene.pictures ?? [])])];
+/** Every image a augmentation needs, each once. */
+export function imagesOf({ scene, mixup, cutmix }: Augmentation): number[] {
+  return [...new Set([...scene.images, ...(mixup?.scene.images ?? []), ...(cutmix?.scene.images ?? [])])];
 }

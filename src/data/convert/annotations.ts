@@ -1,9 +1,9 @@
-/** What all formats have in common: pictures with boxes in pixels, by split. Readers make it, writers write it. */
+/** What all formats have in common: images with boxes in pixels, by split. Readers make it, writers write it. */
 import type { Box } from '../../core/types.js';
 import type { Finding } from '../finding.js';
 
-export interface AnnotatedPicture {
-  /** Where the picture is, absolute; undefined when it was not found. */
+export interface AnnotatedImage {
+  /** Where the image is, absolute; undefined when it was not found. */
   path?: string;
   /** Its name below the split's folder, with `/`. */
   name: string;
@@ -15,12 +15,12 @@ export interface AnnotatedPicture {
 export interface Annotations {
   /** Class names by index. */
   names: string[];
-  /** Pictures by split, each in a fixed order. */
-  splits: Map<string, AnnotatedPicture[]>;
+  /** Images by split, each in a fixed order. */
+  splits: Map<string, AnnotatedImage[]>;
   findings: Finding[];
 }
 
-/** Cuts a box to its picture; undefined, with a finding, when nothing is left of it. */
+/** Cuts a box to its image; undefined, with a finding, when nothing is left of it. */
 export function usableBox(
   [x1, y1, x2, y2]: Box,
   { width, height }: { width: number; height: number },
@@ -42,11 +42,11 @@ export function usableBox(
   const cut: Box = [clip(x1, width), clip(y1, height), clip(x2, width), clip(y2, height)];
   const off = Math.max(...cut.map((value, k) => Math.abs(value - [x1, y1, x2, y2][k])));
   if (cut[2] <= cut[0] || cut[3] <= cut[1]) {
-    say('empty-box', `no area inside the picture (${[x1, y1, x2, y2].join(' ')} in ${width} x ${height}); dropped`);
+    say('empty-box', `no area inside the image (${[x1, y1, x2, y2].join(' ')} in ${width} x ${height}); dropped`);
     return undefined;
   }
   if (off > 0.01 * Math.max(width, height))
-    say('out-of-range', `reaches ${off.toFixed(1)} pixels beyond the picture; cut`);
+    say('out-of-range', `reaches ${off.toFixed(1)} pixels beyond the image; cut`);
   return cut;
 }
 

@@ -7,7 +7,7 @@ import { readImageSize } from '../../image/codec.js';
 import { writeFileAtomic } from '../../io/files.js';
 import type { Finding } from '../finding.js';
 import { isFile } from '../listing.js';
-import { type AnnotatedPicture, type Annotations, usableBox } from './annotations.js';
+import { type AnnotatedImage, type Annotations, usableBox } from './annotations.js';
 
 interface CocoImage {
   id: number | string;
@@ -49,9 +49,9 @@ export async function readCoco(files: string[]): Promise<Annotations> {
   const categories = new Map(read.flatMap(({ content }) => content.categories.map(({ id, name }) => [id, name])));
   const ids = [...categories.keys()].sort((a, b) => a - b);
   const findings: Finding[] = [];
-  const splits = new Map<string, AnnotatedPicture[]>();
+  const splits = new Map<string, AnnotatedImage[]>();
   for (const { file, content } of read) {
-    splits.set(splitName(file), await readPictures(file, content, new Map(ids.map((id, i) => [id, i])), findings));
+    splits.set(splitName(file), await readImages(file, content, new Map(ids.map((id, i) => [id, i])), findings));
   }
   return { names: ids.map((id) => String(categories.get(id))), splits, findings };
 }
@@ -80,48 +80,48 @@ function splitName(file: string): string {
   return stem || 'train';
 }
 
-async function readPictures(
+async function readImages(
   file: string,
   { images, annotations }: CocoFile,
   classOf: Map<number, number>,
   findings: Finding[],
-): Promise<AnnotatedPicture[]> {
-  const folders = pictureFolders(file);
-  const pictures = new Map<number | string, AnnotatedPicture>();
+): Promise<AnnotatedImage[]> {
+  const folders = imageFolders(file);
+  const byId = new Map<number | string, AnnotatedImage>();
   for (const image of images) {
     const path = folders.map((folder) => join(folder, String(image.file_name))).find(isFile);
     if (!path)
       findings.push({
-        kind: 'missing-picture',
+        kind: 'missing-image',
         severity: 'warning',
         file,
-        message: `picture ${image.file_name} was not found`,
+        message: `image ${image.file_name} was not found`,
       });
     const size = await sizeOf(image, path, file, findings);
-    if (size) pictures.set(image.id, { path, name: nameBelow(image.file_name), ...size, objects: [] });
+    if (size) byId.set(image.id, { path, name: nameBelow(image.file_name), ...size, objects: [] });
   }
   for (const [i, object] of annotations.entries()) {
-    const picture = pictures.get(object.image_id);
+    const annotated = byId.get(object.image_id);
     const name = `annotation ${object.id ?? i}`;
     const say = (kind: Finding['kind'], message: string): void => {
       findings.push({ kind, severity: 'warning', file, message: `${name}: ${message}` });
     };
     const id = classOf.get(object.category_id);
-    if (!picture) say('missing-picture', `there is no image ${object.image_id}; dropped`);
+    if (!annotated) say('missing-image', `there is no image ${object.image_id}; dropped`);
     else if (id === undefined) say('bad-class', `there is no category ${object.category_id}; dropped`);
     else if (object.iscrowd) say('empty-box', 'a crowd (iscrowd=1) has no boxes of its own; dropped');
     else if (!Array.isArray(object.bbox) || object.bbox.length !== 4)
       say('wrong-columns', 'has no bbox of 4 numbers; dropped');
     else {
       const [x, y, w, h] = object.bbox;
-      const box = usableBox([x, y, x + w, y + h], picture, { file, object: name }, findings);
-      if (box) picture.objects.push({ class: id, box });
+      const box = usableBox([x, y, x + w, y + h], annotated, { file, object: name }, findings);
+      if (box) annotated.objects.push({ class: id, box });
     }
   }
-  return [...pictures.values()];
+  return [...byId.values()];
 }
 
-/** The picture's place below a folder, wherever its name would lead. */
+/** The image's place below a folder, wherever its name would lead. */
 function nameBelow(fileName: string): string {
   const parts = String(fileName).split(/[\\/]+/);
   return parts.filter((part) => !['', '.', '..'].includes(part)).join('/') || 'image';
@@ -138,20 +138,20 @@ async function sizeOf(
   try {
     if (path) return await readImageSize(path);
   } catch (error) {
-    findings.push({ kind: 'broken-picture', severity: 'corrupt', file: path ?? file, message: messageOf(error) });
+    findings.push({ kind: 'broken-image', severity: 'corrupt', file: path ?? file, message: messageOf(error) });
     return undefined;
   }
   findings.push({
-    kind: 'missing-picture',
+    kind: 'missing-image',
     severity: 'corrupt',
     file,
-    message: `${image.file_name} has no size and no picture; left out`,
+    message: `${image.file_name} has no size and no image; left out`,
   });
   return undefined;
 }
 
-/** Where the pictures of an instance file usually are. */
-function pictureFolders(file: string): string[] {
+/** Where the images of an instance file usually are. */
+function imageFolders(file: string): string[] {
   const [own, split] = [dirname(file), splitName(file)];
   const above = dirname(own);
   return [own, above].flatMap((base) => [
@@ -163,13 +163,13 @@ function pictureFolders(file: string): string[] {
   ]);
 }
 
-/** annotations/instances_<split>.json in `out`; ids of categories and pictures as predictions.json of `yolo val` has them. */
+/** annotations/instances_<split>.json in `out`; ids of categories and images as predictions.json of `yolo val` has them. */
 export function writeCoco({ names, splits }: Annotations, out: string): string[] {
   const ids = categoryIds(names);
-  return [...splits].map(([split, pictures]) => {
+  return [...splits].map(([split, annotated]) => {
     const images: (CocoImage & { width: number; height: number })[] = [];
     const annotations: (CocoObject & { area: number; segmentation: never[] })[] = [];
-    for (const { name, width, height, objects } of pictures) {
+    for (const { name, width, height, objects } of annotated) {
       const id = imageId(basename(name, extname(name)));
       images.push({ id, file_name: name, width, height });
       for (const object of objects) {

@@ -1,5 +1,5 @@
 /**
- * Pascal VOC (Everingham et al. 2010): an XML file a picture, boxes as xmin ymin xmax ymax in pixels, splits as lists in
+ * Pascal VOC (Everingham et al. 2010): an XML file an image, boxes as xmin ymin xmax ymax in pixels, splits as lists in
  * ImageSets/Main. The corners are taken as edges, as labelling tools write them.
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { IMAGE_EXTENSIONS, readImageSize } from '../../image/codec.js';
 import { writeFileAtomic } from '../../io/files.js';
 import type { Finding } from '../finding.js';
 import { filesUnder, isFile } from '../listing.js';
-import { type AnnotatedPicture, type Annotations, usableBox } from './annotations.js';
+import { type AnnotatedImage, type Annotations, usableBox } from './annotations.js';
 
 /** The XML files of a source, a folder or one such file; undefined when there are none. */
 export function vocFiles(source: string): string[] | undefined {
@@ -23,7 +23,7 @@ export function vocFiles(source: string): string[] | undefined {
 
 interface Parsed {
   file: string;
-  picture: AnnotatedPicture;
+  image: AnnotatedImage;
   objects: { name: string; box: Box; line: number }[];
 }
 
@@ -35,17 +35,17 @@ export async function readVoc(source: string, files: string[]): Promise<Annotati
     if (one) parsed.push(one);
   }
   const names = [...new Set(parsed.flatMap(({ objects }) => objects.map(({ name }) => name)))].sort();
-  const splits = new Map<string, AnnotatedPicture[]>();
+  const splits = new Map<string, AnnotatedImage[]>();
   const splitOf = splitLists(source);
-  for (const { file, picture, objects } of parsed) {
+  for (const { file, image, objects } of parsed) {
     for (const { name, box, line } of objects) {
-      const cut = usableBox(box, picture, { file, line, object: name }, findings);
-      if (cut) picture.objects.push({ class: names.indexOf(name), box: cut });
+      const cut = usableBox(box, image, { file, line, object: name }, findings);
+      if (cut) image.objects.push({ class: names.indexOf(name), box: cut });
     }
     const split = splitOf.get(basename(file, extname(file))) ?? 'train';
     const list = splits.get(split);
-    if (list) list.push(picture);
-    else splits.set(split, [picture]);
+    if (list) list.push(image);
+    else splits.set(split, [image]);
   }
   return { names, splits, findings };
 }
@@ -58,25 +58,24 @@ async function readOne(source: string, file: string, findings: Finding[]): Promi
   const root = /<annotation[\s>]/.exec(xml) && /<\/annotation>/.exec(xml) ? xml : undefined;
   if (!root) return bad('unreadable-label', 'no <annotation> in it');
   const stem = basename(file, extname(file));
-  const path = findPicture(source, file, tag(root, 'filename'), stem);
+  const path = findImage(source, file, tag(root, 'filename'), stem);
   let [width, height] = [Number(tag(root, 'width')), Number(tag(root, 'height'))];
   if (!(width > 0 && height > 0)) {
-    if (!path) return bad('missing-picture', 'no size and no picture');
+    if (!path) return bad('missing-image', 'no size and no image');
     try {
       ({ width, height } = await readImageSize(path));
     } catch (error) {
-      return bad('broken-picture', messageOf(error));
+      return bad('broken-image', messageOf(error));
     }
   }
-  if (!path)
-    findings.push({ kind: 'missing-picture', severity: 'warning', file, message: 'its picture was not found' });
+  if (!path) findings.push({ kind: 'missing-image', severity: 'warning', file, message: 'its image was not found' });
   const objects = [...root.matchAll(/<object>([\s\S]*?)<\/object>/g)].map((match) => {
     const corner = (name: string): number => Number(tag(match[1], name) ?? Number.NaN);
     const box: Box = [corner('xmin'), corner('ymin'), corner('xmax'), corner('ymax')];
     return { name: tag(match[1], 'name') ?? 'object', box, line: root.slice(0, match.index).split('\n').length };
   });
   const name = path ? basename(path) : (tag(root, 'filename') ?? `${stem}.jpg`);
-  return { file, picture: { path, name, width, height, objects: [] }, objects };
+  return { file, image: { path, name, width, height, objects: [] }, objects };
 }
 
 /** Text of the first such element. */
@@ -91,7 +90,7 @@ function escaped(text: string): string {
   return text.replace(/[<>&"']/g, (c) => `&${Object.keys(ENTITIES).find((entity) => ENTITIES[entity] === c)};`);
 }
 
-function findPicture(source: string, file: string, named: string | undefined, stem: string): string | undefined {
+function findImage(source: string, file: string, named: string | undefined, stem: string): string | undefined {
   const own = dirname(file);
   const folders = [
     join(source, 'JPEGImages'),
@@ -122,18 +121,18 @@ function splitLists(source: string): Map<string, string> {
   return splits;
 }
 
-/** Annotations/<stem>.xml, one a picture, and ImageSets/Main/<split>.txt in `out`. */
+/** Annotations/<stem>.xml, one an image, and ImageSets/Main/<split>.txt in `out`. */
 export function writeVoc({ names, splits }: Annotations, out: string): string[] {
   const folder = join(out, 'Annotations');
   const taken = new Map<string, string>();
-  for (const [split, pictures] of splits) {
+  for (const [split, images] of splits) {
     const stems: string[] = [];
-    for (const picture of pictures) {
-      let stem = basename(picture.name, extname(picture.name));
+    for (const image of images) {
+      let stem = basename(image.name, extname(image.name));
       if (taken.has(stem)) stem = `${split}_${stem}`;
       taken.set(stem, split);
       stems.push(stem);
-      writeFileAtomic(join(folder, `${stem}.xml`), vocXml(picture, names));
+      writeFileAtomic(join(folder, `${stem}.xml`), vocXml(image, names));
     }
     writeFileAtomic(join(out, 'ImageSets', 'Main', `${split}.txt`), `${stems.join('\n')}\n`);
   }
@@ -143,7 +142,7 @@ export function writeVoc({ names, splits }: Annotations, out: string): string[] 
   ];
 }
 
-function vocXml({ name, width, height, objects }: AnnotatedPicture, names: string[]): string {
+function vocXml({ name, width, height, objects }: AnnotatedImage, names: string[]): string {
   const rows = objects.map(({ class: id, box }) => {
     const [x1, y1, x2, y2] = box.map((value) => Number(value.toFixed(2)));
     const corners = `<xmin>${x1}</xmin><ymin>${y1}</ymin><xmax>${x2}</xmax><ymax>${y2}</ymax>`;

@@ -7,19 +7,19 @@ import type { Box } from '../../core/types.js';
 import { orCannotWrite, writeFileAtomic } from '../../io/files.js';
 import { openDataset } from '../dataset.js';
 import type { Finding } from '../finding.js';
-import type { AnnotatedPicture, Annotations } from './annotations.js';
+import type { AnnotatedImage, Annotations } from './annotations.js';
 
 /** @param yaml as `data=` takes it */
 export async function readYolo(yaml: string): Promise<Annotations> {
   const spec = loadDataYaml(yaml);
-  const splits = new Map<string, AnnotatedPicture[]>();
+  const splits = new Map<string, AnnotatedImage[]>();
   const findings: Finding[] = [];
   for (const split of SPLITS) {
     if (!spec.splits[split]) continue;
     const set = await openDataset(yaml, split);
     findings.push(...set.findings);
-    const pictures = set.images.map(({ path, width, height, labels }) => {
-      const objects: AnnotatedPicture['objects'] = [];
+    const annotated = set.images.map(({ path, width, height, labels }) => {
+      const objects: AnnotatedImage['objects'] = [];
       for (let i = 0; i < labels.length; i += 5) {
         const [id, cx, cy, w, h] = labels.subarray(i, i + 5);
         const box: Box = [(cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height];
@@ -27,21 +27,21 @@ export async function readYolo(yaml: string): Promise<Annotations> {
       }
       return { path, name: basename(path), width, height, objects };
     });
-    splits.set(split, pictures);
+    splits.set(split, annotated);
   }
   return { names: spec.names, splits, findings };
 }
 
-/** images/, labels/ and data.yaml in `out`; the pictures are linked, or copied where links can't be made. */
+/** images/, labels/ and data.yaml in `out`; the images are linked, or copied where links can't be made. */
 export function writeYolo({ names, splits }: Annotations, out: string): string[] {
   const used: Record<string, string> = {};
-  for (const [split, pictures] of splits) {
+  for (const [split, images] of splits) {
     used[roleOf(split, used)] = `images/${split}`;
     orCannotWrite(out, () => mkdirSync(join(out, 'images', split), { recursive: true }));
-    for (const picture of pictures) {
-      const stem = picture.name.slice(0, picture.name.length - extname(picture.name).length);
-      writeFileAtomic(join(out, 'labels', split, `${stem}.txt`), picture.objects.map((o) => row(o, picture)).join(''));
-      if (picture.path) placePicture(picture.path, join(out, 'images', split, picture.name));
+    for (const image of images) {
+      const stem = image.name.slice(0, image.name.length - extname(image.name).length);
+      writeFileAtomic(join(out, 'labels', split, `${stem}.txt`), image.objects.map((o) => row(o, image)).join(''));
+      if (image.path) placeImage(image.path, join(out, 'images', split, image.name));
     }
   }
   const file = join(out, 'data.yaml');
@@ -49,10 +49,10 @@ export function writeYolo({ names, splits }: Annotations, out: string): string[]
   return [file];
 }
 
-/** Puts pictures of the other formats beside their annotations. */
-export function placePictures({ splits }: Annotations, folderOf: (split: string) => string): void {
-  for (const [split, pictures] of splits) {
-    for (const { path, name } of pictures) if (path) placePicture(path, join(folderOf(split), name));
+/** Puts images of the other formats beside their annotations. */
+export function placeImages({ splits }: Annotations, folderOf: (split: string) => string): void {
+  for (const [split, images] of splits) {
+    for (const { path, name } of images) if (path) placeImage(path, join(folderOf(split), name));
   }
 }
 
@@ -64,14 +64,14 @@ function roleOf(split: string, used: Record<string, string>): string {
 }
 
 function row(
-  { class: id, box: [x1, y1, x2, y2] }: AnnotatedPicture['objects'][number],
-  { width, height }: AnnotatedPicture,
+  { class: id, box: [x1, y1, x2, y2] }: AnnotatedImage['objects'][number],
+  { width, height }: AnnotatedImage,
 ): string {
   const values = [(x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height];
   return `${[id, ...values.map((value) => Number(value.toFixed(6)))].join(' ')}\n`;
 }
 
-function placePicture(from: string, to: string): void {
+function placeImage(from: string, to: string): void {
   if (existsSync(to)) return;
   orCannotWrite(to, () => {
     mkdirSync(dirname(to), { recursive: true });

@@ -1,4 +1,4 @@
-/** Runs of an exported model whose batch size is fixed: more pictures go in several runs, fewer are filled up with black. */
+/** Runs of an exported model whose batch size is fixed: more images go in several runs, fewer are filled up with black. */
 import type { InferOutput } from '../detector.js';
 
 type Shape = [batch: number, height: number, width: number];
@@ -6,7 +6,7 @@ type Shape = [batch: number, height: number, width: number];
 /**
  * @param images [B, H, W, 3] RGB 0..255
  * @param step batch size of the model; undefined: any
- * @param run takes as many pictures as its shape says, or fewer in the last run (the rest is to be black)
+ * @param run takes as many images as its shape says, or fewer in the last run (the rest is to be black)
  */
 export async function inSteps(
   images: Uint8Array,
@@ -23,7 +23,7 @@ export async function inSteps(
   return parts.length === 1 && parts[0].shape[0] === b ? parts[0] : joined(parts, b);
 }
 
-/** The parts one after the other, as far as the first `b` pictures. */
+/** The parts one after the other, as far as the first `b` images. */
 function joined(parts: InferOutput[], b: number): InferOutput {
   const [, rows, columns] = parts[0].shape;
   const data = new Float32Array(b * rows * columns);

@@ -114,7 +114,7 @@ function readContract(path: string, { metadata, inputs, outputs }: OnnxHeader): 
     throw wrong(`it has ${inputs.length} inputs${inputs.length === 1 ? ` of shape [${inputs[0].shape}]` : ''}`);
   const [input, output] = [inputs[0], outputs[0]];
   if (typeof input.shape[1] === 'number' && input.shape[1] !== 3)
-    throw wrong(`it takes pictures of ${input.shape[1]} channels`);
+    throw wrong(`it takes images of ${input.shape[1]} channels`);
   if (input.element !== FLOAT32 && input.element !== FLOAT16)
     throw wrong(`its input has number type ${input.element}, neither float32 nor float16`);
   if (outputs.length !== 1 || output.shape.length !== 3)
@@ -184,7 +184,7 @@ class OnnxDetector implements Detector {
     return inSteps(images, shape, this.fixedBatch, (part, size) => this.runOne(part, size));
   }
 
-  /** @param images may hold fewer pictures than the batch: the rest is black */
+  /** @param images may hold fewer images than the batch: the rest is black */
   private async runOne(images: Uint8Array, [b, h, w]: [number, number, number]): Promise<InferOutput> {
     const { input, output } = this.contract;
     const floats = toPlanes(images, [b, h, w]);

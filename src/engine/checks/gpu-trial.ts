@@ -77,7 +77,7 @@ function openStep(network: Network, logPlacement = false): TrainStep {
   const trainables = trainablesOf(network, null);
   const rule = OPTIMIZERS.SGD;
   const params = network.init(0);
-  const state = freshState(toArrays(params), trainables, rule.slots);
+  const state = freshState(toArrays(params), trainables, rule.stateTensors);
   tf.dispose(params);
   const options = { network, trainables, frozenLayers: new Set<number>(), rule, decay: 0, gains: GAINS };
   return new TrainStep(state, options, { logPlacement });

@@ -9,8 +9,8 @@ import { hearSignals } from '../../core/interruption.js';
 import { log } from '../../core/log.js';
 import { createDetector } from '../../detect/detectors/network.js';
 import { type ExportFormat, type ExportJob, FORMATS, refuseUnused } from '../../export/formats.js';
-import type { Parity } from '../../export/verify/compare.js';
-import { proveParity } from '../../export/verify/verify.js';
+import type { Verification } from '../../export/verify/compare.js';
+import { verifyExport } from '../../export/verify/verify.js';
 import { weightsDir } from '../../io/model-files.js';
 import { warnOfNonFinite } from '../../nn/finite.js';
 import { trainedWith } from '../../nn/trained.js';
@@ -18,9 +18,9 @@ import { openCheckpoint, resolveModelPath, specOf } from '../../nn/weights.js';
 import { sizeFor } from '../model-defaults.js';
 import { type MapCost, mapCost } from './map-cost.js';
 import { Stage } from './stage.js';
-import { parityPicture } from './verification-image.js';
+import { verificationImage } from './verification-image.js';
 
-/** Pictures at a time while int8's mAP is measured. */
+/** Images at a time while int8's mAP is measured. */
 const COST_BATCH = 16;
 
 /** What `json=true` prints. */
@@ -30,7 +30,7 @@ export interface ExportResult {
   files: string[];
   imgsz: [height: number, width: number];
   /** Null when the runtime of the format is not installed, so that nothing could be compared. */
-  parity: Parity | null;
+  verification: Verification | null;
   /** With int8 and data: what the 8-bit weights cost. */
   cost?: MapCost;
 }
@@ -42,7 +42,7 @@ export interface ExportHooks {
 
 /**
  * Writes the model in another format beside the file it came from (a released model from the cache: into the current
- * folder), when both find the same in a picture.
+ * folder), when both find the same in an image.
  * @throws UserError when the format or a setting can't be had; exit code 1 when the export does not agree (nothing is
  *   written then); Interrupted after `signal`
  */
@@ -61,18 +61,19 @@ export async function exportModel(config: ExportConfig, { signal }: ExportHooks 
   try {
     return await stage.within(async () => {
       // First of all: a dataset that isn't there is told before anything is written.
-      const picture = await parityPicture(config.data, config.split, job.imgsz);
+      const image = await verificationImage(config.data, config.split, job.imgsz);
       const written = await format.write(staged);
       log.info(
         `written ${((performance.now() - started) / 1000).toFixed(1)} s after the start, ${megabytes(written)} MB`,
       );
       await hearSignals(signal);
       const proved = format.target(staged.stem);
-      const parity = await proveParity(format, proved, staged, picture);
-      const cost = config.int8 && config.data && parity ? { cost: await costOf(format, proved, job, signal) } : {};
+      const verification = await verifyExport(format, proved, staged, image);
+      const cost =
+        config.int8 && config.data && verification ? { cost: await costOf(format, proved, job, signal) } : {};
       await hearSignals(signal);
       const files = stage.publish(written, format.replaces);
-      return { format: config.format, files, imgsz: job.imgsz, parity, ...cost };
+      return { format: config.format, files, imgsz: job.imgsz, verification, ...cost };
     });
   } finally {
     stage.dispose();

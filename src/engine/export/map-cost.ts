@@ -1,4 +1,4 @@
-/** What 8-bit weights cost: mAP of the original and of the export over a dataset, at the same size of picture. */
+/** What 8-bit weights cost: mAP of the original and of the export over a dataset, at the same size of image. */
 import { log } from '../../core/log.js';
 import { openDataset } from '../../data/dataset.js';
 import type { Detector } from '../../detect/detector.js';
@@ -28,13 +28,13 @@ export async function mapCost(
   { data, split, imgsz, batch, signal }: CostOptions,
 ): Promise<MapCost> {
   const dataset = await openDataset(data, split);
-  log.info(`mAP over ${dataset.images.length} pictures, of the original and of the export …`);
+  log.info(`mAP over ${dataset.images.length} images, of the original and of the export …`);
   const measure = async (which: keyof MapCost): Promise<Figures> => {
     const detector = await open[which]();
     try {
       const options = { imgsz: Math.max(...imgsz), batch, rect: false, signal };
       const { stride, fixedBatch } = detector;
-      // Both get pictures of the export's shape: rectangles would be another measurement.
+      // Both get images of the export's shape: rectangles would be another measurement.
       const loader = loaderFor(dataset, options, { stride, fixedBatch, fixedShape: imgsz });
       const { mAP50, 'mAP50-95': mAP } = await evaluate(detector, dataset, options, loader);
       return { mAP, mAP50 };

@@ -1,26 +1,26 @@
-/** The picture on which an export is compared with its original: one of the user's dataset, else a drawn one. */
+/** The image on which an export is compared with its original: one of the user's dataset, else a drawn one. */
 import { basename } from 'node:path';
 import { log } from '../../core/log.js';
 import { rng } from '../../core/rng.js';
 import type { RgbImage } from '../../core/types.js';
 import { openDataset } from '../../data/dataset.js';
 import { drawScene, KINDS } from '../../data/shapes-draw.js';
-import type { ParityPicture } from '../../export/verify/verify.js';
+import type { VerificationImage } from '../../export/verify/verify.js';
 import { decodeImage } from '../../image/codec.js';
-import { letterboxInto, placeLetterbox } from '../../image/letterbox.js';
+import { letterboxInto, letterboxTransform } from '../../image/letterbox.js';
 
 /** @param data dataset YAML, or null */
-export async function parityPicture(
+export async function verificationImage(
   data: string | null,
   split: 'train' | 'val' | 'test',
   [height, width]: [number, number],
-): Promise<ParityPicture> {
+): Promise<VerificationImage> {
   const path = data ? (await openDataset(data, split)).images[0]?.path : undefined;
   const image = path ? await decodeImage(path) : drawn(Math.max(height, width));
-  if (!path) log.debug('no photograph at hand: the export is compared on a drawn picture');
+  if (!path) log.debug('no photograph at hand: the export is compared on a drawn image');
   const buffer = new Uint8Array(height * width * 3);
-  letterboxInto(image, placeLetterbox(image, [height, width]), buffer, 0);
-  return { data: buffer, name: path ? basename(path) : 'a drawn picture' };
+  letterboxInto(image, letterboxTransform(image, [height, width]), buffer, 0);
+  return { data: buffer, name: path ? basename(path) : 'a drawn image' };
 }
 
 /** Many shapes on a busy ground: every layer has something to see. */

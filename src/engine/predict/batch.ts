@@ -1,22 +1,22 @@
-/** One batch of prediction: pictures → the network's input → the network → objects in pixels of each picture. */
+/** One batch of prediction: images → the network's input → the network → objects in pixels of each image. */
 import { log } from '../../core/log.js';
 import type { PredictResult } from '../../core/types.js';
 import type { Failure, Frame } from '../../data/sources.js';
 import { detectionsOf, toDetections } from '../../detect/detections.js';
 import type { Detector } from '../../detect/detector.js';
 import type { NmsOptions } from '../../detect/nms.js';
-import { letterboxInto, type Placement, placeLetterbox, unletterbox } from '../../image/letterbox.js';
+import { type LetterboxTransform, letterboxInto, letterboxTransform, unletterbox } from '../../image/letterbox.js';
 
 export interface BatchOptions extends NmsOptions {
   /** n or [height, width] of the network's input; rounded up to the model's stride. */
   imgsz: number | readonly [height: number, width: number];
   batch: number;
-  /** Pads only to the next multiple of the stride when all pictures of a batch have one size. */
+  /** Pads only to the next multiple of the stride when all images of a batch have one size. */
   rect: boolean;
 }
 
 export class BatchPredictor {
-  /** Pictures at a time: what was asked for, or what the model insists on. */
+  /** Images at a time: what was asked for, or what the model insists on. */
   readonly batch: number;
   /** Height and width of the network's input in the last batch. */
   inputShape: [height: number, width: number];
@@ -37,7 +37,7 @@ export class BatchPredictor {
     const start = performance.now();
     const placed = this.place(frames);
     const { width, height } = placed[0];
-    // A model of fixed batch size gets its last batch filled up with empty pictures.
+    // A model of fixed batch size gets its last batch filled up with empty images.
     const slots = this.detector.fixedBatch ?? frames.length;
     const size = width * height * 3;
     if (this.buffer.length !== slots * size) this.buffer = new Uint8Array(slots * size);
@@ -66,11 +66,11 @@ export class BatchPredictor {
     }));
   }
 
-  private place(frames: readonly Frame[]): Placement[] {
+  private place(frames: readonly Frame[]): LetterboxTransform[] {
     const [{ image: first }] = frames;
     const alike = frames.every(({ image }) => image.width === first.width && image.height === first.height);
     const auto = this.options.rect && alike && !this.detector.fixedShape;
-    return frames.map(({ image }) => placeLetterbox(image, this.shape, { auto, stride: this.detector.stride }));
+    return frames.map(({ image }) => letterboxTransform(image, this.shape, { auto, stride: this.detector.stride }));
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * What prediction leaves on the disk: annotated pictures and videos, labels, crops, frames. Writing runs beside the next
- * prediction; a few pictures are on their way at any time.
+ * What prediction leaves on the disk: annotated images and videos, labels, crops, frames. Writing runs beside the next
+ * prediction; a few images are on their way at any time.
  */
 import { mkdirSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
@@ -15,9 +15,9 @@ import { writeFileAtomic } from '../../io/files.js';
 import { type AnnotateOptions, annotate } from '../../render/annotate.js';
 
 export interface OutputOptions extends AnnotateOptions {
-  /** Annotated pictures and videos. */
+  /** Annotated images and videos. */
   save?: boolean;
-  /** labels/<stem>.txt: class cx cy w h, in parts of the picture. */
+  /** labels/<stem>.txt: class cx cy w h, in parts of the image. */
   saveTxt?: boolean;
   /** Confidence as a sixth column there. */
   saveConf?: boolean;
@@ -27,8 +27,8 @@ export interface OutputOptions extends AnnotateOptions {
   saveFrames?: boolean;
 }
 
-/** Pictures that are encoded and written at the same time as the next ones are predicted. */
-const MOST_PENDING = 4;
+/** Images that are encoded and written at the same time as the next ones are predicted. */
+const MAX_PENDING = 4;
 /** Crops show a little more than the box: its sides times this, plus so many pixels (as users of YOLO know them). */
 const CROP_GAIN = 1.02;
 const CROP_PAD = 10;
@@ -54,7 +54,7 @@ export class PredictOutput {
     private readonly options: OutputOptions,
   ) {}
 
-  /** Takes a picture over; comes back when there is room for the next. @throws what an earlier picture failed with */
+  /** Takes an image over; comes back when there is room for the next. @throws what an earlier image failed with */
   async add(frame: Frame, { detections, frame: number }: PredictResult): Promise<void> {
     const { save, saveTxt, saveCrop, saveFrames } = this.options;
     const stem = this.stemOf(frame);
@@ -67,7 +67,7 @@ export class PredictOutput {
       if (saveFrames) this.start(this.writeFrame(stem, numbered, drawn));
       if (save) await this.addToClip(frame.source, stem, moving, drawn);
     } else if (save) this.start(this.writeAnnotated(stem, frame, detections));
-    while (this.pending.size >= MOST_PENDING) await Promise.race(this.pending);
+    while (this.pending.size >= MAX_PENDING) await Promise.race(this.pending);
     this.throwFailure();
   }
 
@@ -104,7 +104,7 @@ export class PredictOutput {
     this.pending.add(tracked);
   }
 
-  /** Two pictures of one name (a/x.jpg and b/x.jpg) must not overwrite each other: x, x-2 … */
+  /** Two images of one name (a/x.jpg and b/x.jpg) must not overwrite each other: x, x-2 … */
   private freeStem(path: string): string {
     const name = basename(path.replace(/[?#].*$/, '')) || 'image';
     const stem = safeName(name.slice(0, name.length - extname(name).length) || name);
@@ -189,7 +189,7 @@ async function openClip(path: string, moving: Moving, { width, height }: RgbImag
   };
 }
 
-/** `class cx cy w h [conf]`, in parts of the picture, six digits. */
+/** `class cx cy w h [conf]`, in parts of the image, six digits. */
 function labelRow({ class: cls, box, confidence }: Detection, image: RgbImage, withConf: boolean): string {
   const { width, height } = image;
   const [x1, y1, x2, y2] = box;
@@ -198,7 +198,7 @@ function labelRow({ class: cls, box, confidence }: Detection, image: RgbImage, w
   return [cls, ...values.map((v) => Number(v.toPrecision(6)))].join(' ');
 }
 
-/** The object with a margin, within the picture. */
+/** The object with a margin, within the image. */
 export function crop(image: RgbImage, [x1, y1, x2, y2]: Box): RgbImage {
   const halfW = ((x2 - x1) * CROP_GAIN + CROP_PAD) / 2;
   const halfH = ((y2 - y1) * CROP_GAIN + CROP_PAD) / 2;

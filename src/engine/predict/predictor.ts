@@ -1,6 +1,6 @@
 /**
- * Prediction: pictures in, objects out. While the network runs on one batch, the next pictures are decoded and the last ones
- * are written. Nothing here grows with the number of pictures.
+ * Prediction: images in, objects out. While the network runs on one batch, the next images are decoded and the last ones
+ * are written. Nothing here grows with the number of images.
  */
 import type { PredictConfig } from '../../cfg/schema.js';
 import { warnOfClasses } from '../../core/class-range.js';
@@ -19,15 +19,15 @@ import { type OutputOptions, PredictOutput } from './output.js';
 
 /** What a run of prediction comes to. */
 export interface PredictSummary {
-  /** Pictures and frames that were predicted. */
+  /** Images and frames that were predicted. */
   images: number;
-  /** Pictures that could not be read, with the reason (which names the file). */
+  /** Images that could not be read, with the reason (which names the file). */
   failed: { path: string; reason: string }[];
   /** Folder of what was written; undefined when nothing was. */
   saveDir?: string;
   /** Label files that were written. */
   labels: number;
-  /** Milliseconds a picture, on average. */
+  /** Milliseconds an image, on average. */
   speed: Speed;
   /** Height and width of the network's input in the last batch. */
   inputShape?: [height: number, width: number];
@@ -40,7 +40,7 @@ export interface PredictHooks {
   source?: SourceInput;
   /** A model that is loaded already; it is not disposed of. */
   detector?: Detector;
-  /** Aborted: the batch that is at work ends, or the wait for the next picture; what was written is finished. */
+  /** Aborted: the batch that is at work ends, or the wait for the next image; what was written is finished. */
   signal?: AbortSignal;
   /** Called once, when sources are known and the model is loaded. */
   onStart?: (about: { sources?: number; saveDir?: string; engine: string }) => void;
@@ -66,8 +66,8 @@ export function placeOf(result: PredictResult): ResultPlace | undefined {
 }
 
 /**
- * Finds objects in everything that `source` names. Pictures that can't be read are named in the log and in the summary.
- * @yields one result a picture or frame, in order, as soon as it is there
+ * Finds objects in everything that `source` names. Images that can't be read are named in the log and in the summary.
+ * @yields one result an image or frame, in order, as soon as it is there
  * @throws UserError when the model or the source is missing, or results can't be written; Interrupted after `signal`
  */
 export async function* predict(

@@ -8,7 +8,7 @@ import type { Evaluation } from '../val/evaluate.js';
 /** Every tenth of the thousand points: a pixel of a chart is wider than that. */
 const POINTS = 101;
 /** Curves of so many classes fit into the page; of more, those with the most objects are kept. */
-const MOST_CLASSES = 300;
+const MAX_CLASSES = 300;
 
 /** The curves over the epochs. */
 export function epochCharts(rows: readonly EpochRow[]): ChartData {
@@ -55,7 +55,7 @@ export function curveData({ curves, classes }: Pick<Evaluation, 'curves' | 'clas
   if (!count) return undefined;
   const kept = [...curves.classes.keys()]
     .sort((a, b) => classes[b].instances - classes[a].instances)
-    .slice(0, MOST_CLASSES);
+    .slice(0, MAX_CLASSES);
   kept.sort((a, b) => a - b);
   const row = (values: Float64Array, c: number): number[] =>
     thinned(values.subarray(c * CURVE_POINTS, (c + 1) * CURVE_POINTS));
@@ -83,7 +83,7 @@ function thinned(values: Float64Array): number[] {
   return Array.from({ length: POINTS }, (_, i) => Math.round(1000 * values[Math.round((i / (POINTS - 1)) * last)]));
 }
 
-/** Without pictures; report-pictures puts them in. */
+/** Without images; report-images puts them in. */
 export function confusionData({ confusion: { nc, counts } }: Pick<Evaluation, 'confusion'>): ConfusionData {
   const cells: ConfusionData['cells'] = [];
   counts.forEach((count, at) => {
@@ -93,10 +93,10 @@ export function confusionData({ confusion: { nc, counts } }: Pick<Evaluation, 'c
 }
 
 /** @returns undefined when mistakes were not looked at */
-export function mistakeRows({ pictures, costs }: Pick<Evaluation, 'pictures' | 'costs'>): MistakeRow[] | undefined {
+export function mistakeRows({ perImage, costs }: Pick<Evaluation, 'perImage' | 'costs'>): MistakeRow[] | undefined {
   if (!costs) return undefined;
   const counts = Object.fromEntries(ERROR_KINDS.map((kind) => [kind, 0])) as Record<ErrorKind, number>;
-  for (const { errors } of pictures) for (const { kind } of errors) counts[kind]++;
+  for (const { errors } of perImage) for (const { kind } of errors) counts[kind]++;
   return ERROR_KINDS.map((kind) => ({ kind, count: counts[kind], cost: costs[kind], meaning: ERROR_MEANING[kind] }));
 }
 
@@ -108,19 +108,19 @@ export function keyFigures(evaluation: Evaluation): Fact[] {
     ['mAP50', mAP50.toFixed(3)],
     ['Precision', precision.toFixed(3)],
     ['Recall', recall.toFixed(3)],
-    ['Pictures', String(images)],
+    ['Images', String(images)],
     ['Objects', String(instances)],
   ];
   return facts.map(([name, value]) => ({ name, value }));
 }
 
-/** Milliseconds a picture, by stage. */
+/** Milliseconds an image, by stage. */
 export function speedFacts({ preprocess, inference, postprocess }: Evaluation['speed']): Fact[] {
-  const ms = (value: number): string => `${value.toFixed(1)} ms a picture`;
+  const ms = (value: number): string => `${value.toFixed(1)} ms an image`;
   return [
-    { name: 'Validation: preparing pictures', value: ms(preprocess) },
+    { name: 'Validation: preparing images', value: ms(preprocess) },
     { name: 'Validation: network', value: ms(inference) },
     { name: 'Validation: boxes and matching', value: ms(postprocess) },
-    { name: 'Validation: pictures a second', value: (1000 / (preprocess + inference + postprocess)).toFixed(1) },
+    { name: 'Validation: images a second', value: (1000 / (preprocess + inference + postprocess)).toFixed(1) },
   ];
 }

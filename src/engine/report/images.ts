@@ -1,10 +1,10 @@
-/** The pictures of a report: which ones, as thumbnails within a budget, with what was labelled, found and missed. */
+/** The images of a report: which ones, as thumbnails within a budget, with what was labelled, found and missed. */
 import { thumbnail } from '../../image/thumbnail.js';
 import { CONFUSION_CONFIDENCE, confusedPairs, overConfidence } from '../../metrics/confusion.js';
 import { typeErrors } from '../../metrics/errors.js';
-import type { PictureFigures } from '../../metrics/tally.js';
-import type { ConfusionData, PictureData } from '../../render/report/data.js';
-import type { EvaluatedPicture, Evaluation } from '../val/evaluate.js';
+import type { ImageFigures } from '../../metrics/tally.js';
+import type { ConfusionData, ImageData } from '../../render/report/data.js';
+import type { EvaluatedImage, Evaluation } from '../val/evaluate.js';
 
 /** Bytes of thumbnails as they stand in the page, base64: most of the 5 MB that a report may have. */
 const BUDGET = 3_000_000;
@@ -12,35 +12,35 @@ const BUDGET = 3_000_000;
 const SIDE = 360;
 const LARGE_SIDE = 560;
 const FEW = 50;
-/** Pictures shown because they are the worst, and with those that stand for a cell of the matrix. */
-const MOST_WORST = 96;
+/** Images shown because they are the worst, and with those that stand for a cell of the matrix. */
+const MAX_WORST = 96;
 const MOST = 220;
 const PER_CELL = 3;
-/** Paths of further pictures that are named for a cell, and for all cells. */
+/** Paths of further images that are named for a cell, and for all cells. */
 const MORE_NAMES = 12;
-const MOST_NAMES = 3000;
-/** Pictures read at a time. */
+const MAX_NAMES = 3000;
+/** Images read at a time. */
 const AT_ONCE = 4;
 
-/** What the validation left of a picture. */
+/** What the validation left of an image. */
 interface Kept {
   path: string;
   width: number;
   height: number;
-  /** Rows class x1 y1 x2 y2, pixels of the picture. */
+  /** Rows class x1 y1 x2 y2, pixels of the image. */
   labels: Float32Array;
-  /** Rows of 6 over the confidence of the matrix, pixels of the picture. */
+  /** Rows of 6 over the confidence of the matrix, pixels of the image. */
   found: Float32Array;
 }
 
-/** Collects pictures during a validation. */
-export interface PictureCollector {
-  add(picture: EvaluatedPicture): void;
+/** Collects images during a validation. */
+export interface ImageCollector {
+  add(image: EvaluatedImage): void;
   /** Chooses, reads and judges; fills the cells of the matrix. */
-  finish(evaluation: Evaluation, confusion: ConfusionData, names: readonly string[]): Promise<PictureData[]>;
+  finish(evaluation: Evaluation, confusion: ConfusionData, names: readonly string[]): Promise<ImageData[]>;
 }
 
-export function collectPictures(): PictureCollector {
+export function collectImages(): ImageCollector {
   const kept = new Map<string, Kept>();
   return {
     add({ image, detections }) {
@@ -53,22 +53,20 @@ export function collectPictures(): PictureCollector {
         found: overConfidence(detections, CONFUSION_CONFIDENCE),
       });
     },
-    async finish({ pictures: judged, confusion }, data, names) {
-      const cells = picturesOfCells(kept.values(), confusion.nc);
+    async finish({ perImage: judged, confusion }, data, names) {
+      const cells = imagesOfCells(kept.values(), confusion.nc);
       const chosen = choose(judged, kept, cells);
       const thumbnails = await readThumbnails(chosen);
       const shown = chosen.filter(({ path }) => thumbnails.has(path));
       const figures = new Map(judged.map((one) => [one.path, one]));
       linkCells(data, cells, new Map(shown.map(({ path }, i) => [path, i])));
-      return shown.map((picture) =>
-        describe(picture, thumbnails.get(picture.path) ?? '', figures.get(picture.path), names),
-      );
+      return shown.map((kept) => describe(kept, thumbnails.get(kept.path) ?? '', figures.get(kept.path), names));
     },
   };
 }
 
-/** @returns rows class x1 y1 x2 y2, pixels of the picture */
-function labelsPx({ labels, width, height }: EvaluatedPicture['image']): Float32Array {
+/** @returns rows class x1 y1 x2 y2, pixels of the image */
+function labelsPx({ labels, width, height }: EvaluatedImage['image']): Float32Array {
   const out = new Float32Array(labels.length);
   for (let i = 0; i < labels.length; i += 5) {
     const [id, cx, cy, w, h] = labels.subarray(i, i + 5);
@@ -78,9 +76,9 @@ function labelsPx({ labels, width, height }: EvaluatedPicture['image']): Float32
 }
 
 /** @returns 'predicted,true' → paths */
-function picturesOfCells(pictures: Iterable<Kept>, nc: number): Map<string, string[]> {
+function imagesOfCells(images: Iterable<Kept>, nc: number): Map<string, string[]> {
   const cells = new Map<string, string[]>();
-  for (const { path, labels, found } of pictures) {
+  for (const { path, labels, found } of images) {
     for (const key of new Set(confusedPairs(nc, found, labels).map((pair) => pair.join(',')))) {
       const paths = cells.get(key);
       if (paths) paths.push(path);
@@ -91,8 +89,8 @@ function picturesOfCells(pictures: Iterable<Kept>, nc: number): Map<string, stri
 }
 
 /** The worst, then what the cells of the matrix need. */
-function choose(judged: readonly PictureFigures[], kept: Map<string, Kept>, cells: Map<string, string[]>): Kept[] {
-  const worst = judged.filter(({ errors }) => errors.length > 0).slice(0, MOST_WORST);
+function choose(judged: readonly ImageFigures[], kept: Map<string, Kept>, cells: Map<string, string[]>): Kept[] {
+  const worst = judged.filter(({ errors }) => errors.length > 0).slice(0, MAX_WORST);
   const paths = new Set(worst.map(({ path }) => path));
   const rank = new Map(judged.map(({ path }, i) => [path, i]));
   const byRank = (a: string, b: string): number => (rank.get(a) ?? 0) - (rank.get(b) ?? 0);
@@ -108,13 +106,13 @@ function choose(judged: readonly PictureFigures[], kept: Map<string, Kept>, cell
   return [...paths].flatMap((path) => kept.get(path) ?? []);
 }
 
-/** @returns data URIs by path, as many as fit the budget; a picture that cannot be read has none */
-async function readThumbnails(pictures: readonly Kept[]): Promise<Map<string, string>> {
+/** @returns data URIs by path, as many as fit the budget; an image that cannot be read has none */
+async function readThumbnails(images: readonly Kept[]): Promise<Map<string, string>> {
   const out = new Map<string, string>();
-  const side = pictures.length <= FEW ? LARGE_SIDE : SIDE;
+  const side = images.length <= FEW ? LARGE_SIDE : SIDE;
   let left = BUDGET;
-  for (let i = 0; i < pictures.length && left > 0; i += AT_ONCE) {
-    const group = pictures.slice(i, i + AT_ONCE);
+  for (let i = 0; i < images.length && left > 0; i += AT_ONCE) {
+    const group = images.slice(i, i + AT_ONCE);
     const files = await Promise.all(group.map(({ path }) => thumbnail(path, side).catch(() => undefined)));
     files.forEach((file, k) => {
       if (!file) return;
@@ -127,12 +125,12 @@ async function readThumbnails(pictures: readonly Kept[]): Promise<Map<string, st
   return out;
 }
 
-/** Tells each cell its pictures: those that the page holds by index, some others by name. */
+/** Tells each cell its images: those that the page holds by index, some others by name. */
 function linkCells(data: ConfusionData, cells: Map<string, string[]>, indices: Map<string, number>): void {
   let names = 0;
   for (const [key, paths] of cells) {
     const shown = paths.flatMap((path) => indices.get(path) ?? []);
-    const others = paths.filter((path) => !indices.has(path)).slice(0, Math.min(MORE_NAMES, MOST_NAMES - names));
+    const others = paths.filter((path) => !indices.has(path)).slice(0, Math.min(MORE_NAMES, MAX_NAMES - names));
     names += others.length;
     if (shown.length) data.shown[key] = shown.sort((a, b) => a - b);
     if (others.length) data.others[key] = others;
@@ -142,9 +140,9 @@ function linkCells(data: ConfusionData, cells: Map<string, string[]>, indices: M
 function describe(
   { path, width, height, labels, found }: Kept,
   source: string,
-  figures: PictureFigures | undefined,
+  figures: ImageFigures | undefined,
   names: readonly string[],
-): PictureData {
+): ImageData {
   const typed = typeErrors(found, labels);
   const hit = new Set(typed.hit);
   const round = (value: number): number => Math.round(value * 10) / 10;
@@ -168,10 +166,7 @@ function describe(
 }
 
 /** `dog 0.61: wrong class, it is a cat (IoU 0.83)` */
-function inWords(
-  { kind, name, confidence, label }: PictureFigures['errors'][number],
-  names: readonly string[],
-): string {
+function inWords({ kind, name, confidence, label }: ImageFigures['errors'][number], names: readonly string[]): string {
   if (kind === 'missed') return `${name}: missed`;
   const about = label
     ? ` (${kind === 'wrong class' ? `labelled ${names[label.class] ?? label.name}, ` : ''}IoU ${label.iou.toFixed(2)})`

@@ -14,13 +14,13 @@ import { type CurvesChart, curvesChart } from '../../render/charts/curves.js';
 import { labelsChart } from '../../render/charts/labels.js';
 import { resultsChart, type Series } from '../../render/charts/results.js';
 import type { EpochRow } from '../train/results-csv.js';
-import type { EvaluatedPicture } from '../val/evaluate.js';
+import type { EvaluatedImage } from '../val/evaluate.js';
 import { TILES, validationSheets } from './sheets.js';
 
 /** Plots are drawn at twice their size: sharp on dense screens and in print. */
 const SCALE = 2;
 
-/** Draws something; a failure is told and goes no further, since no run should end for a picture of it. */
+/** Draws something; a failure is told and goes no further, since no run should end for an image of it. */
 export async function drawn(what: string, draw: () => Promise<void>): Promise<void> {
   try {
     await draw();
@@ -37,7 +37,7 @@ function writePlot(dir: string, name: string, chart: () => string): Promise<void
   });
 }
 
-export function writePicture(dir: string, name: string, make: () => Promise<RgbImage>): Promise<void> {
+export function writeImage(dir: string, name: string, make: () => Promise<RgbImage>): Promise<void> {
   return drawn(name, async () => writeFileAtomic(join(dir, name), await encodeImage(await make(), 'jpg', 90)));
 }
 
@@ -152,27 +152,27 @@ function curveCharts({ curves, classes, precision, recall, mAP50 }: Metrics): Re
   };
 }
 
-/** The first pictures of the first three batches of a validation: val_batchN_labels.jpg and val_batchN_pred.jpg. */
-export class ValPictures {
-  private readonly sheets: EvaluatedPicture[][] = [[], [], []];
+/** The first images of the first three batches of a validation: val_batchN_labels.jpg and val_batchN_pred.jpg. */
+export class ValImages {
+  private readonly sheets: EvaluatedImage[][] = [[], [], []];
   private seen = 0;
 
-  /** @param batch pictures of a batch */
+  /** @param batch images of a batch */
   constructor(private readonly batch: number) {}
 
-  /** To be called with every picture, in the order of the evaluation. */
-  add(picture: EvaluatedPicture): void {
+  /** To be called with every image, in the order of the evaluation. */
+  add(evaluated: EvaluatedImage): void {
     const sheet = this.sheets[Math.floor(this.seen++ / this.batch)];
-    if (sheet && sheet.length < TILES) sheet.push(picture);
+    if (sheet && sheet.length < TILES) sheet.push(evaluated);
   }
 
   async write(dir: string, names: readonly string[]): Promise<void> {
-    for (const [i, pictures] of this.sheets.entries()) {
-      if (!pictures.length) continue;
+    for (const [i, evaluated] of this.sheets.entries()) {
+      if (!evaluated.length) continue;
       await drawn(`val_batch${i}`, async () => {
-        const { labels, pred } = await validationSheets(pictures, names, CONFUSION_CONFIDENCE);
-        await writePicture(dir, `val_batch${i}_labels.jpg`, async () => labels);
-        await writePicture(dir, `val_batch${i}_pred.jpg`, async () => pred);
+        const { labels, pred } = await validationSheets(evaluated, names, CONFUSION_CONFIDENCE);
+        await writeImage(dir, `val_batch${i}_labels.jpg`, async () => labels);
+        await writeImage(dir, `val_batch${i}_pred.jpg`, async () => pred);
       });
     }
   }

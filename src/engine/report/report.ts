@@ -18,24 +18,24 @@ import type { TrainHooks } from '../train/trainer.js';
 import type { Evaluation } from '../val/evaluate.js';
 import { environmentFacts } from './environment.js';
 import { confusionData, curveData, epochCharts, keyFigures, mistakeRows, speedFacts } from './figures.js';
-import { collectPictures, type PictureCollector } from './images.js';
+import { collectImages, type ImageCollector } from './images.js';
 import { commandLine, settingRows } from './settings.js';
 
 export const REPORT = 'report.html';
 
 /** Writing a report may take this part of a run's time; more often than that it waits for a later epoch. */
-const MOST_OF_TIME = 0.05;
+const MAX_TIME_SHARE = 0.05;
 
 /** What the figures of an evaluation give to a report. */
 function evaluated(evaluation: Evaluation): Partial<ReportData> {
-  const { classes, images, instances, precision, recall, mAP50, pictures } = evaluation;
+  const { classes, images, instances, precision, recall, mAP50, perImage } = evaluation;
   return {
     classes,
     all: { images, instances, precision, recall, mAP50, 'mAP50-95': evaluation['mAP50-95'] },
     curves: curveData(evaluation),
     confusion: confusionData(evaluation),
     mistakes: mistakeRows(evaluation),
-    mistaken: pictures.filter(({ errors }) => errors.length > 0).length,
+    mistaken: perImage.filter(({ errors }) => errors.length > 0).length,
   };
 }
 
@@ -46,14 +46,14 @@ function datasetOf(sets: Dataset[], imgsz: number, whole = true): DatasetData {
 
 /** The report of a validation. */
 export class ValReport {
-  private readonly pictures = collectPictures();
+  private readonly images = collectImages();
 
   constructor(
     private readonly config: ValConfig,
     private readonly dataset: Dataset,
   ) {}
 
-  readonly add: PictureCollector['add'] = (picture) => this.pictures.add(picture);
+  readonly add: ImageCollector['add'] = (image) => this.images.add(image);
 
   /** Never throws. */
   async write(dir: string, evaluation: Evaluation): Promise<void> {
@@ -67,7 +67,7 @@ export class ValReport {
         written: new Date().toISOString(),
         key: keyFigures(evaluation),
         ...figures,
-        pictures: figures.confusion && (await this.pictures.finish(evaluation, figures.confusion, dataset.names)),
+        images: figures.confusion && (await this.images.finish(evaluation, figures.confusion, dataset.names)),
         names: dataset.names,
         dataset: datasetOf([dataset], config.imgsz),
         settings: settingRows('val', config),
@@ -93,9 +93,9 @@ export function withReport(run: Run, hooks: TrainHooks): TrainHooks {
       await report.epoch();
       await hooks.onEpoch?.();
     },
-    async onBestPicture(picture) {
-      report.pictures.add(picture);
-      await hooks.onBestPicture?.(picture);
+    async onBestImage(image) {
+      report.images.add(image);
+      await hooks.onBestImage?.(image);
     },
     async onBest(evaluation) {
       await report.best(evaluation);
@@ -109,7 +109,7 @@ export function withReport(run: Run, hooks: TrainHooks): TrainHooks {
 }
 
 class TrainReport {
-  readonly pictures = collectPictures();
+  readonly images = collectImages();
   /** The last validation of the averaged weights. */
   average?: Evaluation;
   private dataset?: DatasetData;
@@ -122,7 +122,7 @@ class TrainReport {
 
   /** After an epoch, unless the page was written a moment ago. */
   async epoch(): Promise<void> {
-    if (performance.now() - this.lastWritten < this.cost / MOST_OF_TIME) return;
+    if (performance.now() - this.lastWritten < this.cost / MAX_TIME_SHARE) return;
     await this.write('running', this.average ? { key: keyFigures(this.average), ...evaluated(this.average) } : {});
   }
 
@@ -131,14 +131,14 @@ class TrainReport {
     this.finished = true;
     await withoutHarm(async () => {
       const figures = evaluated(evaluation);
-      const pictures =
-        figures.confusion && (await this.pictures.finish(evaluation, figures.confusion, this.run.train.names));
+      const images =
+        figures.confusion && (await this.images.finish(evaluation, figures.confusion, this.run.train.names));
       const key = [
         ...keyFigures(evaluation),
         { name: 'Best epoch', value: String(this.run.progress.bestEpoch + 1) },
         ...this.timeFacts(),
       ];
-      await this.write('finished', { key, ...figures, pictures, speed: this.speed(evaluation) });
+      await this.write('finished', { key, ...figures, images, speed: this.speed(evaluation) });
     });
   }
 
@@ -163,7 +163,7 @@ class TrainReport {
         title: run.dir,
         state,
         written: new Date().toISOString(),
-        progress: { epoch, epochs: run.schedule.epochs, secondsPerEpoch: middle(epochSeconds(rows)) },
+        progress: { epoch, epochs: run.schedule.epochs, secondsPerEpoch: median(epochSeconds(rows)) },
         key: this.timeFacts(),
         charts: rows.length ? epochCharts(rows) : undefined,
         names: run.train.names,
@@ -186,16 +186,16 @@ class TrainReport {
 
   private speed(evaluation: Evaluation | undefined): Fact[] {
     const { progress, train, config, schedule } = this.run;
-    const seconds = middle(epochSeconds(progress.rows));
+    const seconds = median(epochSeconds(progress.rows));
     const epochs: Fact[] = seconds
       ? [
           { name: 'Epoch, with validation (median)', value: spoken(seconds) },
-          { name: 'Pictures a second, all in all', value: (train.images.length / seconds).toFixed(1) },
+          { name: 'Images a second, all in all', value: (train.images.length / seconds).toFixed(1) },
         ]
       : [];
     return [
       { name: 'Time', value: spoken(progress.seconds) },
-      { name: 'Batch and picture size', value: `${schedule.batch} × ${config.imgsz}` },
+      { name: 'Batch and image size', value: `${schedule.batch} × ${config.imgsz}` },
       ...epochs,
       ...(evaluation ? speedFacts(evaluation.speed) : []),
     ];
@@ -207,7 +207,7 @@ function epochSeconds(rows: readonly EpochRow[]): number[] {
 }
 
 /** Median, 0 for nothing. */
-function middle(values: readonly number[]): number {
+function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 }
 

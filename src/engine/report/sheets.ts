@@ -1,4 +1,4 @@
-/** Sheets of pictures: what the loader feeds, what was labelled in validation pictures, and what was found there. */
+/** Sheets of images: what the loader feeds, what was labelled in validation images, and what was found there. */
 import { basename } from 'node:path';
 import type { Detection, RgbImage } from '../../core/types.js';
 import type { Batch } from '../../data/batch.js';
@@ -6,17 +6,17 @@ import type { DatasetImage } from '../../data/dataset.js';
 import { decodeImage } from '../../image/codec.js';
 import { resize } from '../../image/resize.js';
 import { contactSheet, type Tile } from '../../render/sheet.js';
-import type { EvaluatedPicture } from '../val/evaluate.js';
+import type { EvaluatedImage } from '../val/evaluate.js';
 
-/** Pictures of a sheet at most. */
+/** Images of a sheet at most. */
 export const TILES = 16;
-/** Sheets are about this wide, and no tile is wider than LARGEST_TILE, pixels. */
+/** Sheets are about this wide, and no tile is wider than MAX_TILE, pixels. */
 const SHEET = 1920;
-const LARGEST_TILE = 640;
+const MAX_TILE = 640;
 /** Detections drawn in a tile; a model that has just begun finds hundreds. */
-const MOST_FOUND = 50;
+const MAX_FOUND = 50;
 
-/** The first pictures of a batch as the network gets them, with the boxes that came along. */
+/** The first images of a batch as the network gets them, with the boxes that came along. */
 export function batchSheet(batch: Batch, names: readonly string[]): Promise<RgbImage> {
   const [b, height, width] = batch.shape;
   const count = Math.min(b, TILES);
@@ -28,20 +28,20 @@ export function batchSheet(batch: Batch, names: readonly string[]): Promise<RgbI
   return contactSheet(tiles);
 }
 
-/** Validation pictures twice: with their labels, and with what was found over `confidence`. */
+/** Validation images twice: with their labels, and with what was found over `confidence`. */
 export async function validationSheets(
-  pictures: readonly EvaluatedPicture[],
+  evaluated: readonly EvaluatedImage[],
   names: readonly string[],
   confidence: number,
 ): Promise<{ labels: RgbImage; pred: RgbImage }> {
-  const side = tileSide(pictures.length);
+  const side = tileSide(evaluated.length);
   const [labels, pred]: [Tile[], Tile[]] = [[], []];
-  for (const { image: source, detections } of pictures) {
+  for (const { image: source, detections } of evaluated) {
     const image = fitted(await decodeImage(source.path, { acceptTruncated: true }), side);
     const caption = basename(source.path);
     labels.push({ image, detections: labelled(source.labels, image, names), caption });
     const all = found(detections, confidence, source, image, names);
-    const shown = all.slice(0, MOST_FOUND);
+    const shown = all.slice(0, MAX_FOUND);
     const rest = all.length > shown.length ? `: the surest ${shown.length} of ${all.length}` : '';
     pred.push({ image, detections: shown, caption: caption + rest });
   }
@@ -49,10 +49,10 @@ export async function validationSheets(
 }
 
 function tileSide(count: number): number {
-  return Math.min(LARGEST_TILE, Math.floor(SHEET / Math.ceil(Math.sqrt(count))));
+  return Math.min(MAX_TILE, Math.floor(SHEET / Math.ceil(Math.sqrt(count))));
 }
 
-/** A copy whose long side is `side`. Large pictures are halved first: a bilinear step alone would leave pixels out. */
+/** A copy whose long side is `side`. Large images are halved first: a bilinear step alone would leave pixels out. */
 function fitted(image: RgbImage, side: number): RgbImage {
   let from = image;
   while (Math.max(from.width, from.height) >= 2 * side && Math.min(from.width, from.height) > 1)

@@ -1,6 +1,6 @@
 /**
- * Which anchor points the assigner picks for the labels of a picture, from what a network finds in it now. Training asks
- * the same of each batch, with augmented pictures and the batch's own statistics.
+ * Which anchor points the assigner picks for the labels of an image, from what a network finds in it now. Training asks
+ * the same of each batch, with augmented images and the batch's own statistics.
  */
 import { basename, extname, join, resolve } from 'node:path';
 import type * as tf from '@tensorflow/tfjs-core';
@@ -28,9 +28,9 @@ export interface AssignOptions {
   model: string;
   device: string;
   imgsz: number;
-  /** Most pictures. */
-  pictures: number;
-  /** Only pictures of the dataset that this names. */
+  /** Maximum number of images. */
+  count: number;
+  /** Only images of the dataset that this names. */
   source: string | null;
   workers: number;
 }
@@ -43,7 +43,7 @@ export interface ShownAssignment {
   labels: {
     class: number;
     name: string;
-    /** Pixels of the original picture. */
+    /** Pixels of the original image. */
     box: Box;
     /** Anchor points of each level that are to find it. */
     anchors: number[];
@@ -52,12 +52,12 @@ export interface ShownAssignment {
   }[];
 }
 
-/** Pictures are drawn with a long side of at least this, so that points of neighbouring cells stay apart. */
+/** Images are drawn with a long side of at least this, so that points of neighbouring cells stay apart. */
 const LONG_SIDE = 960;
 
-/** @throws UserError when the model has other classes, or no picture is left */
+/** @throws UserError when the model has other classes, or no image is left */
 export async function* showAssignments(dataset: Dataset, options: AssignOptions): AsyncGenerator<ShownAssignment> {
-  const images = await chosenPictures(dataset, options);
+  const images = await chosenImages(dataset, options);
   await selectEngine({ device: options.device });
   const assigner = await assignerOf(options.model, dataset);
   const { detector, strides } = assigner;
@@ -69,7 +69,7 @@ export async function* showAssignments(dataset: Dataset, options: AssignOptions)
       if (batch.broken[0]) throw new UserError('broken-image', batch.broken[0], undefined, 1);
       const labels = await assignedLabels(assigner, batch, image);
       const stem = `assign_${basename(image.path, extname(image.path))}`;
-      const same = stems.filter((other) => other === stem).length; // pictures of other folders may have the same name
+      const same = stems.filter((other) => other === stem).length; // images of other folders may have the same name
       stems.push(stem);
       const file = join(options.dir, `${stem}${same ? `-${same + 1}` : ''}.jpg`);
       const drawn = await drawAssignment({ ...enlarged(batch, labels), strides, title: basename(image.path) });
@@ -83,7 +83,7 @@ export async function* showAssignments(dataset: Dataset, options: AssignOptions)
 }
 
 /** Those of `source`, else the first ones with labels. */
-async function chosenPictures({ images, split }: Dataset, { source, pictures }: AssignOptions) {
+async function chosenImages({ images, split }: Dataset, { source, count }: AssignOptions) {
   let chosen = images.filter(({ labels }) => labels.length > 0);
   if (source !== null) {
     const wanted = new Set((await listSources(source)).map(({ path }) => resolve(path)));
@@ -91,9 +91,9 @@ async function chosenPictures({ images, split }: Dataset, { source, pictures }: 
   }
   if (!chosen.length) {
     const why = source === null ? 'has a label' : `is named by source=${source}`;
-    throw new UserError('no-pictures', `no picture of the '${split}' split ${why}`);
+    throw new UserError('no-images', `no image of the '${split}' split ${why}`);
   }
-  return chosen.slice(0, pictures);
+  return chosen.slice(0, count);
 }
 
 /** A network, and from the same pass what the assigner picks. */
@@ -178,7 +178,7 @@ function pointOf(anchor: number, { points, strides, levels }: Anchors & { levels
   return { x: points[2 * anchor] * stride, y: points[2 * anchor + 1] * stride, level };
 }
 
-/** The network's input as a picture, small ones at a multiple of their size, with boxes and points to match. */
+/** The network's input as an image, small ones at a multiple of their size, with boxes and points to match. */
 function enlarged({ images, shape: [, height, width] }: ValBatch, labels: readonly AssignedLabel[]) {
   const by = Math.max(1, Math.ceil(LONG_SIDE / Math.max(width, height)));
   const image: RgbImage = resize({ data: images, width, height }, width * by, height * by);

@@ -33,12 +33,12 @@ export type Shown = ShownBatch | ShownAssignment;
 
 /** So many batches of the first epoch, and as many of the epoch where mosaic is closed. */
 const BATCHES = 3;
-/** what=assign draws so many pictures when batch= says nothing. */
-const PICTURES = 4;
+/** what=assign draws so many images when batch= says nothing. */
+const IMAGES = 4;
 const STRIDE = 32;
 
 /**
- * Draws into a new run folder, a result a picture file.
+ * Draws into a new run folder, a result an image file.
  * @throws UserError when data, model or source can't be used
  */
 export async function* show(config: ShowConfig): AsyncGenerator<Shown, { save_dir: string }> {
@@ -65,7 +65,7 @@ export async function* show(config: ShowConfig): AsyncGenerator<Shown, { save_di
     model: config.model as string,
     device: config.device,
     imgsz: multipleOfStride(sideFor(config, { trained: await trainedOf(config.model as string) })),
-    pictures: wasGiven(config, 'batch') ? config.batch : PICTURES,
+    count: wasGiven(config, 'batch') ? config.batch : IMAGES,
     source: config.source,
     workers: config.workers,
   });

@@ -52,7 +52,7 @@ export function fittingBatch(spec: ModelSpec, parameters: number, imgsz: number,
   while (batch < 64 && trainingBytes(spec, parameters, imgsz, batch === 1 ? 2 : batch + 2) <= room)
     batch = batch === 1 ? 2 : batch + 2;
   const need = trainingBytes(spec, parameters, imgsz, batch);
-  log.info(`batch=-1: ${batch} pictures of ${imgsz} px take about ${gb(need)} of the ${gb(available)} that can be had`);
+  log.info(`batch=-1: ${batch} images of ${imgsz} px take about ${gb(need)} of the ${gb(available)} that can be had`);
   return batch;
 }
 

@@ -21,7 +21,7 @@ export function writeBest(run: Run, average: Arrays = run.step.readAverage()): v
 }
 
 /** Best weights that a resumed run should have and has not: those of `last` if they are the best, else nothing is. */
-export function mendBest(run: Run): void {
+export function restoreBest(run: Run): void {
   const { progress, config, bestPath } = run;
   if (!config.save || progress.bestEpoch < 0 || existsSync(bestPath)) return;
   const gone = `${bestPath} (epoch ${progress.bestEpoch + 1}) is not there`;

@@ -74,7 +74,8 @@ export interface BestInfo {
   final?: { epochs: number } & EpochMetrics;
 }
 
-const PARTS = ['model', 'slots', 'sums'] as const;
+/** Parts of the state besides the EMA weights, by the names they have in the file. */
+const PARTS = { model: 'model', slots: 'optimizerState', sums: 'accumulated' } as const;
 
 /**
  * Writes a checkpoint that the run can go on from.
@@ -85,8 +86,8 @@ export function saveRun(path: string, run: RunDescription, state: TrainState, pr
     name,
     stored(toFile(array)),
   ]);
-  for (const part of PARTS) {
-    for (const [name, array] of Object.entries(state[part])) tensors.push([`train/${part}/${name}`, stored(array)]);
+  for (const [prefix, part] of Object.entries(PARTS)) {
+    for (const [name, array] of Object.entries(state[part])) tensors.push([`train/${prefix}/${name}`, stored(array)]);
   }
   const { names, yaml, args, optimizer, schedule, commands } = run;
   writeSafetensors(path, tensors, {
@@ -152,8 +153,8 @@ export function loadRun(path: string): LoadedRun {
   const state: TrainState = {
     model: {},
     ema: {},
-    slots: {},
-    sums: {},
+    optimizerState: {},
+    accumulated: {},
     updates: progress.updates,
     lastStep: progress.lastStep,
     labelSlots: progress.labelSlots,
@@ -162,7 +163,7 @@ export function loadRun(path: string): LoadedRun {
     const data = toFloats(dtype, raw);
     const [, part, name] = /^train\/(model|slots|sums)\/(.+)$/.exec(key) ?? [];
     if (!part) state.ema[key] = fromFile({ shape, data });
-    else state[part as (typeof PARTS)[number]][name] = { shape, data };
+    else state[PARTS[part as keyof typeof PARTS]][name] = { shape, data };
   }
   const missing = Object.keys(state.ema).filter((name) => !state.model[name]);
   if (missing.length > 0) {

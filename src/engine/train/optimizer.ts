@@ -8,7 +8,7 @@ import { OPTIMIZERS, type OptimizerName } from '../../optim/optimizers.js';
 import { autoOptimizer, type ScheduleSettings } from '../../optim/schedule.js';
 
 /**
- * @param batch pictures of a batch (config.batch may be −1)
+ * @param batch images of a batch (config.batch may be −1)
  */
 export function chooseOptimizer(
   config: TrainConfig,

@@ -1,15 +1,15 @@
 /** What a training run draws on its way: labels.jpg, the first batches, results.png, the validation of the best weights. */
 import type { Batch } from '../../data/batch.js';
-import { ValPictures, writeEvaluationPlots, writeLabelsPlot, writePicture, writeResults } from '../report/plots.js';
+import { ValImages, writeEvaluationPlots, writeImage, writeLabelsPlot, writeResults } from '../report/plots.js';
 import { batchSheet } from '../report/sheets.js';
-import type { EvaluatedPicture, Evaluation } from '../val/evaluate.js';
+import type { EvaluatedImage, Evaluation } from '../val/evaluate.js';
 import type { Run } from './setup.js';
 import type { TrainHooks } from './trainer.js';
 
 /** So many batches are drawn at the start, and again where mosaic closes. */
 const BATCHES = 3;
 /** Drawing results.png may take this part of a run's time; it is drawn at the end in any case. */
-const MOST_OF_TIME = 0.02;
+const MAX_TIME_SHARE = 0.02;
 
 /** Hooks that draw, then call those given. */
 export async function withPlots(run: Run, hooks: TrainHooks): Promise<TrainHooks> {
@@ -25,9 +25,9 @@ export async function withPlots(run: Run, hooks: TrainHooks): Promise<TrainHooks
       await plots.epoch();
       await hooks.onEpoch?.();
     },
-    async onBestPicture(picture) {
-      plots.picture(picture);
-      await hooks.onBestPicture?.(picture);
+    async onBestImage(image) {
+      plots.image(image);
+      await hooks.onBestImage?.(image);
     },
     async onBest(evaluation) {
       await plots.best(evaluation);
@@ -41,13 +41,13 @@ export async function withPlots(run: Run, hooks: TrainHooks): Promise<TrainHooks
 }
 
 class TrainPlots {
-  private readonly pictures: ValPictures;
+  private readonly images: ValImages;
   private drawn = 0;
   private lastDrawn = 0;
   private cost = 0;
 
   constructor(private readonly run: Run) {
-    this.pictures = new ValPictures(run.schedule.batch * 2);
+    this.images = new ValImages(run.schedule.batch * 2);
   }
 
   /** train_batchN.jpg, N the number of the batch in the run. */
@@ -56,23 +56,23 @@ class TrainPlots {
     const { epoch, batchInEpoch, index } = progress;
     const closing = config.close_mosaic > 0 && epoch === schedule.epochs - config.close_mosaic;
     if (batchInEpoch >= BATCHES || !(epoch === 0 || closing)) return;
-    await writePicture(dir, `train_batch${index}.jpg`, () => batchSheet(batch, train.names));
+    await writeImage(dir, `train_batch${index}.jpg`, () => batchSheet(batch, train.names));
   }
 
   /** results.png after an epoch, unless it was drawn a moment ago. */
   async epoch(): Promise<void> {
-    if (performance.now() - this.lastDrawn > this.cost / MOST_OF_TIME) await this.results();
+    if (performance.now() - this.lastDrawn > this.cost / MAX_TIME_SHARE) await this.results();
   }
 
-  picture(picture: EvaluatedPicture): void {
-    this.pictures.add(picture);
+  image(image: EvaluatedImage): void {
+    this.images.add(image);
   }
 
   /** After the validation of the best weights. */
   async best(evaluation: Evaluation): Promise<void> {
     const { dir, train } = this.run;
     await writeEvaluationPlots(dir, evaluation, train.names);
-    await this.pictures.write(dir, train.names);
+    await this.images.write(dir, train.names);
   }
 
   /** However the run ends. */

@@ -20,13 +20,13 @@ import type { Network } from '../../nn/model.js';
 import { describeGroups } from '../../optim/groups.js';
 import { OPTIMIZERS } from '../../optim/optimizers.js';
 import { type ScheduleSettings, scaledWeightDecay } from '../../optim/schedule.js';
-import { pictureSize } from '../image-size.js';
+import { imageSize } from '../image-size.js';
 import { sideFor, trainedOf } from '../model-defaults.js';
 import { trainCommand } from '../report/settings.js';
 import { lockRunDir, openRunDir } from '../run-dir.js';
 import { DetectorWithLoss } from '../val/detector-with-loss.js';
 import { fittingBatch, warnOfMemory } from './batch-size.js';
-import { BEST, mendBest } from './best-weights.js';
+import { BEST, restoreBest } from './best-weights.js';
 import type { Progress, RunDescription } from './checkpoint.js';
 import { chooseOptimizer } from './optimizer.js';
 import { checkpointToResume, type Resumed, resumeRun, runFolderOf } from './resume.js';
@@ -91,7 +91,7 @@ async function putTogether(given: TrainConfig, held: Release[], signal?: AbortSi
   const trainables = trainablesOf(network, config.freeze);
   const rule = OPTIMIZERS[optimizer];
   const decay = scaledWeightDecay(config.weight_decay, batch, config.nbs);
-  const state = 'state' in start ? start.state : freshState(toArrays(start.params), trainables, rule.slots);
+  const state = 'state' in start ? start.state : freshState(toArrays(start.params), trainables, rule.stateTensors);
   if ('params' in start) tf.dispose(start.params);
   const gains = { box: config.box, cls: config.cls, dfl: config.dfl };
   const weightOfClass = config.cls_pw > 0 ? classWeights(countClasses(train), config.cls_pw) : undefined;
@@ -142,7 +142,7 @@ async function putTogether(given: TrainConfig, held: Release[], signal?: AbortSi
     imgsz,
     held,
   };
-  mendBest(run);
+  restoreBest(run);
   return run;
 }
 
@@ -193,7 +193,7 @@ function inputOf(
   const weights = parameters.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0);
   const batch = config.batch > 0 ? config.batch : fittingBatch(spec, weights, config.imgsz, gpu?.memory);
   warnOfMemory(spec, weights, config.imgsz, batch, gpu?.memory);
-  return { batch, imgsz: pictureSize(config.imgsz, spec.stride) };
+  return { batch, imgsz: imageSize(config.imgsz, spec.stride) };
 }
 
 /** Fine-tuning keeps the size that the model was trained with, where the user does not say. */

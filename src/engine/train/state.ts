@@ -15,10 +15,10 @@ export interface TrainState {
   model: Arrays;
   /** The average over `model`, same names. */
   ema: Arrays;
-  /** Optimizer state, `${slot}/${name}`. */
-  slots: Arrays;
+  /** Optimizer state, `${k}/${name}`: the k-th tensor of the parameter. */
+  optimizerState: Arrays;
   /** Accumulated gradients, which wait for a step, by name. */
-  sums: Arrays;
+  accumulated: Arrays;
   /** Optimizer steps taken so far. */
   updates: number;
   /** Index of the batch after which the last step was taken, −1 before the first. */
@@ -54,19 +54,19 @@ export function vectorSize(pieces: readonly Piece[]): number {
   return pieces.reduce((n, { size }) => n + size, 0);
 }
 
-/** Names of the variables, each with the vector that it is laid out like: `model/weight`, `slots/0/bn`, `sums/bias` … */
-export function variablesOf(slots: number): Map<string, VectorName> {
+/** Names of the variables, each with the vector that it is laid out like: `model/weight`, `optimizerState/0/bn`, `accumulated/bias` … */
+export function variablesOf(stateTensors: number): Map<string, VectorName> {
   const names = new Map<string, VectorName>();
   for (const vector of VECTORS) for (const part of ['model', 'ema']) names.set(`${part}/${vector}`, vector);
   for (const group of GROUPS) {
-    for (let s = 0; s < slots; s++) names.set(`slots/${s}/${group}`, group);
-    names.set(`sums/${group}`, group);
+    for (let s = 0; s < stateTensors; s++) names.set(`optimizerState/${s}/${group}`, group);
+    names.set(`accumulated/${group}`, group);
   }
   return names;
 }
 
 /** A fresh state around these weights: nothing averaged, nothing accumulated. */
-export function freshState(model: Arrays, trainables: readonly Trainable[], slots: number): TrainState {
+export function freshState(model: Arrays, trainables: readonly Trainable[], stateTensors: number): TrainState {
   const zeros = (name: string): NamedArray => {
     const { shape } = model[name];
     return { shape: [...shape], data: new Float32Array(sizeOf({ shape })) };
@@ -77,8 +77,8 @@ export function freshState(model: Arrays, trainables: readonly Trainable[], slot
   return {
     model,
     ema: model,
-    slots: of(names.flatMap((name) => Array.from({ length: slots }, (_, s) => `${s}/${name}`))),
-    sums: of(names),
+    optimizerState: of(names.flatMap((name) => Array.from({ length: stateTensors }, (_, s) => `${s}/${name}`))),
+    accumulated: of(names),
     updates: 0,
     lastStep: -1,
     labelSlots: 1,
@@ -86,11 +86,11 @@ export function freshState(model: Arrays, trainables: readonly Trainable[], slot
 }
 
 /** Where the variable's pieces stand in a state: the part, and what their names begin with. */
-function placeOf(variable: string): { part: 'model' | 'ema' | 'slots' | 'sums'; prefix: string } {
-  const [part, slot] = variable.split('/');
+function placeOf(variable: string): { part: 'model' | 'ema' | 'optimizerState' | 'accumulated'; prefix: string } {
+  const [part, index] = variable.split('/');
   return {
-    part: part as keyof TrainState & ('model' | 'ema' | 'slots' | 'sums'),
-    prefix: part === 'slots' ? `${slot}/` : '',
+    part: part as keyof TrainState & ('model' | 'ema' | 'optimizerState' | 'accumulated'),
+    prefix: part === 'optimizerState' ? `${index}/` : '',
   };
 }
 
@@ -114,7 +114,7 @@ export function packed(state: TrainState, variable: string, pieces: readonly Pie
 
 /** The reverse of `packed`: puts the pieces of a vector into a state. They are views of it. */
 export function unpack(
-  state: Pick<TrainState, 'model' | 'ema' | 'slots' | 'sums'>,
+  state: Pick<TrainState, 'model' | 'ema' | 'optimizerState' | 'accumulated'>,
   variable: string,
   pieces: readonly Piece[],
   vector: Float32Array,

@@ -43,8 +43,8 @@ export type StepInputs = {
   coefficients: tf.Tensor[];
   model: Vectors;
   ema: Vectors;
-  slots: Vectors;
-  sums: Vectors;
+  optimizerState: Vectors;
+  accumulated: Vectors;
 };
 
 export type StepOutputs = {
@@ -53,11 +53,11 @@ export type StepOutputs = {
   /** [] of the accumulated gradients, this batch's among them: what a step would be taken with. */
   norm: tf.Tensor;
   /** Accumulated gradients with this batch's. */
-  sums: Vectors;
+  accumulated: Vectors;
   /** Running statistics (and frozen weights) after this batch. */
   kept: tf.Tensor;
   /** What a step makes of them all. */
-  next: { model: Vectors; ema: Vectors; slots: Vectors };
+  next: { model: Vectors; ema: Vectors; optimizerState: Vectors };
 };
 
 export function trainStep(inputs: StepInputs, options: StepOptions): StepOutputs {
@@ -77,16 +77,22 @@ export function trainStep(inputs: StepInputs, options: StepOptions): StepOutputs
   );
 
   const gradientOf = new Map(trained.map((name, i) => [name, gradients[i]]));
-  const sums: Vectors = {};
+  const accumulated: Vectors = {};
   for (const group of groups) {
-    sums[group] = tf.add(
-      inputs.sums[group],
+    accumulated[group] = tf.add(
+      inputs.accumulated[group],
       joined(layout[group], (name) => gradientOf.get(name)!),
     );
   }
   const kept = joined(layout.kept, (name) => rest.statistics[name] ?? params[name]);
-  const norm = globalNorm(groups.map((group) => sums[group]));
-  return { items: rest.items, norm, sums, kept, next: applyGradients({ ...inputs, sums }, kept, options) };
+  const norm = globalNorm(groups.map((group) => accumulated[group]));
+  return {
+    items: rest.items,
+    norm,
+    accumulated,
+    kept,
+    next: applyGradients({ ...inputs, accumulated }, kept, options),
+  };
 }
 
 /** Clips, updates and averages. */
@@ -97,14 +103,14 @@ function applyGradients(
 ): StepOutputs['next'] {
   const groups = groupsOf(layout);
   const rates = inputs.rates as Record<(typeof RATES)[number], tf.Scalar>;
-  const slotsOf = (group: ParameterGroup) =>
-    Array.from({ length: rule.slots }, (_, s) => inputs.slots[`${s}/${group}`]);
+  const stateOf = (group: ParameterGroup) =>
+    Array.from({ length: rule.stateTensors }, (_, s) => inputs.optimizerState[`${s}/${group}`]);
   const updated = updateAll({
     rule,
     trainables: groups.map((group) => ({ name: group, group })),
     values: groups.map((group) => inputs.model[group]),
-    gradients: groups.map((group) => inputs.sums[group]),
-    slots: groups.map(slotsOf),
+    gradients: groups.map((group) => inputs.accumulated[group]),
+    optimizerState: groups.map(stateOf),
     scalars: {
       lr: { weight: rates.lrWeight, bn: rates.lrBn, bias: rates.lrBias },
       momentum: rates.momentum,
@@ -114,17 +120,17 @@ function applyGradients(
     maxNorm: MAX_NORM,
   });
   const model: Vectors = Object.fromEntries(groups.map((group, i) => [group, updated.values[i]]));
-  const slots: Vectors = {};
+  const optimizerState: Vectors = {};
   groups.forEach((group, i) => {
-    updated.slots[i].forEach((slot, s) => {
-      slots[`${s}/${group}`] = slot;
+    updated.optimizerState[i].forEach((tensor, s) => {
+      optimizerState[`${s}/${group}`] = tensor;
     });
   });
   const values: Vectors = { ...model, kept };
   const ema: Vectors = {};
   for (const [name, average] of Object.entries(inputs.ema))
     ema[name] = emaUpdate(average, values[name], rates.emaDecay);
-  return { model, ema, slots };
+  return { model, ema, optimizerState };
 }
 
 /** Groups that have parameters; with frozen layers one may have none. */

@@ -73,7 +73,10 @@ export class TrainStep {
     const { rule } = options;
     const layout = layoutOf(options.network.parameters, options.trainables);
     this.options = { ...options, layout };
-    const sizes = [...variablesOf(rule.slots)].map(([name, vector]) => ({ name, shape: [vectorSize(layout[vector])] }));
+    const sizes = [...variablesOf(rule.stateTensors)].map(([name, vector]) => ({
+      name,
+      shape: [vectorSize(layout[vector])],
+    }));
     this.specs = new Map(sizes.filter(({ shape }) => shape[0] > 0).map((variable) => [variable.name, variable]));
     ({ updates: this.updates, lastStep: this.lastStep, labelSlots: this.labelSlots } = state);
     this.open((name) => this.pack(state, name));
@@ -108,7 +111,7 @@ export class TrainStep {
 
   /** A copy of the state; its arrays share memory with each other, not with the session. */
   read(): TrainState {
-    const state = { model: {}, ema: {}, slots: {}, sums: {} };
+    const state = { model: {}, ema: {}, optimizerState: {}, accumulated: {} };
     for (const [name, values] of this.variables.read()) unpack(state, name, this.piecesOf(name), values);
     const { updates, lastStep, labelSlots } = this;
     return { ...state, updates, lastStep, labelSlots };
@@ -116,7 +119,7 @@ export class TrainStep {
 
   /** The averaged weights alone. */
   readAverage(): TrainState['ema'] {
-    const state = { model: {}, ema: {}, slots: {}, sums: {} };
+    const state = { model: {}, ema: {}, optimizerState: {}, accumulated: {} };
     const names = [...this.specs.keys()].filter((name) => name.startsWith('ema/'));
     for (const [name, values] of this.variables.read(names)) unpack(state, name, this.piecesOf(name), values);
     return state.ema;
@@ -146,7 +149,7 @@ export class TrainStep {
 
   private piecesOf(variable: string): Piece[] {
     const { layout, rule } = this.options;
-    return layout[variablesOf(rule.slots).get(variable)!];
+    return layout[variablesOf(rule.stateTensors).get(variable)!];
   }
 
   private scalars(rates: BatchRates): HostTensor[] {
@@ -187,8 +190,8 @@ export class TrainStep {
       coefficients: rule.coefficients(1, 0.9).map(() => float()),
       model: part('model'),
       ema: part('ema'),
-      slots: part('slots'),
-      sums: part('sums'),
+      optimizerState: part('optimizerState'),
+      accumulated: part('accumulated'),
     } as unknown as Tree<TensorSpec>;
     const traced = trace((inputs: StepInputs) => trainStep(inputs, this.options), specs);
     const input = new Map(traced.inputs.map(({ name, node }) => [name, node]));
@@ -200,11 +203,11 @@ export class TrainStep {
     const to = (name: string, value?: string): Assignment => ({ variable: this.specs.get(name)!, value });
     const results = (of: string) => [...output].filter(([name]) => name.startsWith(`${of}/`));
     const kept = to('model/kept', output.get('kept'));
-    const sums = results('sums');
+    const accumulated = results('accumulated');
     const next = results('next').map(([name, ref]) => to(name.slice('next/'.length), ref));
-    const gate = { condition: 'finite', after: sums.map(([, ref]) => ref) };
-    nodes.push(...assignments('collect', [kept, ...sums.map(([name, ref]) => to(name, ref))], gate));
-    nodes.push(...assignments('step', [kept, ...next, ...sums.map(([name]) => to(name))], gate));
+    const gate = { condition: 'finite', after: accumulated.map(([, ref]) => ref) };
+    nodes.push(...assignments('collect', [kept, ...accumulated.map(([name, ref]) => to(name, ref))], gate));
+    nodes.push(...assignments('step', [kept, ...next, ...accumulated.map(([name]) => to(name))], gate));
     this.session.add(nodes, { prefix });
 
     const at = (name: string | undefined) => `${prefix}/${name}`;

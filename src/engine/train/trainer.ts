@@ -11,7 +11,7 @@ import { log } from '../../core/log.js';
 import type { Batch } from '../../data/batch.js';
 import { ratesAt } from '../../optim/schedule.js';
 import { shellWord } from '../report/settings.js';
-import type { EvaluatedPicture, Evaluation } from '../val/evaluate.js';
+import type { EvaluatedImage, Evaluation } from '../val/evaluate.js';
 import { requireBest, writeBest } from './best-weights.js';
 import { type Progress, saveRun } from './checkpoint.js';
 import { recover } from './recovery.js';
@@ -35,8 +35,8 @@ export interface TrainHooks extends TrainCallbacks {
   onAverage?(evaluation: Evaluation): void | Promise<void>;
   /** After an epoch; its row is the last one of `run.progress`. */
   onEpoch?(): void | Promise<void>;
-  /** Every picture of the validation of the best weights … */
-  onBestPicture?(picture: EvaluatedPicture): void | Promise<void>;
+  /** Every image of the validation of the best weights … */
+  onBestImage?(image: EvaluatedImage): void | Promise<void>;
   /** … and what came of it. */
   onBest?(evaluation: Evaluation): void | Promise<void>;
   /** However the run ends; before what it holds is released. */

@@ -52,7 +52,7 @@ async function validateWeights(
     errors: full,
     onBatch: hooks.onValidation,
     signal: hooks.signal,
-    onPicture: full ? hooks.onBestPicture : undefined,
+    onImage: full ? hooks.onBestImage : undefined,
   });
   const [box_loss, cls_loss, dfl_loss] = evaluation.loss ?? [Number.NaN, Number.NaN, Number.NaN];
   const { precision, recall, mAP50 } = evaluation;

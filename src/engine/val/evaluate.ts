@@ -1,6 +1,6 @@
 /**
  * Runs a detector over a split and gives every figure: what `yolo val` does, and what training does after each epoch with
- * its averaged weights. Pictures are decoded ahead in threads while the network runs.
+ * its averaged weights. Images are decoded ahead in threads while the network runs.
  */
 import { UserError } from '../../core/errors.js';
 import { hearSignals } from '../../core/interruption.js';
@@ -10,10 +10,10 @@ import type { Dataset, DatasetImage } from '../../data/dataset.js';
 import { createValLoader, type ValBatch, type ValLoader } from '../../data/val-loader.js';
 import { detectionsOf } from '../../detect/detections.js';
 import type { Detector, InferOutput } from '../../detect/detector.js';
-import { createTally, type JudgedPicture, type Metrics } from '../../metrics/tally.js';
+import { createTally, type JudgedImage, type Metrics } from '../../metrics/tally.js';
 
 export interface EvaluateOptions {
-  /** Long side of the pictures, a multiple of the stride. */
+  /** Long side of the images, a multiple of the stride. */
   imgsz: number;
   batch: number;
   /** Default: true. */
@@ -36,25 +36,25 @@ export interface EvaluateOptions {
   /** Also typed mistakes. Default: true. */
   errors?: boolean;
   onBatch?: (done: number, batches: number) => void;
-  /** Gets every picture with its detections in pixels of the original picture (rows of 6). */
-  onPicture?: (picture: EvaluatedPicture) => void | Promise<void>;
+  /** Gets every image with its detections in pixels of the original image (rows of 6). */
+  onImage?: (image: EvaluatedImage) => void | Promise<void>;
   signal?: AbortSignal;
 }
 
-export interface EvaluatedPicture {
+export interface EvaluatedImage {
   image: DatasetImage;
   /** Index in the dataset. */
   index: number;
-  /** Rows of 6: x1 y1 x2 y2 confidence class, pixels of the original picture, by falling confidence. */
+  /** Rows of 6: x1 y1 x2 y2 confidence class, pixels of the original image, by falling confidence. */
   detections: Float32Array;
 }
 
 export interface Evaluation extends Metrics {
-  /** Mean milliseconds a picture. */
+  /** Mean milliseconds an image. */
   speed: Speed;
   /** Box, class and DFL loss with gains, mean over batches, when the detector gives them. */
   loss?: [box: number, cls: number, dfl: number];
-  /** Pictures that could not be decoded; they count nowhere. */
+  /** Images that could not be decoded; they count nowhere. */
   broken: { path: string; message: string }[];
 }
 
@@ -115,7 +115,7 @@ export async function evaluate(
           continue;
         }
         const detections = await judge(detector, tally, { image, place: batch.places[k], output, k, options });
-        await options.onPicture?.({ image, index, detections });
+        await options.onImage?.({ image, index, detections });
       }
       times.postprocess += performance.now() - inferred;
       options.onBatch?.(++done, loader.batches);
@@ -170,15 +170,15 @@ async function run(
 async function judge(
   detector: Detector,
   tally: ReturnType<typeof createTally>,
-  picture: {
+  item: {
     image: DatasetImage;
-    place: JudgedPicture['place'];
+    place: JudgedImage['place'];
     output: InferOutput;
     k: number;
     options: EvaluateOptions;
   },
 ): Promise<Float32Array> {
-  const { image, place, output, k, options } = picture;
+  const { image, place, output, k, options } = item;
   const { conf = 0.001, iou = 0.7, maxDet = 300, agnostic = false, classes, singleCls = false } = options;
   const nms = { conf, iou, maxDet, agnostic: agnostic || singleCls, classes: classes ?? undefined, multiLabel: true };
   const detections = detectionsOf(output, k, nms, detector.endToEnd);
@@ -187,7 +187,7 @@ async function judge(
   return tally.add({ path, width, height, place, detections, labels });
 }
 
-/** @returns rows class cx cy w h in 0..1 of the network's input, each picture */
+/** @returns rows class cx cy w h in 0..1 of the network's input, each image */
 function labelsInInput(dataset: Dataset, { indices, places, shape }: ValBatch): Float32Array[] {
   const [, H, W] = shape;
   return indices.map((index, k) => {

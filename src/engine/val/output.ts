@@ -1,4 +1,4 @@
-/** What validation writes: metrics.json always; predictions.json, labels/*.txt and pictures on request; errors.json. */
+/** What validation writes: metrics.json always; predictions.json, labels/*.txt and images on request; errors.json. */
 
 import { mkdirSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
@@ -7,7 +7,7 @@ import type { Dataset } from '../../data/dataset.js';
 import { writeFileAtomic } from '../../io/files.js';
 import { CONFUSION_CONFIDENCE } from '../../metrics/confusion.js';
 import { ERROR_KINDS, ERROR_MEANING, type ErrorKind } from '../../metrics/errors.js';
-import type { EvaluatedPicture, Evaluation } from './evaluate.js';
+import type { EvaluatedImage, Evaluation } from './evaluate.js';
 
 /** The object that `json=true` prints and metrics.json holds: reference cli, "For machines". */
 export interface ValSummary {
@@ -45,10 +45,10 @@ export function writeMetrics(dir: string, summary: ValSummary): void {
   writeFileAtomic(join(dir, 'metrics.json'), `${JSON.stringify(summary, null, 2)}\n`);
 }
 
-/** errors.json: every mistake at the confidence that a user sees, worst pictures first, and what each kind costs. */
-export function writeErrors(dir: string, { pictures, costs, broken }: Evaluation): void {
+/** errors.json: every mistake at the confidence that a user sees, worst images first, and what each kind costs. */
+export function writeErrors(dir: string, { perImage, costs, broken }: Evaluation): void {
   const counts = Object.fromEntries(ERROR_KINDS.map((kind) => [kind, 0])) as Record<ErrorKind, number>;
-  for (const { errors } of pictures) for (const { kind } of errors) counts[kind]++;
+  for (const { errors } of perImage) for (const { kind } of errors) counts[kind]++;
   const kinds = ERROR_KINDS.map((kind) => ({
     kind,
     count: counts[kind],
@@ -56,9 +56,9 @@ export function writeErrors(dir: string, { pictures, costs, broken }: Evaluation
     meaning: ERROR_MEANING[kind],
   }));
   const head = JSON.stringify({ confidence: CONFUSION_CONFIDENCE, iou: 0.5, kinds, broken }, null, 2);
-  // One picture a line: the file stays readable and searchable with thousands of them.
-  const lines = pictures.map((picture) => `    ${JSON.stringify(picture)}`).join(',\n');
-  writeFileAtomic(join(dir, 'errors.json'), `${head.slice(0, -2)},\n  "pictures": [\n${lines}\n  ]\n}\n`);
+  // One image a line: the file stays readable and searchable with thousands of them.
+  const lines = perImage.map((figures) => `    ${JSON.stringify(figures)}`).join(',\n');
+  writeFileAtomic(join(dir, 'errors.json'), `${head.slice(0, -2)},\n  "images": [\n${lines}\n  ]\n}\n`);
 }
 
 /** Rows for predictions.json (cocodataset.org, "Results format"). */
@@ -66,12 +66,12 @@ export interface CocoResult {
   image_id: number | string;
   file_name: string;
   category_id: number;
-  /** x, y, w, h in pixels of the original picture. */
+  /** x, y, w, h in pixels of the original image. */
   bbox: number[];
   score: number;
 }
 
-export function cocoResults({ image, detections }: EvaluatedPicture, names: readonly string[]): CocoResult[] {
+export function cocoResults({ image, detections }: EvaluatedImage, names: readonly string[]): CocoResult[] {
   const ids = categoryIds(names);
   const rows: CocoResult[] = [];
   const round = (value: number, digits: number): number => Number(value.toFixed(digits));
@@ -88,8 +88,8 @@ export function cocoResults({ image, detections }: EvaluatedPicture, names: read
   return rows;
 }
 
-/** labels/<stem>.txt: `class cx cy w h [conf]`, 0..1; the file of a picture without detections is not written. */
-export function writeLabels(dir: string, { image, detections }: EvaluatedPicture, withConf: boolean): void {
+/** labels/<stem>.txt: `class cx cy w h [conf]`, 0..1; the file of an image without detections is not written. */
+export function writeLabels(dir: string, { image, detections }: EvaluatedImage, withConf: boolean): void {
   if (!detections.length) return;
   const folder = join(dir, 'labels');
   mkdirSync(folder, { recursive: true });

@@ -8,11 +8,11 @@ import { log } from '../../core/log.js';
 import { announce, type Dataset, openDataset } from '../../data/dataset.js';
 import type { Detector } from '../../detect/detector.js';
 import { writeFileAtomic } from '../../io/files.js';
-import { pictureSize } from '../image-size.js';
+import { imageSize } from '../image-size.js';
 import { loadDetector } from '../load-detector.js';
 import { sideFor, withTrainedData } from '../model-defaults.js';
 import { openRunDir, type RunDir } from '../run-dir.js';
-import { type EvaluatedPicture, type EvaluateOptions, type Evaluation, evaluate, loaderFor } from './evaluate.js';
+import { type EvaluatedImage, type EvaluateOptions, type Evaluation, evaluate, loaderFor } from './evaluate.js';
 import {
   type CocoResult,
   cocoResults,
@@ -24,7 +24,7 @@ import {
   writeMetrics,
 } from './output.js';
 import { cocoRows, costRows, tableHeader, tableRows } from './table.js';
-import { writeJudgedPicture } from './visualize.js';
+import { writeJudgedImage } from './visualize.js';
 
 export interface ValHooks {
   /** Scanning, then batches. */
@@ -52,15 +52,15 @@ export async function validate(given: ValConfig, hooks: ValHooks = {}): Promise<
   try {
     const config = { ...asked, imgsz: sideFor(asked, detector) };
     const options = evaluateOptions(config, hooks);
-    const imgsz = pictureSize(options.imgsz, detector.stride);
+    const imgsz = imageSize(options.imgsz, detector.stride);
     if (!config.single_cls) warnOfNames(detector, dataset);
     await hearSignals(hooks.signal);
     folder = openRunDir(config, 'val');
     const dir = folder.path;
     writeFileAtomic(join(dir, 'args.yaml'), dump({ ...config }));
     const plots = config.plots ? await startPlots(config, dataset, detector.fixedBatch ?? options.batch) : undefined;
-    const { onPicture, finish } = pictureOutput(config, dir, dataset.names, plots?.add);
-    const settings = { ...options, imgsz, onPicture };
+    const { onImage, finish } = imageOutput(config, dir, dataset.names, plots?.add);
+    const settings = { ...options, imgsz, onImage };
     const evaluation = await evaluate(detector, dataset, settings, loaderFor(dataset, settings, detector));
     finish();
     const summary = summarizeEvaluation(evaluation, dir);
@@ -121,37 +121,37 @@ function warnOfNames(detector: Detector, dataset: Dataset): void {
 
 /** Plots and the report; loaded only where they are wanted. */
 async function startPlots(config: ValConfig, dataset: Dataset, batch: number) {
-  const { ValPictures, writeEvaluationPlots } = await import('../report/plots.js');
+  const { ValImages, writeEvaluationPlots } = await import('../report/plots.js');
   const { ValReport } = await import('../report/report.js');
-  const pictures = new ValPictures(batch);
+  const sheets = new ValImages(batch);
   const page = new ValReport(config, dataset);
   return {
-    add(picture: EvaluatedPicture): void {
-      pictures.add(picture);
-      page.add(picture);
+    add(evaluated: EvaluatedImage): void {
+      sheets.add(evaluated);
+      page.add(evaluated);
     },
     async write(dir: string, evaluation: Evaluation): Promise<void> {
       await writeEvaluationPlots(dir, evaluation, dataset.names);
-      await pictures.write(dir, dataset.names);
+      await sheets.write(dir, dataset.names);
       await page.write(dir, evaluation);
     },
   };
 }
 
-/** predictions.json, labels/*.txt and pictures, as the configuration asks for them. */
-function pictureOutput(
+/** predictions.json, labels/*.txt and images, as the configuration asks for them. */
+function imageOutput(
   config: ValConfig,
   dir: string,
   names: readonly string[],
-  plotted?: (picture: EvaluatedPicture) => void,
-): { onPicture: (picture: EvaluatedPicture) => Promise<void>; finish: () => void } {
+  plotted?: (image: EvaluatedImage) => void,
+): { onImage: (image: EvaluatedImage) => Promise<void>; finish: () => void } {
   const results: CocoResult[] = [];
   return {
-    async onPicture(picture) {
-      plotted?.(picture);
-      if (config.save_json) results.push(...cocoResults(picture, names));
-      if (config.save_txt) writeLabels(dir, picture, config.save_conf);
-      if (config.visualize) await writeJudgedPicture(dir, picture, names);
+    async onImage(image) {
+      plotted?.(image);
+      if (config.save_json) results.push(...cocoResults(image, names));
+      if (config.save_txt) writeLabels(dir, image, config.save_conf);
+      if (config.visualize) await writeJudgedImage(dir, image, names);
     },
     finish() {
       if (config.save_json) writeFileAtomic(join(dir, 'predictions.json'), `${JSON.stringify(results)}\n`);

@@ -1,4 +1,4 @@
-/** `visualize=true`: every picture with label, hit, false positive and miss in different colours. */
+/** `visualize=true`: every image with label, hit, false positive and miss in different colours. */
 import { basename, extname, join } from 'node:path';
 import type { Box } from '../../core/types.js';
 import { decodeImage, encodeImage } from '../../image/codec.js';
@@ -6,22 +6,22 @@ import { writeFileAtomic } from '../../io/files.js';
 import { CONFUSION_CONFIDENCE, overConfidence } from '../../metrics/confusion.js';
 import { ERROR_KINDS, typeErrors } from '../../metrics/errors.js';
 import { drawJudged, type JudgedBox } from '../../render/judged.js';
-import type { EvaluatedPicture } from './evaluate.js';
+import type { EvaluatedImage } from './evaluate.js';
 
 /** Writes visualize/<stem>.jpg. */
-export async function writeJudgedPicture(
+export async function writeJudgedImage(
   dir: string,
-  picture: EvaluatedPicture,
+  evaluated: EvaluatedImage,
   names: readonly string[],
 ): Promise<void> {
-  const image = await decodeImage(picture.image.path, { acceptTruncated: true });
-  const drawn = await drawJudged(image, judgedBoxes(picture, names));
-  const stem = basename(picture.image.path, extname(picture.image.path));
+  const image = await decodeImage(evaluated.image.path, { acceptTruncated: true });
+  const drawn = await drawJudged(image, judgedBoxes(evaluated, names));
+  const stem = basename(evaluated.image.path, extname(evaluated.image.path));
   writeFileAtomic(join(dir, 'visualize', `${stem}.jpg`), await encodeImage(drawn, 'jpg', 90));
 }
 
 /** Labels, and the detections over 0.25 with their judgement at IoU 0.5. */
-export function judgedBoxes({ image, detections }: EvaluatedPicture, names: readonly string[]): JudgedBox[] {
+export function judgedBoxes({ image, detections }: EvaluatedImage, names: readonly string[]): JudgedBox[] {
   const truth = labelsPx(image);
   const sure = overConfidence(detections, CONFUSION_CONFIDENCE);
   const typed = typeErrors(sure, truth);
@@ -44,8 +44,8 @@ export function judgedBoxes({ image, detections }: EvaluatedPicture, names: read
   return boxes;
 }
 
-/** @returns rows class x1 y1 x2 y2, pixels of the picture */
-function labelsPx({ labels, width, height }: EvaluatedPicture['image']): Float32Array {
+/** @returns rows class x1 y1 x2 y2, pixels of the image */
+function labelsPx({ labels, width, height }: EvaluatedImage['image']): Float32Array {
   const out = new Float32Array(labels.length);
   for (let i = 0; i < labels.length; i += 5) {
     const [id, cx, cy, w, h] = labels.subarray(i, i + 5);

@@ -1,5 +1,5 @@
 /**
- * Whether an exported model says the same as the model it came from: both are run on one picture, and what they find is
+ * Whether an exported model says the same as the model it came from: both are run on one image, and what they find is
  * compared. Raw outputs are compared at the anchors that matter: a box of an anchor that nobody would keep may differ by
  * pixels in half precision without any consequence.
  */
@@ -7,7 +7,7 @@ import { detectionsOf } from '../../detect/detections.js';
 import type { InferOutput } from '../../detect/detector.js';
 import { type NmsOptions, ROW } from '../../detect/nms.js';
 
-export interface Parity {
+export interface Verification {
   /** Largest difference of all numbers that were compared. */
   max_abs_diff: number;
   /** Largest difference of a box's numbers, pixels of the network's input. */
@@ -38,20 +38,20 @@ export function eightBitTolerance(imgsz: readonly [number, number]): Tolerance {
 
 /** Anchors over this score are compared, and at least so many of the best. */
 const SCORE = 0.25;
-const LEAST_ANCHORS = 20;
+const MIN_ANCHORS = 20;
 
-export function within({ boxes, scores }: Parity, tolerance: Tolerance): boolean {
+export function within({ boxes, scores }: Verification, tolerance: Tolerance): boolean {
   return boxes <= tolerance.boxes && scores <= tolerance.scores;
 }
 
-/** Raw outputs [1.., 4 + K, A] of one picture, the first of each. */
-export function compareRaw(original: InferOutput, exported: InferOutput): Parity {
+/** Raw outputs [1.., 4 + K, A] of one image, the first of each. */
+export function compareRaw(original: InferOutput, exported: InferOutput): Verification {
   const [, rows, anchors] = original.shape;
   if (exported.shape[1] !== rows || exported.shape[2] !== anchors) return failed();
   const best = bestScores(original);
   const order = Array.from(best.keys()).sort((a, b) => best[b] - best[a]);
-  const count = Math.max(LEAST_ANCHORS, best.filter((score) => score > SCORE).length);
-  const parity = { boxes: 0, scores: 0 };
+  const count = Math.max(MIN_ANCHORS, best.filter((score) => score > SCORE).length);
+  const verification = { boxes: 0, scores: 0 };
   const chosen = order.slice(0, count);
   for (const a of chosen) {
     for (let r = 0; r < rows; r++) {
@@ -59,10 +59,10 @@ export function compareRaw(original: InferOutput, exported: InferOutput): Parity
       const difference = Object.is(x, y) ? 0 : Math.abs(x - y); // broken weights: both say NaN
       const key = r < 4 ? 'boxes' : 'scores';
       // Not a number: nothing could differ more.
-      parity[key] = Math.max(parity[key], Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference);
+      verification[key] = Math.max(verification[key], Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference);
     }
   }
-  return { ...parity, max_abs_diff: largest(parity), compared: chosen.length };
+  return { ...verification, max_abs_diff: largest(verification), compared: chosen.length };
 }
 
 type FinalOptions = Required<Pick<NmsOptions, 'conf' | 'iou' | 'maxDet' | 'agnostic'>>;
@@ -80,14 +80,14 @@ export function compareFinal(
   exported: InferOutput,
   options: FinalOptions,
   tolerance: Tolerance,
-): Parity {
+): Verification {
   const want = rowsOf(detectionsOf(original, 0, options));
   const got = rowsOf(detectionsOf(exported, 0, options, true));
-  const parity = { boxes: 0, scores: 0 };
+  const verification = { boxes: 0, scores: 0 };
   for (const row of got) {
     const { boxes, scores } = nearestAnchor(row, original, tolerance);
-    parity.boxes = Math.max(parity.boxes, boxes);
-    parity.scores = Math.max(parity.scores, scores);
+    verification.boxes = Math.max(verification.boxes, boxes);
+    verification.scores = Math.max(verification.scores, scores);
   }
   // What is next to `conf`, or last of a full list, may fall on either side.
   const sure = got.length < options.maxDet ? want.filter((row) => row[4] >= options.conf + tolerance.scores) : [];
@@ -99,16 +99,16 @@ export function compareFinal(
       .some((other) => (options.agnostic || row[5] === other[5]) && overlap(row, other) > options.iou + IOU_MARGIN),
   );
   if (twice || !sure.every(there)) return failed();
-  return { ...parity, max_abs_diff: largest(parity), compared: got.length };
+  return { ...verification, max_abs_diff: largest(verification), compared: got.length };
 }
 
 /**
- * A confidence that the surest anchors of a raw output pass, for a picture on which there may be nothing.
+ * A confidence that the surest anchors of a raw output pass, for an image on which there may be nothing.
  * @returns 0 when nothing has any score
  */
 export function confidenceFor(output: InferOutput): number {
   const best = bestScores(output).sort();
-  return best[Math.max(0, best.length - 1 - LEAST_ANCHORS)] ?? 0;
+  return best[Math.max(0, best.length - 1 - MIN_ANCHORS)] ?? 0;
 }
 
 /** [A] the highest score of each anchor. */
@@ -157,7 +157,7 @@ function largest({ boxes, scores }: { boxes: number; scores: number }): number {
   return Math.max(boxes, scores);
 }
 
-function failed(): Parity {
+function failed(): Verification {
   const worst = Number.POSITIVE_INFINITY;
   return { max_abs_diff: worst, boxes: worst, scores: worst, compared: 0 };
 }

@@ -1,5 +1,5 @@
 /**
- * The proof that an export says the same as the network it came from: both are run on one picture, the export first. It has
+ * The proof that an export says the same as the network it came from: both are run on one image, the export first. It has
  * let go of its memory before the original is loaded, so that at no time both are there.
  */
 
@@ -16,11 +16,11 @@ import {
   eightBitTolerance,
   FLOAT_TOLERANCE,
   HALF_TOLERANCE,
-  type Parity,
   type Tolerance,
+  type Verification,
   within,
 } from './compare.js';
-export interface ParityPicture {
+export interface VerificationImage {
   /** [H, W, 3] RGB, letterboxed. */
   data: Uint8Array;
   /** For messages. */
@@ -30,11 +30,11 @@ export interface ParityPicture {
 /** One forward pass of the network itself. */
 async function outputOfOriginal(
   { config, checkpoint, spec, names, imgsz }: ExportJob,
-  picture: ParityPicture,
+  image: VerificationImage,
 ): Promise<InferOutput> {
   await selectEngine({ device: config.device });
   const source = { spec, weights: checkpoint.weights, names };
-  return outputOf(createDetector(source, { where: config.model }), picture, imgsz);
+  return outputOf(createDetector(source, { where: config.model }), image, imgsz);
 }
 
 /** The export may be in order, but there is nothing to run it with. */
@@ -42,73 +42,77 @@ const CANNOT_RUN = new Set(['missing-package', 'broken-package', 'needs-native']
 
 /**
  * @returns null when there is nothing to run the export with
- * @throws UserError 'no-parity' (exit code 1) when it says something else, or cannot be run
+ * @throws UserError 'verification-failed' (exit code 1) when it says something else, or cannot be run
  */
-export async function proveParity(
+export async function verifyExport(
   format: ExportFormat,
   target: string,
   job: ExportJob,
-  picture: ParityPicture,
-): Promise<Parity | null> {
+  image: VerificationImage,
+): Promise<Verification | null> {
   const { config, imgsz } = job;
   const tolerance = config.int8 ? eightBitTolerance(imgsz) : config.half ? HALF_TOLERANCE : FLOAT_TOLERANCE;
   try {
-    const exported = await outputOf(await format.open(target, config.device), picture, imgsz);
-    const original = await outputOfOriginal(job, picture);
-    const { parity, what } = config.nms
-      ? await compareDetections(format, job, picture, { original, exported }, tolerance)
-      : { parity: compareRaw(original, exported), what: 'anchors' };
-    const found = `boxes ${parity.boxes.toPrecision(2)} px, scores ${parity.scores.toPrecision(2)} at ${parity.compared} ${what} of ${picture.name}`;
-    if (!within(parity, tolerance)) throw noParity(`the export does not agree with the original: ${found}`);
-    if (parity.compared > 0) log.info(`Parity: largest difference ${found}`);
-    else
-      log.warn(`both find nothing on ${picture.name}, however unsure: data=YOUR.yaml compares on a picture of yours`);
-    return parity;
+    const exported = await outputOf(await format.open(target, config.device), image, imgsz);
+    const original = await outputOfOriginal(job, image);
+    const { verification, what } = config.nms
+      ? await compareDetections(format, job, image, { original, exported }, tolerance)
+      : { verification: compareRaw(original, exported), what: 'anchors' };
+    const found = `boxes ${verification.boxes.toPrecision(2)} px, scores ${verification.scores.toPrecision(2)} at ${verification.compared} ${what} of ${image.name}`;
+    if (!within(verification, tolerance)) throw disagrees(`the export does not agree with the original: ${found}`);
+    if (verification.compared > 0) log.info(`Verified: largest difference ${found}`);
+    else log.warn(`both find nothing on ${image.name}, however unsure: data=YOUR.yaml compares on an image of yours`);
+    return verification;
   } catch (error) {
     if (error instanceof UserError && CANNOT_RUN.has(error.code)) {
       log.warn(`the export was not compared with the original: ${error.message} (${error.hint})`);
       return null;
     }
-    throw error instanceof UserError ? error : noParity(`the export cannot be run: ${messageOf(error)}`);
+    throw error instanceof UserError ? error : disagrees(`the export cannot be run: ${messageOf(error)}`);
   }
 }
 
 /**
- * A graph that ends in final detections. Where it is not sure of anything on the picture, a twin of it is compared too: the
+ * A graph that ends in final detections. Where it is not sure of anything on the image, a twin of it is compared too: the
  * same graph but for its `conf`, so low that the surest anchors come out.
  */
 async function compareDetections(
   format: ExportFormat,
   job: ExportJob,
-  picture: ParityPicture,
+  image: VerificationImage,
   { original, exported }: Record<'original' | 'exported', InferOutput>,
   tolerance: Tolerance,
-): Promise<{ parity: Parity; what: string }> {
+): Promise<{ verification: Verification; what: string }> {
   const { conf, iou, max_det: maxDet, agnostic_nms: agnostic } = job.config;
-  const compare = (output: InferOutput, conf: number): Parity =>
+  const compare = (output: InferOutput, conf: number): Verification =>
     compareFinal(original, output, { conf, iou, maxDet, agnostic }, tolerance);
-  const parity = compare(exported, conf);
+  const verification = compare(exported, conf);
   const lower = confidenceFor(original);
-  if (parity.compared > 0 || !within(parity, tolerance) || !format.withTwin || !(lower > 0 && lower < conf))
-    return { parity, what: 'detections' };
-  const output = await format.withTwin(job, lower, (detector) => outputOf(detector, picture, job.imgsz));
+  if (verification.compared > 0 || !within(verification, tolerance) || !format.withTwin || !(lower > 0 && lower < conf))
+    return { verification, what: 'detections' };
+  const output = await format.withTwin(job, lower, (detector) => outputOf(detector, image, job.imgsz));
   const what = `detections over ${lower.toPrecision(2)} (none is over conf=${conf})`;
-  return { parity: compare(output, lower), what };
+  return { verification: compare(output, lower), what };
 }
 
 /** Runs it once and lets go of it. */
 async function outputOf(
   detector: Detector,
-  picture: ParityPicture,
+  image: VerificationImage,
   imgsz: [height: number, width: number],
 ): Promise<InferOutput> {
   try {
-    return await detector.infer(picture.data, [1, ...imgsz]);
+    return await detector.infer(image.data, [1, ...imgsz]);
   } finally {
     detector.dispose();
   }
 }
 
-function noParity(what: string): UserError {
-  return new UserError('no-parity', `${what}; nothing was written`, 'please report this, with the model if you can', 1);
+function disagrees(what: string): UserError {
+  return new UserError(
+    'verification-failed',
+    `${what}; nothing was written`,
+    'please report this, with the model if you can',
+    1,
+  );
 }

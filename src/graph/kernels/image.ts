@@ -1,4 +1,4 @@
-/** tfjs' own convolution, pooling, normalisation and resizing (the network uses those of nn/ops). Pictures are NHWC. */
+/** tfjs' own convolution, pooling, normalisation and resizing (the network uses those of nn/ops). Images are NHWC. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Attrs } from '../graph.js';
 import { defineSymbolic, type Emitter } from '../raw.js';

@@ -4,7 +4,7 @@ import { line, rect, text } from '../svg.js';
 import { GRID, INK, MUTED, PAPER } from './colors.js';
 import { tickLabels, ticksBetween } from './ticks.js';
 
-/** A rectangle of the picture, pixels. */
+/** A rectangle of the image, pixels. */
 export interface Area {
   x: number;
   y: number;

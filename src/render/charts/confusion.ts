@@ -21,16 +21,16 @@ export interface ConfusionChart {
 
 const BACKGROUND = 'background';
 const TABLE = 900;
-const SMALLEST_CELL = 17;
-const LARGEST_CELL = 130;
+const MIN_CELL = 17;
+const MAX_CELL = 130;
 /** With hundreds of classes the table stays this large and cells get as small as need be, without numbers. */
-const LARGEST_TABLE = 2400;
-const SMALLEST_NUMBERED = 14;
+const MAX_TABLE = 2400;
+const MIN_NUMBERED = 14;
 
 export function confusionChart({ names, counts, normalized, title }: ConfusionChart): string {
   const n = names.length + 1;
-  const roomy = Math.max(SMALLEST_CELL, Math.min(LARGEST_CELL, Math.floor(TABLE / n)));
-  const cell = Math.min(roomy, LARGEST_TABLE / n);
+  const roomy = Math.max(MIN_CELL, Math.min(MAX_CELL, Math.floor(TABLE / n)));
+  const cell = Math.min(roomy, MAX_TABLE / n);
   const size = Math.max(10, Math.min(15, cell * 0.6));
   const shown = drawnNames([...names, BACKGROUND], 150, size);
   const widest = Math.max(...shown.map((name) => textWidth(name, size)));
@@ -104,7 +104,7 @@ function cells(
       const color = quantityColor(scale.at(value));
       const [x, y] = [left + c * cell, top + r * cell];
       out.push(rect(x, y, cell, cell, { fill: hex(color) }));
-      if (cell < SMALLEST_NUMBERED) continue;
+      if (cell < MIN_NUMBERED) continue;
       const label = cellLabel(value, normalized, n > 30);
       const size = Math.min(cell * 0.45, 26, ((cell * 0.86) / textWidth(label, 100)) * 100);
       const style = { fill: hex(textColorOn(color)), anchor: 'middle', baseline: 'middle' } as const;
@@ -134,7 +134,7 @@ function gridLines(n: number, { left, top, cell }: Grid): string[] {
     return d;
   };
   const tenth = (i: number): boolean => i % 10 === 0 || i >= n - 1;
-  const fine = through((i) => !tenth(i) && cell >= SMALLEST_NUMBERED);
+  const fine = through((i) => !tenth(i) && cell >= MIN_NUMBERED);
   return [
     path(fine, { fill: 'none', stroke: GRID, strokeWidth: 0.7 }),
     path(through(tenth), { fill: 'none', stroke: '#a7adb8', strokeWidth: 0.9 }),

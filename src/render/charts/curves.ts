@@ -29,13 +29,13 @@ export interface CurvesChart {
 }
 
 /** More classes than this are not told apart by their look. */
-const MOST_NAMED = Math.min(20, LINE_STYLES);
+const MAX_NAMED = Math.min(20, LINE_STYLES);
 /** Then so many of the best and of the worst are. */
 const EXTREMES = 6;
 const PLOT = { width: 760, height: 620 };
 const LEGEND_WIDTH = 270;
 const SIZE = 13;
-/** Points a line needs: finer than the picture's pixels is lost. */
+/** Points a line needs: finer than the image's pixels is lost. */
 const POINTS = 400;
 
 type Entry = {
@@ -79,7 +79,7 @@ export function curvesChart(chart: CurvesChart): string {
 
 function divide({ curves, figure }: CurvesChart) {
   const falling = [...curves].sort((a, b) => b.figure - a.figure || a.class - b.class);
-  const few = curves.length <= MOST_NAMED;
+  const few = curves.length <= MAX_NAMED;
   const chosen = few ? falling : [...falling.slice(0, EXTREMES), ...falling.slice(-EXTREMES)];
   const named = chosen.map((curve, i) => ({ curve, style: { ...lineStyle(i), strokeWidth: 1.8 } }));
   const rows = named.map(
@@ -135,7 +135,7 @@ function legendRows(entries: readonly Entry[], figure: string, x: number, y: num
   return out;
 }
 
-/** @returns x, y pairs, thinned to what a picture can show; runs of one value keep their ends */
+/** @returns x, y pairs, thinned to what an image can show; runs of one value keep their ends */
 function sampled(values: ArrayLike<number>): [number, number][] {
   const last = values.length - 1;
   const every = Math.max(1, Math.floor(values.length / POINTS));

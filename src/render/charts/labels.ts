@@ -17,9 +17,9 @@ const BARS = 380;
 const SQUARE = 440;
 const MARGIN = 14;
 /** Sides of the density maps in cells: few boxes need large cells to show a pattern. */
-const [FEWEST_BINS, MOST_BINS] = [12, 50];
+const [FEWEST_BINS, MAX_BINS] = [12, 50];
 /** Boxes drawn over each other; more than this only make it black. */
-const MOST_BOXES = 1000;
+const MAX_BOXES = 1000;
 
 export function labelsChart({ names, labels }: LabelsChart): string {
   const counts = new Array<number>(names.length).fill(0);
@@ -100,7 +100,7 @@ function overlay(area: Area, labels: Float32Array): string[] {
     grid: false,
   });
   const n = labels.length / 5;
-  const every = Math.max(1, n / MOST_BOXES);
+  const every = Math.max(1, n / MAX_BOXES);
   const outlines = new Map<number, string>();
   for (let k = 0; k < n; k += every) {
     const [cls, , , w, h] = labels.subarray(5 * Math.floor(k), 5 * Math.floor(k) + 5);
@@ -115,7 +115,7 @@ function overlay(area: Area, labels: Float32Array): string[] {
   return [...under, ...boxes];
 }
 
-/** How many boxes fall on each spot. @param down y points down, as in a picture */
+/** How many boxes fall on each spot. @param down y points down, as in an image */
 function density(
   area: Area,
   title: string,
@@ -124,7 +124,7 @@ function density(
   ys: Float64Array,
   down: boolean,
 ): string[] {
-  const n = Math.max(FEWEST_BINS, Math.min(MOST_BINS, Math.round(Math.sqrt(xs.length))));
+  const n = Math.max(FEWEST_BINS, Math.min(MAX_BINS, Math.round(Math.sqrt(xs.length))));
   const bins = histogram(xs, ys, n);
   const most = bins.reduce((a, b) => Math.max(a, b), 1);
   const { under, plot, px, py } = frame(area, {

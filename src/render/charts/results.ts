@@ -15,7 +15,7 @@ const PANEL = { width: 300, height: 270 };
 /** Standard deviation of the smoothing, epochs; what users of the `yolo` command know. */
 const SIGMA = 3;
 /** Points are drawn one by one as long as they don't merge. */
-const MOST_POINTS = 60;
+const MAX_POINTS = 60;
 
 /**
  * @param epochs number of each epoch
@@ -53,7 +53,7 @@ function panel(x: number, y: number, title: string, epochs: readonly number[], v
   const known = epochs.map((epoch, i) => [epoch, values[i]] as const).filter(([, value]) => Number.isFinite(value));
   const points = known.map(([epoch, value]) => [px(epoch), py(value)] as const);
   const smoothed = smooth(known.map(([, value]) => value)).map((value, i) => [points[i][0], py(value)] as const);
-  const dots = points.length <= MOST_POINTS ? points.map(([cx, cy]) => circle(cx, cy, 2.6, { fill: BLUE })) : [];
+  const dots = points.length <= MAX_POINTS ? points.map(([cx, cy]) => circle(cx, cy, 2.6, { fill: BLUE })) : [];
   return [
     ...under,
     polyline(points, { stroke: BLUE, strokeWidth: 1.4 }),

@@ -24,8 +24,8 @@ export interface ReportData {
   curves?: CurveData;
   confusion?: ConfusionData;
   mistakes?: MistakeRow[];
-  pictures?: PictureData[];
-  /** How many pictures have mistakes in all; `pictures` holds the worst of them. */
+  images?: ImageData[];
+  /** How many images have mistakes in all; `images` holds the worst of them. */
   mistaken?: number;
   dataset?: DatasetData;
   settings: Setting[];
@@ -91,9 +91,9 @@ export interface ConfusionData {
   nc: number;
   /** [predicted, true, count], only those that occur. */
   cells: [predicted: number, actual: number, count: number][];
-  /** 'predicted,true' → pictures of the report in which that happened. */
+  /** 'predicted,true' → images of the report in which that happened. */
   shown: Record<string, number[]>;
-  /** 'predicted,true' → paths of other pictures in which it happened, at most a few. */
+  /** 'predicted,true' → paths of other images in which it happened, at most a few. */
   others: Record<string, string[]>;
 }
 
@@ -105,9 +105,9 @@ export interface MistakeRow {
   meaning: string;
 }
 
-export interface PictureData {
+export interface ImageData {
   path: string;
-  /** Pixels of the original picture; boxes are in them. */
+  /** Pixels of the original image; boxes are in them. */
   width: number;
   height: number;
   /** Data URI of the thumbnail. */

@@ -45,7 +45,7 @@ ${intro}
 <nav aria-label="Sections"><ul>${sections.map(({ id, title }) => html`<li><a href="#${id}">${title}</a></li>`)}</ul></nav>
 </header>
 <main id="content">
-<noscript><p class="note">Charts, the confusion matrix and pictures need JavaScript; all tables are here without it.</p></noscript>
+<noscript><p class="note">Charts, the confusion matrix and images need JavaScript; all tables are here without it.</p></noscript>
 ${sections.map(section)}
 </main>
 <div id="live" class="hidden" aria-live="polite"></div>

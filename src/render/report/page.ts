@@ -8,18 +8,18 @@ import {
   confusionPanel,
   datasetPanel,
   facts,
+  imagePanel,
   mistakeTable,
-  picturePanel,
   settingsPanel,
 } from './sections.js';
 
 /** Seconds between two looks for news while a run is under way. */
-const LEAST_RELOAD = 10;
-const MOST_RELOAD = 60;
+const MIN_RELOAD = 10;
+const MAX_RELOAD = 60;
 
 /** @returns the file's text */
 export function renderReport(data: ReportData): string {
-  const { charts, curves, confusion, pictures, names, state } = data;
+  const { charts, curves, confusion, images, names, state } = data;
   const every = reloadSeconds(data);
   return renderPage({
     title: data.title,
@@ -30,7 +30,7 @@ export function renderReport(data: ReportData): string {
       charts,
       curves,
       confusion,
-      pictures,
+      images,
       names,
       reload: state === 'running' ? { every, written: data.written } : undefined,
     },
@@ -39,7 +39,7 @@ export function renderReport(data: ReportData): string {
 
 function reloadSeconds({ state, progress }: ReportData): number | undefined {
   if (state !== 'running') return undefined;
-  return Math.round(Math.min(Math.max((progress?.secondsPerEpoch ?? 0) / 3, LEAST_RELOAD), MOST_RELOAD));
+  return Math.round(Math.min(Math.max((progress?.secondsPerEpoch ?? 0) / 3, MIN_RELOAD), MAX_RELOAD));
 }
 
 function intro(data: ReportData): Html {
@@ -65,7 +65,7 @@ function sectionsOf(data: ReportData): Section[] {
     data.curves && { id: 'confidence', title: 'Precision and recall', body: confidencePanel(data) },
     data.confusion && { id: 'confusion', title: 'Confusion', body: confusionPanel(data, data.confusion) },
     data.mistakes && { id: 'mistakes', title: 'Mistakes', body: mistakeTable(data.mistakes) },
-    data.pictures && { id: 'pictures', title: 'Worst pictures', body: picturePanel(data) },
+    data.images && { id: 'images', title: 'Worst images', body: imagePanel(data) },
     data.dataset && { id: 'dataset', title: 'Dataset', body: datasetPanel(data.dataset) },
     { id: 'settings', title: 'Settings', body: settingsPanel(data.settings) },
     {
@@ -91,8 +91,8 @@ function epochTable({ charts }: ReportData): Html | undefined {
       values,
     })),
   );
-  const first = Math.max(0, charts.x.length - MOST_ROWS);
-  return html`<details><summary>The curves as a table</summary>${first > 0 && html`<p class="note">The last ${MOST_ROWS} epochs; all of them are in results.csv.</p>`}<div class="scroll wide" tabindex="0" role="region" aria-label="The curves as a table"><table class="sortable">
+  const first = Math.max(0, charts.x.length - MAX_ROWS);
+  return html`<details><summary>The curves as a table</summary>${first > 0 && html`<p class="note">The last ${MAX_ROWS} epochs; all of them are in results.csv.</p>`}<div class="scroll wide" tabindex="0" role="region" aria-label="The curves as a table"><table class="sortable">
 <caption class="hidden">The curves as a table</caption>
 <thead><tr><th scope="col">${charts.xLabel}</th>${columns.map(({ name }) => html`<th scope="col">${name}</th>`)}</tr></thead>
 <tbody>${charts.x
@@ -103,7 +103,7 @@ function epochTable({ charts }: ReportData): Html | undefined {
     )}</tbody></table></div></details>`;
 }
 
-const MOST_ROWS = 500;
+const MAX_ROWS = 500;
 
 function shortNumber(value: number | null): string {
   return value === null ? '' : String(Number(value.toPrecision(5)));

@@ -1,8 +1,8 @@
-/** The sections of a report as HTML; what is drawn (charts, matrix, pictures) is filled in by the page's script. */
+/** The sections of a report as HTML; what is drawn (charts, matrix, images) is filled in by the page's script. */
 import type { ConfusionData, DatasetData, Fact, MistakeRow, NoteData, ReportData, Setting } from './data.js';
 import { type Html, html } from './html.js';
 
-const MOST_CONFUSIONS = 25;
+const MAX_CONFUSIONS = 25;
 
 /** Three decimals, as in the terminal. */
 const figure = (value: number): string => value.toFixed(3);
@@ -67,22 +67,22 @@ export function confusionPanel({ names }: ReportData, { nc, cells }: ConfusionDa
   const worst = cells
     .filter(([p, t]) => p !== t)
     .sort((a, b) => b[2] - a[2])
-    .slice(0, MOST_CONFUSIONS);
+    .slice(0, MAX_CONFUSIONS);
   const words = ([p, t]: ConfusionData['cells'][number]): string =>
     p === nc
       ? `${name(t)} not found`
       : t === nc
         ? `${name(p)} found where none is labelled`
         : `${name(t)} taken for ${name(p)}`;
-  return html`<p>Detections over a confidence of 0.25, paired with labels from an overlap (IoU) of 0.45. Columns are what is labelled, rows what was found. A cell opens its pictures.</p>
+  return html`<p>Detections over a confidence of 0.25, paired with labels from an overlap (IoU) of 0.45. Columns are what is labelled, rows what was found. A cell opens its images.</p>
 <div class="controls" hidden><label><input type="checkbox" id="normalise" checked> as part of all labels of the class</label></div>
 <div id="matrix" class="scroll" tabindex="0" role="region" aria-label="Confusion matrix"></div>
 <p id="matrix-note" class="note" hidden></p>
-<div id="cell-pictures" tabindex="-1"></div>
+<div id="cell-images" tabindex="-1"></div>
 ${
   worst.length > 0 &&
-  html`<details${worst.length <= 10 && html` open`}><summary>The most frequent confusions</summary><table><caption class="hidden">The most frequent confusions</caption><thead><tr><th scope="col">What</th><th scope="col">How often</th><th scope="col"><span class="hidden">Pictures</span></th></tr></thead>
-<tbody>${worst.map((cell) => html`<tr><th scope="row">${words(cell)}</th><td>${cell[2]}</td><td><button type="button" class="cell" data-cell="${cell[0]},${cell[1]}" hidden aria-label="Pictures: ${words(cell)}">Pictures</button></td></tr>`)}</tbody></table></details>`
+  html`<details${worst.length <= 10 && html` open`}><summary>The most frequent confusions</summary><table><caption class="hidden">The most frequent confusions</caption><thead><tr><th scope="col">What</th><th scope="col">How often</th><th scope="col"><span class="hidden">Images</span></th></tr></thead>
+<tbody>${worst.map((cell) => html`<tr><th scope="row">${words(cell)}</th><td>${cell[2]}</td><td><button type="button" class="cell" data-cell="${cell[0]},${cell[1]}" hidden aria-label="Images: ${words(cell)}">Images</button></td></tr>`)}</tbody></table></details>`
 }`;
 }
 
@@ -98,18 +98,18 @@ export function mistakeTable(rows: readonly MistakeRow[]): Html {
   );
 }
 
-export function picturePanel({ pictures = [], mistaken = 0 }: ReportData): Html {
+export function imagePanel({ images = [], mistaken = 0 }: ReportData): Html {
   const kinds: [string, string][] = [
     ['hit', 'found'],
     ['false', 'false detection'],
     ['miss', 'missed'],
     ['label', 'label (of what was found)'],
   ];
-  return html`<p>${mistaken ? `${mistaken} pictures have mistakes; the worst come first.` : 'No picture has a mistake.'} Detections over a confidence of 0.25, judged at an overlap (IoU) of 0.5. A picture opens large.</p>
+  return html`<p>${mistaken ? `${mistaken} images have mistakes; the worst come first.` : 'No image has a mistake.'} Detections over a confidence of 0.25, judged at an overlap (IoU) of 0.5. An image opens large.</p>
 <fieldset class="controls" hidden><legend class="hidden">What is drawn</legend>${kinds.map(([kind, text]) => html`<label class="swatch ${kind}"><input type="checkbox" class="show-kind" value="${kind}" checked> ${text}</label>`)}<label class="wide">from confidence <input type="range" id="least" min="0.25" max="1" step="0.01" value="0.25"><output id="least-shown" for="least"></output></label></fieldset>
-<div id="gallery" class="gallery" data-count="${pictures.length}"></div>
-<button type="button" id="more-pictures" hidden>More pictures</button>
-<dialog id="large" aria-label="Picture"></dialog>`;
+<div id="gallery" class="gallery" data-count="${images.length}"></div>
+<button type="button" id="more-images" hidden>More images</button>
+<dialog id="large" aria-label="Image"></dialog>`;
 }
 
 export function datasetPanel({ file, names, splits, notes }: DatasetData): Html {
@@ -124,7 +124,7 @@ ${perClass(names, splits)}`;
 /** A column a split: there are few of them, and many figures. */
 function splitTable(splits: DatasetData['splits']): Html {
   const rows: [name: string, of: (split: DatasetData['splits'][number]) => number][] = [
-    ['Pictures', ({ images }) => images],
+    ['Images', ({ images }) => images],
     ['Objects', ({ instances }) => instances],
     ['Backgrounds', ({ backgrounds }) => backgrounds],
     ['Without label file', ({ missingLabels }) => missingLabels],
@@ -134,8 +134,8 @@ function splitTable(splits: DatasetData['splits']): Html {
     ['Large objects', ({ sizes }) => sizes.large],
   ];
   return scrollTable(
-    'Pictures and objects',
-    html`<table class="splits"><caption class="hidden">Pictures and objects</caption><thead><tr>${['What', ...splits.map(({ split }) => split)].map(heading)}</tr></thead><tbody>${rows.map(([name, of]) => html`<tr><th scope="row">${name}</th>${splits.map((split) => html`<td>${of(split)}</td>`)}</tr>`)}</tbody></table>`,
+    'Images and objects',
+    html`<table class="splits"><caption class="hidden">Images and objects</caption><thead><tr>${['What', ...splits.map(({ split }) => split)].map(heading)}</tr></thead><tbody>${rows.map(([name, of]) => html`<tr><th scope="row">${name}</th>${splits.map((split) => html`<td>${of(split)}</td>`)}</tr>`)}</tbody></table>`,
     "Objects are small under 32² pixels of the network's input, large over 96².",
   );
 }

@@ -8,7 +8,12 @@ import { cutmix } from '../../../src/data/augment/cutmix.js';
 import { flipLeftRight, flipUpDown, swapRedBlue } from '../../../src/data/augment/flip.js';
 import { hsv } from '../../../src/data/augment/hsv.js';
 import { type LabelledImage, mosaic } from '../../../src/data/augment/mosaic.js';
-import { type AugmentSettings, drawRecipe, picturesOf, type Recipe } from '../../../src/data/augment/sample.js';
+import {
+  type Augmentation,
+  type AugmentSettings,
+  imagesOf,
+  sampleAugmentation,
+} from '../../../src/data/augment/sample.js';
 import { warp } from '../../../src/data/augment/warp.js';
 
 const PLAIN: AugmentSettings = {
@@ -20,7 +25,7 @@ function noise(width: number, height: number, random: Rng): RgbImage {
   return { data: Uint8Array.from({ length: width * height * 3 }, () => random.int(256)), width, height };
 }
 
-/** A black picture with white rectangles, each labelled. */
+/** A black image with white rectangles, each labelled. */
 function rectangles(width: number, height: number, random: Rng): LabelledImage {
   const data = new Uint8Array(width * height * 3);
   const labels: number[] = [];
@@ -40,10 +45,10 @@ const blank = (width: number, height: number): RgbImage => ({
   height,
 });
 
-/** The recipe of a stream, without the rare filters. */
-function recipeOf(settings: AugmentSettings, random: Rng, index: number, partner: () => number): Recipe {
+/** The augmentation of a stream, without the rare filters. */
+function augmentationOf(settings: AugmentSettings, random: Rng, index: number, partner: () => number): Augmentation {
   return {
-    ...drawRecipe(settings, random, index, partner),
+    ...sampleAugmentation(settings, random, index, partner),
     blur: undefined,
     median: undefined,
     grey: false,
@@ -70,7 +75,7 @@ describe('augmentation', () => {
     }
   });
 
-  it('gains of 0 leave a picture as it is but for the rounding of 8-bit HSV', () => {
+  it('gains of 0 leave an image as it is but for the rounding of 8-bit HSV', () => {
     const image = noise(64, 64, rng(2));
     const before = image.data.slice();
     hsv(image, [0, 0, 0]);
@@ -79,7 +84,7 @@ describe('augmentation', () => {
     expect(mean).toBeLessThan(1.5);
   });
 
-  it('an affine without change gives the picture back, exactly', () => {
+  it('an affine without change gives the image back, exactly', () => {
     const image = noise(31, 22, rng(3));
     const affine = {
       angle: 0,
@@ -119,7 +124,7 @@ describe('augmentation', () => {
 
   it.each([0.5, 0.77, 1, 1.5])('scale %f: row by row from the described mosaic equals the painted one', (scale) => {
     const random = rng(4, scale * 100);
-    const pictures = [
+    const images = [
       [40, 30],
       [29, 40],
       [40, 17],
@@ -128,7 +133,7 @@ describe('augmentation', () => {
       ...noise(w, h, random),
       labels: new Float32Array(),
     }));
-    const { canvas } = mosaic(pictures, [37, 44], 40);
+    const { canvas } = mosaic(images, [37, 44], 40);
     const affine = {
       angle: 0,
       scale,
@@ -154,14 +159,14 @@ describe('augmentation', () => {
 
   it('labels stay on their objects through mosaic, scale, translation and flips', () => {
     const settings = { ...PLAIN, mosaic: 0.7, scale: 0.5, translate: 0.2, flipud: 0.5, fliplr: 0.5, bgr: 0.5 };
-    const pictures = Array.from({ length: 6 }, (_, i) => rectangles(96, 60 + 6 * i, rng(5, i)));
+    const images = Array.from({ length: 6 }, (_, i) => rectangles(96, 60 + 6 * i, rng(5, i)));
     let seen = 0;
     for (let k = 0; k < 60; k++) {
       const random = rng(6, k);
       const out = blank(96, 96);
       const labels = compose(
-        recipeOf(settings, random, k % 6, () => random.int(6)),
-        (i) => pictures[i],
+        augmentationOf(settings, random, k % 6, () => random.int(6)),
+        (i) => images[i],
         96,
         out,
       );
@@ -176,13 +181,13 @@ describe('augmentation', () => {
     for (let k = 0; k < 20; k++) {
       const source = rectangles(96, 80, rng(7, k));
       const one = { ...source, labels: source.labels.slice(0, 5) };
-      const recipe = recipeOf(settings, rng(8, k), 0, () => 0);
+      const augmentation = augmentationOf(settings, rng(8, k), 0, () => 0);
       const out = blank(96, 96);
-      const labels = compose(recipe, () => one, 96, out);
+      const labels = compose(augmentation, () => one, 96, out);
       // All white pixels belong to one of the two rectangles: redo it with the first alone.
       const alone = { ...one, data: new Uint8Array(source.data.length) };
       paintBox(alone, one.labels);
-      compose(recipe, () => alone, 96, out);
+      compose(augmentation, () => alone, 96, out);
       if (!labels.length) continue;
       seen++;
       const [, cx, cy, w, h] = labels;
@@ -195,13 +200,13 @@ describe('augmentation', () => {
   });
 
   it('mixup keeps the labels of both, cutmix cuts boxes and never covers an object', () => {
-    const pictures = [rectangles(64, 64, rng(9)), rectangles(64, 64, rng(10))];
+    const images = [rectangles(64, 64, rng(9)), rectangles(64, 64, rng(10))];
     const out = blank(64, 64);
-    const base = recipeOf(PLAIN, rng(11), 0, () => 1);
-    const second = recipeOf(PLAIN, rng(12), 1, () => 0).scene;
-    const mixed = compose({ ...base, mixup: { scene: second, ratio: 0.25 } }, (i) => pictures[i], 64, out);
+    const base = augmentationOf(PLAIN, rng(11), 0, () => 1);
+    const second = augmentationOf(PLAIN, rng(12), 1, () => 0).scene;
+    const mixed = compose({ ...base, mixup: { scene: second, ratio: 0.25 } }, (i) => images[i], 64, out);
     expect(mixed.length).toBe(20);
-    const [a, b] = pictures.map(({ data }) => data);
+    const [a, b] = images.map(({ data }) => data);
     expect([...out.data]).toEqual([...a].map((v, i) => (v * 16384 + b[i] * 49152) >> 16));
     const image = { ...blank(64, 64) };
     const other = { ...blank(64, 64), data: new Uint8Array(64 * 64 * 3).fill(9) };
@@ -219,7 +224,7 @@ describe('augmentation', () => {
     expect(cutmix(image, covered, other, covered, { areas: [area], choice: 0 })).toBe(covered);
   });
 
-  it('recipes: probabilities and ranges are those of the settings, partners are asked for as often as needed', () => {
+  it('augmentations: probabilities and ranges are those of the settings, partners are asked for as often as needed', () => {
     const settings = {
       ...PLAIN,
       mosaic: 0.5,
@@ -231,9 +236,12 @@ describe('augmentation', () => {
       hsv_s: 0.7,
       hsv_v: 0.4,
     };
-    const recipes = Array.from({ length: 4000 }, (_, i) => drawRecipe(settings, rng(13, i), 0, () => 1 + (i % 9)));
-    const part = (holds: (r: Recipe) => boolean): number => recipes.filter(holds).length / recipes.length;
-    expect(part((r) => r.scene.pictures.length === 4)).toBeCloseTo(0.5, 1);
+    const augmentations = Array.from({ length: 4000 }, (_, i) =>
+      sampleAugmentation(settings, rng(13, i), 0, () => 1 + (i % 9)),
+    );
+    const part = (holds: (r: Augmentation) => boolean): number =>
+      augmentations.filter(holds).length / augmentations.length;
+    expect(part((r) => r.scene.images.length === 4)).toBeCloseTo(0.5, 1);
     expect(part((r) => r.mixup !== undefined)).toBeCloseTo(0.3, 1);
     expect(part((r) => r.flipLeftRight)).toBeCloseTo(0.5, 1);
     expect(part((r) => r.cutmix !== undefined || r.flipUpDown || r.swapRedBlue)).toBe(0);
@@ -241,15 +249,18 @@ describe('augmentation', () => {
       expect(part((r) => Boolean(r[rare]))).toBeGreaterThan(0.004);
       expect(part((r) => Boolean(r[rare]))).toBeLessThan(0.02);
     }
-    const range = (of: (r: Recipe) => number): number[] => [Math.min(...recipes.map(of)), Math.max(...recipes.map(of))];
+    const range = (of: (r: Augmentation) => number): number[] => [
+      Math.min(...augmentations.map(of)),
+      Math.max(...augmentations.map(of)),
+    ];
     expect(range((r) => r.scene.affine.scale).map((v) => v.toFixed(1))).toEqual(['0.5', '1.5']);
     expect(range((r) => r.scene.centre[0]).map((v) => v.toFixed(1))).toEqual(['0.5', '1.5']);
     expect(range((r) => r.scene.affine.placeY).map((v) => v.toFixed(1))).toEqual(['0.4', '0.6']);
     expect(range((r) => r.hsv![1]).map((v) => v.toFixed(1))).toEqual(['-0.7', '0.7']);
     expect(range((r) => r.mixup?.ratio ?? 0.5)[0]).toBeGreaterThan(0.2);
-    expect(picturesOf({ ...recipes[0], scene: { ...recipes[0].scene, pictures: [3, 3, 4, 3] } }).slice(0, 2)).toEqual([
-      3, 4,
-    ]);
+    expect(
+      imagesOf({ ...augmentations[0], scene: { ...augmentations[0].scene, images: [3, 3, 4, 3] } }).slice(0, 2),
+    ).toEqual([3, 4]);
   });
 });
 

@@ -14,7 +14,7 @@ import { type GoldenArray, golden, pick } from '../../helpers/golden.js';
 const g = golden('geometry');
 const filters = golden('../fixtures/opencv-filters');
 
-function picture(a: GoldenArray): RgbImage {
+function imageOf(a: GoldenArray): RgbImage {
   return { data: new Uint8Array(a.data as Uint8Array), width: a.shape[1], height: a.shape[0] };
 }
 
@@ -45,17 +45,17 @@ function scaleOf(m: ArrayLike<number>, width: number, height: number): number {
 describe('geometry against golden', () => {
   const cases = [...g.tensors.keys()].filter((k) => /^affine\d+\.matrix$/.test(k)).map((k) => k.split('.')[0]);
 
-  it.each(cases)('golden %s: picture', (name) => {
-    const want = picture(pick(g, `${name}.image_out`));
+  it.each(cases)('golden %s: image', (name) => {
+    const want = imageOf(pick(g, `${name}.image_out`));
     const out = { data: new Uint8Array(want.data.length), width: want.width, height: want.height };
-    warp(canvasOf(picture(pick(g, 'image'))), [...(pick(g, `${name}.matrix`).data as Float64Array)], out);
+    warp(canvasOf(imageOf(pick(g, 'image'))), [...(pick(g, `${name}.matrix`).data as Float64Array)], out);
     const { mean, max } = difference(out.data, want.data);
     expect(mean).toBeLessThan(0.1);
     expect(max).toBeLessThanOrEqual(2);
   });
 
   it.each(cases)('golden %s: boxes and which are kept', (name) => {
-    const source = picture(pick(g, 'image'));
+    const source = imageOf(pick(g, 'image'));
     const size = pick(g, `${name}.image_out`).shape;
     const matrix = [...(pick(g, `${name}.matrix`).data as Float64Array)];
     const boxes = pick(g, `${name}.boxes_in`);
@@ -72,7 +72,7 @@ describe('geometry against golden', () => {
   it.each([...g.tensors.keys()].filter((k) => /^hsv\d+\.gains$/.test(k)).map((k) => k.split('.')[0]))(
     'golden %s',
     (name) => {
-      const image = picture(pick(g, 'image'));
+      const image = imageOf(pick(g, 'image'));
       hsv(image, [...(pick(g, `${name}.gains`).data as Float64Array)] as HsvGains);
       const { mean, max } = difference(image.data, pick(g, `${name}.image_out`).data as Uint8Array);
       expect(mean).toBeLessThan(0.1);
@@ -81,9 +81,9 @@ describe('geometry against golden', () => {
   );
 });
 
-describe("filters against OpenCV's output for a small picture", () => {
+describe("filters against OpenCV's output for a small image", () => {
   const bytes = (name: string): Uint8Array => pick(filters, name).data as Uint8Array;
-  const source = (): RgbImage => picture(pick(filters, 'image'));
+  const source = (): RgbImage => imageOf(pick(filters, 'image'));
   const n = source().width * source().height;
 
   it.each([3, 5, 7])('box blur %i: within rounding', (k) => {
@@ -124,7 +124,7 @@ describe("filters against OpenCV's output for a small picture", () => {
     expect(mean).toBeLessThan(0.05);
   });
 
-  it('CLAHE of a picture stretches lightness and leaves hue alone', () => {
+  it('CLAHE of an image stretches lightness and leaves hue alone', () => {
     const n = 64 * 64;
     const image = {
       data: Uint8Array.from({ length: n * 3 }, (_, i) => 100 + (i % 3) + ((i * 7) % 40)),

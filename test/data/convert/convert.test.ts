@@ -19,13 +19,13 @@ function put(dir: string, name: string, data: string | Uint8Array): void {
   writeFileSync(join(dir, name), data);
 }
 
-const picture = (width: number, height: number) =>
+const png = (width: number, height: number) =>
   encodeImage({ data: new Uint8Array(width * height * 3).fill(60), width, height }, 'png');
 
 async function cocoSet(): Promise<string> {
   const dir = tmpDir();
-  put(dir, 'val2017/000000000007.png', await picture(100, 50));
-  put(dir, 'val2017/sub/b.png', await picture(40, 80));
+  put(dir, 'val2017/000000000007.png', await png(100, 50));
+  put(dir, 'val2017/sub/b.png', await png(40, 80));
   const categories = [
     { id: 18, name: 'dog' },
     { id: 3, name: 'car' },
@@ -50,7 +50,7 @@ async function cocoSet(): Promise<string> {
 describe('yolo convert', () => {
   it('takes a single VOC file; another file is no dataset', async () => {
     const dir = tmpDir();
-    put(dir, 'a.png', await picture(100, 50));
+    put(dir, 'a.png', await png(100, 50));
     const box = '<bndbox><xmin>10</xmin><ymin>10</ymin><xmax>50</xmax><ymax>30</ymax></bndbox>';
     const size = '<size><width>100</width><height>50</height><depth>3</depth></size>';
     const object = `<object><name>dog</name>${box}</object>`;
@@ -84,7 +84,7 @@ describe('yolo convert', () => {
 });
 
 describe('convertDataset', () => {
-  it('makes rows, pictures and a YAML of COCO JSON, with findings', async () => {
+  it('makes rows, images and a YAML of COCO JSON, with findings', async () => {
     const out = join(tmpDir(), 'out');
     const result = await convert(await cocoSet(), 'yolo', out);
     expect(result).toMatchObject({ from: 'coco', to: 'yolo', names: ['car', 'dog'] });
@@ -94,7 +94,7 @@ describe('convertDataset', () => {
     expect(readFileSync(join(out, 'labels/val2017/sub/b.txt'), 'utf8')).toBe('1 0.5 0.5 1 1\n');
     expect(existsSync(join(out, 'images/val2017/sub/b.png'))).toBe(true);
     const kinds = result.findings.map((finding) => finding.kind).sort();
-    expect(kinds).toEqual(['bad-class', 'empty-box', 'empty-box', 'missing-picture', 'out-of-range']);
+    expect(kinds).toEqual(['bad-class', 'empty-box', 'empty-box', 'missing-image', 'out-of-range']);
     const set = await openDataset(join(out, 'data.yaml'), 'val');
     expect(set.counts).toMatchObject({ images: 2, instances: 3, corrupt: 0 });
     expect(set.names).toEqual(['car', 'dog']);
@@ -119,7 +119,7 @@ describe('convertDataset', () => {
 
   it('reads VOC as labelling tools write it, and names what is wrong with file and line', async () => {
     const dir = tmpDir();
-    put(dir, 'JPEGImages/a.png', await picture(200, 100));
+    put(dir, 'JPEGImages/a.png', await png(200, 100));
     const object = (name: string, box: number[]): string =>
       `<object>\n<name>${name}</name><bndbox>${['xmin', 'ymin', 'xmax', 'ymax'].map((k, i) => `<${k}>${box[i]}</${k}>`).join('')}</bndbox></object>\n`;
     const objects = object('a &amp; b', [20, 10, 60, 90]) + object('cat', [50, 50, 50, 90]);

@@ -32,8 +32,8 @@ describe('exportModel', () => {
         files: [join(dir, 'tiny.onnx')],
         imgsz: 'imgsz' in options ? [64, 128] : [96, 96],
       });
-      expect(got.parity!.compared).toBeGreaterThanOrEqual(20);
-      expect(got.parity!.max_abs_diff).toBeLessThan('half' in options ? 2 : 0.01);
+      expect(got.verification!.compared).toBeGreaterThanOrEqual(20);
+      expect(got.verification!.max_abs_diff).toBeLessThan('half' in options ? 2 : 0.01);
       expect(readOnnxHeader(got.files[0]).metadata.names).toContain('it');
       expect(readdirSync(dir).sort()).toEqual(['tiny.onnx', 'tiny.weights']);
     });
@@ -41,8 +41,8 @@ describe('exportModel', () => {
 
   test('onnx with nms: detections are compared although the network is sure of nothing', async () => {
     const got = await run({ nms: true, conf: 0.9999 });
-    expect(got.parity!.compared).toBeGreaterThan(0);
-    expect(got.parity!.max_abs_diff).toBeLessThan(0.01);
+    expect(got.verification!.compared).toBeGreaterThan(0);
+    expect(got.verification!.max_abs_diff).toBeLessThan(0.01);
     expect(readdirSync(dir).sort()).toEqual(['tiny.onnx', 'tiny.weights']);
     expect(readOnnxHeader(got.files[0]).metadata.args).toContain("'nms': True");
   });
@@ -106,7 +106,7 @@ describe('exportModel', () => {
       return write({ ...job, checkpoint: { ...job.checkpoint, weights } });
     };
     try {
-      await expect(run({})).rejects.toThrow(expect.objectContaining({ code: 'no-parity', exitCode: 1 }));
+      await expect(run({})).rejects.toThrow(expect.objectContaining({ code: 'verification-failed', exitCode: 1 }));
       expect(readFileSync(join(dir, 'tiny.onnx')).equals(before)).toBe(true);
       rmSync(join(dir, 'tiny.onnx'));
       await expect(run({})).rejects.toThrow(/nothing was written/);

@@ -44,12 +44,12 @@ describe('exported folders', () => {
     { format: 'saved_model', half: true, batch: 2 },
   ])
     test(`${JSON.stringify(options)}: compared, and loaded by the folder's name or that of its file`, async () => {
-      const { files, parity, imgsz } = await run(options);
+      const { files, verification, imgsz } = await run(options);
       const folder = join(dir, options.format === 'tfjs' ? 'tiny_web_model' : 'tiny_saved_model');
       expect(files[0]).toBe(folder);
       expect(files.every((file) => existsSync(file))).toBe(true);
       expect(imgsz).toEqual([64, 64]);
-      expect(parity!.compared).toBeGreaterThanOrEqual(20);
+      expect(verification!.compared).toBeGreaterThanOrEqual(20);
       const original = await loadDetector(model);
       const want = await original.infer(bytes, [1, 64, 64]);
       for (const name of [folder, `${folder}/`, files[1]]) {
@@ -76,7 +76,7 @@ describe('exported folders', () => {
     expect((await run({ format: 'tfjs', int8: true })).cost).toBeUndefined();
   });
 
-  test('no parity: nothing is written, what lay in the folder stays', async () => {
+  test('no verification: nothing is written, what lay in the folder stays', async () => {
     const { write, target } = FORMATS.tfjs;
     const folder = join(dir, 'tiny_web_model');
     rmSync(folder, { recursive: true, force: true });
@@ -92,7 +92,7 @@ describe('exported folders', () => {
     };
     try {
       await expect(run({ format: 'tfjs' })).rejects.toThrow(
-        expect.objectContaining({ code: 'no-parity', exitCode: 1 }),
+        expect.objectContaining({ code: 'verification-failed', exitCode: 1 }),
       );
       expect(readdirSync(folder)).toEqual(['mine.jpg']);
     } finally {

@@ -20,7 +20,7 @@ import { hasFfmpeg } from '../../../src/image/ffmpeg.js';
 import { createVideo } from '../../../src/image/video.js';
 import { tmpDir } from '../../helpers/tmp.js';
 
-/** A model that needs no weights: it finds the white rectangle of each picture, and knows two classes. */
+/** A model that needs no weights: it finds the white rectangle of each image, and knows two classes. */
 class WhiteFinder implements Detector {
   readonly names = ['white', 'odd/name'];
   readonly stride = 32;
@@ -90,7 +90,7 @@ const filesBelow = (dir: string): string[] =>
     .sort();
 
 describe('predict', () => {
-  it('brings boxes back to the pixels of each picture, whatever its shape', async () => {
+  it('brings boxes back to the pixels of each image, whatever its shape', async () => {
     const detector = new WhiteFinder();
     const source = [
       scene(200, 100, [40, 20, 120, 60]),
@@ -106,7 +106,7 @@ describe('predict', () => {
         [0, 0, 64, 640],
       ];
       boxes.forEach((box, i) => {
-        // One pixel of the network's input is up to 2 of the picture.
+        // One pixel of the network's input is up to 2 of the image.
         box.forEach((v, k) => {
           expect(Math.abs(v - want[i][k])).toBeLessThan(2.1);
         });
@@ -124,7 +124,7 @@ describe('predict', () => {
     expect(detector.disposed).toBe(0);
   });
 
-  it('batches: alike pictures are padded little, different ones to the square; the last batch is smaller', async () => {
+  it('batches: alike images are padded little, different ones to the square; the last batch is smaller', async () => {
     const detector = new WhiteFinder();
     const wide = scene(100, 50, [10, 10, 30, 30]);
     const source = [wide, wide, wide, scene(50, 100, [1, 1, 9, 9]), wide];
@@ -159,7 +159,7 @@ describe('predict', () => {
     ]);
   });
 
-  it('a broken picture among good ones is named, the others are predicted', async () => {
+  it('a broken image among good ones is named, the others are predicted', async () => {
     const good = scene(64, 64, [10, 10, 30, 30]);
     const dir = await folderOf({ 'a.png': good, 'b.png': 'broken', 'c.png': good });
     const lines: string[] = [];
@@ -171,7 +171,7 @@ describe('predict', () => {
     expect(lines.filter((line) => line.includes('b.png'))).toHaveLength(1);
   });
 
-  it('nothing found, pictures of 1x1 and slivers', async () => {
+  it('nothing found, images of 1x1 and slivers', async () => {
     const source = [scene(1, 1, [0, 0, 0, 0]), scene(3000, 1, [0, 0, 0, 0])];
     const { results } = await all({ imgsz: 64 }, { source, detector: new WhiteFinder() });
     expect(results.map((r) => r.detections)).toEqual([[], []]);
@@ -207,12 +207,12 @@ describe('predict', () => {
 });
 
 describe('what prediction writes', () => {
-  const picture = scene(200, 100, [40, 20, 120, 60]);
+  const blank = scene(200, 100, [40, 20, 120, 60]);
 
-  it('pictures, labels with confidence, crops; two pictures of one name do not overwrite each other', async () => {
+  it('images, labels with confidence, crops; two images of one name do not overwrite each other', async () => {
     const dir = await folderOf({
-      'one/x.png': picture,
-      'two/x.png': picture,
+      'one/x.png': blank,
+      'two/x.png': blank,
       'two/empty.png': scene(20, 20, [0, 0, 0, 0]),
     });
     const project = tmpDir();
@@ -238,14 +238,14 @@ describe('what prediction writes', () => {
     });
     const drawn = await decodeImage(join(project, 'predict/x.png'));
     expect([drawn.width, drawn.height]).toEqual([200, 100]);
-    expect(Buffer.compare(drawn.data, picture.data)).not.toBe(0);
+    expect(Buffer.compare(drawn.data, blank.data)).not.toBe(0);
     const size = await readImageSize(join(project, 'predict/crops/odd_name/x.jpg'));
     expect(Math.abs(size.width - (80 * 1.02 + 10))).toBeLessThan(3);
   });
 
   it('nothing to write: no folder', async () => {
     const project = tmpDir();
-    await all({ project, imgsz: 64 }, { source: picture, detector: new WhiteFinder() });
+    await all({ project, imgsz: 64 }, { source: blank, detector: new WhiteFinder() });
     expect(readdirSync(project)).toEqual([]);
   });
 
@@ -283,13 +283,13 @@ describe('what prediction writes', () => {
   it('a folder that can not be written is told', async () => {
     const dir = tmpDir();
     writeFileSync(join(dir, 'file'), '');
-    const run = all({ save: true, project: join(dir, 'file') }, { source: picture, detector: new WhiteFinder() });
+    const run = all({ save: true, project: join(dir, 'file') }, { source: blank, detector: new WhiteFinder() });
     await expect(run).rejects.toMatchObject({ code: 'cannot-write', exitCode: 1 });
   });
 });
 
 describe('crop', () => {
-  it('has a margin and stays within the picture', () => {
+  it('has a margin and stays within the image', () => {
     const image = scene(100, 100, [0, 0, 100, 100]);
     expect(crop(image, [30, 30, 50, 40])).toMatchObject({ width: 31, height: 21 });
     expect(crop(image, [-5, -5, 200, 3])).toMatchObject({ width: 100, height: 8 });

@@ -60,10 +60,10 @@ describe('a training run with plots', () => {
     const files = readdirSync(summary.save_dir).filter((name) => name.startsWith('train_batch'));
     expect(files.sort()).toEqual([0, 1, 2, 4, 5, 6].map((n) => `train_batch${n}.jpg`));
     const sheet = await decodeImage(join(summary.save_dir, 'train_batch0.jpg'));
-    expect([sheet.width, sheet.height]).toEqual([8 + 2 * 648, 8 + 640 + 28]); // two pictures, side by side
+    expect([sheet.width, sheet.height]).toEqual([8 + 2 * 648, 8 + 640 + 28]); // two images, side by side
   });
 
-  it('draws results, curves, matrices and validation pictures', () => {
+  it('draws results, curves, matrices and validation images', () => {
     for (const name of ['results.png', ...VAL]) expect(existsSync(join(summary.save_dir, name)), name).toBe(true);
   });
 
@@ -72,7 +72,7 @@ describe('a training run with plots', () => {
     expect(summary.best).not.toBeNull();
   });
 
-  it('labels are drawn onto the validation pictures where the objects are', async () => {
+  it('labels are drawn onto the validation images where the objects are', async () => {
     const sheet = await decodeImage(join(summary.save_dir, 'val_batch0_labels.jpg'));
     const colours = new Set<string>();
     for (let y = 8; y < sheet.height; y += 3)
@@ -114,37 +114,37 @@ describe('show', () => {
       ...[0, 1, 2].map((n) => [4, n, false]),
     ]);
     for (const b of batches) expect(existsSync(b.file), b.file).toBe(true);
-    expect(batches.flatMap(shownLines)[3]).toMatch(/epoch 4, 3 pictures 64x64, \d+ objects, without mosaic$/);
+    expect(batches.flatMap(shownLines)[3]).toMatch(/epoch 4, 3 images 64x64, \d+ objects, without mosaic$/);
   });
 
   it('what=assign: each label with at most ten anchors, counted by level; the network decides', async () => {
     const found = await shown({ what: 'assign', model: summary.best });
     expect(found).toHaveLength(4);
-    for (const picture of found) {
-      if (!('labels' in picture)) throw new Error('no assignment');
-      expect(picture.strides).toEqual([8, 16, 32]);
-      expect(existsSync(picture.file)).toBe(true);
-      for (const { anchors, box, target } of picture.labels) {
+    for (const image of found) {
+      if (!('labels' in image)) throw new Error('no assignment');
+      expect(image.strides).toEqual([8, 16, 32]);
+      expect(existsSync(image.file)).toBe(true);
+      for (const { anchors, box, target } of image.labels) {
         const all = anchors.reduce((a, b) => a + b, 0);
         expect(all).toBeLessThanOrEqual(10);
         // Not more points of a level than lie inside the label.
         const [w, h] = [box[2] - box[0], box[3] - box[1]].map((side) => Math.max(side, 16));
         anchors.forEach((n, level) => {
-          const most = [w, h].map((side) => Math.ceil(side / picture.strides[level]) + 1);
+          const most = [w, h].map((side) => Math.ceil(side / image.strides[level]) + 1);
           expect(n).toBeLessThanOrEqual(most[0] * most[1]);
         });
         expect(target > 0).toBe(all > 0);
       }
-      expect(shownLines(picture)).toHaveLength(1 + picture.labels.length);
+      expect(shownLines(image)).toHaveLength(1 + image.labels.length);
     }
   });
 
-  it('what=assign source=: only that picture', async () => {
+  it('what=assign source=: only that image', async () => {
     const source = join(dir, 'images', 'val', '2.png');
     const found = await shown({ what: 'assign', model: summary.best, source });
     expect(found.map((one) => 'path' in one && one.path)).toEqual([source]);
     await expect(shown({ what: 'assign', model: summary.best, source: join(dir, 'images', 'train') })).rejects.toThrow(
-      /no picture of the 'val' split is named by/,
+      /no image of the 'val' split is named by/,
     );
   });
 

@@ -46,11 +46,11 @@ describe('report.html of a run', () => {
     }
     expect(seen[0]).toBe('Training is running after epoch 1 of 2');
     expect(statusOf(report)).toBe('Training is done after epoch 2 of 2');
-    const { charts, curves, confusion, pictures, names, reload } = dataOf(report);
+    const { charts, curves, confusion, images, names, reload } = dataOf(report);
     expect(charts.x).toEqual([1, 2]);
     expect(curves.classes).toEqual([0, 1]);
     expect(confusion.nc).toBe(2);
-    expect(pictures.length).toBe(4);
+    expect(images.length).toBe(4);
     expect(names).toEqual(['blue', 'red']);
     expect(reload).toBeUndefined();
     const text = readFileSync(report, 'utf8');

@@ -100,7 +100,7 @@ function openStep(optimizer: OptimizerName, { classes = spec.nc, frozen = [] as 
   const network = buildNetwork({ ...spec, nc: classes });
   const trainables = trainablesOf(network, frozen.length > 0 ? frozen : null);
   const rule = OPTIMIZERS[optimizer];
-  const state = freshState(start, trainables, rule.slots);
+  const state = freshState(start, trainables, rule.stateTensors);
   const gains = { box: 7.5, cls: 0.5, dfl: 1.5 };
   return new TrainStep(state, { network, trainables, frozenLayers: new Set(frozen), rule, decay: 5e-4, gains });
 }

@@ -84,7 +84,7 @@ describe('a run of three epochs', () => {
       expect(existsSync(join(folder, file)), file).toBe(true);
   });
 
-  it('ends with the same tensors when threads prepare its pictures', async () => {
+  it('ends with the same tensors when threads prepare its images', async () => {
     const { summary } = await run({ ...settings(), name: 'threads', workers: 2 });
     expect(tensorsOf(summary.last as string)).toEqual(whole);
   });

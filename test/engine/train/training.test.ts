@@ -75,7 +75,7 @@ function openStep({
     decay: scaledWeightDecay(h.weight_decay, h.batch, h.nbs),
     gains,
   };
-  return new TrainStep(state ?? freshState(model, trainables, rule.slots), options, { maxShapes });
+  return new TrainStep(state ?? freshState(model, trainables, rule.stateTensors), options, { maxShapes });
 }
 
 const ratesOf = (ni: number) =>

@@ -23,8 +23,8 @@ describe('confusion matrix', () => {
     const inside = elements(chart, 'rect').filter(({ width, height }) => width === height);
     expect(inside).toHaveLength(6);
     const [, second] = inside; // row 0, column 1
-    const picture = await renderSvg(chart);
-    const at = (x: number, y: number) => pixel(picture, Number(second.x) + x, Number(second.y) + y);
+    const image = await renderSvg(chart);
+    const at = (x: number, y: number) => pixel(image, Number(second.x) + x, Number(second.y) + y);
     const cell = Number(second.width);
     expect(apart(at(cell * 0.1, cell * 0.1), quantityColor(Math.log(2) / Math.log(40)))).toBeLessThan(3);
     expect(apart(at(-cell * 0.1, cell * 0.1), quantityColor(1))).toBeLessThan(3);
@@ -56,7 +56,7 @@ describe('confusion matrix', () => {
     expect(textsOf(chart, '7')).toHaveLength(size + 1); // one at the colour bar
   });
 
-  it('600 classes stay a picture that can be opened', () => {
+  it('600 classes stay an image that can be opened', () => {
     const chart = confusionChart({
       names: words(600),
       counts: new Float64Array(601 * 601),
@@ -108,8 +108,8 @@ describe('curves', () => {
     const chart = curvesChart({ ...chartOf(1), mark: undefined, mean: { label: 'm', values: [0.5, 0.5] } });
     const [tick] = textsOf(chart, '0.5'); // of x: the first
     const level = textsOf(chart, '0.5')[1];
-    const picture = await renderSvg(chart, 2);
-    expect(apart(pixel(picture, (tick.x + 40) * 2, level.y * 2), [0, 0, 0])).toBeLessThan(20);
+    const image = await renderSvg(chart, 2);
+    expect(apart(pixel(image, (tick.x + 40) * 2, level.y * 2), [0, 0, 0])).toBeLessThan(20);
   });
 });
 
@@ -127,7 +127,7 @@ describe('results', () => {
     const points = elements(chart, 'circle');
     expect(points).toHaveLength(12 + 1); // one in the legend
     const ys = points.slice(0, 12).map(({ cy }) => Number(cy));
-    expect(ys).toEqual([...ys].sort((a, b) => a - b)); // a falling loss goes down in the picture
+    expect(ys).toEqual([...ys].sort((a, b) => a - b)); // a falling loss goes down in the image
   });
 
   it('epochs without validation leave a gap in nothing but the points', () => {
@@ -136,8 +136,8 @@ describe('results', () => {
   });
 
   it('one epoch is drawn, too', async () => {
-    const picture = await renderSvg(resultsChart([1], [{ title: 'x', values: [0.3] }]));
-    expect(picture.width).toBeGreaterThan(1000);
+    const image = await renderSvg(resultsChart([1], [{ title: 'x', values: [0.3] }]));
+    expect(image.width).toBeGreaterThan(1000);
   });
 
   it('smoothing keeps a constant and flattens noise', () => {
