@@ -6,12 +6,10 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { brief, cut } from '../core/brief.js';
+import { SPLITS, type Split } from '../core/choices.js';
 import { refuseLongNames } from '../core/class-names.js';
 import { UserError } from '../core/errors.js';
 import { readYamlObject } from './yaml.js';
-
-export type Split = 'train' | 'val' | 'test';
-export const SPLITS: readonly Split[] = ['train', 'val', 'test'];
 
 export interface DataSpec {
   /** The YAML file, absolute. */
@@ -33,7 +31,7 @@ const BUILT_IN = fileURLToPath(new URL('../../cfg/datasets/', import.meta.url));
 const MAX_CLASSES = 20_000;
 
 /** Names of the dataset files that come with this project, e.g. 'coco128.yaml'. */
-export function builtInDatasets(): string[] {
+function builtInDatasets(): string[] {
   return existsSync(BUILT_IN) ? readdirSync(BUILT_IN).filter((name) => name.endsWith('.yaml')) : [];
 }
 

@@ -23,6 +23,8 @@ export interface Option<T, M extends Mode = Mode> {
   allowed: (mode: Mode) => string;
   /** Said besides when a value is refused: what to do instead. */
   advice?: Advice;
+  /** The words that a choice takes; absent for other keys. */
+  words?: (mode: Mode) => readonly string[];
   /** Values worth offering by completion. */
   offers: (mode: Mode) => string[];
   /** A key that is true when it is named alone. */
@@ -60,7 +62,8 @@ export type Advice = string | ((given: string, mode: Mode) => string | undefined
 type Widen<D, T> = null extends D ? T | null : T;
 const orNone = (text: string, nullable: boolean): string => (nullable ? `${text}, or none` : text);
 
-type Parts<T> = Pick<Option<T>, 'read' | 'allowed'> & Partial<Pick<Option<T>, 'offers' | 'isFlag' | 'isPath'>>;
+type Parts<T> = Pick<Option<T>, 'read' | 'allowed'> &
+  Partial<Pick<Option<T>, 'words' | 'offers' | 'isFlag' | 'isPath'>>;
 
 function build<T, M extends Mode>(
   fallback: T,
@@ -193,7 +196,7 @@ type WordsByMode = Partial<Record<Mode, readonly string[]>>;
 
 /** One word of a list that depends on the mode. */
 export interface ChoiceByMode<W extends WordsByMode> extends Option<string, keyof W & Mode> {
-  words: W;
+  byMode: W;
 }
 
 /** @param of for each mode that honours the key its words; the first one is its default */
@@ -206,11 +209,12 @@ export function choiceByMode<const W extends WordsByMode>(
   const wordsOf = (mode: Mode): readonly string[] => of[mode] ?? [];
   const [first, ...others] = modes;
   const by = Object.fromEntries(others.map((mode) => [mode, wordsOf(mode)[0]]));
-  return { ...build(wordsOf(first)[0], modes, help, wordParts(wordsOf), { ...more, by }), words: of };
+  return { ...build(wordsOf(first)[0], modes, help, wordParts(wordsOf), { ...more, by }), byMode: of };
 }
 
 function wordParts<T extends string>(words: (mode: Mode) => readonly T[]): Parts<T> {
   return {
+    words,
     allowed: (mode) => `one of ${words(mode).join(', ')}`,
     offers: (mode) => [...words(mode)],
     read: (_, written, mode) => words(mode).find((w) => w.toLowerCase() === written.toLowerCase()),

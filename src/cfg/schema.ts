@@ -3,6 +3,7 @@
  * of the `yolo` command know. From it come the types below, conversion and checks (load.ts), help, completion, typo
  * suggestions and cfg/default.yaml.
  */
+import { EXPORT_FORMATS, LABEL_FORMATS, OPTIMIZER_NAMES, SPLITS } from '../core/choices.js';
 import { exportAdvice } from './export-advice.js';
 import {
   type ChoiceByMode,
@@ -154,7 +155,7 @@ const training = under('Training', {
   }),
   val: flag(true, TRAIN, 'validate after each epoch'),
   optimizer: choice('auto', TRAIN, 'auto: SGD for over 10,000 steps, else AdamW with a fitting lr0', {
-    of: ['auto', 'SGD', 'Adam', 'AdamW', 'NAdam', 'RAdam', 'Adamax', 'RMSProp'],
+    of: ['auto', ...OPTIMIZER_NAMES],
     advice: 'In the place of MuSGD take SGD, which is the nearest.',
   }),
   lr0: number(0.01, TRAIN, 'learning rate at the start', { above: 0 }),
@@ -212,7 +213,7 @@ const detection = under('Detection', {
 });
 
 const validation = under('Validation', {
-  split: choice('val', [...VAL, 'export', 'show'], 'part of the dataset', { of: ['train', 'val', 'test'] }),
+  split: choice('val', [...VAL, 'export', 'show'], 'part of the dataset', { of: SPLITS }),
   save_json: flag(false, VAL, 'write predictions.json in COCO form'),
   visualize: flag(false, VAL, 'draw hits, false positives and misses of every image'),
 });
@@ -232,8 +233,8 @@ const prediction = under('Prediction', {
 
 const exporting = under('Export, convert', {
   format: choiceByMode(
-    { export: ['onnx', 'tfjs', 'saved_model', 'safetensors', 'torch'], convert: ['yolo', 'coco', 'voc'] },
-    'export: onnx, tfjs, saved_model, safetensors, torch; convert: yolo, coco, voc',
+    { export: EXPORT_FORMATS, convert: LABEL_FORMATS },
+    'export: format of the exported model; convert: format of the labels to write',
     { advice: (format, mode) => (mode === 'export' ? exportAdvice(format) : undefined) },
   ),
   dynamic: flag(false, ['export'], 'onnx: batch, height and width are free'),
@@ -246,7 +247,7 @@ const exporting = under('Export, convert', {
 const tools = under('Benchmark, show, report', {
   what: choiceByMode(
     { benchmark: ['step', 'epoch', 'predict', 'val'], show: ['batch', 'assign'] },
-    'benchmark: step, epoch, predict, val; show: batch, assign',
+    'benchmark: what is measured; show: what is drawn',
   ),
   steps: integer(10, ['benchmark'], 'measured training steps (what=step)', { min: 1 }),
   threads: integer(0, ['benchmark'], 'threads of the engine; 0: its own choice', { min: 0 }),
@@ -279,7 +280,8 @@ export type KeyOf<M extends Mode> = {
 /** Every key with its value, whatever the mode; frozen. */
 export type Config = Readonly<{ task: 'detect'; mode: Mode } & { [K in Key]: ValueOf<(typeof OPTIONS)[K]> }>;
 /** A configuration of one mode: imgsz is one number but for predict and export, and where a model is needed there is one. */
-export type ConfigOf<M extends Mode> = Omit<Config, 'mode' | 'imgsz' | 'model'> &
+export type ConfigOf<M extends Mode> = Omit<Config, 'mode' | 'imgsz' | 'model' | ByMode> &
+  Readonly<{ [K in ByMode]: WordsOf<K, M> }> &
   Readonly<{
     mode: M;
     imgsz: M extends 'predict' | 'export' ? Config['imgsz'] : number;
@@ -287,9 +289,18 @@ export type ConfigOf<M extends Mode> = Omit<Config, 'mode' | 'imgsz' | 'model'> 
   }>;
 /** What a program may say in a mode: the keys that it honours, each with the values that it takes there. */
 export type OptionsOf<M extends Mode> = {
-  [K in KeyOf<M>]?: (typeof OPTIONS)[K] extends ChoiceByMode<infer W> ? WordOf<W, M> : ConfigOf<M>[K];
+  [K in KeyOf<M>]?: ConfigOf<M>[K];
 };
-type WordOf<W, M> = M extends keyof W ? (W[M] extends readonly (infer T)[] ? T : never) : never;
+/** Keys whose words depend on the mode, and those words. */
+type ByMode = { [K in Key]: (typeof OPTIONS)[K] extends ChoiceByMode<infer _> ? K : never }[Key];
+type WordsOf<K extends Key, M> =
+  (typeof OPTIONS)[K] extends ChoiceByMode<infer W>
+    ? M extends keyof W
+      ? W[M] extends readonly (infer T)[]
+        ? T
+        : never
+      : never
+    : never;
 export type TrainConfig = ConfigOf<'train'>;
 export type ValConfig = ConfigOf<'val'>;
 export type PredictConfig = ConfigOf<'predict'>;

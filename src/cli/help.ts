@@ -3,14 +3,15 @@ import { show } from '../cfg/convert.js';
 import { FIXED, FOREIGN, HINTS, OTHER_NAMES } from '../cfg/names.js';
 import { helpIn, MODES, type Mode } from '../cfg/option.js';
 import { defaultOf, type Key, keysOf, optionOf } from '../cfg/schema.js';
+import { EXPORT_FORMATS } from '../core/choices.js';
 import { SPECIAL, type Special } from './argv.js';
 import { out } from './terminal.js';
 
-export const ABOUT: Record<Mode, string> = {
+const ABOUT: Record<Mode, string> = {
   train: 'train a network on a dataset; go on with a run',
   val: 'measure a model on a dataset, and see what it gets wrong',
   predict: 'find objects in images, videos, streams',
-  export: 'write a model as ONNX, TensorFlow.js, SavedModel or safetensors',
+  export: `write a model as ${EXPORT_FORMATS.join(', ')}`,
   benchmark: 'measure the speed of training, prediction and validation',
   check: 'examine a dataset before training on it',
   convert: 'turn COCO or Pascal VOC annotations into labels, and back',
@@ -147,7 +148,9 @@ function assignment(key: Key, mode: Mode): string {
 /** `  key=default   help`, the help wrapped to 80 columns. */
 function row(key: Key, mode: Mode, indent: number): string[] {
   const shown = assignment(key, mode);
-  const [first, ...rest] = wrap(helpIn(optionOf(key).help, mode), 80 - indent);
+  const { help, words } = optionOf(key);
+  const text = words ? `${helpIn(help, mode)}: ${words(mode).join(', ')}` : helpIn(help, mode);
+  const [first, ...rest] = wrap(text, 80 - indent);
   const head = `  ${out.cyan(key)}${shown.slice(key.length)}`;
   return [head + ' '.repeat(indent - 2 - shown.length) + first, ...rest.map((line) => ' '.repeat(indent) + line)];
 }

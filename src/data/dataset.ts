@@ -3,7 +3,8 @@
  * found wrong on the way. Files of the user are only read.
  */
 import { statSync } from 'node:fs';
-import { loadDataYaml, type Split, splitSources } from '../cfg/data-yaml.js';
+import { loadDataYaml, splitSources } from '../cfg/data-yaml.js';
+import type { Split } from '../core/choices.js';
 import { warnOfClasses } from '../core/class-range.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';

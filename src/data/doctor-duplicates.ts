@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
-import type { Split } from '../cfg/data-yaml.js';
+import type { Split } from '../core/choices.js';
 import { imageFingerprint } from '../image/codec.js';
 import type { Dataset, DatasetImage } from './dataset.js';
 import type { DoctorNote } from './doctor.js';

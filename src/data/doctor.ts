@@ -2,7 +2,8 @@
  * Looks a dataset over before hours of training are spent on it: what is in it, what is broken, what is probably a
  * mistake, and what each of these means. Only reads.
  */
-import { type DataSpec, loadDataYaml, SPLITS, type Split, splitSources } from '../cfg/data-yaml.js';
+import { type DataSpec, loadDataYaml, splitSources } from '../cfg/data-yaml.js';
+import { SPLITS, type Split } from '../core/choices.js';
 import { messageOf, UserError } from '../core/errors.js';
 import { type Dataset, openDataset } from './dataset.js';
 import { duplicateNotes } from './doctor-duplicates.js';

@@ -6,7 +6,8 @@
 import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, sep } from 'node:path';
-import { type DataSpec, loadDataYaml, type Split, splitSources } from '../cfg/data-yaml.js';
+import { type DataSpec, loadDataYaml, splitSources } from '../cfg/data-yaml.js';
+import type { Split } from '../core/choices.js';
 import { Interrupted, UserError } from '../core/errors.js';
 import { withLockFile } from '../core/lock-file.js';
 import { log } from '../core/log.js';

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, extname, join, resolve } from 'node:path';
 import { findDataYaml } from '../cfg/data-yaml.js';
 import type { ConfigOf } from '../cfg/schema.js';
+import type { LabelFormat } from '../core/choices.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import type { Annotations } from '../data/convert/annotations.js';
@@ -13,8 +14,8 @@ import { type Finding, formatFinding } from '../data/finding.js';
 
 export interface ConvertResult {
   /** What `json=true` prints. */
-  from: Format;
-  to: Format;
+  from: LabelFormat;
+  to: LabelFormat;
   out: string;
   files: string[];
   names: string[];
@@ -22,14 +23,11 @@ export interface ConvertResult {
   findings: Finding[];
 }
 
-type Format = 'yolo' | 'coco' | 'voc';
-
 const FINDINGS_SHOWN = 20;
 
 /** @throws UserError when the source is none of the formats, or `out` is not empty */
 export async function convertDataset(config: ConfigOf<'convert'>): Promise<ConvertResult> {
-  const { source } = config;
-  const to = config.format as Format;
+  const { source, format: to } = config;
   if (!source)
     throw new UserError(
       'missing-source',
@@ -44,11 +42,11 @@ export async function convertDataset(config: ConfigOf<'convert'>): Promise<Conve
     throw new UserError('not-empty', `${out} is there already and not empty`, 'give another folder: out=FOLDER');
   const annotations = await read();
   if (!annotations.names.length) throw new UserError('no-labels', `${source} has no labelled objects`, undefined, 1);
-  const files = write(annotations, to, out);
+  const files = WRITERS[to](annotations, out);
   return report({ from, to, out, files, ...annotations });
 }
 
-function recognize(source: string): { from: Format; read: () => Promise<Annotations> } {
+function recognize(source: string): { from: LabelFormat; read: () => Promise<Annotations> } {
   const isYaml = /\.ya?ml$/i.test(source);
   if (!isYaml && existsSync(source)) {
     const coco = cocoFiles(source);
@@ -67,15 +65,18 @@ function recognize(source: string): { from: Format; read: () => Promise<Annotati
   return { from: 'yolo', read: () => readYolo(source) };
 }
 
-function write(annotations: Annotations, to: Format, out: string): string[] {
-  if (to === 'yolo') return writeYolo(annotations, out);
-  if (to === 'coco') {
+/** Each writes the labels below `out`, the images where its format has them. @returns the files that were written */
+const WRITERS: Record<LabelFormat, (annotations: Annotations, out: string) => string[]> = {
+  yolo: writeYolo,
+  coco(annotations, out) {
     placeImages(annotations, (split) => join(out, 'images', split));
     return writeCoco(annotations, out);
-  }
-  placeImages(annotations, () => join(out, 'JPEGImages'));
-  return writeVoc(annotations, out);
-}
+  },
+  voc(annotations, out) {
+    placeImages(annotations, () => join(out, 'JPEGImages'));
+    return writeVoc(annotations, out);
+  },
+};
 
 function report({ splits, names, findings, ...rest }: Annotations & Omit<ConvertResult, 'splits'>): ConvertResult {
   const counts = [...splits].map(([split, images]) => ({

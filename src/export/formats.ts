@@ -1,7 +1,9 @@
 /** The formats of `yolo export`: what each writes, which settings it honours, and how its files are run again. */
 
 import { selectEngine } from '../backend/select-engine.js';
+import { nmsOptions } from '../cfg/nms-options.js';
 import type { ExportConfig, Key } from '../cfg/schema.js';
+import { EXPORT_FORMATS, type ExportFormatName } from '../core/choices.js';
 import { UserError } from '../core/errors.js';
 import type { Detector } from '../detect/detector.js';
 import { createDetector } from '../detect/detectors/network.js';
@@ -49,10 +51,7 @@ export interface ExportFormat {
   withTwin?<T>(job: ExportJob, conf: number, use: (twin: Detector) => Promise<T>): Promise<T>;
 }
 
-/** Settings that some formats honour and others don't. */
-export const PARTICULAR = ['dynamic', 'opset', 'int8', 'nms', 'batch'] as const satisfies readonly Key[];
-
-export const FORMATS: Record<string, ExportFormat> = {
+export const FORMATS: Record<ExportFormatName, ExportFormat> = {
   onnx: {
     honours: ['dynamic', 'opset', 'nms', 'batch'],
     target: (stem) => `${stem}.onnx`,
@@ -123,7 +122,7 @@ async function writeOnnx(job: ExportJob): Promise<string[]> {
 }
 
 function onnxOf({ config, checkpoint, spec, names, imgsz, version }: ExportJob): ProtoPart {
-  const { batch, dynamic, half, conf, iou, max_det: maxDet, agnostic_nms: agnostic } = config;
+  const { batch, dynamic, half } = config;
   const opset = config.opset ?? 17;
   const args = { half, dynamic, opset, nms: config.nms, simplify: true };
   return onnxModel(spec, checkpoint.weights, {
@@ -133,7 +132,7 @@ function onnxOf({ config, checkpoint, spec, names, imgsz, version }: ExportJob):
     half,
     opset,
     version,
-    nms: config.nms ? { conf, iou, maxDet, agnostic } : undefined,
+    nms: config.nms ? nmsOptions(config) : undefined,
     metadata: exportMetadata(spec, checkpoint, names, { imgsz, batch, args, version }),
   });
 }
@@ -165,20 +164,16 @@ function metadataOf({ spec, checkpoint, names, imgsz, config, version }: ExportJ
 }
 
 /** @throws UserError when a setting was asked for that this format has no use for */
-export function refuseUnused(
-  name: string,
-  format: ExportFormat,
-  config: ExportConfig,
-  given: (key: Key) => boolean,
-): void {
-  for (const key of PARTICULAR) {
+export function refuseUnused(config: ExportConfig, given: (key: Key) => boolean): void {
+  const { honours } = FORMATS[config.format];
+  for (const key of new Set(Object.values(FORMATS).flatMap((format) => format.honours))) {
     const value = config[key];
-    if (format.honours.includes(key) || !given(key) || value === false || value === null) continue;
-    const others = Object.keys(FORMATS).filter((n) => FORMATS[n].honours.includes(key));
+    if (honours.includes(key) || !given(key) || value === false || value === null) continue;
+    const others = EXPORT_FORMATS.filter((name) => FORMATS[name].honours.includes(key));
     throw new UserError(
       'unused-setting',
-      `${key}=${value} has no meaning for format=${name}`,
-      others.length ? `formats that honour ${key}: ${others.join(', ')}` : `leave ${key} out`,
+      `${key}=${value} has no meaning for format=${config.format}`,
+      `formats that honour ${key}: ${others.join(', ')}`,
     );
   }
 }

@@ -4,6 +4,7 @@
  * were trained with. What depends on the number of the step alone is computed outside of the graph, in double precision.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import type { OptimizerName } from '../core/choices.js';
 
 /** Second-moment decay of Adam and its kin (Kingma and Ba 2015), and the term that keeps their division finite. */
 const BETA2 = 0.999;
@@ -12,8 +13,6 @@ const EPSILON = 1e-8;
 const RMSPROP_ALPHA = 0.99;
 /** How fast NAdam's momentum grows to its value, PyTorch's default. */
 const NADAM_MOMENTUM_DECAY = 0.004;
-
-export type OptimizerName = 'SGD' | 'Adam' | 'AdamW' | 'NAdam' | 'RAdam' | 'Adamax' | 'RMSProp';
 
 /** Scalars of one update; tensors, so that they are inputs of the compiled step. */
 export interface UpdateScalars {

@@ -10,7 +10,7 @@ import { defaultOf, KEYS, keysOf, optionOf } from '../../src/cfg/schema.js';
 const file = (name: string): string => readFileSync(`${cfgFolder()}/${name}`, 'utf8');
 
 describe('cfg/default.yaml', () => {
-  it('is the option table, written out', () => {
+  it('is the option table, written out (else: npm run generate)', () => {
     expect(file('default.yaml')).toBe(defaultYaml());
   });
   it('has every key with a comment, and nothing else', () => {

@@ -2,7 +2,8 @@
 import { copyFileSync, existsSync, linkSync, mkdirSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { dump } from 'js-yaml';
-import { loadDataYaml, SPLITS } from '../../cfg/data-yaml.js';
+import { loadDataYaml } from '../../cfg/data-yaml.js';
+import { SPLITS } from '../../core/choices.js';
 import type { Box } from '../../core/types.js';
 import { orCannotWrite, writeFileAtomic } from '../../io/files.js';
 import { openDataset } from '../dataset.js';

@@ -49,7 +49,7 @@ export interface ExportHooks {
 export async function exportModel(config: ExportConfig, { signal }: ExportHooks = {}): Promise<ExportResult> {
   await hearSignals(signal);
   const format = FORMATS[config.format];
-  refuseUnused(config.format, format, config, (key: Key) => wasGiven(config, key));
+  refuseUnused(config, (key: Key) => wasGiven(config, key));
   const started = performance.now();
   const path = await resolveModelPath(config.model);
   const prepared = await prepare(path, config);

@@ -1,4 +1,5 @@
 /** What 8-bit weights cost: mAP of the original and of the export over a dataset, at the same size of image. */
+import type { Split } from '../../core/choices.js';
 import { log } from '../../core/log.js';
 import { openDataset } from '../../data/dataset.js';
 import type { Detector } from '../../detect/detector.js';
@@ -16,7 +17,7 @@ interface Figures {
 
 export interface CostOptions {
   data: string;
-  split: 'train' | 'val' | 'test';
+  split: Split;
   imgsz: [height: number, width: number];
   batch: number;
   signal?: AbortSignal;

@@ -1,5 +1,6 @@
 /** The image on which an export is compared with its original: one of the user's dataset, else a drawn one. */
 import { basename } from 'node:path';
+import type { Split } from '../../core/choices.js';
 import { log } from '../../core/log.js';
 import { rng } from '../../core/rng.js';
 import type { RgbImage } from '../../core/types.js';
@@ -12,7 +13,7 @@ import { letterboxInto, letterboxTransform } from '../../image/letterbox.js';
 /** @param data dataset YAML, or null */
 export async function verificationImage(
   data: string | null,
-  split: 'train' | 'val' | 'test',
+  split: Split,
   [height, width]: [number, number],
 ): Promise<VerificationImage> {
   const path = data ? (await openDataset(data, split)).images[0]?.path : undefined;

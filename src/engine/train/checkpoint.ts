@@ -5,15 +5,16 @@
  * without: it is for inference, and holds the very numbers that were validated (float32; an export halves them).
  * Written beside and renamed: a crash leaves the last good file.
  */
+
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { OptimizerName } from '../../core/choices.js';
 import { UserError } from '../../core/errors.js';
 import type { NamedArray } from '../../core/types.js';
 import { readSafetensors, type StoredTensor, writeSafetensors } from '../../io/safetensors.js';
 import { toFloats } from '../../io/typed.js';
 import { fromFile, toFile } from '../../nn/layout.js';
 import { checkpointMetadata, saveCheckpoint } from '../../nn/weights.js';
-import type { OptimizerName } from '../../optim/optimizers.js';
 import type { ScheduleSettings } from '../../optim/schedule.js';
 import type { EpochMetrics, EpochRow } from './results-csv.js';
 import type { TrainState } from './state.js';

@@ -1,10 +1,11 @@
 /** Which optimizer a run uses and how its rates go: `optimizer=auto` resolved once, what the user gave kept. */
 import { wasGiven } from '../../cfg/load.js';
 import type { Key, TrainConfig } from '../../cfg/schema.js';
+import type { OptimizerName } from '../../core/choices.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { Dataset } from '../../data/dataset.js';
-import { OPTIMIZERS, type OptimizerName } from '../../optim/optimizers.js';
+import { OPTIMIZERS } from '../../optim/optimizers.js';
 import { autoOptimizer, type ScheduleSettings } from '../../optim/schedule.js';
 
 /**
@@ -16,8 +17,7 @@ export function chooseOptimizer(
   batch: number,
   batchesPerEpoch: number,
 ): { optimizer: OptimizerName; schedule: ScheduleSettings } {
-  let optimizer = config.optimizer as OptimizerName | 'auto';
-  let { lr0, momentum, warmup_bias_lr: warmupBiasLr } = config;
+  let { optimizer, lr0, momentum, warmup_bias_lr: warmupBiasLr } = config;
   if (optimizer === 'auto') {
     const run = {
       images: train.images.length,

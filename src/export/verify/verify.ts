@@ -4,6 +4,7 @@
  */
 
 import { selectEngine } from '../../backend/select-engine.js';
+import { nmsOptions } from '../../cfg/nms-options.js';
 import { messageOf, UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { Detector, InferOutput } from '../../detect/detector.js';
@@ -83,9 +84,9 @@ async function compareDetections(
   { original, exported }: Record<'original' | 'exported', InferOutput>,
   tolerance: Tolerance,
 ): Promise<{ verification: Verification; what: string }> {
-  const { conf, iou, max_det: maxDet, agnostic_nms: agnostic } = job.config;
+  const { conf } = job.config;
   const compare = (output: InferOutput, conf: number): Verification =>
-    compareFinal(original, output, { conf, iou, maxDet, agnostic }, tolerance);
+    compareFinal(original, output, { ...nmsOptions(job.config), conf }, tolerance);
   const verification = compare(exported, conf);
   const lower = confidenceFor(original);
   if (verification.compared > 0 || !within(verification, tolerance) || !format.withTwin || !(lower > 0 && lower < conf))
