@@ -1,16 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatasetImage } from '../../src/data/dataset.js';
-import {
-  confusionData,
-  curveData,
-  epochCharts,
-  keyFigures,
-  mistakeRows,
-  speedFacts,
-} from '../../src/engine/report/figures.js';
+import { confusionData, curveData, epochCharts, keyFigures, speedFacts } from '../../src/engine/report/figures.js';
 import { collectImages } from '../../src/engine/report/images.js';
 import type { Evaluation } from '../../src/engine/val/evaluate.js';
+import { mistakesByKind } from '../../src/engine/val/mistakes.js';
 import { encodeImage } from '../../src/image/codec.js';
 import { createTally } from '../../src/metrics/tally.js';
 import type { ReportData } from '../../src/render/report/data.js';
@@ -76,7 +70,7 @@ export async function sampleReport(
     names: [...names],
     curves: curveData(evaluation),
     confusion,
-    mistakes: mistakeRows(evaluation),
+    mistakes: evaluation.costs && mistakesByKind(evaluation),
     images: await collector.finish(evaluation, confusion, names),
     mistaken: 2,
     settings: [

@@ -1,7 +1,6 @@
 /** Figures of an evaluation and rows of a run, put into the form that the report shows. */
 import { CURVE_POINTS, meanOverRows } from '../../metrics/ap.js';
-import { ERROR_KINDS, ERROR_MEANING, type ErrorKind } from '../../metrics/errors.js';
-import type { Chart, ChartData, ConfusionData, CurveData, Fact, MistakeRow } from '../../render/report/data.js';
+import type { Chart, ChartData, ConfusionData, CurveData, Fact } from '../../render/report/data.js';
 import type { EpochRow } from '../train/results-csv.js';
 import type { Evaluation } from '../val/evaluate.js';
 
@@ -90,14 +89,6 @@ export function confusionData({ confusion: { nc, counts } }: Pick<Evaluation, 'c
     if (count > 0) cells.push([Math.floor(at / (nc + 1)), at % (nc + 1), count]);
   });
   return { nc, cells, shown: {}, others: {} };
-}
-
-/** @returns undefined when mistakes were not looked at */
-export function mistakeRows({ perImage, costs }: Pick<Evaluation, 'perImage' | 'costs'>): MistakeRow[] | undefined {
-  if (!costs) return undefined;
-  const counts = Object.fromEntries(ERROR_KINDS.map((kind) => [kind, 0])) as Record<ErrorKind, number>;
-  for (const { errors } of perImage) for (const { kind } of errors) counts[kind]++;
-  return ERROR_KINDS.map((kind) => ({ kind, count: counts[kind], cost: costs[kind], meaning: ERROR_MEANING[kind] }));
 }
 
 /** The figures at the top. */

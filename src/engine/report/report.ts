@@ -16,8 +16,9 @@ import type { Run } from '../train/setup.js';
 import { endOf } from '../train/stopper.js';
 import type { TrainHooks } from '../train/trainer.js';
 import type { Evaluation } from '../val/evaluate.js';
+import { mistakesByKind } from '../val/mistakes.js';
 import { environmentFacts } from './environment.js';
-import { confusionData, curveData, epochCharts, keyFigures, mistakeRows, speedFacts } from './figures.js';
+import { confusionData, curveData, epochCharts, keyFigures, speedFacts } from './figures.js';
 import { collectImages, type ImageCollector } from './images.js';
 import { commandLine, settingRows } from './settings.js';
 
@@ -34,7 +35,7 @@ function evaluated(evaluation: Evaluation): Partial<ReportData> {
     all: { images, instances, precision, recall, mAP50, 'mAP50-95': evaluation['mAP50-95'] },
     curves: curveData(evaluation),
     confusion: confusionData(evaluation),
-    mistakes: mistakeRows(evaluation),
+    mistakes: evaluation.costs && mistakesByKind(evaluation),
     mistaken: perImage.filter(({ errors }) => errors.length > 0).length,
   };
 }

@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { dump } from 'js-yaml';
-import { describeEngine, type Engine, selectEngine } from '../../backend/select-engine.js';
+import { describeEngine, type Engine, requireTraining, selectEngine } from '../../backend/select-engine.js';
 import { wasGiven } from '../../cfg/load.js';
 import type { TrainConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
@@ -74,7 +74,7 @@ export async function prepareRun(given: TrainConfig, signal?: AbortSignal): Prom
 async function putTogether(given: TrainConfig, held: Release[], signal?: AbortSignal): Promise<Run> {
   const resumed = given.resume === false ? undefined : resume(given, held);
   const asked = resumed?.config ?? given;
-  const engine = await requireTraining(asked);
+  const engine = await startEngine(asked);
   const { train, val } = await openData(asked, signal);
   const config = resumed ? asked : await withModelsSize(given);
   if (resumed) refuseOtherClasses(resumed.run, train);
@@ -211,18 +211,12 @@ function requireData(data: string | null): string {
   );
 }
 
-/** Training needs gradients of native speed: the wasm engine predicts and validates only. */
-async function requireTraining({ device, deterministic, tf32 }: TrainConfig): Promise<Engine> {
+/** @throws UserError 'cannot-train' */
+async function startEngine({ device, deterministic, tf32 }: TrainConfig): Promise<Engine> {
   const engine = await selectEngine({ device, deterministic, tf32 });
-  if (engine.canTrain) {
-    log.info(describeEngine(engine));
-    return engine;
-  }
-  throw new UserError(
-    'needs-native',
-    `training needs the native engine; ${engine.description} predicts and validates only${engine.why ? ` (${engine.why})` : ''}`,
-    engine.faster ?? 'run: yolo setup',
-  );
+  requireTraining(engine);
+  log.info(describeEngine(engine));
+  return engine;
 }
 
 function freshProgress(): Progress {

@@ -6,8 +6,8 @@ import { categoryIds, imageId } from '../../core/coco-ids.js';
 import type { Dataset } from '../../data/dataset.js';
 import { writeFileAtomic } from '../../io/files.js';
 import { CONFUSION_CONFIDENCE } from '../../metrics/confusion.js';
-import { ERROR_KINDS, ERROR_MEANING, type ErrorKind } from '../../metrics/errors.js';
 import type { EvaluatedImage, Evaluation } from './evaluate.js';
+import { mistakesByKind } from './mistakes.js';
 
 /** The object that `json=true` prints and metrics.json holds: reference cli, "For machines". */
 export interface ValSummary {
@@ -46,14 +46,13 @@ export function writeMetrics(dir: string, summary: ValSummary): void {
 }
 
 /** errors.json: every mistake at the confidence that a user sees, worst images first, and what each kind costs. */
-export function writeErrors(dir: string, { perImage, costs, broken }: Evaluation): void {
-  const counts = Object.fromEntries(ERROR_KINDS.map((kind) => [kind, 0])) as Record<ErrorKind, number>;
-  for (const { errors } of perImage) for (const { kind } of errors) counts[kind]++;
-  const kinds = ERROR_KINDS.map((kind) => ({
+export function writeErrors(dir: string, evaluation: Evaluation): void {
+  const { perImage, broken } = evaluation;
+  const kinds = mistakesByKind(evaluation).map(({ kind, count, cost, meaning }) => ({
     kind,
-    count: counts[kind],
-    mAP50_cost: costs?.[kind],
-    meaning: ERROR_MEANING[kind],
+    count,
+    mAP50_cost: cost,
+    meaning,
   }));
   const head = JSON.stringify({ confidence: CONFUSION_CONFIDENCE, iou: 0.5, kinds, broken }, null, 2);
   // One image a line: the file stays readable and searchable with thousands of them.
