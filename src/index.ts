@@ -13,7 +13,7 @@ import { resolveConfig } from './cfg/load.js';
 import type { OptionsOf } from './cfg/schema.js';
 import { UserError } from './core/errors.js';
 import type { PredictResult } from './core/types.js';
-import { nameOfUrl, type SourceInput } from './data/program-source.js';
+import { keepErrors, nameOfUrl, type SourceInput } from './data/program-source.js';
 import type { Detector } from './detect/detector.js';
 import type { ExportResult } from './engine/export/exporter.js';
 import { loadDetector } from './engine/load-detector.js';
@@ -108,6 +108,7 @@ export class YOLO {
    */
   async *predict(source: SourceInput, options: PredictOptions = {}): AsyncGenerator<PredictResult, PredictSummary> {
     this.requireWeights();
+    keepErrors(source);
     const { signal, ...keys } = options;
     const named = typeof source === 'string' ? { source } : {};
     const config = resolveConfig('predict', { save: false, ...keys, ...named, model: this.path });

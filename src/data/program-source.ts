@@ -2,6 +2,7 @@
  * What a program may hand over as source: names as on the command line, and what it has in memory or will have: encoded
  * images, pixels, URL objects, streams, and several of these, at once or as they come.
  */
+import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { messageOf, UserError } from '../core/errors.js';
 import type { RgbImage } from '../core/types.js';
@@ -37,6 +38,12 @@ export async function sourcesOf(source: SourceInput): Promise<Origins> {
     return lists.flat().map(numbered);
   }
   return isSeries(source) ? arriving(source) : listItem(source as SourceItem);
+}
+
+/** A stream may fail before it is read: its error then waits for the reader instead of ending the process. */
+export function keepErrors(source: SourceInput): void {
+  if (Array.isArray(source)) for (const one of source) keepErrors(one);
+  else if (source instanceof Readable) source.on('error', () => {});
 }
 
 /** Something inside a list: another list, or one item. */

@@ -87,7 +87,7 @@ describe('a dataset that is fetched', () => {
       () => [...files, { name: 'set/images/train/0.png/x', data: files[0].data }],
       'in the way',
     ],
-    ['an archive of something else', () => renamed(/images/, 'images'), 'not what'],
+    ['an archive of something else', () => renamed(/images/, 'photos'), 'not what'],
   ])('%s leaves nothing to be used', async (_, content, message) => {
     const data = yaml(makeZip(content()));
     for (let run = 0; run < 2; run++) {
