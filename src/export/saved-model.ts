@@ -36,7 +36,7 @@ export function writeSavedModel(
   const [model, yaml] = [join(dir, 'saved_model.pb'), join(dir, 'metadata.yaml')];
   const file = openAtomic(model);
   try {
-    for (const piece of savedModel(graph, { signature: true, restore }).pieces()) file.write(piece);
+    for (const piece of savedModel(graph, restore).pieces()) file.write(piece);
     const bundle = writeBundle(join(dir, 'variables/variables'), variables);
     writeFileAtomic(yaml, dump(metadata));
     file.commit();

@@ -3,18 +3,7 @@
  * a convolution with explicit padding becomes Pad and a convolution without (tfjs-node takes no explicit one), a
  * convolution and the BiasAdd after it become one _FusedConv2D.
  */
-import type { Attrs, AttrValue, ElementType, Graph, GraphNode } from '../graph/graph.js';
-
-export const TYPE_NAME: Record<ElementType, string> = {
-  float32: 'DT_FLOAT',
-  int32: 'DT_INT32',
-  bool: 'DT_BOOL',
-  uint8: 'DT_UINT8',
-  int64: 'DT_INT64',
-  bfloat16: 'DT_BFLOAT16',
-  float16: 'DT_HALF',
-  string: 'DT_STRING',
-};
+import { type Attrs, type AttrValue, type Graph, type GraphNode, TYPE_NAME } from '../graph/graph.js';
 
 export function forTfjs(graph: Graph): Graph {
   return { ...graph, nodes: fused(padded(graph.nodes)) };

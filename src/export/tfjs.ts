@@ -7,12 +7,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NamedArray } from '../core/types.js';
-import type { Graph, GraphNode, Literal, Port } from '../graph/graph.js';
+import { type Graph, type GraphNode, type Literal, type Port, TYPE_NAME } from '../graph/graph.js';
 import { type AtomicFile, openAtomic, writeFileAtomic } from '../io/files.js';
 import type { ModelSpec } from '../nn/model-yaml.js';
 import { inferenceGraph, literalOf, sizeOf } from './inference-graph.js';
 import type { PlainMetadata } from './metadata.js';
-import { forTfjs, nodeJson, shapeJson, TYPE_NAME } from './tfjs-graph.js';
+import { forTfjs, nodeJson, shapeJson } from './tfjs-graph.js';
 import { type Encoded, encodeWeight, inEightBits, storedAs, type WeightType } from './tfjs-weights.js';
 
 /** What tfjs' own converter uses. */

@@ -1,13 +1,15 @@
 /**
  * compile(fn): what tf.function is to TensorFlow, for TensorFlow.js. `fn` is traced once for each signature of its inputs
- * (shapes and element types) and from then on runs as one TensorFlow graph. On other engines, and inside of another
- * traced function or under a gradient tape, it runs as it is.
+ * (shapes and element types) and from then on runs as one TensorFlow graph, in a session of its own. On other engines, and
+ * inside of another traced function or under a gradient tape, it runs as it is.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { ElementType } from './graph.js';
 import { elementType } from './graph.js';
+import type { HostTensor } from './host-tensor.js';
 import { NATIVE } from './raw.js';
-import { type Bytes, Session } from './saved-model-session.js';
+import { type Plan, Session } from './session.js';
+import { loadedTensorflow } from './tensorflow.js';
 import { type TensorSpec, type Traced, type TraceOptions, trace } from './trace.js';
 import { flatten, isTensor, type Tree, unflatten } from './tree.js';
 
@@ -16,6 +18,12 @@ export interface CompileOptions extends Pick<TraceOptions, 'half' | 'integers'> 
   name?: string;
   /** TensorFlow device of all nodes, e.g. '/device:GPU:0'; TensorFlow's own choice when left out. */
   device?: string;
+}
+
+/** An image as it comes from the decoder: fed as bytes, seen by the function as float32 0..255. */
+export interface Bytes {
+  data: Uint8Array;
+  shape: readonly number[];
 }
 
 /** What may be given where the function takes a tensor: images can be fed as bytes. */
@@ -35,6 +43,7 @@ export interface Compiled<I, O> {
 interface Loaded {
   traced: Traced;
   session: Session;
+  plan: Plan;
 }
 
 /**
@@ -53,19 +62,18 @@ export function compile<I extends Tree<tf.Tensor>, O extends Tree<tf.Tensor>>(
     if (found) return found;
     const specs = leaves.map(([, feed]): TensorSpec => ({ shape: [...feed.shape], dtype: typeOf(feed) }));
     const traced = trace(fn, unflatten(tree, isFeed, specs), { half, integers });
-    const ports = [...traced.inputs, ...traced.variables.map((v) => v.port)];
-    const session = Session.of(
-      traced,
-      ports.map((port) => port.node),
-      device,
-    );
-    loaded.set(key, { traced, session });
-    return { traced, session };
+    const session = Session.open();
+    session.add(traced.nodes, { device });
+    const feeds = [...traced.inputs, ...traced.variables.map(({ port }) => port)].map(({ node }) => node);
+    const plan = session.plan({ name, feeds, fetches: traced.outputs.map(({ node }) => node) });
+    const made = { traced, session, plan };
+    loaded.set(key, made);
+    return made;
   };
 
   const call = (tree: Tree<tf.Tensor | Bytes>): Tree<tf.Tensor> => {
     const leaves = flatten(tree, isFeed);
-    if (tf.getBackend() !== NATIVE || taping()) {
+    if (tf.getBackend() !== NATIVE || !loadedTensorflow() || taping()) {
       const made = leaves.map(([, feed]) => (isTensor(feed) ? feed : fromBytes(feed)));
       try {
         return eagerly(fn as (inputs: unknown) => Tree<tf.Tensor>, unflatten(tree, isFeed, made), made);
@@ -75,11 +83,10 @@ export function compile<I extends Tree<tf.Tensor>, O extends Tree<tf.Tensor>>(
         });
       }
     }
-    const { traced, session } = find(leaves, tree);
-    const feeds = leaves.map(([, feed]) => feed);
+    const { traced, plan } = find(leaves, tree);
+    const feeds = [...leaves.map(([, feed]) => feed), ...traced.variables.map(({ variable }) => variable)];
     try {
-      const outputs = session.run([...feeds, ...traced.variables.map((v) => v.variable)]);
-      return unflatten(traced.result, isNumber, outputs);
+      return unflatten(traced.result, isNumber, plan.run(feeds.map(toHost)).map(toTensor));
     } catch (error) {
       if (error instanceof Error) error.message = `${name}: ${error.message}`;
       throw error;
@@ -93,7 +100,7 @@ export function compile<I extends Tree<tf.Tensor>, O extends Tree<tf.Tensor>>(
     },
     dispose: {
       value: () => {
-        for (const { session } of loaded.values()) session.dispose();
+        for (const { session } of loaded.values()) session.close();
         loaded.clear();
       },
     },
@@ -125,6 +132,15 @@ function isNumber(x: unknown): x is number {
 
 function typeOf(feed: tf.Tensor | Bytes): ElementType {
   return isTensor(feed) ? elementType(feed.dtype) : 'uint8';
+}
+
+function toHost(feed: tf.Tensor | Bytes): HostTensor {
+  const data = isTensor(feed) ? feed.dataSync() : feed.data;
+  return { dtype: typeOf(feed), shape: feed.shape, data } as HostTensor;
+}
+
+function toTensor({ dtype, shape, data }: HostTensor): tf.Tensor {
+  return tf.tensor(data as Float32Array, [...shape], dtype as 'float32');
 }
 
 function fromBytes({ data, shape }: Bytes): tf.Tensor {

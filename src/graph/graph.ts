@@ -22,6 +22,18 @@ export const TYPE_NUMBER: Record<ElementType, number> = {
   float16: 19,
 };
 
+/** Names of the same file, as SavedModels and TensorFlow.js write them. */
+export const TYPE_NAME: Record<ElementType, string> = {
+  float32: 'DT_FLOAT',
+  int32: 'DT_INT32',
+  uint8: 'DT_UINT8',
+  string: 'DT_STRING',
+  int64: 'DT_INT64',
+  bool: 'DT_BOOL',
+  bfloat16: 'DT_BFLOAT16',
+  float16: 'DT_HALF',
+};
+
 export type Values = Float32Array | Int32Array | Uint8Array;
 
 /**
@@ -45,8 +57,8 @@ export type AttrValue =
   | { float: number }
   | { shape: number[] }
   | { tensor: Literal }
-  /** A vector of strings as a tensor. */
-  | { strings: string[] };
+  /** A scalar, or a vector, of strings as a tensor. */
+  | { strings: string | string[] };
 
 export type Attrs = Record<string, AttrValue>;
 

@@ -25,7 +25,7 @@ import {
   TYPE_NUMBER,
 } from './graph.js';
 
-/** Version of the graph format that the nodes are written for: that of the TensorFlow under tfjs-node. */
+/** Version of the graph format that the nodes are written for: that of TensorFlow 2.21. */
 const PRODUCER = 1987;
 
 /** TensorShapeProto. */
@@ -46,11 +46,12 @@ function tensorProto({ dtype, shape, values }: Literal): ProtoPart {
   return concat(head, packedVarints(VALUES_FIELD[dtype] ?? 7, values));
 }
 
-function stringTensor(values: readonly string[]): ProtoPart {
+function stringTensor(values: string | readonly string[]): ProtoPart {
+  const shape = typeof values === 'string' ? [] : [values.length];
   return concat(
     varint(1, TYPE_NUMBER.string),
-    message(2, tensorShape([values.length])),
-    values.map((value) => string(8, value)),
+    message(2, tensorShape(shape)),
+    [values].flat().map((value) => string(8, value)),
   );
 }
 
@@ -87,21 +88,20 @@ function attribute(name: string, value: AttrValue, written: Written): ProtoPart 
   return made;
 }
 
-function nodeDef(node: GraphNode, device: string, written: Written): ProtoPart {
+function nodeDef(node: GraphNode, written: Written): ProtoPart {
   return message(
     1,
     string(1, node.name),
     string(2, node.op),
     node.inputs.map((input) => string(3, input)),
-    device !== '' && string(4, device),
     Object.entries(node.attrs).map(([name, value]) => attribute(name, value, written)),
   );
 }
 
-export function graphDef(nodes: readonly GraphNode[], device = ''): ProtoPart {
+export function graphDef(nodes: readonly GraphNode[]): ProtoPart {
   const written: Written = new Map();
   return concat(
-    nodes.map((node) => nodeDef(node, device, written)),
+    nodes.map((node) => nodeDef(node, written)),
     message(4, varint(1, PRODUCER)),
   );
 }
@@ -127,15 +127,8 @@ export interface RestoredVariable {
   read: string;
 }
 
-export interface SavedModelParts {
-  device?: string;
-  /** Adds `serving_default` with the graph's inputs and outputs under their names. */
-  signature?: boolean;
-  restore?: Restore;
-}
-
-/** SavedModel with one graph under the tag 'serve'. */
-export function savedModel(graph: Graph, { device = '', signature = false, restore }: SavedModelParts = {}): ProtoPart {
+/** SavedModel with one graph under the tag 'serve'; its inputs and outputs under their names are `serving_default`. */
+export function savedModel(graph: Graph, restore: Restore): ProtoPart {
   const map = (field: number, ports: readonly Port[]) =>
     ports.map((port) => message(field, string(1, port.name), message(2, tensorInfo(port))));
   const serving = concat(map(1, graph.inputs), map(2, graph.outputs), string(3, 'tensorflow/serving/predict'));
@@ -144,9 +137,10 @@ export function savedModel(graph: Graph, { device = '', signature = false, resto
     message(
       2,
       message(1, string(4, 'serve')),
-      message(2, graphDef(graph.nodes, device)),
-      restore && [message(3, saverDef(restore)), message(4, variableList(restore))],
-      signature && message(5, string(1, 'serving_default'), message(2, serving)),
+      message(2, graphDef(graph.nodes)),
+      message(3, saverDef(restore)),
+      message(4, variableList(restore)),
+      message(5, string(1, 'serving_default'), message(2, serving)),
     ),
   );
 }

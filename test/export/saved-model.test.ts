@@ -1,13 +1,11 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
 import { load } from 'js-yaml';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { rng } from '../../src/core/rng.js';
 import { createDetector } from '../../src/detect/detectors/network.js';
 import { createSavedModelDetector } from '../../src/detect/detectors/saved-model.js';
 import { writeSavedModel } from '../../src/export/saved-model.js';
-import { Session } from '../../src/graph/saved-model-session.js';
 import { type Arrayish, expectSameOutput } from '../helpers/close.js';
 import { pick } from '../helpers/golden.js';
 import { native } from '../helpers/native.js';
@@ -33,15 +31,9 @@ describe('SavedModel export', () => {
   for (const half of [false, true])
     test(`half=${half}: output0 is what the reference gives`, async () => {
       const folder = write(half ? 'half' : 'full', half);
-      const session = new Session(folder, ['images:0'], ['output0:0']);
-      const x = tf.tensor4d(
-        Float32Array.from(images.data, (v) => v / 255),
-        [B, H, W, 3],
-      );
-      const [y] = session.run([x]);
-      expectSameOutput({ shape: y.shape, data: await y.data() }, decoded, { rtol: half ? 0.01 : 1e-4 });
-      tf.dispose([x, y]);
-      session.dispose();
+      const detector = await createSavedModelDetector(folder);
+      expectSameOutput(await detector.infer(images.data, [B, H, W]), decoded, { rtol: half ? 0.01 : 1e-4 });
+      detector.dispose();
     });
 
   test('output0 is golden/model eval.decoded', async () => {
@@ -50,12 +42,11 @@ describe('SavedModel export', () => {
     const folder = join(dir, 'golden');
     const options = { imgsz: [shape[1], shape[2]] as [number, number], batch: shape[0], half: false, metadata: {} };
     writeSavedModel(folder, spec, checkpoint.weights, options);
-    const session = new Session(folder, ['images:0'], ['output0:0']);
-    const x = tf.tensor4d(data as Float32Array, shape as [number, number, number, number]);
-    const [y] = session.run([x]);
-    expectSameOutput({ shape: y.shape, data: await y.data() }, pick(file, 'eval.decoded') as Arrayish, { rtol: 1e-4 });
-    tf.dispose([x, y]);
-    session.dispose();
+    const detector = await createSavedModelDetector(folder);
+    const bytes = Uint8Array.from(data as Float32Array, (v) => Math.round(v * 255));
+    const got = await detector.infer(bytes, shape.slice(0, 3) as [number, number, number]);
+    expectSameOutput(got, pick(file, 'eval.decoded') as Arrayish, { rtol: 1e-4 });
+    detector.dispose();
   });
 
   test('half=true takes little more than half the bytes of the weights; metadata is plain YAML', () => {
@@ -64,8 +55,7 @@ describe('SavedModel export', () => {
     expect(load(readFileSync(join(dir, 'full/metadata.yaml'), 'utf8'))).toMatchObject({ names, imgsz: [H, W] });
   });
 
-  test('as a detector: the numbers of the original, images beyond the batch in further runs, no leak', async () => {
-    const before = tf.memory().numTensors;
+  test('as a detector: the numbers of the original, images beyond the batch in further runs', async () => {
     const exported = await createSavedModelDetector(write('again'), 'here');
     expect(exported).toMatchObject({ fixedShape: [H, W], fixedBatch: B, names: checkpoint.names, engine: 'here' });
     const original = createDetector(checkpoint);
@@ -76,7 +66,6 @@ describe('SavedModel export', () => {
     expectSameOutput(got, await original.infer(bytes, [count, H, W]), { rtol: 1e-5 });
     exported.dispose();
     original.dispose();
-    expect(tf.memory().numTensors).toBe(before);
   });
 
   test('damaged and foreign files are refused', async () => {

@@ -202,9 +202,7 @@ describe('createTfjsDetector', () => {
     const other = write('other');
     const text = readFileSync(join(other, 'model.json'), 'utf8');
     writeFileSync(join(other, 'model.json'), text.replace('"op":"MaxPool"', '"op":"NoSuchOp"'));
-    const detector = await createTfjsDetector(other);
-    await expect(detector.infer(new Uint8Array(B * H * W * 3), [B, H, W])).rejects.toThrow(/cannot be run.*NoSuchOp/);
-    detector.dispose();
+    await expect(createTfjsDetector(other)).rejects.toThrow(/cannot be loaded.*NoSuchOp/);
     await expect(createTfjsDetector(join(dir, 'nowhere'))).rejects.toThrow(/there is no file/);
   });
 });

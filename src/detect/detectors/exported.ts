@@ -1,6 +1,8 @@
 /** An exported model in a folder as a detector, whatever runs its graph: bytes in, floats 0..1 through it, predictions out. */
-import * as tf from '@tensorflow/tfjs-core';
+import { UserError } from '../../core/errors.js';
 import { toUnit } from '../../core/unit.js';
+import { type HostTensor, valuesOf } from '../../graph/host-tensor.js';
+import type { Plan, Session } from '../../graph/session.js';
 import type { Trained } from '../../nn/trained.js';
 import type { Detector, InferOutput } from '../detector.js';
 import { type Contract, unusable } from './exported-metadata.js';
@@ -26,26 +28,43 @@ export abstract class ExportedDetector implements Detector {
     this.trained = contract.trained;
   }
 
-  /** @param x [B, H, W, 3] RGB 0..1 @returns [B, 4 + K, A]; called inside of a tidy */
-  protected abstract run(x: tf.Tensor4D): tf.Tensor;
+  /** @param x [B, H, W, 3] RGB 0..1 @returns [B, 4 + K, A] */
+  protected abstract run(x: HostTensor<'float32'>): Promise<HostTensor<'float32'>>;
   abstract dispose(): void;
 
   async infer(images: Uint8Array, shape: [batch: number, height: number, width: number]): Promise<InferOutput> {
     return inSteps(images, shape, this.fixedBatch, async (part, [b, h, w]) => {
-      const out = this.result(toUnit(part, b * h * w * 3), [b, h, w, 3]);
-      try {
-        return { data: (await out.data()) as Float32Array, shape: [...out.shape] as InferOutput['shape'] };
-      } finally {
-        out.dispose();
-      }
+      const x: HostTensor<'float32'> = { dtype: 'float32', shape: [b, h, w, 3], data: toUnit(part, b * h * w * 3) };
+      const { data, shape } = await this.run(x).catch((error) => {
+        throw error instanceof UserError ? error : unusable(this.path, 'run', error);
+      });
+      return { data, shape: [...shape] as InferOutput['shape'] };
     });
   }
+}
 
-  private result(values: Float32Array, shape: [number, number, number, number]): tf.Tensor {
-    try {
-      return tf.tidy(() => this.run(tf.tensor4d(values, shape)));
-    } catch (error) {
-      throw unusable(this.path, 'run', error);
-    }
+/** One that a session of TensorFlow runs. */
+export class SessionDetector extends ExportedDetector {
+  private readonly plan: Plan;
+
+  /** @param session holds the model's graph, its variables filled; closed with the detector */
+  constructor(
+    path: string,
+    private readonly session: Session,
+    contract: Contract,
+    engine: string,
+  ) {
+    super(path, contract, engine);
+    const { input, output } = contract;
+    this.plan = session.plan({ name: 'the model', feeds: [input.tensor], fetches: [output.tensor] });
+  }
+
+  protected async run(x: HostTensor<'float32'>): Promise<HostTensor<'float32'>> {
+    const [output] = await this.plan.runAsync([x]);
+    return { dtype: 'float32', shape: output.shape, data: valuesOf(output, 'float32') };
+  }
+
+  dispose(): void {
+    this.session.close();
   }
 }

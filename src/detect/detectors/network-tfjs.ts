@@ -3,9 +3,8 @@
  * one is compiled for each shape of batch.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { compile } from '../../graph/compile.js';
+import { type Bytes, compile } from '../../graph/compile.js';
 import type { HostTensor } from '../../graph/host-tensor.js';
-import type { Bytes } from '../../graph/saved-model-session.js';
 import type { Tree } from '../../graph/tree.js';
 import { decode } from '../../nn/decode.js';
 import { foldedParameters } from '../../nn/fold.js';

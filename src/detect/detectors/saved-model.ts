@@ -1,47 +1,59 @@
 /**
- * A SavedModel in a folder as a detector, run by the native engine: what this project exports, with its metadata.yaml
- * beside it. Input and output are those of the signature serving_default.
+ * A SavedModel in a folder as a detector, run by a session of TensorFlow: what this project exports, with its metadata.yaml
+ * beside it. Input and output are those of the signature serving_default. Field numbers:
+ * tensorflow/core/protobuf/{saved_model,meta_graph,saver}.proto and tensorflow/core/framework/graph.proto.
  */
-import { closeSync, existsSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, openSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
 import { readYamlObject } from '../../cfg/yaml.js';
 import { UserError } from '../../core/errors.js';
-import { TYPE_NUMBER } from '../../graph/graph.js';
-import { NATIVE } from '../../graph/raw.js';
-import { Session } from '../../graph/saved-model-session.js';
-import { bytesFields, intFields, type ProtoField, readFields, stringField } from '../../io/protobuf.js';
-import { readSpan, spansOf } from '../../io/protobuf-file.js';
+import { TYPE_NAME, TYPE_NUMBER } from '../../graph/graph.js';
+import { graphDef } from '../../graph/graphdef.js';
+import { Session } from '../../graph/session.js';
+import { loadedTensorflow } from '../../graph/tensorflow.js';
+import {
+  bytes,
+  bytesFields,
+  concat,
+  intFields,
+  type ProtoField,
+  type ProtoPart,
+  readFields,
+  stringField,
+} from '../../io/protobuf.js';
+import { readSpan, type Span, spansOf } from '../../io/protobuf-file.js';
 import type { Detector } from '../detector.js';
-import { ExportedDetector } from './exported.js';
-import { type Contract, type Description, type Port, readContract, reading, unusable } from './exported-metadata.js';
+import { SessionDetector } from './exported.js';
+import { type Description, type Port, readContract, reading, unusable } from './exported-metadata.js';
 
 /**
  * @param dir the folder, or its saved_model.pb
  * @param engine what to call the engine
  * @throws UserError when another engine is in use, files are missing or damaged, or it is no detection model
  */
-export async function createSavedModelDetector(dir: string, engine: string = tf.getBackend()): Promise<Detector> {
+export async function createSavedModelDetector(dir: string, engine = 'the native engine'): Promise<Detector> {
   const path = dir.endsWith('.pb') ? dir : join(dir, 'saved_model.pb');
   const folder = dirname(path);
   const contract = readContract(path, {
-    ...reading(path, () => servingDefault(path)),
+    ...reading(path, () => withServingGraph(path, ({ signature }) => portsOf(signature))),
     metadata: readMetadata(join(folder, 'metadata.yaml')),
   });
-  if (tf.getBackend() !== NATIVE)
+  if (!loadedTensorflow())
     throw new UserError(
       'needs-native',
-      `a SavedModel is run by the native engine; '${tf.getBackend()}' runs here`,
+      'a SavedModel is run by the native engine, which is not in use here',
       'run: yolo setup (or export with format=tfjs or onnx)',
     );
+  const checkpoint = join(folder, 'variables/variables');
+  const { graph, restore } = reading(path, () => withServingGraph(path, (found) => graphOf(found, checkpoint)));
+  if (restore) reading(`${checkpoint}.index`, () => statSync(`${checkpoint}.index`));
+  const session = Session.open();
   try {
-    return new SavedModelDetector(
-      path,
-      new Session(folder, [contract.input.tensor], [contract.output.tensor]),
-      contract,
-      engine,
-    );
+    session.add(graph);
+    if (restore) session.plan({ name: 'reading the weights', targets: [restore] }).run();
+    return new SessionDetector(path, session, contract, engine);
   } catch (error) {
+    session.close();
     throw unusable(path, 'loaded', error);
   }
 }
@@ -50,24 +62,54 @@ function readMetadata(path: string): Record<string, unknown> {
   return existsSync(path) ? readYamlObject(path, 'names and stride') : {};
 }
 
-const TYPE_OF = new Map(
-  Object.entries(TYPE_NUMBER).map(([name, number]) => [number, name === 'float32' ? 'DT_FLOAT' : name]),
-);
+/** The parts of a graph in the open file. */
+interface ServingGraph {
+  fd: number;
+  signature: readonly ProtoField[];
+  graphDef: Span[];
+  /** SaverDef; empty without variables. */
+  saver: readonly ProtoField[];
+}
 
-/** The signature, without the graph. Field numbers: tensorflow/core/protobuf/{saved_model,meta_graph}.proto. */
-function servingDefault(path: string): Omit<Description, 'metadata'> {
+/** Calls `use` with the graph that has the signature serving_default; weights are only read when it does. */
+function withServingGraph<T>(path: string, use: (graph: ServingGraph) => T): T {
   const fd = openSync(path, 'r');
   try {
-    const graphs = spansOf(fd, 0, fstatSync(fd).size).filter(({ field }) => field === 2);
-    const entries = graphs.flatMap(({ start, length }) => spansOf(fd, start, start + length));
-    for (const entry of entries.filter(({ field }) => field === 5)) {
-      const [name, signature] = keyed(readSpan(fd, entry));
-      if (name === 'serving_default') return portsOf(signature);
+    const inside = ({ start, length }: Span) => spansOf(fd, start, start + length);
+    for (const meta of spansOf(fd, 0, fstatSync(fd).size).filter(({ field }) => field === 2)) {
+      const parts = inside(meta);
+      const only = (field: number) => parts.filter((part) => part.field === field);
+      for (const entry of only(5)) {
+        const [name, signature] = keyed(readSpan(fd, entry));
+        if (name !== 'serving_default') continue;
+        const saver = only(3).flatMap((part) => readFields(readSpan(fd, part)));
+        return use({ fd, signature, graphDef: only(2).flatMap(inside), saver });
+      }
     }
   } finally {
     closeSync(fd);
   }
   throw new Error('it has no signature serving_default');
+}
+
+/**
+ * The graph as it is, but for the place that is fed with the name of the checkpoint, which becomes a constant.
+ * @param checkpoint the common part of its files' names
+ * @returns restore: the node that fills the variables, if there are any
+ */
+function graphOf(
+  { fd, graphDef: spans, saver }: ServingGraph,
+  checkpoint: string,
+): { graph: ProtoPart; restore?: string } {
+  const filename = stringField(saver, 1)?.replace(/:0$/, '');
+  const restore = stringField(saver, 3);
+  const fields = spans.map(({ field, start, length }) => ({ field, data: readSpan(fd, { field, start, length }) }));
+  const others = fields.filter(({ field, data }) => field !== 1 || stringField(readFields(data), 1) !== filename);
+  const rest = others.map(({ field, data }) => bytes(field, data));
+  if (!restore || !filename) return { graph: concat(rest) };
+  const attrs = { dtype: { type: 'string' as const }, value: { strings: checkpoint } };
+  const constant = graphDef([{ name: filename, op: 'Const', inputs: [], attrs }]);
+  return { graph: concat(constant, rest), restore }; // versions of the graph come last, and count
 }
 
 function portsOf(signature: readonly ProtoField[]): Omit<Description, 'metadata'> {
@@ -89,26 +131,12 @@ function port(entry: Uint8Array): Port {
   const shape = readFields(bytesFields(info, 3)[0] ?? new Uint8Array());
   return {
     tensor: stringField(info, 1) ?? '',
-    dtype: TYPE_OF.get(intFields(info, 2)[0]) ?? 'unknown',
+    dtype: typeOf(intFields(info, 2)[0]),
     shape: bytesFields(shape, 2).map((dim) => intFields(readFields(dim), 1)[0] ?? 0),
   };
 }
 
-class SavedModelDetector extends ExportedDetector {
-  constructor(
-    path: string,
-    private readonly session: Session,
-    contract: Contract,
-    engine: string,
-  ) {
-    super(path, contract, engine);
-  }
-
-  protected run(x: tf.Tensor4D): tf.Tensor {
-    return this.session.run([x])[0];
-  }
-
-  dispose(): void {
-    this.session.dispose();
-  }
+function typeOf(number: number): string {
+  const name = Object.entries(TYPE_NUMBER).find(([, known]) => known === number)?.[0];
+  return name === undefined ? 'unknown' : TYPE_NAME[name as keyof typeof TYPE_NAME];
 }

@@ -1,18 +1,17 @@
 /**
- * A TensorFlow.js GraphModel in a folder (model.json and shards) as a detector, on the engine that is in use: the same
- * files that a browser loads. Takes what this project exports.
+ * A TensorFlow.js GraphModel in a folder (model.json and shards) as a detector: the same files that a browser loads. A session
+ * of TensorFlow runs it where there is one, TensorFlow.js itself elsewhere. Takes what this project exports.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { ReadableStream } from 'node:stream/web';
-import type { GraphModel } from '@tensorflow/tfjs-converter';
-import * as converter from '@tensorflow/tfjs-converter';
-import * as tf from '@tensorflow/tfjs-core';
+import type { io } from '@tensorflow/tfjs-core';
 import { UserError } from '../../core/errors.js';
-import { handingOver } from '../../graph/saved-model-session.js';
+import { Session } from '../../graph/session.js';
+import { loadedTensorflow } from '../../graph/tensorflow.js';
 import type { Detector } from '../detector.js';
-import { ExportedDetector } from './exported.js';
+import { SessionDetector } from './exported.js';
 import { type Contract, type Port, readContract, reading, unusable } from './exported-metadata.js';
+import { addGraphModel, bytesOf } from './tfjs-graph.js';
 
 /** One input or output in model.json. */
 interface PortJson {
@@ -26,9 +25,9 @@ interface PortJson {
  * @param engine what to call the engine
  * @throws UserError when files are missing or damaged, or it is no detection model
  */
-export async function createTfjsDetector(dir: string, engine: string = tf.getBackend()): Promise<Detector> {
+export async function createTfjsDetector(dir: string, engine = 'TensorFlow'): Promise<Detector> {
   const path = dir.endsWith('.json') ? dir : join(dir, 'model.json');
-  const json = reading(path, () => JSON.parse(readFileSync(path, 'utf8')) as tf.io.ModelJSON);
+  const json = reading(path, () => JSON.parse(readFileSync(path, 'utf8')) as io.ModelJSON);
   if (json.format !== 'graph-model')
     throw new UserError(
       'wrong-model',
@@ -41,17 +40,28 @@ export async function createTfjsDetector(dir: string, engine: string = tf.getBac
   });
   const shards = findShards(path, json.weightsManifest);
   try {
-    // Weight by weight: at no time all of them lie in memory twice.
-    const { weightsManifest, ...rest } = json;
-    const artifacts = {
-      ...rest,
-      weightSpecs: weightsManifest.flatMap((group) => group.weights),
-      getWeightStream: () => streamOf(shards),
-    };
-    const model = await handingOver(() => converter.loadGraphModel({ load: async () => artifacts }));
-    return new TfjsDetector(path, model, contract, engine);
+    if (loadedTensorflow()) return runBySession(path, json, shards, contract, engine);
+    const { createEagerDetector } = await import('./tfjs-eager.js');
+    return await createEagerDetector(path, json, shards, contract, engine);
   } catch (error) {
     throw unusable(path, 'loaded', error);
+  }
+}
+
+function runBySession(
+  path: string,
+  json: io.ModelJSON,
+  shards: readonly string[],
+  contract: Contract,
+  engine: string,
+): Detector {
+  const session = Session.open();
+  try {
+    addGraphModel(session, json, shards);
+    return new SessionDetector(path, session, contract, engine);
+  } catch (error) {
+    session.close();
+    throw error;
   }
 }
 
@@ -71,7 +81,7 @@ function ports({ inputs, outputs }: Record<'inputs' | 'outputs', Record<string, 
 }
 
 /** Paths of all shards, whose sizes are checked. */
-function findShards(path: string, manifest: tf.io.WeightsManifestConfig): string[] {
+function findShards(path: string, manifest: io.WeightsManifestConfig): string[] {
   const files = manifest.flatMap((group) => group.paths).map((name) => join(dirname(path), name));
   const length = files.reduce((sum, file) => sum + reading(file, () => statSync(file)).size, 0);
   const wanted = manifest.flatMap((group) => group.weights).reduce((sum, entry) => sum + bytesOf(entry), 0);
@@ -82,41 +92,4 @@ function findShards(path: string, manifest: tf.io.WeightsManifestConfig): string
       'export the model again',
     );
   return files;
-}
-
-/** One shard after the other, read when it is asked for. */
-function streamOf(files: readonly string[]): ReadableStream {
-  let next = 0;
-  return new ReadableStream({
-    pull(controller) {
-      if (next === files.length) return controller.close();
-      const shard = readFileSync(files[next++]);
-      controller.enqueue(shard.buffer.slice(shard.byteOffset, shard.byteOffset + shard.length));
-    },
-  });
-}
-
-function bytesOf({ shape, quantization }: tf.io.WeightsManifestEntry): number {
-  const each = { uint8: 1, uint16: 2, float16: 2 }[quantization?.dtype as string] ?? 4;
-  return shape.reduce((a, b) => a * b, 1) * each;
-}
-
-class TfjsDetector extends ExportedDetector {
-  constructor(
-    path: string,
-    private readonly model: GraphModel,
-    private readonly contract: Contract,
-    engine: string,
-  ) {
-    super(path, contract, engine);
-  }
-
-  protected run(x: tf.Tensor4D): tf.Tensor {
-    const { input, output } = this.contract;
-    return this.model.execute({ [input.tensor]: x }, output.tensor) as tf.Tensor;
-  }
-
-  dispose(): void {
-    this.model.dispose();
-  }
 }

@@ -140,9 +140,7 @@ describe('exported folders', () => {
   test('a SavedModel without its variables is refused in words', async () => {
     await run({ format: 'saved_model' });
     rmSync(join(dir, 'tiny_saved_model/variables'), { recursive: true });
-    const detector = await loadDetector(join(dir, 'tiny_saved_model'));
-    await expect(detector.infer(bytes, [1, 64, 64])).rejects.toThrow(/saved_model.pb cannot be run/);
-    detector.dispose();
+    await expect(loadDetector(join(dir, 'tiny_saved_model'))).rejects.toThrow(/there is no file .*variables.index/);
   });
 
   test('what has no meaning is refused', async () => {
