@@ -25,16 +25,24 @@ export async function installDependencies() {
   return true;
 }
 
-/** Compiles src to dist where it changed since, and removes what has no source any more. @throws Error */
+/** The detector of the exported page, yolo.js: one module without imports, for browsers (src/export/tfjs-page.ts copies it). */
+const PAGE = { entry: 'src/browser/yolo.ts', bundle: 'dist/browser/yolo.bundle.js' };
+
+/**
+ * Compiles src to dist and bundles the page's detector, where a source changed since, and removes what has no source any more.
+ * @throws Error
+ */
 export async function buildSources() {
   const sources = list('src').filter((file) => file.endsWith('.ts'));
-  const digest = digestOf(['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', ...sources]);
-  const outputs = sources.map((file) => file.replace(/^src/, 'dist').replace(/\.ts$/, '.js'));
+  const settings = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'bin/setup/project.mjs'];
+  const digest = digestOf([...settings, ...sources]);
+  const outputs = [PAGE.bundle, ...sources.map((file) => file.replace(/^src/, 'dist').replace(/\.ts$/, '.js'))];
   if (readStamps().build === digest && outputs.every((file) => existsSync(join(root, file)))) return false;
   say('Compiling src (tsc) …');
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   const { code, output } = await run(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root });
   if (code !== 0) throw new Error(`src does not compile:\n${output.trim()}`);
+  await bundlePage();
   const expected = new Set(outputs);
   for (const file of list('dist')) {
     const source = file.replace(/\.d\.ts$/, '.js');
@@ -42,6 +50,21 @@ export async function buildSources() {
   }
   writeStamp('build', digest);
   return true;
+}
+
+/** By esbuild, which an installed package has no need of. */
+async function bundlePage() {
+  const { build } = await import('esbuild');
+  await build({
+    absWorkingDir: root,
+    entryPoints: [PAGE.entry],
+    outfile: PAGE.bundle,
+    bundle: true,
+    format: 'esm',
+    target: 'es2022',
+    banner: { js: '/* Detection in a browser, by yolov8-tfjs (Apache-2.0). yolo.d.ts says what is in here. */' },
+    logLevel: 'error',
+  });
 }
 
 /** Files under a folder of the project, in a fixed order, with forward slashes. */

@@ -1,18 +1,22 @@
 /**
  * Detection in a browser with an exported TensorFlow.js model. Letterbox, decoding and non-maximum suppression are the
- * modules that `yolo predict` runs; `yolo export format=tfjs` joins this file and them into one, yolo.js.
- *
- *   import { loadYolo } from './yolo.js';            // after <script src="tf/tf.min.js"></script>
- *   const yolo = await loadYolo('./model.json');
- *   const found = await yolo.detect(document.querySelector('img'));
+ * modules that `yolo predict` runs; the build bundles this file and them into one, which `yolo export format=tfjs` writes as
+ * yolo.js. Its types are written beside it, so what is exported here names no type of another module.
  */
-import type { Detection, RgbImage } from '../core/types.js';
+import type { RgbImage } from '../core/types.js';
 import { toUnit } from '../core/unit.js';
 import { detectionsOf, toDetections } from '../detect/detections.js';
 import { ROW } from '../detect/nms.js';
 import { letterbox, unletterbox } from '../image/letterbox.js';
 
-export type { Detection } from '../core/types.js';
+/** One found object; the box in pixels of the image. */
+export interface Detection {
+  class: number;
+  name: string;
+  /** 0..1 */
+  confidence: number;
+  box: [x1: number, y1: number, x2: number, y2: number];
+}
 
 export interface DetectOptions {
   /** Least confidence, 0..1. Default: 0.25. */
@@ -64,6 +68,12 @@ interface Model {
 }
 
 /**
+ * Loads an exported model:
+ *
+ *     import { loadYolo } from './yolo.js';            // after <script src="tf/tf.min.js"></script>
+ *     const yolo = await loadYolo('./model.json');
+ *     const detections = await yolo.detect(document.querySelector('img'));
+ *
  * @param url of model.json
  * @param tf TensorFlow.js; default: the global that its script makes
  */

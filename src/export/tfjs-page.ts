@@ -9,7 +9,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { workerUrl } from '../core/worker-url.js';
 import { writeFileAtomic } from '../io/files.js';
-import { joinModules } from './join-modules.js';
 
 const require = createRequire(import.meta.url);
 
@@ -26,10 +25,10 @@ const WEB = fileURLToPath(new URL('../../web/', import.meta.url));
 
 /** @returns the files that were written into the folder */
 export function writePage(dir: string): string[] {
-  const entry = fileURLToPath(workerUrl('../browser/yolo.js', import.meta.url));
+  const bundle = workerUrl('../browser/yolo.bundle.js', import.meta.url); // in dist/, also when tests run this from src/
   const contents: Record<string, string | Uint8Array> = {
-    'yolo.js': joinModules(entry),
-    'yolo.d.ts': joinModules(entry.replace(/\.js$/, '.d.ts')),
+    'yolo.js': readFileSync(bundle),
+    'yolo.d.ts': readFileSync(new URL('yolo.d.ts', bundle)),
     'index.html': readFileSync(join(WEB, 'index.html')),
     'serve.mjs': readFileSync(join(WEB, 'serve.mjs')),
   };

@@ -18,7 +18,7 @@ import { tmpDir } from '../helpers/tmp.js';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const dir = tmpDir();
 
-/** A project of two files with this one's build and vitest configuration. */
+/** A project of three files with this one's build and vitest configuration. */
 beforeAll(() => {
   const needed = ['package.json', 'tsconfig.json', 'tsconfig.build.json', 'vitest.config.ts', 'bin', 'native'];
   for (const name of [...needed, 'test/helpers/fresh-build.ts'])
@@ -30,19 +30,24 @@ beforeAll(() => {
   mkdirSync(join(dir, 'src/deep'), { recursive: true });
   writeFileSync(join(dir, 'src/answer.ts'), 'export const answer: number = 1;\n');
   writeFileSync(join(dir, 'src/deep/gone.ts'), 'export const gone = true;\n');
+  mkdirSync(join(dir, 'src/browser'));
+  writeFileSync(join(dir, 'src/browser/yolo.ts'), "export { answer } from '../answer.js';\n");
 });
 
 function build() {
   return spawnSync(process.execPath, ['bin/build.mjs'], { cwd: dir, encoding: 'utf8' });
 }
 
-it('compiles what changed, removes what has no source any more, and else does nothing', () => {
+it('compiles and bundles what changed, removes what has no source any more, and else does nothing', () => {
   expect(build()).toMatchObject({ status: 0, stderr: 'Compiling src (tsc) …\n' });
   expect(build()).toMatchObject({ status: 0, stderr: '' });
   writeFileSync(join(dir, 'src/answer.ts'), 'export const answer: number = 2;\n');
   rmSync(join(dir, 'src/deep/gone.ts'));
   expect(build().status).toBe(0);
   expect(readFileSync(join(dir, 'dist/answer.js'), 'utf8')).toContain('answer = 2');
+  const bundle = readFileSync(join(dir, 'dist/browser/yolo.bundle.js'), 'utf8');
+  expect(bundle).toContain('answer = 2');
+  expect(bundle).not.toMatch(/^import /m);
   for (const file of ['gone.js', 'gone.d.ts']) expect(existsSync(join(dir, 'dist/deep', file)), file).toBe(false);
 });
 
