@@ -59,30 +59,32 @@ void require(bool condition, const char* what) {
 // Inputs x, gamma, beta, running mean and variance; outputs y, the batch's mean and 1 / sqrt(variance + epsilon), and the
 // new running statistics (variance with n − 1, as PyTorch's); BatchNormSiluHalf gives the second half of y's channels once
 // more as a tensor of their own.
-template <bool HALF>
+template <class E, bool HALF>
 class BatchNormSilu {
  public:
+  using Element = E;
   static constexpr const char* NAME = HALF ? "BatchNormSiluHalf" : "BatchNormSilu";
 
   explicit BatchNormSilu(TF_OpKernelConstruction* node)
       : epsilon_(floatAttribute(node, "epsilon")), momentum_(floatAttribute(node, "momentum")) {}
 
   void compute(TF_OpKernelContext* context) const {
-    const Tensor x = Tensor::input(context, 0), gamma = Tensor::input(context, 1), beta = Tensor::input(context, 2),
-                 runningMean = Tensor::input(context, 3), runningVariance = Tensor::input(context, 4);
+    const auto x = Tensor<E>::input(context, 0);
+    const auto gamma = Tensor<>::input(context, 1), beta = Tensor<>::input(context, 2),
+               runningMean = Tensor<>::input(context, 3), runningVariance = Tensor<>::input(context, 4);
     const long channels = x.channels(), rows = x.rows();
-    for (const Tensor* t : {&gamma, &beta, &runningMean, &runningVariance})
+    for (const Tensor<>* t : {&gamma, &beta, &runningMean, &runningVariance})
       require(t->size() == channels, "a parameter has another number of channels than x");
     const std::vector<int64_t> one{channels};
-    const Tensor y = Tensor::output(context, 0, x.shape()), mean = Tensor::output(context, 1, one),
-                 inverse = Tensor::output(context, 2, one), newMean = Tensor::output(context, 3, one),
-                 newVariance = Tensor::output(context, 4, one);
+    const auto y = Tensor<E>::output(context, 0, x.shape());
+    const auto mean = Tensor<>::output(context, 1, one), inverse = Tensor<>::output(context, 2, one),
+               newMean = Tensor<>::output(context, 3, one), newVariance = Tensor<>::output(context, 4, one);
     const long half = HALF ? channels / 2 : 0;
-    float* second = nullptr;
+    E* second = nullptr;
     if (HALF) {
       std::vector<int64_t> shape = x.shape();
       shape.back() = half;
-      second = Tensor::output(context, 5, shape).data();  // lives on in the context
+      second = Tensor<E>::output(context, 5, shape).data();  // lives on in the context
     }
 
     const Tasks tasks(rows, channels);
@@ -93,7 +95,7 @@ class BatchNormSilu {
         [&](int task) {
           std::vector<float> m(4 * channels), squares(4 * channels);
           tasks.each(task, [&](long row, long n) {
-            loops().moments(x.data() + row * channels, n, channels, m.data(), squares.data());
+            loops<E>().moments(x.data() + row * channels, n, channels, m.data(), squares.data());
             parts[task].add(n, m.data(), squares.data());
           });
         },
@@ -113,7 +115,7 @@ class BatchNormSilu {
                        [&](int task) {
                          // backwards: the rows that were read last may still be in a cache
                          tasks.each(tasks.count - 1 - task, [&](long row, long n) {
-                           loops().normalizeSilu(x.data() + row * channels, n, channels, mean.data(), scale.data(), beta.data(),
+                           loops<E>().normalizeSilu(x.data() + row * channels, n, channels, mean.data(), scale.data(), beta.data(),
                                                  y.data() + row * channels, second + row * half, half);
                          });
                        },
@@ -129,8 +131,10 @@ class BatchNormSilu {
 
 // Inputs x, gamma, beta, mean and inverse deviation as BatchNormSilu gave them, and N parts of the gradient of y: channels
 // [from, from + count) of part i are added to channels [to, to + count). Outputs the gradients of x, gamma and beta.
+template <class E>
 class BatchNormSiluGrad {
  public:
+  using Element = E;
   static constexpr const char* NAME = "BatchNormSiluGrad";
 
   explicit BatchNormSiluGrad(TF_OpKernelConstruction* node)
@@ -140,17 +144,18 @@ class BatchNormSiluGrad {
     const int parts = tf.NumInputs(context) - FIRST;
     require(from_.size() == size_t(parts) && to_.size() == size_t(parts) && count_.size() == size_t(parts),
             "from, to and count need an element for each part");
-    const std::vector<int64_t> shape = Tensor::input(context, 0).shape();
+    const std::vector<int64_t> shape = Tensor<E>::input(context, 0).shape();
     // Asked for before the inputs are: an input that is held can't be reused.
-    const bool whole = to_[0] == 0 && count_[0] == shape.back() && Tensor::input(context, FIRST).shape() == shape;
-    const Tensor dx = Tensor::output(context, 0, shape, whole ? FIRST : -1);
-    const Tensor x = Tensor::input(context, 0), gamma = Tensor::input(context, 1), beta = Tensor::input(context, 2),
-                 mean = Tensor::input(context, 3), inverse = Tensor::input(context, 4);
+    const bool whole = to_[0] == 0 && count_[0] == shape.back() && Tensor<E>::input(context, FIRST).shape() == shape;
+    const auto dx = Tensor<E>::output(context, 0, shape, whole ? FIRST : -1);
+    const auto x = Tensor<E>::input(context, 0);
+    const auto gamma = Tensor<>::input(context, 1), beta = Tensor<>::input(context, 2),
+               mean = Tensor<>::input(context, 3), inverse = Tensor<>::input(context, 4);
     const long channels = x.channels(), rows = x.rows();
-    const Tensor dgamma = Tensor::output(context, 1, {channels}), dbeta = Tensor::output(context, 2, {channels});
-    std::vector<Tensor> given;
-    for (int i = 0; i < parts; i++) given.push_back(Tensor::input(context, FIRST + i));
-    const std::vector<Span> spans = spansOf(given, channels, rows);
+    const auto dgamma = Tensor<>::output(context, 1, {channels}), dbeta = Tensor<>::output(context, 2, {channels});
+    std::vector<Tensor<E>> given;
+    for (int i = 0; i < parts; i++) given.push_back(Tensor<E>::input(context, FIRST + i));
+    const std::vector<Span<E>> spans = spansOf(given, channels, rows);
 
     std::vector<float> scale(channels), meanG(channels), slope(channels);
     for (long c = 0; c < channels; c++) scale[c] = gamma.data()[c] * inverse.data()[c];
@@ -162,7 +167,7 @@ class BatchNormSiluGrad {
         [&](int task) {
           std::vector<float> sum(4 * channels), product(4 * channels);
           tasks.each(task, [&](long row, long n) {
-            loops().gradientOfNorm(x.data(), row, n, channels, spans.data(), count, mean.data(), scale.data(),
+            loops<E>().gradientOfNorm(x.data(), row, n, channels, spans.data(), count, mean.data(), scale.data(),
                                    beta.data(), dx.data(), sum.data(), product.data());
             for (long c = 0; c < channels; c++) {
               sums[task][c] += sum[c];
@@ -183,7 +188,7 @@ class BatchNormSiluGrad {
     const Phase values{tasks.count,
                        [&](int task) {
                          tasks.each(tasks.count - 1 - task, [&](long row, long n) {
-                           loops().gradientOfInput(x.data() + row * channels, n, channels, mean.data(), scale.data(),
+                           loops<E>().gradientOfInput(x.data() + row * channels, n, channels, mean.data(), scale.data(),
                                                    meanG.data(), slope.data(), dx.data() + row * channels);
                          });
                        },
@@ -195,7 +200,7 @@ class BatchNormSiluGrad {
   static constexpr int FIRST = 5;  // of the parts, among the inputs
 
   // The channels cut where a part begins or ends. Channels that no part reaches get a part of zeros.
-  std::vector<Span> spansOf(const std::vector<Tensor>& given, long channels, long rows) const {
+  std::vector<Span<E>> spansOf(const std::vector<Tensor<E>>& given, long channels, long rows) const {
     std::vector<long> cuts{0, channels};
     for (size_t i = 0; i < given.size(); i++) {
       require(given[i].rows() == rows, "a part has another number of rows than x");
@@ -207,9 +212,9 @@ class BatchNormSiluGrad {
     }
     std::sort(cuts.begin(), cuts.end());
     cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
-    std::vector<Span> spans;
+    std::vector<Span<E>> spans;
     for (size_t k = 0; k + 1 < cuts.size(); k++) {
-      Span span{cuts[k], cuts[k + 1], 0, {}};
+      Span<E> span{cuts[k], cuts[k + 1], 0, {}};
       for (size_t i = 0; i < given.size(); i++) {
         if (to_[i] > span.from || to_[i] + count_[i] < span.to) continue;
         require(span.count < MOST_ADDENDS, "too many parts");
@@ -252,24 +257,31 @@ void shapesOfGradient(TF_ShapeInferenceContext* context, TF_Status* status) {
   for (int i = 1; i < 3; i++) sameShape(context, i, 1, status);
 }
 
+template <class E>
+void registerKernels() {
+  registerKernel<BatchNormSilu<E, false>>();
+  registerKernel<BatchNormSilu<E, true>>();
+  registerKernel<BatchNormSiluGrad<E>>();
+}
+
 }  // namespace
 
 void registerBatchNormSilu() {
-  const std::vector<const char*> inputs{"x: float", "gamma: float", "beta: float", "running_mean: float",
+  const char* const TYPES = "T: {float, bfloat16} = DT_FLOAT";
+  const std::vector<const char*> inputs{"x: T", "gamma: float", "beta: float", "running_mean: float",
                                         "running_variance: float"},
-      attributes{"epsilon: float", "momentum: float"};
-  std::vector<const char*> outputs{"y: float", "mean: float", "inverse: float", "new_mean: float", "new_variance: float"};
+      attributes{TYPES, "epsilon: float", "momentum: float"};
+  std::vector<const char*> outputs{"y: T", "mean: float", "inverse: float", "new_mean: float", "new_variance: float"};
   registerOp({"BatchNormSilu", inputs, outputs, attributes, shapesOfValue});
-  outputs.push_back("second_half: float");
+  outputs.push_back("second_half: T");
   registerOp({"BatchNormSiluHalf", inputs, outputs, attributes, shapesWithHalf});
   registerOp({"BatchNormSiluGrad",
-              {"x: float", "gamma: float", "beta: float", "mean: float", "inverse: float", "parts: N * float"},
-              {"dx: float", "dgamma: float", "dbeta: float"},
-              {"N: int >= 1", "from: list(int)", "to: list(int)", "count: list(int)"},
+              {"x: T", "gamma: float", "beta: float", "mean: float", "inverse: float", "parts: N * T"},
+              {"dx: T", "dgamma: float", "dbeta: float"},
+              {TYPES, "N: int >= 1", "from: list(int)", "to: list(int)", "count: list(int)"},
               shapesOfGradient});
-  registerKernel<BatchNormSilu<false>>();
-  registerKernel<BatchNormSilu<true>>();
-  registerKernel<BatchNormSiluGrad>();
+  registerKernels<float>();
+  registerKernels<Bfloat16>();
 }
 
 }  // namespace fused

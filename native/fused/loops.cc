@@ -34,21 +34,39 @@ namespace avx512 {
 #endif
 #endif
 
-#define LOOPS(set) {set::moments, set::normalizeSilu, set::gradientOfNorm, set::gradientOfInput}
+enum class Set { PLAIN, AVX2, AVX512 };
 
-static Loops choose() {
+static Set fastest() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl"))
-    return LOOPS(avx512);
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return LOOPS(avx2);
+    return Set::AVX512;
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Set::AVX2;
 #endif
-  return LOOPS(plain);
+  return Set::PLAIN;
 }
 
-const Loops& loops() {
-  static const Loops chosen = choose();
+#define LOOPS(space) {space::moments, space::normalizeSilu, space::gradientOfNorm, space::gradientOfInput}
+#if defined(__x86_64__)
+#define CHOSEN(element)                                                                 \
+  fastest() == Set::AVX512 ? Loops<E> LOOPS(avx512::element)                             \
+  : fastest() == Set::AVX2 ? Loops<E> LOOPS(avx2::element) : Loops<E> LOOPS(plain::element)
+#else
+#define CHOSEN(element) Loops<E> LOOPS(plain::element)
+#endif
+
+template <>
+const Loops<float>& loops<float>() {
+  using E = float;
+  static const Loops<E> chosen = CHOSEN(float32);
+  return chosen;
+}
+
+template <>
+const Loops<Bfloat16>& loops<Bfloat16>() {
+  using E = Bfloat16;
+  static const Loops<E> chosen = CHOSEN(bfloat16);
   return chosen;
 }
 

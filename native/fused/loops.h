@@ -3,33 +3,42 @@
 
 namespace fused {
 
+struct Bfloat16 {
+  unsigned short bits;
+};
+
 // Rows of a gradient: element (row, channel) lies at base[row · stride + channel].
+template <class E>
 struct Addend {
-  const float* base;
+  const E* base;
   long stride;
-  const float* at(long row, long channel) const { return base + row * stride + channel; }
+  const E* at(long row, long channel) const { return base + row * stride + channel; }
 };
 
 constexpr int MOST_ADDENDS = 8;
 
 // Channels [from, to) whose gradient is the sum of the same addends.
+template <class E>
 struct Span {
   long from, to;
   int count;
-  Addend addends[MOST_ADDENDS];
+  Addend<E> addends[MOST_ADDENDS];
 };
 
+// E is the type of the activations: float or Bfloat16.
+template <class E>
 struct Loops {
-  void (*moments)(const float* x, long rows, long channels, float* mean, float* squares);
-  void (*normalizeSilu)(const float* x, long rows, long channels, const float* mean, const float* scale, const float* beta,
-                        float* y, float* z, long tail);
-  void (*gradientOfNorm)(const float* x, long row, long rows, long channels, const Span* spans, int count,
-                         const float* mean, const float* scale, const float* beta, float* g, float* sums,
+  void (*moments)(const E* x, long rows, long channels, float* mean, float* squares);
+  void (*normalizeSilu)(const E* x, long rows, long channels, const float* mean, const float* scale, const float* beta,
+                        E* y, E* z, long tail);
+  void (*gradientOfNorm)(const E* x, long row, long rows, long channels, const Span<E>* spans, int count,
+                         const float* mean, const float* scale, const float* beta, E* g, float* sums,
                          float* products);
-  void (*gradientOfInput)(const float* x, long rows, long channels, const float* mean, const float* scale,
-                          const float* meanG, const float* slope, float* g);
+  void (*gradientOfInput)(const E* x, long rows, long channels, const float* mean, const float* scale,
+                          const float* meanG, const float* slope, E* g);
 };
 
-const Loops& loops();
+template <class E>
+const Loops<E>& loops();
 
 }  // namespace fused

@@ -6,13 +6,21 @@
 #include <vector>
 
 #include "../common/status.h"
+#include "loops.h"
 
 namespace fused {
 
 using native::Status;
 using native::tf;
 
-// An input or output of a running kernel, float32.
+// Types of elements, as TensorFlow numbers them.
+template <class E>
+constexpr TF_DataType TYPE = TF_FLOAT;
+template <>
+inline constexpr TF_DataType TYPE<Bfloat16> = TF_BFLOAT16;
+
+// An input or output of a running kernel with elements of type E.
+template <class E = float>
 class Tensor {
  public:
   explicit Tensor(TF_Tensor* tensor) : tensor_(tensor) {}
@@ -20,7 +28,7 @@ class Tensor {
   Tensor(Tensor&& other) : tensor_(other.tensor_) { other.tensor_ = nullptr; }
   Tensor(const Tensor&) = delete;
 
-  float* data() const { return static_cast<float*>(tf.TensorData(tensor_)); }
+  E* data() const { return static_cast<E*>(tf.TensorData(tensor_)); }
   long size() const { return tf.TensorElementCount(tensor_); }
   int rank() const { return tf.NumDims(tensor_); }
   // The last dimension, and the product of the others.
@@ -47,9 +55,9 @@ class Tensor {
     if (reuse >= 0) {
       tensor = tf.ForwardInputOrAllocateOutput(context, &reuse, 1, i, shape.data(), shape.size(), nullptr, status);
     } else {
-      size_t bytes = sizeof(float);
+      size_t bytes = sizeof(E);
       for (int64_t d : shape) bytes *= d;
-      tensor = tf.AllocateOutput(context, i, TF_FLOAT, shape.data(), shape.size(), bytes, status);
+      tensor = tf.AllocateOutput(context, i, TYPE<E>, shape.data(), shape.size(), bytes, status);
     }
     status.check();
     return Tensor(tensor);
@@ -79,7 +87,7 @@ inline std::vector<int64_t> intsAttribute(TF_OpKernelConstruction* node, const c
   return values;
 }
 
-// Registers Kernel as the CPU kernel of op Kernel::NAME. Kernel(TF_OpKernelConstruction*), compute(TF_OpKernelContext*).
+// Registers Kernel as the CPU kernel of op Kernel::NAME with attribute T = Kernel::Element. Kernel(TF_OpKernelConstruction*), compute(TF_OpKernelContext*).
 template <class Kernel>
 void registerKernel() {
   const auto create = [](TF_OpKernelConstruction* node) -> void* {
@@ -103,7 +111,10 @@ void registerKernel() {
   };
   const auto destroy = [](void* kernel) { delete static_cast<Kernel*>(kernel); };
   Status status;
-  tf.RegisterKernelBuilder(Kernel::NAME, tf.NewKernelBuilder(Kernel::NAME, "CPU", create, compute, destroy), status);
+  TF_KernelBuilder* builder = tf.NewKernelBuilder(Kernel::NAME, "CPU", create, compute, destroy);
+  tf.KernelBuilder_TypeConstraint(builder, "T", TYPE<typename Kernel::Element>, status);
+  status.check();
+  tf.RegisterKernelBuilder(Kernel::NAME, builder, status);
   status.check();
 }
 

@@ -17,7 +17,7 @@ export interface OutputSpec {
 
 /** How a kernel reaches TensorFlow's ops. */
 export interface Emitter {
-  /** True while tracing an inference graph with bfloat16 convolutions (compile option `half`). */
+  /** True while tracing a graph whose feature maps are bfloat16 (option `half`). */
   readonly half: boolean;
   /** Runs or records one op. @returns its outputs; only the symbolic emitter looks at their given shapes */
   ops(op: string, inputs: tf.TensorInfo[], attrs: Attrs, outputs: OutputSpec[]): tf.TensorInfo[];

@@ -5,7 +5,6 @@
  * moveData would take them away from where they live); variables become inputs.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { UserError } from '../core/errors.js';
 import {
   type Attrs,
   type AttrValue,
@@ -82,9 +81,6 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
   }
 
   ops(op: string, inputs: tf.TensorInfo[], attrs: Attrs, outputs: OutputSpec[]): tf.TensorInfo[] {
-    if (this.half && (tf.engine().state as unknown as { gradientDepth: number }).gradientDepth > 0) {
-      throw new UserError('half-gradient', 'half precision is for inference: gradients need float32', 'leave out half');
-    }
     const refs = inputs.map((x) => this.ref(this.entryOf(x)));
     return this.node(op, refs, attrs, outputs).map((entry) => this.info(entry));
   }

@@ -20,7 +20,7 @@ export interface TensorSpec {
 }
 
 export interface TraceOptions {
-  /** bfloat16 convolutions; the function must not take gradients. */
+  /** bfloat16 convolutions, with bfloat16 between those ops that cope with it. */
   half?: boolean;
   /** tf.Variables become constants with their present value, not inputs. */
   freeze?: boolean;

@@ -64,11 +64,14 @@ const [value, valueAndHalf] = ['BatchNormSilu', 'BatchNormSiluHalf'].map((name) 
   defineOp<'x' | 'gamma' | 'beta' | 'mean' | 'variance', Attrs>({
     name,
     inputs: ['x', 'gamma', 'beta', 'mean', 'variance'],
+    half: true,
     kernel(emit, { x, gamma, beta, mean, variance }, { epsilon, momentum }) {
-      const shapes = [x.shape, ...Array(4).fill(gamma.shape)];
-      if (name === 'BatchNormSiluHalf') shapes.push([...x.shape.slice(0, -1), x.shape[3] / 2]);
-      const attrs = { epsilon: { float: epsilon }, momentum: { float: momentum } };
-      return emit.ops(name, [x, gamma, beta, mean, variance], attrs, shapes.map(float));
+      const T = emit.type(x);
+      const outputs = [{ shape: x.shape, dtype: T.type }, ...Array(4).fill(float(gamma.shape))];
+      if (name === 'BatchNormSiluHalf')
+        outputs.push({ shape: [...x.shape.slice(0, -1), x.shape[3] / 2], dtype: T.type });
+      const attrs = { T, epsilon: { float: epsilon }, momentum: { float: momentum } };
+      return emit.ops(name, [x, gamma, beta, mean, variance], attrs, outputs);
     },
     gradient: {
       save: ['x', 'gamma', 'beta'],
@@ -86,13 +89,15 @@ const [value, valueAndHalf] = ['BatchNormSilu', 'BatchNormSiluHalf'].map((name) 
 const gradient = defineOp<'x' | 'gamma' | 'beta' | 'mean' | 'inverse' | 'dy' | 'dhalf', object>({
   name: 'BatchNormSiluGrad',
   inputs: ['x', 'gamma', 'beta', 'mean', 'inverse', 'dy', 'dhalf'],
+  half: true,
   kernel(emit, { x, gamma, beta, mean, inverse, dy, dhalf }) {
+    const T = emit.type(x);
     const channels = gamma.shape[0];
-    const parts = dhalf ? [dy, dhalf] : [dy];
+    const parts = (dhalf ? [dy, dhalf] : [dy]).map((part) => emit.cast(part, T.type));
     const count = parts.map(({ shape }) => shape[shape.length - 1]);
-    const attrs = { N: parts.length, from: parts.map(() => 0), to: count.map((n) => channels - n), count };
-    const shapes = [x.shape, gamma.shape, gamma.shape];
-    return emit.ops('BatchNormSiluGrad', [x, gamma, beta, mean, inverse, ...parts], attrs, shapes.map(float));
+    const attrs = { T, N: parts.length, from: parts.map(() => 0), to: count.map((n) => channels - n), count };
+    const outputs = [{ shape: x.shape, dtype: T.type }, float(gamma.shape), float(gamma.shape)];
+    return emit.ops('BatchNormSiluGrad', [x, gamma, beta, mean, inverse, ...parts], attrs, outputs);
   },
 });
 

@@ -5,14 +5,15 @@
  * composed batch normalisation takes five times as long.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { Attrs } from '../graph/graph.js';
-import { defineOp } from '../graph/raw.js';
+import type { Attrs, ElementType } from '../graph/graph.js';
+import { defineOp, type Emitter } from '../graph/raw.js';
 
 export const NHWC = 'NHWC';
 
 // ---- convolution
 
-type ConvAttrs = { stride: number; pad: [number, number] };
+/** `precise`: in float32 although feature maps are bfloat16. */
+type ConvAttrs = { stride: number; pad: [number, number]; precise?: boolean };
 
 /**
  * Convolution with PyTorch's padding: k // 2 on both sides ("autopad").
@@ -20,17 +21,26 @@ type ConvAttrs = { stride: number; pad: [number, number] };
  * @param w [kh, kw, C, D]
  * @returns [B, H', W', D], H' = floor((H + 2p − kh) / stride) + 1
  */
-export function conv2d(x: tf.Tensor, w: tf.Tensor, stride = 1, pad = w.shape[0] >> 1): tf.Tensor4D {
+export function conv2d(
+  x: tf.Tensor,
+  w: tf.Tensor,
+  stride = 1,
+  pad = w.shape[0] >> 1,
+  { precise = false }: { precise?: boolean } = {},
+): tf.Tensor4D {
   const padW = pad === w.shape[0] >> 1 ? w.shape[1]! >> 1 : pad;
-  return conv({ x, w }, { stride, pad: [pad, padW] })[0] as tf.Tensor4D;
+  return conv({ x, w }, { stride, pad: [pad, padW], precise })[0] as tf.Tensor4D;
 }
+
+/** What a convolution and its gradients compute with. */
+const convType = (emit: Emitter, precise = false): ElementType => (emit.half && !precise ? 'bfloat16' : 'float32');
 
 const conv = defineOp<'x' | 'w', ConvAttrs>({
   name: 'TorchConv2D',
   inputs: ['x', 'w'],
   half: true,
   kernel(emit, { x, w }, attrs) {
-    const type = emit.half ? 'bfloat16' : 'float32';
+    const type = convType(emit, attrs.precise);
     const [b, h, wd] = x.shape;
     const [kh, kw, , d] = w.shape;
     const out = [b, reach(h, kh, attrs.stride, attrs.pad[0]), reach(wd, kw, attrs.stride, attrs.pad[1]), d];
@@ -65,27 +75,40 @@ const conv = defineOp<'x' | 'w', ConvAttrs>({
 const convInputGrad = defineOp<'dy' | 'w', ConvAttrs & { shape: number[] }>({
   name: 'TorchConv2DInputGrad',
   inputs: ['dy', 'w'],
+  half: true,
   kernel(emit, { dy, w }, { shape, ...attrs }) {
-    const T = emit.type(dy);
+    const type = convType(emit, attrs.precise);
+    const T = { type };
     const { pass, sides, padded } = unpadded(shape, w.shape, dy.shape, attrs);
-    const dx = emit.op('Conv2DBackpropInput', [emit.ints(padded), w, dy], { T, ...pass }, padded);
+    const inputs = [emit.ints(padded), emit.cast(w, type), emit.cast(dy, type)];
+    const dx = emit.op('Conv2DBackpropInput', inputs, { T, ...pass }, padded, type);
     if (!sides) return dx;
     const from = emit.ints([0, sides[0][0], sides[1][0], 0]);
-    return emit.op('Slice', [dx, from, emit.ints(shape)], { T, Index: { type: 'int32' } }, shape);
+    return emit.op('Slice', [dx, from, emit.ints(shape)], { T, Index: { type: 'int32' } }, shape, type);
   },
 });
 
 const convFilterGrad = defineOp<'x' | 'dy', ConvAttrs & { shape: number[] }>({
   name: 'TorchConv2DFilterGrad',
   inputs: ['x', 'dy'],
+  half: true,
   kernel(emit, { x, dy }, { shape, ...attrs }) {
-    const T = emit.type(dy);
+    const type = convType(emit, attrs.precise);
+    const T = { type };
     const { pass, sides, padded } = unpadded(x.shape, shape, dy.shape, attrs);
+    let from = emit.cast(x, type);
     if (sides) {
       const paddings = emit.ints([[0, 0], ...sides, [0, 0]]);
-      x = emit.op('Pad', [x, paddings], { T, Tpaddings: { type: 'int32' } }, padded);
+      from = emit.op('Pad', [from, paddings], { T, Tpaddings: { type: 'int32' } }, padded, type);
     }
-    return emit.op('Conv2DBackpropFilter', [x, emit.ints(shape), dy], { T, ...pass }, shape);
+    const dw = emit.op(
+      'Conv2DBackpropFilter',
+      [from, emit.ints(shape), emit.cast(dy, type)],
+      { T, ...pass },
+      shape,
+      type,
+    );
+    return emit.cast(dw, 'float32');
   },
 });
 
@@ -280,7 +303,11 @@ const pool5 = defineOp<'x', object>({
 const pool5Grad = defineOp<'x' | 'y' | 'dy', object>({
   name: 'MaxPool5Grad',
   inputs: ['x', 'y', 'dy'],
-  kernel: (emit, { x, y, dy }) => emit.op('MaxPoolGrad', [x, y, dy], { T: emit.type(x), ...POOL5 }, x.shape),
+  half: true,
+  kernel(emit, { x, y, dy }) {
+    const T = emit.type(x);
+    return emit.op('MaxPoolGrad', [x, y, emit.cast(dy, T.type)], { T, ...POOL5 }, x.shape, T.type);
+  },
 });
 
 /** Every pixel twice along both sides: [B, H, W, C] → [B, 2H, 2W, C]. */
@@ -306,13 +333,14 @@ const double = defineOp<'x', object>({
 const doubleGrad = defineOp<'dy', object>({
   name: 'Upsample2xGrad',
   inputs: ['dy'],
+  half: true,
   kernel(emit, { dy }) {
     const [b, h, w, c] = dy.shape;
     const T = emit.type(dy);
     const shape = [b, h / 2, w / 2, c];
     const attrs = { T, ksize: [1, 2, 2, 1], strides: [1, 2, 2, 1], padding: 'VALID', data_format: NHWC };
-    const mean = emit.op('AvgPool', [dy], attrs, shape);
-    return emit.op('Mul', [mean, emit.fill(4, [], 'float32')], { T }, shape);
+    const mean = emit.op('AvgPool', [dy], attrs, shape, T.type);
+    return emit.op('Mul', [mean, emit.cast(emit.fill(4, [], 'float32'), T.type)], { T }, shape, T.type);
   },
 });
 

@@ -74,7 +74,8 @@ export class TensorOps implements Ops<tf.Tensor> {
   }
 
   plainConv(x: tf.Tensor, name: string): tf.Tensor {
-    return biasAdd(conv2d(x, this.params[`${name}.weight`]), this.params[`${name}.bias`]);
+    const w = this.params[`${name}.weight`];
+    return biasAdd(conv2d(x, w, 1, w.shape[0] >> 1, { precise: true }), this.params[`${name}.bias`]);
   }
 
   maxPool5(x: tf.Tensor): tf.Tensor {

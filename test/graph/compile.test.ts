@@ -194,12 +194,6 @@ describe('refusals', () => {
     expect(inside((x) => tf.spectral.rfft(x))).toThrow(/the op '\w+' can't be traced.*compile\.test\.ts:\d+/);
   });
 
-  it('half precision under a gradient', () => {
-    const w = random([1, 1, 1, 1], 1);
-    const f = compile((x: tf.Tensor) => tf.grad((v: tf.Tensor) => conv2d(v, w))(x), { half: true });
-    expect(() => f(random([1, 2, 2, 1], 2))).toThrow(/half precision is for inference/);
-  });
-
   it('a tensor of one trace in another', () => {
     let stolen: tf.Tensor | undefined;
     compile((x: tf.Tensor) => {
@@ -230,6 +224,34 @@ describe('half', () => {
     const convs = nodes.filter((n) => n.op === 'Conv2D');
     expect(convs.map((n) => n.attrs.T)).toEqual([{ type: 'bfloat16' }, { type: 'bfloat16' }]);
     expect(nodes.find((n) => n.op === 'Softmax')?.attrs.T).toEqual({ type: 'float32' });
+    compiled.dispose();
+  });
+});
+
+describe('bfloat16 and gradients', () => {
+  it('convolutions and their gradients compute in bfloat16; weights, their gradients and the loss are float32', () => {
+    const w = [random([3, 3, 3, 8], 1), random([3, 3, 8, 8], 2), random([1, 1, 16, 4], 3)];
+    const f = ({ x }: { x: tf.Tensor }) =>
+      differentiate(() => {
+        const a = silu(conv2d(x, w[0], 2));
+        const y = tf.concat([upsample2x(maxPool5(a)), upsample2x(tf.add(a, silu(conv2d(a, w[1]))))], 3);
+        const last = conv2d(y, w[2], 1, 0, { precise: true });
+        return { loss: tf.mean(tf.square(last)), rest: {} };
+      }, w);
+    const x = random([2, 16, 16, 3], 4);
+    const compiled = compile(f, { half: true });
+    const [got, want] = [compiled({ x }), f({ x })];
+    expectClose(plain(got.loss), plain(want.loss), { rtol: 0.02 });
+    got.gradients.forEach((g, i) => {
+      const largest = tf.max(tf.abs(want.gradients[i])).dataSync()[0];
+      expectClose(plain(g), plain(want.gradients[i]), { rtol: 0.05, atol: 0.02 * largest, label: `w[${i}]` });
+    });
+    const { nodes } = compiled.prepare({ x });
+    const typesOf = (op: string) => nodes.filter((n) => n.op === op).map((n) => (n.attrs.T as { type: string }).type);
+    for (const op of ['Conv2D', 'Conv2DBackpropFilter'])
+      expect(typesOf(op).sort(), op).toEqual(['bfloat16', 'bfloat16', 'float32']);
+    expect(typesOf('Conv2DBackpropInput').sort()).toEqual(['bfloat16', 'float32']);
+    for (const op of ['MaxPoolGrad', 'ConcatV2']) expect(typesOf(op), op).toEqual(['bfloat16']);
     compiled.dispose();
   });
 });

@@ -6,6 +6,7 @@ import { engineDir, nativeInfo } from '../../src/backend/native.js';
 import { compile } from '../../src/graph/compile.js';
 import { differentiate } from '../../src/graph/gradients.js';
 import { batchNormSilu } from '../../src/nn/fused.js';
+import { conv2d } from '../../src/nn/kernels.js';
 import { expectClose } from '../helpers/close.js';
 import { native } from '../helpers/native.js';
 
@@ -17,6 +18,14 @@ const left = !existsSync(join(engineDir(), 'fused.node')) && !process.env.CI;
 const random = (shape: number[], seed: number) => tf.randomUniform(shape, -1, 1, 'float32', seed);
 const plain = (t: tf.Tensor) => ({ shape: t.shape, data: t.dataSync() });
 const EPSILON = 1e-3;
+/** Largest relative error of rounding to bfloat16, which has 8 significant bits. */
+const BFLOAT16 = 2 ** -8;
+
+/** x in bfloat16, made so by a convolution that changes nothing. */
+function rounding(x: tf.Tensor): tf.Tensor {
+  const channels = x.shape[3]!;
+  return conv2d(x, tf.reshape(tf.eye(channels), [1, 1, channels, channels]));
+}
 
 type Inputs = Record<'x' | 'gamma' | 'beta' | 'mean' | 'variance', tf.Tensor>;
 
@@ -73,6 +82,30 @@ describe.skipIf(left)('BatchNorm and SiLU as one op give what they give one afte
         compiled.dispose();
       });
     }
+  }
+});
+
+describe.skipIf(left)('in bfloat16', () => {
+  for (const withHalf of [false, true]) {
+    it(`rounds what comes in and what goes out, and computes in float32 between${withHalf ? '; second half' : ''}`, () => {
+      const given = inputs([2, 9, 7, 24]);
+      const compiled = compile((i: Inputs) => step({ ...i, x: rounding(i.x) }, withHalf), { half: true });
+      const ops = compiled.prepare(given).nodes.filter(({ op }) => op.startsWith('BatchNormSilu'));
+      expect(ops.map(({ attrs }) => attrs.T)).toEqual([{ type: 'bfloat16' }, { type: 'bfloat16' }]);
+      const rounded = { ...given, x: compile((i: Inputs) => rounding(i.x), { half: true })(given) };
+      const [got, want] = [compiled(given), tf.tidy(() => step(rounded, withHalf))];
+      for (const key of ['mean', 'variance'] as const) expectClose(plain(got[key]), plain(want[key]), { rtol: 1e-5 });
+      expectClose(plain(got.y), plain(want.y), { rtol: BFLOAT16, atol: 1e-6, label: 'y' });
+      for (const key of ['dx', 'dgamma', 'dbeta'] as const) {
+        const largest = tf.max(tf.abs(want[key])).dataSync()[0];
+        expectClose(plain(got[key]), plain(want[key]), {
+          rtol: 3 * BFLOAT16,
+          atol: 4 * BFLOAT16 * largest,
+          label: key,
+        });
+      }
+      compiled.dispose();
+    });
   }
 });
 

@@ -30,6 +30,8 @@ export interface StepOptions {
   gains: LossGains;
   /** Weight of each class in the class loss, length K; none: all 1. */
   classWeights?: number[];
+  /** Convolutions, their gradients and feature maps in bfloat16; weights, statistics and the loss stay float32. */
+  amp?: boolean;
 }
 
 /** Vectors by name: 'weight', or '0/weight' for the optimizer state. Those without elements are left out. */

@@ -193,7 +193,7 @@ export class TrainStep {
       optimizerState: part('optimizerState'),
       accumulated: part('accumulated'),
     } as unknown as Tree<TensorSpec>;
-    const traced = trace((inputs: StepInputs) => trainStep(inputs, this.options), specs);
+    const traced = trace((inputs: StepInputs) => trainStep(inputs, this.options), specs, { half: this.options.amp });
     const input = new Map(traced.inputs.map(({ name, node }) => [name, node]));
     const output = new Map(traced.outputs.map(({ name, node }) => [name, node]));
 
