@@ -135,7 +135,7 @@ export class YOLO {
     const resume = keys.resume === true && isCheckpoint(this.path) ? this.path : keys.resume;
     const { device } = this.options;
     const config = resolveConfig('train', { device, ...keys, resume, model: this.path });
-    const summary = yield* train(config, { ...callbacks, signal });
+    const summary = yield* train(config, { signal, observers: [callbacks] });
     if (summary.best !== null) {
       const detector = await loadDetector(summary.best, this.options);
       await this.dispose();

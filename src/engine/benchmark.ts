@@ -12,10 +12,10 @@ import { parseModelYaml } from '../nn/model-yaml.js';
 import { OPTIMIZERS } from '../optim/optimizers.js';
 import { sideFor, trainedOf } from './model-defaults.js';
 import { predict } from './predict/predictor.js';
-import { madeUpBatch } from './train/made-up-batch.js';
+import { trainablesOf } from './train/optimizer.js';
 import { freshState } from './train/state.js';
-import { TrainStep } from './train/step.js';
-import { trainablesOf } from './train/trainables.js';
+import { freshCounters, TrainStep } from './train/step.js';
+import { syntheticBatch } from './train/synthetic-batch.js';
 import { train } from './train/trainer.js';
 import { validate } from './val/validator.js';
 
@@ -61,12 +61,13 @@ async function step(config: BenchmarkConfig, engine: Engine): Promise<BenchmarkR
   tf.dispose(params);
   const gains = { box: config.box, cls: config.cls, dfl: config.dfl };
   const trainStep = new TrainStep(state, { network, trainables, frozenLayers: new Set(), rule, decay: 0, gains });
-  const data = madeUpBatch(batch, imgsz);
+  const data = syntheticBatch(batch, imgsz);
   const rates = { lrWeight: 1e-3, lrBn: 1e-3, lrBias: 1e-3, momentum: 0.937, accumulate: 1 };
+  const counters = freshCounters();
   const seconds: number[] = [];
   for (let i = 0; i < steps + WARM_UP_STEPS; i++) {
     const start = performance.now();
-    const { nonFinite, items } = await trainStep.run(data, rates, i);
+    const { nonFinite, items } = await trainStep.run(data, rates, counters);
     if (nonFinite) throw new UserError('diverged', `the ${nonFinite} is not finite (losses ${items})`, undefined, 1);
     if (i >= WARM_UP_STEPS) seconds.push((performance.now() - start) / 1000);
   }

@@ -2,7 +2,8 @@
 import type { TrainConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
-import type { BatchReport, TrainEpoch, TrainSummary } from '../../engine/train/trainer.js';
+import type { TrainObserver } from '../../engine/train/observer.js';
+import type { BatchReport, EpochRow, TrainSummary } from '../../engine/train/results.js';
 import { showBanner } from '../banner.js';
 import { clock, memory, rate, sparkline } from '../format.js';
 import { exampleOf } from '../help.js';
@@ -20,25 +21,19 @@ export async function run(config: TrainConfig): Promise<number> {
   const show = new EpochDisplay();
   const epochs = train(config, {
     signal: stop.signal,
-    // Before there is something to lose, a signal ends the process at once.
-    onReady: () => stopInGoodOrder(stop, 'stopping after this batch; the run can be resumed'),
-    onEpochStart: (start) => show.start(start),
-    onBatch: (report) => show.batch(report),
-    onValidation: (done, total) => show.validation(done, total),
+    observers: [
+      // Before there is something to lose, a signal ends the process at once.
+      { onStart: () => stopInGoodOrder(stop, 'stopping after this batch; the run can be resumed') },
+      show,
+    ],
   });
-  try {
-    for (;;) {
-      const { done, value } = await epochs.next();
-      if (done) {
-        show.end();
-        await printBest(value.evaluation);
-        return sumUp(value, config.json);
-      }
-      show.epoch(value);
-      if (config.json) printJson(value);
+  for (;;) {
+    const { done, value } = await epochs.next();
+    if (done) {
+      await printBest(value.evaluation);
+      return sumUp(value, config.json);
     }
-  } finally {
-    show.end();
+    if (config.json) printJson(value);
   }
 }
 
@@ -50,19 +45,19 @@ const WIDTHS = [9, 8, 9, 9, 9, 10, 6];
 const columns = (cells: readonly string[]): string => cells.map((cell, i) => cell.padStart(WIDTHS[i])).join('');
 
 /** The row that grows with the batches of an epoch, then the one of its validation. */
-class EpochDisplay {
+class EpochDisplay implements TrainObserver {
   private bar?: Bar;
   private validating?: Bar;
   private row = '';
   private readonly fitness: number[] = [];
 
-  start({ batch, batches }: { batch: number; batches: number }): void {
-    this.end();
+  onEpochStart({ batch, batches }: { batch: number; batches: number }): void {
+    this.onEnd();
     log.info(columns(COLUMNS));
     this.bar = new Bar('', batches, '', batch);
   }
 
-  batch({ epoch, epochs, batch, batches, losses, instances, size, rssMb }: BatchReport): void {
+  onBatch({ epoch, epochs, batch, batches, losses, instances, size, rssMb }: BatchReport): void {
     const { box_loss, cls_loss, dfl_loss } = losses;
     const numbers = [box_loss, cls_loss, dfl_loss].map((x) => x.toPrecision(4));
     this.row = columns([`${epoch}/${epochs}`, `${(rssMb / 1024).toFixed(2)}G`, ...numbers, `${instances}`, `${size}`]);
@@ -72,14 +67,14 @@ class EpochDisplay {
     if (batch >= batches) this.closeRow();
   }
 
-  validation(done: number, total: number): void {
+  onValidation(done: number, total: number): void {
     this.closeRow();
     this.validating ??= new Bar('Validating', total, 'batches');
     this.validating.update(done, total, memory());
   }
 
-  epoch({ metrics }: TrainEpoch): void {
-    this.end();
+  onEpoch({ metrics }: EpochRow): void {
+    this.onEnd();
     if (!metrics) return;
     const { precision, recall, mAP50 } = metrics;
     const fitness = metrics['mAP50-95'];
@@ -90,7 +85,7 @@ class EpochDisplay {
     log.info(columns(['', 'all', ...cells]) + curve);
   }
 
-  end(): void {
+  onEnd(): void {
     this.closeRow();
     this.validating?.end();
     this.validating = undefined;

@@ -13,10 +13,10 @@ import { toArrays, toFile } from '../../nn/layout.js';
 import { buildNetwork, type Network } from '../../nn/model.js';
 import { parseModelYaml } from '../../nn/model-yaml.js';
 import { OPTIMIZERS } from '../../optim/optimizers.js';
-import { madeUpBatch } from '../train/made-up-batch.js';
+import { trainablesOf } from '../train/optimizer.js';
 import { freshState, type TrainState } from '../train/state.js';
-import { TrainStep } from '../train/step.js';
-import { trainablesOf } from '../train/trainables.js';
+import { freshCounters, TrainStep } from '../train/step.js';
+import { syntheticBatch } from '../train/synthetic-batch.js';
 
 export interface TrialRequest {
   /** cuda-on-cpu: the CUDA build, with the graphs that a GPU would get, on the CPU. */
@@ -63,9 +63,10 @@ export async function runTrial({
   const { description } = await selectEngine({ device: engine === 'gpu' ? device : 'cpu', deterministic, tf32 });
   const network = buildNetwork(parseModelYaml('yolov8n.yaml', { nc: 80 }));
   const step = openStep(network, placement);
+  const counters = freshCounters();
   const steps: number[][] = [];
   for (let i = 0; i < STEPS; i++) {
-    const { items, norm } = await step.run(madeUpBatch(SMALL.batch, SMALL.imgsz), RATES, i);
+    const { items, norm } = await step.run(syntheticBatch(SMALL.batch, SMALL.imgsz), RATES, counters);
     steps.push([...items, norm ?? Number.NaN]);
   }
   const digest = digestOf(step.read());
@@ -104,7 +105,7 @@ async function measured(network: Network): Promise<Record<string, number | strin
   tf.dispose(params);
   const detector = createDetector({ spec: network.spec, weights, names: [] });
   for (const batch of [1, 8]) {
-    const { images } = madeUpBatch(batch, 640);
+    const { images } = syntheticBatch(batch, 640);
     await measure(`prediction 640 b${batch}`, batch, () => detector.infer(images, [batch, 640, 640]));
   }
   detector.dispose();
@@ -113,9 +114,9 @@ async function measured(network: Network): Promise<Record<string, number | strin
 
 function stepping(network: Network, batch: number, imgsz: number): () => Promise<unknown> {
   const step = openStep(network);
-  const data = madeUpBatch(batch, imgsz);
-  let index = 0;
-  return () => step.run(data, RATES, index++);
+  const data = syntheticBatch(batch, imgsz);
+  const counters = freshCounters();
+  return () => step.run(data, RATES, counters);
 }
 
 /** Milliseconds of a call. */

@@ -1,7 +1,7 @@
 /** Figures of an evaluation and rows of a run, put into the form that the report shows. */
 import { CURVE_POINTS, meanOverRows } from '../../metrics/ap.js';
 import type { Chart, ChartData, ConfusionData, CurveData, Fact } from '../../render/report/data.js';
-import type { EpochRow } from '../train/results-csv.js';
+import type { EpochRow } from '../train/results.js';
 import type { Evaluation } from '../val/evaluate.js';
 
 /** Every tenth of the thousand points: a pixel of a chart is wider than that. */

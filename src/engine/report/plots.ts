@@ -13,8 +13,8 @@ import { confusionChart } from '../../render/charts/confusion.js';
 import { type CurvesChart, curvesChart } from '../../render/charts/curves.js';
 import { labelsChart } from '../../render/charts/labels.js';
 import { resultsChart, type Series } from '../../render/charts/results.js';
-import type { EpochRow } from '../train/results-csv.js';
-import type { EvaluatedImage } from '../val/evaluate.js';
+import type { EpochRow } from '../train/results.js';
+import type { EvaluatedImage, EvaluateObserver, Evaluation } from '../val/evaluate.js';
 import { TILES, validationSheets } from './sheets.js';
 
 /** Plots are drawn at twice their size: sharp on dense screens and in print. */
@@ -152,21 +152,29 @@ function curveCharts({ curves, classes, precision, recall, mAP50 }: Metrics): Re
   };
 }
 
-/** The first images of the first three batches of a validation: val_batchN_labels.jpg and val_batchN_pred.jpg. */
-export class ValImages {
+/**
+ * The plots of a validation: confusion matrices, curves, and the first images of its first three batches as
+ * val_batchN_labels.jpg and val_batchN_pred.jpg.
+ */
+export class ValPlots implements EvaluateObserver {
   private readonly sheets: EvaluatedImage[][] = [[], [], []];
   private seen = 0;
 
   /** @param batch images of a batch */
-  constructor(private readonly batch: number) {}
+  constructor(
+    private readonly dir: string,
+    private readonly names: readonly string[],
+    private readonly batch: number,
+  ) {}
 
-  /** To be called with every image, in the order of the evaluation. */
-  add(evaluated: EvaluatedImage): void {
+  onImage(evaluated: EvaluatedImage): void {
     const sheet = this.sheets[Math.floor(this.seen++ / this.batch)];
     if (sheet && sheet.length < TILES) sheet.push(evaluated);
   }
 
-  async write(dir: string, names: readonly string[]): Promise<void> {
+  async onEnd(evaluation: Evaluation): Promise<void> {
+    const { dir, names } = this;
+    await writeEvaluationPlots(dir, evaluation, names);
     for (const [i, evaluated] of this.sheets.entries()) {
       if (!evaluated.length) continue;
       await drawn(`val_batch${i}`, async () => {

@@ -16,40 +16,12 @@ import { toFloats } from '../../io/typed.js';
 import { fromFile, toFile } from '../../nn/layout.js';
 import { checkpointMetadata, saveCheckpoint } from '../../nn/weights.js';
 import type { ScheduleSettings } from '../../optim/schedule.js';
-import type { EpochMetrics, EpochRow } from './results-csv.js';
-import type { TrainState } from './state.js';
+import type { Progress } from './progress.js';
+import type { EpochMetrics } from './results.js';
+import { emptyState, type TrainState } from './state.js';
 
 /** Raised when the meaning of `train/` or of the metadata changes. */
 const VERSION = 2;
-
-/** Where a run stands, apart from its tensors. */
-export interface Progress {
-  /** Epoch that comes next or is under way, from 0. */
-  epoch: number;
-  /** Batches of that epoch that are done. */
-  batchInEpoch: number;
-  /** Index of the next batch over the whole run. */
-  index: number;
-  /** Sums of the losses over the batches of the epoch under way: box, cls, dfl. */
-  lossSums: [number, number, number];
-  /** Batches that they are sums of: those whose loss and gradient were finite. */
-  lossBatches: number;
-  /** The last so many batches in a row had a loss or gradient that was not finite. */
-  badBatches: number;
-  bestFitness: number;
-  /** Epoch (from 0) of the best fitness, −1 before there is one. */
-  bestEpoch: number;
-  /** Seconds that the run has taken so far. */
-  seconds: number;
-  /** Times that the run went back to a good checkpoint after losses that were not finite. */
-  recoveries: number;
-  /** Factor on all learning rates, halved by each recovery. */
-  lrScale: number;
-  updates: number;
-  lastStep: number;
-  labelSlots: number;
-  rows: EpochRow[];
-}
 
 /** What a resumed run has to know besides tensors and progress. */
 export interface RunDescription {
@@ -151,15 +123,7 @@ export function loadRun(path: string): LoadedRun {
       `${path} was written by another version of this tool (state ${version}, here ${VERSION})`,
     );
   }
-  const state: TrainState = {
-    model: {},
-    ema: {},
-    optimizerState: {},
-    accumulated: {},
-    updates: progress.updates,
-    lastStep: progress.lastStep,
-    labelSlots: progress.labelSlots,
-  };
+  const state = emptyState();
   for (const [key, { dtype, shape, data: raw }] of tensors) {
     const data = toFloats(dtype, raw);
     const [, part, name] = /^train\/(model|slots|sums)\/(.+)$/.exec(key) ?? [];

@@ -1,14 +1,17 @@
-/** Which optimizer a run uses and how its rates go: `optimizer=auto` resolved once, what the user gave kept. */
+/** What a run trains and how: the parameters in their groups, the optimizer, and the schedule of its rates. */
 import { wasGiven } from '../../cfg/load.js';
 import type { Key, TrainConfig } from '../../cfg/schema.js';
 import type { OptimizerName } from '../../core/choices.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { Dataset } from '../../data/dataset.js';
+import type { Network } from '../../nn/model.js';
+import type { ParameterGroup, Trainable } from '../../optim/groups.js';
 import { OPTIMIZERS } from '../../optim/optimizers.js';
 import { autoOptimizer, type ScheduleSettings } from '../../optim/schedule.js';
 
 /**
+ * The optimizer, and how its rates go: `optimizer=auto` resolved once, what the user gave kept.
  * @param batch images of a batch (config.batch may be −1)
  */
 export function chooseOptimizer(
@@ -86,4 +89,28 @@ export function resumedSchedule(
   }
   const changed = Object.entries(OF_SCHEDULE).filter(([key]) => wasGiven(given, key as Key));
   return { ...schedule, ...Object.fromEntries(changed.map(([key, name]) => [name, given[key as Key]])) };
+}
+
+/** The first n layers, a list of layer indices, or none. */
+type Freeze = number | readonly number[] | null;
+
+const GROUP: Record<string, ParameterGroup | undefined> = { weight: 'weight', bn: 'bn', bias: 'bias' };
+
+/** Layers that `freeze` names: the first n, or a list. */
+export function frozenLayers(freeze: Freeze): Set<number> {
+  return new Set(typeof freeze === 'number' ? Array.from({ length: freeze }, (_, i) => i) : (freeze ?? []));
+}
+
+const layerOf = (name: string): number => Number(name.split('.')[1]);
+
+/** The parameters that are trained, with their groups. @throws UserError 'all-frozen' */
+export function trainablesOf(network: Network, freeze: Freeze): Trainable[] {
+  const layers = frozenLayers(freeze);
+  const out: Trainable[] = [];
+  for (const { name, kind } of network.parameters) {
+    const group = GROUP[kind];
+    if (group && !layers.has(layerOf(name))) out.push({ name, group });
+  }
+  if (out.length === 0) throw new UserError('all-frozen', 'freeze= leaves no layer to train', 'freeze fewer layers');
+  return out;
 }

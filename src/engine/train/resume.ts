@@ -3,24 +3,27 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { wasGiven } from '../../cfg/load.js';
 import { KEYS, type Key, type TrainConfig } from '../../cfg/schema.js';
+import type { OptimizerName } from '../../core/choices.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import { buildNetwork, type Network } from '../../nn/model.js';
 import { parseModelYaml } from '../../nn/model-yaml.js';
 import type { ScheduleSettings } from '../../optim/schedule.js';
 import { resumeCommand, shellWord } from '../report/settings.js';
-import { isValidated } from './best-weights.js';
-import { loadRun, type Progress, type RunDescription } from './checkpoint.js';
+import { loadRun, type RunDescription } from './checkpoint.js';
 import { resumedSchedule, usedValue } from './optimizer.js';
+import type { Progress } from './progress.js';
 import { announceNetwork } from './starting-weights.js';
 import type { TrainState } from './state.js';
-import { endOf } from './stopper.js';
-import { fittedEpochs } from './time-limit.js';
+import { type End, endOf, fittedEpochs } from './stopper.js';
+import { isValidated } from './weights-folder.js';
 
+/** A run that goes on. */
 export interface Resumed {
   network: Network;
   /** The run's, over it what is given now. */
   config: TrainConfig;
+  optimizer: OptimizerName;
   schedule: ScheduleSettings;
   /** As the checkpoint tells it. */
   run: RunDescription;
@@ -90,7 +93,7 @@ export function resumeRun(given: TrainConfig, path: string): Resumed {
   const network = buildNetwork(parseModelYaml(run.yaml));
   announceNetwork(network);
   const commands = [...run.commands, ...resumeCommand(config, changed, { progress, epochs: run.schedule.epochs })];
-  return { network, config, schedule, run, state, progress, commands };
+  return { network, config, optimizer: run.optimizer, schedule, run, state, progress, commands };
 }
 
 /** Keys that are given now with another value than the run has. @throws UserError for one that its state depends on */
@@ -120,12 +123,7 @@ function warnOfChanges(changed: readonly Key[], given: TrainConfig, run: RunDesc
   );
 }
 
-function finished(
-  path: string,
-  end: NonNullable<ReturnType<typeof endOf>>,
-  { time, patience }: TrainConfig,
-  { epoch }: Progress,
-): UserError {
+function finished(path: string, end: End, { time, patience }: TrainConfig, { epoch }: Progress): UserError {
   const again = `yolo train resume=${shellWord(path)}`;
   const [what, hint] = {
     epochs: [`this run has done its ${epoch} epochs`, `to go on, give more: ${again} epochs=${epoch * 2}`],

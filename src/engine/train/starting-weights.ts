@@ -1,18 +1,23 @@
 /** Where a fresh run starts: random weights for a network description, or the weights of a model that may know other classes. */
+import * as tf from '@tensorflow/tfjs-core';
 import type { TrainConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { Checkpoint } from '../../core/types.js';
 import type { Dataset } from '../../data/dataset.js';
+import { toArrays } from '../../nn/layout.js';
 import { buildNetwork, type Network, type Params } from '../../nn/model.js';
 import { parseModelYaml } from '../../nn/model-yaml.js';
 import { describeNetwork } from '../../nn/summary.js';
 import { transferWeights } from '../../nn/transfer.js';
 import { loadCheckpoint, resolveModelPath, specOf } from '../../nn/weights.js';
+import type { Arrays } from './state.js';
 
-export interface Start {
+/** A network before its first step. */
+export interface StartingPoint {
   network: Network;
-  params: Params;
+  /** By checkpoint name; convolution kernels HWIO. */
+  weights: Arrays;
 }
 
 const isYaml = (file: string): boolean => /\.ya?ml$/i.test(file);
@@ -21,7 +26,7 @@ const isYaml = (file: string): boolean => /\.ya?ml$/i.test(file);
  * Network and starting weights of a fresh run.
  * @throws UserError when model or pretrained can't be used
  */
-export async function startingPoint(config: TrainConfig, train: Dataset): Promise<Start> {
+export async function startingPoint(config: TrainConfig, train: Dataset): Promise<StartingPoint> {
   const { model, pretrained } = config;
   if (!model)
     throw new UserError(
@@ -34,36 +39,50 @@ export async function startingPoint(config: TrainConfig, train: Dataset): Promis
     const network = buildNetwork(parseModelYaml(model, { nc }));
     announceNetwork(network);
     const from = typeof pretrained === 'string' ? await loadWeights(pretrained) : undefined;
-    return { network, params: startingWeights(network, from, config, train) };
+    return { network, weights: startingWeights(network, from, config, train) };
   }
   const own = await loadWeights(model);
   const network = buildNetwork(specOf(own.checkpoint, model), { nc });
   announceNetwork(network);
   const from = pretrained === true ? own : pretrained ? await loadWeights(pretrained) : undefined;
-  return { network, params: startingWeights(network, from, config, train) };
+  return { network, weights: startingWeights(network, from, config, train) };
 }
 
-interface Weights {
+interface WeightFile {
   checkpoint: Checkpoint;
   path: string;
 }
 
-async function loadWeights(model: string): Promise<Weights> {
+async function loadWeights(model: string): Promise<WeightFile> {
   const path = await resolveModelPath(model);
   return { checkpoint: await loadCheckpoint(path), path };
 }
 
-/** A row a layer, and the totals. */
+/** Logs a row a layer, and the totals. */
 export function announceNetwork({ spec }: Network): void {
   for (const line of describeNetwork(spec)) log.info(line);
 }
 
 /** Fresh weights by the seed, over them what a weight file has for this network. */
-function startingWeights(network: Network, from: Weights | undefined, config: TrainConfig, train: Dataset): Params {
+function startingWeights(network: Network, from: WeightFile | undefined, config: TrainConfig, train: Dataset): Arrays {
+  let weights!: Arrays;
+  // Not as the result of `tidy`, which would look for tensors in every array.
+  tf.tidy(() => {
+    weights = toArrays(initialParams(network, from, config, train));
+  });
+  return weights;
+}
+
+function initialParams(
+  network: Network,
+  from: WeightFile | undefined,
+  config: TrainConfig,
+  { names }: Dataset,
+): Params {
   const fresh = network.init(config.seed);
   if (from === undefined) return fresh;
   const { params, transferred, total } = transferWeights(from.checkpoint, network, fresh, {
-    names: train.names,
+    names,
     clsRemap: config.cls_remap,
   });
   log.info(`Transferred ${transferred}/${total} items from ${from.path}`);

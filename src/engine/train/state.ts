@@ -10,6 +10,7 @@ import { GROUPS, type ParameterGroup, type Trainable } from '../../optim/groups.
 /** Arrays by name; convolution kernels HWIO. */
 export type Arrays = Record<string, NamedArray>;
 
+/** The tensors of a run; its counters are in progress.ts. */
 export interface TrainState {
   /** Weights and running statistics by checkpoint name. */
   model: Arrays;
@@ -19,12 +20,6 @@ export interface TrainState {
   optimizerState: Arrays;
   /** Accumulated gradients, which wait for a step, by name. */
   accumulated: Arrays;
-  /** Optimizer steps taken so far. */
-  updates: number;
-  /** Index of the batch after which the last step was taken, −1 before the first. */
-  lastStep: number;
-  /** Labels are padded to so many an image; grows, never shrinks, so that there are few shapes. */
-  labelSlots: number;
 }
 
 /** The parameters of a group, and what no group has: running statistics, frozen weights. */
@@ -65,6 +60,11 @@ export function variablesOf(stateTensors: number): Map<string, VectorName> {
   return names;
 }
 
+/** A state with no parts filled yet. */
+export function emptyState(): TrainState {
+  return { model: {}, ema: {}, optimizerState: {}, accumulated: {} };
+}
+
 /** A fresh state around these weights: nothing averaged, nothing accumulated. */
 export function freshState(model: Arrays, trainables: readonly Trainable[], stateTensors: number): TrainState {
   const zeros = (name: string): NamedArray => {
@@ -79,19 +79,13 @@ export function freshState(model: Arrays, trainables: readonly Trainable[], stat
     ema: model,
     optimizerState: of(names.flatMap((name) => Array.from({ length: stateTensors }, (_, s) => `${s}/${name}`))),
     accumulated: of(names),
-    updates: 0,
-    lastStep: -1,
-    labelSlots: 1,
   };
 }
 
 /** Where the variable's pieces stand in a state: the part, and what their names begin with. */
-function placeOf(variable: string): { part: 'model' | 'ema' | 'optimizerState' | 'accumulated'; prefix: string } {
+function placeOf(variable: string): { part: keyof TrainState; prefix: string } {
   const [part, index] = variable.split('/');
-  return {
-    part: part as keyof TrainState & ('model' | 'ema' | 'optimizerState' | 'accumulated'),
-    prefix: part === 'optimizerState' ? `${index}/` : '',
-  };
+  return { part: part as keyof TrainState, prefix: part === 'optimizerState' ? `${index}/` : '' };
 }
 
 /** The value of a variable. @throws Error when the state has no such piece, or one of another size */
@@ -113,12 +107,7 @@ export function packed(state: TrainState, variable: string, pieces: readonly Pie
 }
 
 /** The reverse of `packed`: puts the pieces of a vector into a state. They are views of it. */
-export function unpack(
-  state: Pick<TrainState, 'model' | 'ema' | 'optimizerState' | 'accumulated'>,
-  variable: string,
-  pieces: readonly Piece[],
-  vector: Float32Array,
-): void {
+export function unpack(state: TrainState, variable: string, pieces: readonly Piece[], vector: Float32Array): void {
   const { part, prefix } = placeOf(variable);
   let at = 0;
   for (const { name, shape, size } of pieces) {

@@ -15,20 +15,39 @@ import { paddedLabels } from '../../loss/label-tensors.js';
 import { emaDecay } from '../../optim/ema.js';
 import type { Trainable } from '../../optim/groups.js';
 import type { BatchRates } from '../../optim/schedule.js';
-import { layoutOf, type Piece, packed, type TrainState, unpack, variablesOf, vectorSize } from './state.js';
+import { emptyState, layoutOf, type Piece, packed, type TrainState, unpack, variablesOf, vectorSize } from './state.js';
 import { RATES, type StepInputs, type StepOptions, trainStep } from './step-graph.js';
 
+/** What came of a batch. */
 export interface StepResult {
   /** Box, class and DFL loss with their gains, divided by the target scores, not by the batch. */
   items: [box: number, cls: number, dfl: number];
   /** What was not finite, if anything was: then nothing was changed. */
   nonFinite?: 'loss' | 'gradient';
+  /** An optimizer step was taken. */
   stepped: boolean;
   /** Gradient norm before clipping, when a step was taken. */
   norm?: number;
 }
 
+/** What a step counts, over the whole run. */
+export interface StepCounters {
+  /** Index of the next batch. */
+  index: number;
+  /** Optimizer steps taken so far. */
+  updates: number;
+  /** Index of the batch after which the last optimizer step was taken, −1 before the first. */
+  lastStep: number;
+  /** M, to which the labels of each image are padded: grows and never shrinks, so that there are few shapes. */
+  labelSlots: number;
+}
+
+/** Counters before the first batch. */
+export const freshCounters = (): StepCounters => ({ index: 0, updates: 0, lastStep: -1, labelSlots: 1 });
+
+/** A batch as the loader gives it. */
 export interface StepBatch {
+  /** [B, H, W, 3] */
   images: Uint8Array;
   shape: [batch: number, height: number, width: number];
   /** Rows class cx cy w h, 0..1, one array an image. */
@@ -51,13 +70,11 @@ interface Plans {
 /** Each shape makes the session larger, and none goes before the session does: after so many the state moves to a new one. */
 const MAX_SHAPES = 24;
 
+/** The compiled step of a run, and the tensors it changes. What is counted is the caller's (`StepCounters`). */
 export class TrainStep {
   private session!: Session;
   private variables!: Variables;
   private plans = new Map<string, Plans>();
-  private updates: number;
-  private lastStep: number;
-  private labelSlots: number;
   private readonly specs: Map<string, Variable>;
   private readonly options: StepOptions;
 
@@ -78,56 +95,47 @@ export class TrainStep {
       shape: [vectorSize(layout[vector])],
     }));
     this.specs = new Map(sizes.filter(({ shape }) => shape[0] > 0).map((variable) => [variable.name, variable]));
-    ({ updates: this.updates, lastStep: this.lastStep, labelSlots: this.labelSlots } = state);
     this.open((name) => this.pack(state, name));
   }
 
-  /** Optimizer steps taken so far. */
-  get steps(): number {
-    return this.updates;
-  }
-
   /**
-   * Trains on one batch, without blocking JavaScript.
-   * @param index of the batch over the whole run
+   * Trains on one batch, without blocking JavaScript. Its gradients are accumulated; a step is taken with them when
+   * `rates.accumulate` batches have passed since the last one.
+   * @param counters are advanced by this batch
    */
-  async run(batch: StepBatch, rates: BatchRates, index: number): Promise<StepResult> {
-    const labels = paddedLabels(batch.labels, batch.shape, this.labelSlots);
-    this.labelSlots = labels.slots;
-    const { collect, step } = this.plansFor(batch.shape);
-    const stepping = index - this.lastStep >= rates.accumulate;
+  async run(batch: StepBatch, rates: BatchRates, counters: StepCounters): Promise<StepResult> {
+    const labels = paddedLabels(batch.labels, batch.shape, counters.labelSlots);
+    counters.labelSlots = labels.slots;
+    const { collect, step } = this.plansFor(batch.shape, labels.slots);
+    const stepping = counters.index - counters.lastStep >= rates.accumulate;
     const images: HostTensor = { dtype: 'uint8', shape: [...batch.shape, 3], data: batch.images };
     const feeds = [images, ...Object.values(labels.tensors)];
-    const fetched = await (stepping ? step.runAsync([...feeds, ...this.scalars(rates)]) : collect.runAsync(feeds));
+    const fetched = await (stepping
+      ? step.runAsync([...feeds, ...this.scalars(rates, counters.updates + 1)])
+      : collect.runAsync(feeds));
+    const index = counters.index++;
     const items = [...valuesOf(fetched[0], 'float32')] as StepResult['items'];
     const [norm] = valuesOf(fetched[1], 'float32');
     if (!items.every(Number.isFinite)) return { items, nonFinite: 'loss', stepped: false };
     if (!Number.isFinite(norm)) return { items, nonFinite: 'gradient', stepped: false };
     if (!stepping) return { items, stepped: false };
-    this.lastStep = index;
-    this.updates++;
+    counters.lastStep = index;
+    counters.updates++;
     return { items, stepped: true, norm };
   }
 
   /** A copy of the state; its arrays share memory with each other, not with the session. */
   read(): TrainState {
-    const state = { model: {}, ema: {}, optimizerState: {}, accumulated: {} };
-    for (const [name, values] of this.variables.read()) unpack(state, name, this.piecesOf(name), values);
-    const { updates, lastStep, labelSlots } = this;
-    return { ...state, updates, lastStep, labelSlots };
+    return this.readVariables([...this.specs.keys()]);
   }
 
-  /** The averaged weights alone. */
-  readAverage(): TrainState['ema'] {
-    const state = { model: {}, ema: {}, optimizerState: {}, accumulated: {} };
-    const names = [...this.specs.keys()].filter((name) => name.startsWith('ema/'));
-    for (const [name, values] of this.variables.read(names)) unpack(state, name, this.piecesOf(name), values);
-    return state.ema;
+  /** A copy of the EMA weights alone. */
+  readEma(): TrainState['ema'] {
+    return this.readVariables([...this.specs.keys()].filter((name) => name.startsWith('ema/'))).ema;
   }
 
   /** Goes on from another state. */
   restore(state: TrainState): void {
-    ({ updates: this.updates, lastStep: this.lastStep, labelSlots: this.labelSlots } = state);
     this.variables.set(({ name }) => this.pack(state, name));
   }
 
@@ -143,6 +151,12 @@ export class TrainStep {
     this.plans = new Map();
   }
 
+  private readVariables(names: readonly string[]): TrainState {
+    const state = emptyState();
+    for (const [name, values] of this.variables.read(names)) unpack(state, name, this.piecesOf(name), values);
+    return state;
+  }
+
   private pack(state: TrainState, name: string): Float32Array {
     return packed(state, name, this.piecesOf(name));
   }
@@ -152,15 +166,15 @@ export class TrainStep {
     return layout[variablesOf(rule.stateTensors).get(variable)!];
   }
 
-  private scalars(rates: BatchRates): HostTensor[] {
-    const t = this.updates + 1;
+  /** @param t number of the optimizer step, from 1 */
+  private scalars(rates: BatchRates, t: number): HostTensor[] {
     const values = { ...rates, emaDecay: emaDecay(t) };
     const numbers = [...RATES.map((name) => values[name]), ...this.options.rule.coefficients(t, rates.momentum)];
     return numbers.map((value) => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) }));
   }
 
-  private plansFor(shape: StepBatch['shape']): Plans {
-    const key = [...shape, this.labelSlots].join('x');
+  private plansFor(shape: StepBatch['shape'], labelSlots: number): Plans {
+    const key = [...shape, labelSlots].join('x');
     const known = this.plans.get(key);
     if (known) return known;
     if (this.plans.size >= (this.config.maxShapes ?? MAX_SHAPES)) {
@@ -168,14 +182,13 @@ export class TrainStep {
       this.session.close();
       this.open((name) => values.get(name)!);
     }
-    const plans = this.addGraph(key, shape);
+    const plans = this.addGraph(key, shape, labelSlots);
     this.plans.set(key, plans);
     return plans;
   }
 
-  private addGraph(prefix: string, [b, h, w]: StepBatch['shape']): Plans {
+  private addGraph(prefix: string, [b, h, w]: StepBatch['shape'], m: number): Plans {
     const { rule } = this.options;
-    const m = this.labelSlots;
     const float = (...shape: number[]): TensorSpec => ({ shape, dtype: 'float32' });
     const part = (name: string): Record<string, TensorSpec> =>
       Object.fromEntries(

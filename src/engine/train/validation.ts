@@ -1,13 +1,14 @@
-/** Validation of a training run: the average after each epoch, the best weights at the end. */
+/** Validation of a training run: the EMA weights after each epoch, the best weights at the end. */
+import { notify } from '../../core/observers.js';
 import type { NamedArray } from '../../core/types.js';
 import { toFile } from '../../nn/layout.js';
 import { loadCheckpoint } from '../../nn/weights.js';
 import { type Evaluation, evaluate } from '../val/evaluate.js';
 import { type BestInfo, saveBest } from './checkpoint.js';
-import type { EpochMetrics, LossItems } from './results-csv.js';
-import type { Run } from './setup.js';
-import type { TrainHooks } from './trainer.js';
+import type { EpochMetrics, LossItems } from './results.js';
+import type { Run } from './run.js';
 
+/** What a validation gives: what results.csv keeps of it, and all of it. */
 export interface RunValidation {
   losses: LossItems;
   metrics: EpochMetrics;
@@ -15,31 +16,30 @@ export interface RunValidation {
 }
 
 /** After an epoch: only the figures that results.csv keeps. @throws Interrupted */
-export function validateAverage(run: Run, hooks: TrainHooks): Promise<RunValidation> {
-  const average = Object.entries(run.step.readAverage()).map(([name, array]) => [name, toFile(array)] as const);
-  return validateWeights(run, hooks, new Map(average), false);
+export function validateEma(run: Run): Promise<RunValidation> {
+  const ema = Object.entries(run.step.readEma()).map(([name, array]) => [name, toFile(array)] as const);
+  return validateWeights(run, new Map(ema), false);
 }
 
 /** At the end: the best checkpoint, with every figure; it keeps them. @throws Interrupted */
-export async function validateBest(run: Run, hooks: TrainHooks): Promise<RunValidation> {
+export async function validateBest(run: Run): Promise<RunValidation> {
   const { weights, info } = await loadCheckpoint(run.bestPath);
-  const validation = await validateWeights(run, hooks, weights, true);
+  const validation = await validateWeights(run, weights, true);
   const final = { epochs: run.progress.epoch, ...validation.metrics };
   saveBest(run.bestPath, run.description, weights, { ...(info as unknown as BestInfo), final });
   return validation;
 }
 
+/** @param full with COCO's figures and typed mistakes; observers get the images */
 async function validateWeights(
-  run: Run,
-  hooks: TrainHooks,
+  { config, detector, val, imgsz, schedule, signal, observers }: Run,
   weights: ReadonlyMap<string, NamedArray>,
   full: boolean,
 ): Promise<RunValidation> {
-  const { config, detector, val } = run;
   detector.setWeights(weights);
   const evaluation = await evaluate(detector, val, {
-    imgsz: run.imgsz,
-    batch: run.schedule.batch * 2,
+    imgsz,
+    batch: schedule.batch * 2,
     rect: true,
     conf: config.conf,
     iou: config.iou,
@@ -50,9 +50,13 @@ async function validateWeights(
     workers: config.workers,
     coco: full,
     errors: full,
-    onBatch: hooks.onValidation,
-    signal: hooks.signal,
-    onImage: full ? hooks.onBestImage : undefined,
+    signal,
+    observers: [
+      {
+        onBatch: (done, total) => notify(observers, 'onValidation', done, total),
+        onImage: full ? (image) => notify(observers, 'onBestImage', image) : undefined,
+      },
+    ],
   });
   const [box_loss, cls_loss, dfl_loss] = evaluation.loss ?? [Number.NaN, Number.NaN, Number.NaN];
   const { precision, recall, mAP50 } = evaluation;

@@ -5,6 +5,7 @@
 import { UserError } from '../../core/errors.js';
 import { hearSignals } from '../../core/interruption.js';
 import { log } from '../../core/log.js';
+import { notify } from '../../core/observers.js';
 import type { Speed } from '../../core/types.js';
 import type { Dataset, DatasetImage } from '../../data/dataset.js';
 import { createValLoader, type ValBatch, type ValLoader } from '../../data/val-loader.js';
@@ -35,12 +36,21 @@ export interface EvaluateOptions {
   coco?: boolean;
   /** Also typed mistakes. Default: true. */
   errors?: boolean;
-  onBatch?: (done: number, batches: number) => void;
-  /** Gets every image with its detections in pixels of the original image (rows of 6). */
-  onImage?: (image: EvaluatedImage) => void | Promise<void>;
   signal?: AbortSignal;
+  observers?: readonly EvaluateObserver[];
 }
 
+/** What an evaluation tells as it goes. All methods are optional and waited for. */
+export interface EvaluateObserver {
+  /** Every image that could be read, in the order of the loader. */
+  onImage?(image: EvaluatedImage): void | Promise<void>;
+  /** After every batch: batches that are done, and all of them. */
+  onBatch?(done: number, total: number): void | Promise<void>;
+  /** When all figures are there. */
+  onEnd?(evaluation: Evaluation): void | Promise<void>;
+}
+
+/** An image, and what was found in it. */
 export interface EvaluatedImage {
   image: DatasetImage;
   /** Index in the dataset. */
@@ -97,6 +107,7 @@ export async function evaluate(
   const broken: Evaluation['broken'] = [];
   const times = { preprocess: 0, inference: 0, postprocess: 0 };
   const losses: [number, number, number][] = [];
+  const { observers = [] } = options;
   let done = 0;
   try {
     for await (const batch of loader) {
@@ -115,10 +126,10 @@ export async function evaluate(
           continue;
         }
         const detections = await judge(detector, tally, { image, place: batch.places[k], output, k, options });
-        await options.onImage?.({ image, index, detections });
+        await notify(observers, 'onImage', { image, index, detections });
       }
       times.postprocess += performance.now() - inferred;
-      options.onBatch?.(++done, loader.batches);
+      await notify(observers, 'onBatch', ++done, loader.batches);
     }
   } finally {
     await loader.close();
@@ -132,7 +143,9 @@ export async function evaluate(
     inference: times.inference / n,
     postprocess: times.postprocess / n,
   };
-  return { ...tally.finish(), speed, loss: meanLoss(losses), broken };
+  const evaluation = { ...tally.finish(), speed, loss: meanLoss(losses), broken };
+  await notify(observers, 'onEnd', evaluation);
+  return evaluation;
 }
 
 /** Figures of no image are no figures: a folder that is gone must not look like a network that finds nothing. */

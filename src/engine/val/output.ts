@@ -2,12 +2,14 @@
 
 import { mkdirSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
+import type { ValConfig } from '../../cfg/schema.js';
 import { categoryIds, imageId } from '../../core/coco-ids.js';
 import type { Dataset } from '../../data/dataset.js';
 import { writeFileAtomic } from '../../io/files.js';
 import { CONFUSION_CONFIDENCE } from '../../metrics/confusion.js';
-import type { EvaluatedImage, Evaluation } from './evaluate.js';
+import type { EvaluatedImage, EvaluateObserver, Evaluation } from './evaluate.js';
 import { mistakesByKind } from './mistakes.js';
+import { writeJudgedImage } from './visualize.js';
 
 /** The object that `json=true` prints and metrics.json holds: reference cli, "For machines". */
 export interface ValSummary {
@@ -41,12 +43,34 @@ export function summarizeEvaluation(evaluation: Evaluation, saveDir: string): Va
   };
 }
 
-export function writeMetrics(dir: string, summary: ValSummary): void {
-  writeFileAtomic(join(dir, 'metrics.json'), `${JSON.stringify(summary, null, 2)}\n`);
+/** Writes the files of a validation that `config` asks for, and those that are always written. */
+export class ValOutput implements EvaluateObserver {
+  private readonly results: CocoResult[] = [];
+
+  constructor(
+    private readonly dir: string,
+    private readonly config: Pick<ValConfig, 'save_json' | 'save_txt' | 'save_conf' | 'visualize'>,
+    private readonly names: readonly string[],
+  ) {}
+
+  async onImage(image: EvaluatedImage): Promise<void> {
+    const { dir, config, names } = this;
+    if (config.save_json) this.results.push(...cocoResults(image, names));
+    if (config.save_txt) writeLabels(dir, image, config.save_conf);
+    if (config.visualize) await writeJudgedImage(dir, image, names);
+  }
+
+  onEnd(evaluation: Evaluation): void {
+    const { dir } = this;
+    if (this.config.save_json) writeFileAtomic(join(dir, 'predictions.json'), `${JSON.stringify(this.results)}\n`);
+    const summary = summarizeEvaluation(evaluation, dir);
+    writeFileAtomic(join(dir, 'metrics.json'), `${JSON.stringify(summary, null, 2)}\n`);
+    writeErrors(dir, evaluation);
+  }
 }
 
 /** errors.json: every mistake at the confidence that a user sees, worst images first, and what each kind costs. */
-export function writeErrors(dir: string, evaluation: Evaluation): void {
+function writeErrors(dir: string, evaluation: Evaluation): void {
   const { perImage, broken } = evaluation;
   const kinds = mistakesByKind(evaluation).map(({ kind, count, cost, meaning }) => ({
     kind,
@@ -61,7 +85,7 @@ export function writeErrors(dir: string, evaluation: Evaluation): void {
 }
 
 /** Rows for predictions.json (cocodataset.org, "Results format"). */
-export interface CocoResult {
+interface CocoResult {
   image_id: number | string;
   file_name: string;
   category_id: number;
@@ -70,7 +94,7 @@ export interface CocoResult {
   score: number;
 }
 
-export function cocoResults({ image, detections }: EvaluatedImage, names: readonly string[]): CocoResult[] {
+function cocoResults({ image, detections }: EvaluatedImage, names: readonly string[]): CocoResult[] {
   const ids = categoryIds(names);
   const rows: CocoResult[] = [];
   const round = (value: number, digits: number): number => Number(value.toFixed(digits));
@@ -88,7 +112,7 @@ export function cocoResults({ image, detections }: EvaluatedImage, names: readon
 }
 
 /** labels/<stem>.txt: `class cx cy w h [conf]`, 0..1; the file of an image without detections is not written. */
-export function writeLabels(dir: string, { image, detections }: EvaluatedImage, withConf: boolean): void {
+function writeLabels(dir: string, { image, detections }: EvaluatedImage, withConf: boolean): void {
   if (!detections.length) return;
   const folder = join(dir, 'labels');
   mkdirSync(folder, { recursive: true });

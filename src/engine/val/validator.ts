@@ -12,24 +12,16 @@ import { imageSize } from '../image-size.js';
 import { loadDetector } from '../load-detector.js';
 import { sideFor, withTrainedData } from '../model-defaults.js';
 import { openRunDir, type RunDir } from '../run-dir.js';
-import { type EvaluatedImage, type EvaluateOptions, type Evaluation, evaluate, loaderFor } from './evaluate.js';
-import {
-  type CocoResult,
-  cocoResults,
-  nameMismatch,
-  summarizeEvaluation,
-  type ValSummary,
-  writeErrors,
-  writeLabels,
-  writeMetrics,
-} from './output.js';
+import { type EvaluateObserver, type EvaluateOptions, type Evaluation, evaluate, loaderFor } from './evaluate.js';
+import { nameMismatch, summarizeEvaluation, ValOutput, type ValSummary } from './output.js';
 import { cocoRows, costRows, tableHeader, tableRows } from './table.js';
-import { writeJudgedImage } from './visualize.js';
 
 export interface ValHooks {
   /** Scanning, then batches. */
   onProgress?: (stage: 'scan' | 'val', done: number, total: number) => void;
   signal?: AbortSignal;
+  /** Told what happens, after the files, plots and report of the validation. */
+  observers?: readonly EvaluateObserver[];
 }
 
 export interface ValResult {
@@ -58,17 +50,17 @@ export async function validate(given: ValConfig, hooks: ValHooks = {}): Promise<
     folder = openRunDir(config, 'val');
     const dir = folder.path;
     writeFileAtomic(join(dir, 'args.yaml'), dump({ ...config }));
-    const plots = config.plots ? await startPlots(config, dataset, detector.fixedBatch ?? options.batch) : undefined;
-    const { onImage, finish } = imageOutput(config, dir, dataset.names, plots?.add);
-    const settings = { ...options, imgsz, onImage };
+    const batch = detector.fixedBatch ?? options.batch;
+    const observers = [
+      new ValOutput(dir, config, dataset.names),
+      ...(config.plots ? await drawers(dir, config, dataset, batch) : []),
+      { onBatch: (done: number, total: number) => hooks.onProgress?.('val', done, total) },
+      ...(hooks.observers ?? []),
+    ];
+    const settings = { ...options, imgsz, observers };
     const evaluation = await evaluate(detector, dataset, settings, loaderFor(dataset, settings, detector));
-    finish();
-    const summary = summarizeEvaluation(evaluation, dir);
-    writeMetrics(dir, summary);
-    writeErrors(dir, evaluation);
-    await plots?.write(dir, evaluation);
     report(evaluation, config.verbose, dir);
-    return { summary, evaluation };
+    return { summary: summarizeEvaluation(evaluation, dir), evaluation };
   } finally {
     folder?.release();
     detector.dispose();
@@ -90,7 +82,7 @@ async function openSplit(config: ValConfig & { data: string }, { onProgress, sig
   return dataset;
 }
 
-function evaluateOptions(config: ValConfig, { onProgress, signal }: ValHooks): EvaluateOptions {
+function evaluateOptions(config: ValConfig, { signal }: ValHooks): EvaluateOptions {
   return {
     imgsz: config.imgsz,
     batch: Math.max(1, config.batch),
@@ -102,7 +94,6 @@ function evaluateOptions(config: ValConfig, { onProgress, signal }: ValHooks): E
     classes: config.classes,
     singleCls: config.single_cls,
     workers: config.workers,
-    onBatch: (done, batches) => onProgress?.('val', done, batches),
     signal,
   };
 }
@@ -119,44 +110,11 @@ function warnOfNames(detector: Detector, dataset: Dataset): void {
   log.warn(`${difference}; classes are compared by number`);
 }
 
-/** Plots and the report; loaded only where they are wanted. */
-async function startPlots(config: ValConfig, dataset: Dataset, batch: number) {
-  const { ValImages, writeEvaluationPlots } = await import('../report/plots.js');
-  const { ValReport } = await import('../report/report.js');
-  const sheets = new ValImages(batch);
-  const page = new ValReport(config, dataset);
-  return {
-    add(evaluated: EvaluatedImage): void {
-      sheets.add(evaluated);
-      page.add(evaluated);
-    },
-    async write(dir: string, evaluation: Evaluation): Promise<void> {
-      await writeEvaluationPlots(dir, evaluation, dataset.names);
-      await sheets.write(dir, dataset.names);
-      await page.write(dir, evaluation);
-    },
-  };
-}
-
-/** predictions.json, labels/*.txt and images, as the configuration asks for them. */
-function imageOutput(
-  config: ValConfig,
-  dir: string,
-  names: readonly string[],
-  plotted?: (image: EvaluatedImage) => void,
-): { onImage: (image: EvaluatedImage) => Promise<void>; finish: () => void } {
-  const results: CocoResult[] = [];
-  return {
-    async onImage(image) {
-      plotted?.(image);
-      if (config.save_json) results.push(...cocoResults(image, names));
-      if (config.save_txt) writeLabels(dir, image, config.save_conf);
-      if (config.visualize) await writeJudgedImage(dir, image, names);
-    },
-    finish() {
-      if (config.save_json) writeFileAtomic(join(dir, 'predictions.json'), `${JSON.stringify(results)}\n`);
-    },
-  };
+/** Plots and the report; loaded only where they are wanted. @param batch images of a batch */
+async function drawers(dir: string, config: ValConfig, dataset: Dataset, batch: number): Promise<EvaluateObserver[]> {
+  const { ValPlots } = await import('../report/plots.js');
+  const { ValReport } = await import('../report/val-report.js');
+  return [new ValPlots(dir, dataset.names, batch), new ValReport(dir, config, dataset)];
 }
 
 function report(evaluation: Evaluation, verbose: boolean, dir: string): void {

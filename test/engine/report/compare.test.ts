@@ -6,7 +6,7 @@ import { comparisonLines } from '../../../src/cli/commands/report.js';
 import { UserError } from '../../../src/core/errors.js';
 import { compareRuns } from '../../../src/engine/report/compare.js';
 import { commandLine, settingRows, shellWord } from '../../../src/engine/report/settings.js';
-import { type EpochRow, writeResultsCsv } from '../../../src/engine/train/results-csv.js';
+import { type EpochRow, writeResultsCsv } from '../../../src/engine/train/results.js';
 import { tmpDir } from '../../helpers/tmp.js';
 
 function writeRun(dir: string, fitness: number[], args: string): string {

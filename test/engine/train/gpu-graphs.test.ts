@@ -10,9 +10,9 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { gpuLibraries, gpuReady } from '../../../bin/setup/gpu-paths.mjs';
 import type { OptimizerName } from '../../../src/core/choices.js';
 import { createDetector } from '../../../src/detect/detectors/network.js';
+import { trainablesOf } from '../../../src/engine/train/optimizer.js';
 import { freshState } from '../../../src/engine/train/state.js';
-import { type StepBatch, TrainStep } from '../../../src/engine/train/step.js';
-import { trainablesOf } from '../../../src/engine/train/trainables.js';
+import { freshCounters, type StepBatch, TrainStep } from '../../../src/engine/train/step.js';
 import { DetectorWithLoss } from '../../../src/engine/val/detector-with-loss.js';
 import type { GraphNode } from '../../../src/graph/graph.js';
 import { placeOnGpu } from '../../../src/graph/placement.js';
@@ -110,7 +110,7 @@ const rates = { lrWeight: 1e-3, lrBn: 1e-3, lrBias: 1e-3, momentum: 0.9, accumul
 async function train(optimizer: OptimizerName, frozen?: number[]): Promise<void> {
   const step = openStep(optimizer, { frozen });
   const batch: StepBatch = { images: images(2), shape: [2, 64, 64], labels };
-  await step.run(batch, rates, 0);
+  await step.run(batch, rates, freshCounters());
 }
 
 async function infer(options: { half?: boolean; augment?: boolean }): Promise<void> {
@@ -200,7 +200,11 @@ describe('graphs for a GPU', () => {
       Float32Array.from(of.flatMap((b, n) => (b === k ? [cls[n], ...boxes.slice(n * 4, n * 4 + 4)] : []))),
     );
     const shape = image.shape.slice(0, 3) as StepBatch['shape'];
-    const { items } = await step.run({ images: image.data as Uint8Array, shape, labels: perImage }, rates, 0);
+    const { items } = await step.run(
+      { images: image.data as Uint8Array, shape, labels: perImage },
+      rates,
+      freshCounters(),
+    );
     const columns: string[] = training.meta.columns;
     const first = pick(training, 'steps').data;
     const want = ['box_loss', 'cls_loss', 'dfl_loss'].map((name) => Number(first[columns.indexOf(name)]));

@@ -4,7 +4,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { resolveConfig } from '../../../src/cfg/load.js';
 import { Interrupted } from '../../../src/core/errors.js';
 import { log } from '../../../src/core/log.js';
-import { type TrainEpoch, type TrainHooks, type TrainSummary, train } from '../../../src/engine/train/trainer.js';
+import type { TrainObserver } from '../../../src/engine/train/observer.js';
+import type { TrainEpoch, TrainSummary } from '../../../src/engine/train/results.js';
+import { train } from '../../../src/engine/train/trainer.js';
 import { readSafetensors } from '../../../src/io/safetensors.js';
 import { native } from '../../helpers/native.js';
 import { writeLeastModel, writeTinyData, writeTinyModel } from '../../helpers/tiny-data.js';
@@ -41,10 +43,10 @@ const settings = () => ({
 
 async function run(
   overrides: Record<string, unknown>,
-  hooks: TrainHooks = {},
+  { signal, ...observer }: TrainObserver & { signal?: AbortSignal } = {},
 ): Promise<{ epochs: TrainEpoch[]; summary: TrainSummary }> {
   const epochs: TrainEpoch[] = [];
-  const it = train(resolveConfig('train', overrides), hooks);
+  const it = train(resolveConfig('train', overrides), { signal, observers: [observer] });
   for (;;) {
     const { done, value } = await it.next();
     if (done) return { epochs, summary: value };
@@ -91,7 +93,7 @@ describe('a run of three epochs', () => {
 
   it('ends with the same tensors after an interruption inside epoch 2 and resume', async () => {
     const stop = new AbortController();
-    const onBatch: TrainHooks['onBatch'] = ({ epoch, batch }) => {
+    const onBatch: TrainObserver['onBatch'] = ({ epoch, batch }) => {
       if (epoch === 2 && batch === 1) stop.abort();
     };
     await expect(run({ ...settings(), name: 'stopped' }, { signal: stop.signal, onBatch })).rejects.toThrow(
@@ -133,7 +135,7 @@ describe('optimizers whose rates change with every step', () => {
       const few = { ...settings(), model: least, optimizer, epochs: 2, nbs: 4, val: false };
       const { summary } = await run({ ...few, name: `${optimizer}-whole` });
       const stop = new AbortController();
-      const onBatch: TrainHooks['onBatch'] = ({ epoch, batch }) => {
+      const onBatch: TrainObserver['onBatch'] = ({ epoch, batch }) => {
         if (epoch === 2 && batch === 1) stop.abort();
       };
       const name = `${optimizer}-stopped`;

@@ -6,8 +6,10 @@ import { resolveConfig } from '../../../src/cfg/load.js';
 import { UserError } from '../../../src/core/errors.js';
 import { log } from '../../../src/core/log.js';
 import { resumeCommand, trainCommand } from '../../../src/engine/report/settings.js';
-import type { Run } from '../../../src/engine/train/setup.js';
-import { type TrainEpoch, type TrainHooks, type TrainSummary, train } from '../../../src/engine/train/trainer.js';
+import type { TrainObserver } from '../../../src/engine/train/observer.js';
+import type { TrainEpoch, TrainSummary } from '../../../src/engine/train/results.js';
+import type { Run } from '../../../src/engine/train/run.js';
+import { train } from '../../../src/engine/train/trainer.js';
 import { validate } from '../../../src/engine/val/validator.js';
 import { readSafetensors } from '../../../src/io/safetensors.js';
 import { native } from '../../helpers/native.js';
@@ -28,10 +30,10 @@ beforeAll(async () => {
 
 async function run(
   overrides: Record<string, unknown>,
-  hooks: TrainHooks = {},
+  { signal, ...observer }: TrainObserver & { signal?: AbortSignal } = {},
 ): Promise<{ epochs: TrainEpoch[]; summary: TrainSummary }> {
   const epochs: TrainEpoch[] = [];
-  const it = train(resolveConfig('train', { ...settings, ...overrides }), hooks);
+  const it = train(resolveConfig('train', { ...settings, ...overrides }), { signal, observers: [observer] });
   for (;;) {
     const { done, value } = await it.next();
     if (done) return { epochs, summary: value };
@@ -49,7 +51,7 @@ const tensorsOf = (path: string) =>
 
 describe('batches whose loss is not a number', () => {
   /** A label without numbers in these batches, the first time that they come. */
-  const poison = (batches: Set<number>): TrainHooks => ({
+  const poison = (batches: Set<number>): TrainObserver => ({
     onInput(batch, index) {
       if (!batches.delete(index)) return;
       batch.labels[0] = Float32Array.from([0, Number.NaN, Number.NaN, Number.NaN, Number.NaN]);
@@ -179,12 +181,12 @@ describe('time=', () => {
 /** What a run is made of, which then does not begin. */
 async function prepared(overrides: Record<string, unknown>): Promise<Pick<Run, 'schedule' | 'description'>> {
   let made: Run | undefined;
-  const onReady = (run: Run): void => {
+  const onStart = (run: Run): void => {
     made = run;
     throw new Error('enough');
   };
   const given = 'resume' in overrides ? overrides : { ...settings, ...overrides };
-  await expect(train(resolveConfig('train', given), { onReady }).next()).rejects.toThrow('enough');
+  await expect(train(resolveConfig('train', given), { observers: [{ onStart }] }).next()).rejects.toThrow('enough');
   return { schedule: { ...made!.schedule }, description: made!.description };
 }
 

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { NamedArray } from '../../../src/core/types.js';
+import { trainablesOf } from '../../../src/engine/train/optimizer.js';
 import { freshState, type TrainState } from '../../../src/engine/train/state.js';
-import { type StepBatch, TrainStep } from '../../../src/engine/train/step.js';
-import { trainablesOf } from '../../../src/engine/train/trainables.js';
+import { freshCounters, type StepBatch, type StepCounters, TrainStep } from '../../../src/engine/train/step.js';
 import type { LossGains } from '../../../src/loss/detection.js';
 import { fromFile, toFile } from '../../../src/nn/layout.js';
 import { buildNetwork } from '../../../src/nn/model.js';
@@ -102,11 +102,12 @@ const ratesOf = (ni: number) =>
 describe('golden training: eight batches through the compiled step', () => {
   it('losses, steps, gradient norms, final weights, statistics and average', async () => {
     const step = openStep();
+    const counters = freshCounters();
     const steps = pick(g, 'steps');
     const columns: string[] = g.meta.columns;
     for (let ni = 0; ni < steps.shape[0]; ni++) {
       const row = Object.fromEntries(columns.map((c, i) => [c, Number(steps.data[ni * columns.length + i])]));
-      const got = await step.run(batch(ni % h.batches_per_epoch), ratesOf(ni), ni);
+      const got = await step.run(batch(ni % h.batches_per_epoch), ratesOf(ni), counters);
       expect(got.stepped ? 1 : 0, `stepped at ${ni}`).toBe(row.stepped);
       const want = [row.box_loss, row.cls_loss, row.dfl_loss];
       expectClose(
@@ -139,42 +140,59 @@ describe('golden training: eight batches through the compiled step', () => {
 
 describe('the training step', () => {
   /** Every bit of a state, in short. */
-  const digest = ({ updates, lastStep, ...parts }: TrainState) => {
-    const arrays = Object.entries(parts).flatMap(([part, of]) =>
-      Object.entries(of).map(([name, { data }]) => [`${part}/${name}`, createHash('sha1').update(data).digest('hex')]),
+  const digest = (state: TrainState): Record<string, string> => {
+    const arrays = Object.entries(state).flatMap(([part, of]) =>
+      Object.entries(of as TrainState['model']).map(([name, { data }]) => [
+        `${part}/${name}`,
+        createHash('sha1').update(data).digest('hex'),
+      ]),
     );
-    return { arrays: Object.fromEntries(arrays), updates, lastStep };
+    return Object.fromEntries(arrays);
   };
 
-  async function trained(batches: number, state?: TrainState, from = 0): Promise<TrainState> {
-    const step = openStep({ state });
-    for (let ni = from; ni < batches; ni++) await step.run(batch(ni % h.batches_per_epoch), ratesOf(ni), ni);
-    const out = step.read();
+  /** Where a run of some batches stands. */
+  interface Stand {
+    state: TrainState;
+    counters: StepCounters;
+  }
+
+  async function trained(batches: number, from?: Stand): Promise<Stand> {
+    const step = openStep({ state: from?.state });
+    const counters = { ...(from?.counters ?? freshCounters()) };
+    while (counters.index < batches) {
+      const { index } = counters;
+      await step.run(batch(index % h.batches_per_epoch), ratesOf(index), counters);
+    }
+    const state = step.read();
     step.dispose();
-    return out;
+    return { state, counters };
   }
 
   it('gives the same bits each time and leaves no tensor behind', async () => {
     const before = tf.memory().numTensors;
     const [a, b] = [await trained(4), await trained(4)];
-    expect(digest(b)).toEqual(digest(a));
+    expect(digest(b.state)).toEqual(digest(a.state));
+    expect(b.counters).toEqual(a.counters);
     expect(tf.memory().numTensors).toBe(before);
   });
 
   it.each([1, 4, 6])('interrupted after batch %i and resumed it ends with the same bits', async (n) => {
     const first = await trained(n);
     // At some of these batches gradients wait for a step.
-    expect(digest(await trained(8, first, n))).toEqual(digest(await trained(8)));
+    const [resumed, whole] = [await trained(8, first), await trained(8)];
+    expect(digest(resumed.state)).toEqual(digest(whole.state));
+    expect(resumed.counters).toEqual(whole.counters);
   });
 
   it('moves to another session when one has served many shapes, without changing a bit', async () => {
     const sizes = [32, 64, 96, 64, 32].map((side) => [side, 32]);
     const run = async (maxShapes?: number): Promise<TrainState> => {
       const step = openStep({ maxShapes });
+      const counters = freshCounters();
       for (const [ni, [height, width]] of sizes.entries()) {
         const images = new Uint8Array(height * width * 3).fill(ni * 8);
         const labels = [Float32Array.of(0, 0.5, 0.5, 0.5, 0.5)];
-        await step.run({ images, shape: [1, height, width], labels }, { ...ratesOf(10), accumulate: 3 }, ni);
+        await step.run({ images, shape: [1, height, width], labels }, { ...ratesOf(10), accumulate: 3 }, counters);
       }
       const out = step.read();
       step.dispose();
@@ -185,12 +203,15 @@ describe('the training step', () => {
 
   it('a loss that is not finite changes nothing and is reported', async () => {
     const step = openStep();
-    await step.run(batch(0), ratesOf(10), 10);
+    const counters = { ...freshCounters(), index: 10 };
+    await step.run(batch(0), ratesOf(10), counters);
+    const before = { ...counters };
     const state = step.read();
     state.model['model.0.conv.weight'].data.fill(Number.NaN);
     step.restore(state);
-    const result = await step.run(batch(1), { ...ratesOf(11), accumulate: 1 }, 11);
+    const result = await step.run(batch(1), { ...ratesOf(11), accumulate: 1 }, counters);
     expect(result).toMatchObject({ nonFinite: 'loss', stepped: false });
+    expect(counters).toEqual({ ...before, index: 12 });
     expect(digest(step.read())).toEqual(digest(state));
     step.dispose();
   });
@@ -199,7 +220,7 @@ describe('the training step', () => {
     const step = openStep({ gains: { box: 1e36, cls: 1e36, dfl: 1e36 } });
     const before = digest(step.read());
     for (const accumulate of [1, 4]) {
-      const result = await step.run(batch(0), { ...ratesOf(10), accumulate }, 0);
+      const result = await step.run(batch(0), { ...ratesOf(10), accumulate }, freshCounters());
       expect(result).toMatchObject({ nonFinite: 'gradient', stepped: false });
       for (const item of result.items) expect(Number.isFinite(item)).toBe(true);
       expect(digest(step.read())).toEqual(before);
@@ -210,7 +231,7 @@ describe('the training step', () => {
   it('a batch without any label trains the class branch', async () => {
     const step = openStep();
     const empty = { ...batch(0), labels: batch(0).labels.map(() => new Float32Array(0)) };
-    const { items, nonFinite } = await step.run(empty, { ...ratesOf(10), accumulate: 1 }, 10);
+    const { items, nonFinite } = await step.run(empty, { ...ratesOf(10), accumulate: 1 }, freshCounters());
     expect(nonFinite).toBeUndefined();
     expect(items[0]).toBe(0);
     expect(items[2]).toBe(0);

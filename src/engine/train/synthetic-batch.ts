@@ -1,12 +1,12 @@
-/** A batch that no dataset is needed for: to measure a training step, and to compare its numbers. */
+/** A batch without a dataset: to measure a training step, and to compare its numbers. */
 import { rng } from '../../core/rng.js';
 import type { StepBatch } from './step.js';
 
 /** Objects on each image. */
 const LABELS = 8;
 
-/** Noise, and objects of ordinary size. */
-export function madeUpBatch(batch: number, imgsz: number): StepBatch {
+/** Images of noise with objects of ordinary size; always the same ones. @returns images [B, H, W, 3] with H = W = imgsz */
+export function syntheticBatch(batch: number, imgsz: number): StepBatch {
   const random = rng(0);
   const images = Uint8Array.from({ length: batch * imgsz * imgsz * 3 }, () => random.int(256));
   const labels = Array.from({ length: batch }, () => {

@@ -1,0 +1,251 @@
+/**
+ * Everything that a training run needs before its first batch: engine, data, the network with its starting weights, the
+ * optimizer and its schedule, the compiled step, the run folder. A resumed run takes all but the data from its checkpoint.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { dump } from 'js-yaml';
+import { describeEngine, type Engine, requireTraining, selectEngine } from '../../backend/select-engine.js';
+import { wasGiven } from '../../cfg/load.js';
+import type { TrainConfig } from '../../cfg/schema.js';
+import { UserError } from '../../core/errors.js';
+import { log } from '../../core/log.js';
+import { announce, type Dataset, openDataset } from '../../data/dataset.js';
+import { createTrainLoader, limitWorkers, type TrainLoader, type TrainLoaderOptions } from '../../data/loader.js';
+import { orCannotWrite, removeUnfinished, writeFileAtomic } from '../../io/files.js';
+import { classWeights } from '../../loss/class-weights.js';
+import type { Network } from '../../nn/model.js';
+import { describeGroups } from '../../optim/groups.js';
+import { OPTIMIZERS } from '../../optim/optimizers.js';
+import { type ScheduleSettings, scaledWeightDecay } from '../../optim/schedule.js';
+import { imageSize } from '../image-size.js';
+import { sideFor, trainedOf } from '../model-defaults.js';
+import { trainCommand } from '../report/settings.js';
+import { lockRunDir, openRunDir, type RunDir } from '../run-dir.js';
+import { DetectorWithLoss, type LossSettings } from '../val/detector-with-loss.js';
+import { fittingBatch, warnOfMemory } from './batch-size.js';
+import type { RunDescription } from './checkpoint.js';
+import type { TrainObserver } from './observer.js';
+import { chooseOptimizer, frozenLayers, trainablesOf } from './optimizer.js';
+import { freshProgress, type Progress } from './progress.js';
+import { checkpointToResume, type Resumed, resumeRun, runFolderOf } from './resume.js';
+import { type StartingPoint, startingPoint } from './starting-weights.js';
+import { freshState } from './state.js';
+import { TrainStep } from './step.js';
+import { BEST, restoreBest } from './weights-folder.js';
+
+/** What a run is given besides its configuration. */
+export interface RunOptions {
+  /** Aborted: the batch or the validation ends, last is written, `Interrupted` is thrown. */
+  signal?: AbortSignal;
+  /** Told what happens, after the run's own plots and report. */
+  observers?: readonly TrainObserver[];
+}
+
+/** A training run that is ready for its next batch. */
+export interface Run extends Required<Pick<RunOptions, 'observers'>>, Pick<RunOptions, 'signal'> {
+  config: TrainConfig;
+  dir: string;
+  weightsDir: string;
+  lastPath: string;
+  bestPath: string;
+  network: Network;
+  description: RunDescription;
+  schedule: ScheduleSettings;
+  train: Dataset;
+  val: Dataset;
+  loader: TrainLoader;
+  step: TrainStep;
+  /** Validates; its weights are set before each use. */
+  detector: DetectorWithLoss;
+  progress: Progress;
+  /** Long side of the network's input, pixels. */
+  imgsz: number;
+  /** Gives back threads, tensors and the lock of the folder. */
+  held: Release[];
+}
+
+type Release = () => void | Promise<void>;
+
+/** Puts a run together. @throws UserError when model, data, engine or run folder can't be used; nothing is held then */
+export async function prepareRun(given: TrainConfig, options: RunOptions): Promise<Run> {
+  const held: Release[] = [];
+  try {
+    const run = await assemble(given, options, held);
+    restoreBest(run);
+    if (run.config.plots) run.observers = [...(await import('./plots.js')).drawers(run), ...run.observers];
+    return run;
+  } catch (error) {
+    await releaseAll(held);
+    throw error;
+  }
+}
+
+async function assemble(given: TrainConfig, { signal, observers = [] }: RunOptions, held: Release[]): Promise<Run> {
+  const resumed = given.resume === false ? undefined : resume(given, held);
+  const engine = await startEngine(resumed?.config ?? given);
+  const { train, val } = await openData(resumed?.config ?? given, signal);
+  if (resumed) refuseOtherClasses(resumed.run, train);
+  const start = resumed ?? (await begin(given, train));
+  const { config, network } = start;
+  const { batch, imgsz } = inputOf(config, network, engine);
+  const loader = createTrainLoader(loaderOptions(config, train, batch, imgsz));
+  held.push(() => loader.close());
+  const { optimizer, schedule } = resumed ?? chooseOptimizer(config, train, batch, loader.batches);
+  Object.assign(schedule, { batch, nbs: config.nbs, batchesPerEpoch: loader.batches });
+  const { step, detector } = compile(start, { train, schedule, optimizer }, held);
+  const folder = prepareFolder(resumed?.dir ?? makeRunDir(given, held), config);
+  const description = {
+    names: train.names,
+    yaml: network.spec.yaml,
+    args: { ...config, batch, model: config.model },
+    optimizer,
+    schedule,
+    commands: resumed?.commands ?? [trainCommand(config, batch)],
+  };
+  const progress = resumed?.progress ?? freshProgress();
+  const parts = { config, network, description, schedule, train, val, loader, step, detector, progress, imgsz };
+  return { ...parts, ...folder, observers, signal, held };
+}
+
+/** The run that goes on, its folder locked before anything of it is read. */
+function resume(given: TrainConfig, held: Release[]): Resumed & { dir?: string } {
+  const path = checkpointToResume(given);
+  const dir = runFolderOf(path);
+  if (dir !== undefined) hold(lockRunDir(dir), held);
+  return { ...resumeRun(given, path), dir };
+}
+
+/** @throws UserError 'cannot-train' */
+async function startEngine({ device, deterministic, tf32 }: TrainConfig): Promise<Engine> {
+  const engine = await selectEngine({ device, deterministic, tf32 });
+  requireTraining(engine);
+  log.info(describeEngine(engine));
+  return engine;
+}
+
+async function openData(config: TrainConfig, signal?: AbortSignal): Promise<{ train: Dataset; val: Dataset }> {
+  const data = requireData(config.data);
+  const open = { singleCls: config.single_cls, classes: config.classes, signal };
+  const train = await openDataset(data, 'train', { ...open, fraction: config.fraction });
+  announce(train);
+  const val = await openDataset(data, 'val', open);
+  announce(val);
+  return { train, val };
+}
+
+function requireData(data: string | null): string {
+  if (data) return data;
+  throw new UserError(
+    'missing-data',
+    'training needs a dataset: data= is missing',
+    'for example: yolo train data=my-data.yaml model=yolov8n.pt, or data=shapes for a generated dataset',
+  );
+}
+
+/** The state of a run fits the classes that it was trained on. */
+function refuseOtherClasses({ names }: RunDescription, train: Dataset): void {
+  if (names.length === train.names.length) return;
+  throw new UserError(
+    'fixed-at-resume',
+    `the run that is resumed knows ${names.length} classes, the dataset has ${train.names.length}`,
+    'resume with the dataset that the run began with; to train its weights on other classes start a new run: model=…/last.safetensors',
+  );
+}
+
+/** A fresh run. Fine-tuning keeps the image size that the model was trained with, where the user does not say. */
+async function begin(given: TrainConfig, train: Dataset): Promise<StartingPoint & { config: TrainConfig }> {
+  const keeps = !wasGiven(given, 'imgsz') && given.model;
+  const config = keeps ? { ...given, imgsz: sideFor(given, { trained: await trainedOf(keeps) }) } : given;
+  return { config, ...(await startingPoint(config, train)) };
+}
+
+/** Images of a batch and their longer side, pixels. */
+function inputOf(
+  config: TrainConfig,
+  { spec, parameters }: Network,
+  { gpu }: Engine,
+): { batch: number; imgsz: number } {
+  const weights = parameters.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0);
+  const batch = config.batch > 0 ? config.batch : fittingBatch(spec, weights, config.imgsz, gpu?.memory);
+  warnOfMemory(spec, weights, config.imgsz, batch, gpu?.memory);
+  return { batch, imgsz: imageSize(config.imgsz, spec.stride) };
+}
+
+function loaderOptions(config: TrainConfig, train: Dataset, batch: number, imgsz: number): TrainLoaderOptions {
+  return {
+    images: train.images,
+    imgsz,
+    batch,
+    augment: config,
+    seed: config.seed,
+    workers: limitWorkers(config.workers),
+    cache: config.cache,
+    rect: config.rect,
+    multiScale: config.multi_scale,
+  };
+}
+
+/** The training step with its state, and the network that validates with the same loss. */
+function compile(
+  start: Pick<Resumed, 'config' | 'network' | 'state'> | (StartingPoint & { config: TrainConfig }),
+  { train, schedule, optimizer }: Pick<Run, 'train' | 'schedule'> & Pick<RunDescription, 'optimizer'>,
+  held: Release[],
+): Pick<Run, 'step' | 'detector'> {
+  const { config, network } = start;
+  const rule = OPTIMIZERS[optimizer];
+  const trainables = trainablesOf(network, config.freeze);
+  const decay = scaledWeightDecay(config.weight_decay, schedule.batch, schedule.nbs);
+  const loss = lossSettings(config, train);
+  const state = 'state' in start ? start.state : freshState(start.weights, trainables, rule.stateTensors);
+  const frozen = frozenLayers(config.freeze);
+  const step = new TrainStep(state, { network, trainables, frozenLayers: frozen, rule, decay, ...loss });
+  held.push(() => step.dispose());
+  const detector = new DetectorWithLoss(network, train.names, loss);
+  held.push(() => detector.dispose());
+  const { lr0, momentum } = schedule;
+  log.info(`optimizer: ${optimizer}(lr=${lr0}, momentum=${momentum}) with ${describeGroups(trainables, decay)}`);
+  return { step, detector };
+}
+
+function lossSettings({ box, cls, dfl, cls_pw: power }: TrainConfig, train: Dataset): LossSettings {
+  const gains = { box, cls, dfl };
+  return { gains, classWeights: power > 0 ? classWeights(countClasses(train), power) : undefined };
+}
+
+/** Objects of each class. @returns [K] */
+function countClasses({ names, images }: Dataset): number[] {
+  const counts = new Array<number>(names.length).fill(0);
+  for (const { labels } of images) for (let i = 0; i < labels.length; i += 5) counts[labels[i]]++;
+  return counts;
+}
+
+function makeRunDir(given: TrainConfig, held: Release[]): string {
+  return hold(openRunDir(given, 'train'), held).path;
+}
+
+function hold(folder: RunDir, held: Release[]): RunDir {
+  held.push(() => folder.release());
+  return folder;
+}
+
+/** Writes args.yaml. @throws UserError 'cannot-write' */
+function prepareFolder(dir: string, config: TrainConfig): Pick<Run, 'dir' | 'weightsDir' | 'lastPath' | 'bestPath'> {
+  const weightsDir = join(dir, 'weights');
+  orCannotWrite(weightsDir, () => {
+    mkdirSync(weightsDir, { recursive: true });
+    removeUnfinished(weightsDir);
+  });
+  writeFileAtomic(join(dir, 'args.yaml'), dump({ ...config }));
+  return { dir, weightsDir, lastPath: join(weightsDir, 'last.safetensors'), bestPath: join(weightsDir, BEST) };
+}
+
+/** Ends threads and releases everything that the run holds. */
+export function disposeRun(run: Run): Promise<void> {
+  return releaseAll(run.held);
+}
+
+/** What was taken last is given back first. */
+async function releaseAll(held: Release[]): Promise<void> {
+  for (const release of held.splice(0).reverse()) await release();
+}
