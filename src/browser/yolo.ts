@@ -3,11 +3,11 @@
  * modules that `yolo predict` runs; the build bundles this file and them into one, which `yolo export format=tfjs` writes as
  * yolo.js. Its types are written beside it, so what is exported here names no type of another module.
  */
+import { DETECTION, unletterbox } from '../core/boxes.js';
 import type { RgbImage } from '../core/types.js';
 import { toUnit } from '../core/unit.js';
 import { detectionsOf, toDetections } from '../detect/detections.js';
-import { ROW } from '../detect/nms.js';
-import { letterbox, unletterbox } from '../image/letterbox.js';
+import { letterbox } from '../image/letterbox.js';
 
 /** One found object; the box in pixels of the image. */
 export interface Detection {
@@ -115,7 +115,7 @@ export class Yolo {
       output = this.model.execute(input) as Tensor; // [B, 4 + K, A]
       const data = Float32Array.from(await output.data());
       const rows = detectionsOf({ data, shape: output.shape as [number, number, number] }, 0, { conf, iou, ...rest });
-      return toDetections(unletterbox(rows, ROW, place, rgb), this.names);
+      return toDetections(unletterbox(rows, DETECTION, place, rgb), this.names);
     } finally {
       input.dispose();
       output?.dispose();

@@ -1,10 +1,10 @@
 /** How much memory decoded images get, and from how far mosaic partners come. */
 import { mkdirSync, statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
+import { withLongSide } from '../core/boxes.js';
 import { messageOf } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { imageCacheDir } from './disk-cache.js';
-import { loadedSize } from './training-images.js';
 
 /** Memory for decoded images without cache=ram. Changing it changes `window`, and with it the random draws. */
 const CACHE_BYTES = 256 * 2 ** 20;
@@ -41,7 +41,7 @@ export function planCache({ sizes, imgsz, batch, pinned, cache }: CacheRequest):
   const n = sizes.length / 2;
   let [slotBytes, total] = [0, 0];
   for (let i = 0; i < n; i++) {
-    const { width, height } = loadedSize(sizes[2 * i], sizes[2 * i + 1], imgsz);
+    const { width, height } = withLongSide({ width: sizes[2 * i], height: sizes[2 * i + 1] }, imgsz);
     slotBytes = Math.max(slotBytes, width * height * 3);
     total += width * height * 3;
   }

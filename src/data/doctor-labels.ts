@@ -1,6 +1,7 @@
 /** Mistakes that show in the labels: wrong units, class numbers from 1, boxes all alike, objects too small to be found. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { xywhToXyxy } from '../core/boxes.js';
 import type { Dataset, DatasetImage } from './dataset.js';
 import type { DoctorNote } from './doctor.js';
 import { formatFinding } from './finding.js';
@@ -243,6 +244,7 @@ function where(set: Dataset, holds: (row: Row, image: DatasetImage) => boolean):
 }
 
 /** How far a box reaches beyond the image, as part of it. */
-function reach([, cx, cy, w, h]: Row): number {
-  return Math.max(w / 2 - cx, cx + w / 2 - 1, h / 2 - cy, cy + h / 2 - 1);
+function reach(row: Row): number {
+  const [x1, y1, x2, y2] = xywhToXyxy(row, 1);
+  return Math.max(-x1, x2 - 1, -y1, y2 - 1);
 }

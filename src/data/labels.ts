@@ -2,6 +2,7 @@
  * One label file: rows `class cx cy w h` in 0..1 of the image, or `class x1 y1 x2 y2 x3 y3 …`, a polygon that becomes
  * its box. A wrong row makes the file corrupt; a duplicate or an empty box is dropped and said.
  */
+import { xyxyToXywh } from '../core/boxes.js';
 import type { FindingKind } from './finding.js';
 
 /** Raise it when the meaning of what is cached changes: caches of older versions are then made anew. */
@@ -112,5 +113,5 @@ function polygonBox(values: number[]): number[] {
     y1 = Math.min(y1, values[i + 1]);
     y2 = Math.max(y2, values[i + 1]);
   }
-  return [(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1];
+  return xyxyToXywh([x1, y1, x2, y2]);
 }

@@ -2,7 +2,10 @@
  * Objects that are labelled twice: boxes of one class that nearly cover one another. In time linear in the number of
  * boxes: only boxes of like size and place are compared, found through cells of a grid that is as fine as they are large.
  */
+import { boxIou, LABEL, labelsToPx } from '../core/boxes.js';
 
+/** Places and sizes stay parts of the image. */
+const UNIT = { width: 1, height: 1 };
 /** IoU over which two boxes are one. */
 const SAME = 0.95;
 /** Sides of such boxes differ by no more than this, as logarithms to base 2; centres by this part of the larger side. */
@@ -17,8 +20,10 @@ export function repeatedRows(labels: Float32Array): [number, number][] {
   const found: [number, number][] = [];
   // Boxes that repeat none, by cell: of like boxes in a cell there can only be so many that are not the same.
   const cells = new Map<string, number[]>();
-  for (let row = 0; 5 * row < labels.length; row++) {
-    const earlier = sameAs(labels, row, cells);
+  const corners = labelsToPx(labels, UNIT, undefined, new Float64Array(labels.length));
+  for (let row = 0; LABEL * row < labels.length; row++) {
+    const same = (other: number): boolean => boxIou(corners, LABEL * other + 1, corners, LABEL * row + 1) > SAME;
+    const earlier = find(keysNear(labels, row, 1), cells, same);
     if (earlier !== undefined) found.push([earlier, row]);
     else {
       const [key] = keysNear(labels, row, 0);
@@ -30,10 +35,14 @@ export function repeatedRows(labels: Float32Array): [number, number][] {
   return found;
 }
 
-function sameAs(labels: Float32Array, row: number, cells: Map<string, number[]>): number | undefined {
-  for (const key of keysNear(labels, row, 1)) {
-    const same = cells.get(key)?.find((other) => iou(labels, 5 * other, 5 * row) > SAME);
-    if (same !== undefined) return same;
+function find(
+  keys: Iterable<string>,
+  cells: Map<string, number[]>,
+  same: (row: number) => boolean,
+): number | undefined {
+  for (const key of keys) {
+    const found = cells.get(key)?.find(same);
+    if (found !== undefined) return found;
   }
   return undefined;
 }
@@ -43,7 +52,7 @@ function sameAs(labels: Float32Array, row: number, cells: Map<string, number[]>)
  * @param tolerance 1: also the cells that a box may be in which is the same as this one; 0: its own alone
  */
 function* keysNear(labels: Float32Array, row: number, tolerance: 0 | 1): Generator<string> {
-  const [id, cx, cy, w, h] = labels.subarray(5 * row, 5 * row + 5);
+  const [id, cx, cy, w, h] = labels.subarray(LABEL * row, LABEL * (row + 1));
   for (const [octaveW, x] of spots(w, cx, tolerance))
     for (const [octaveH, y] of spots(h, cy, tolerance)) yield `${id} ${octaveW} ${octaveH} ${x} ${y}`;
 }
@@ -55,14 +64,4 @@ function* spots(side: number, centre: number, tolerance: 0 | 1): Generator<[octa
     const cell = 2 ** o / 4;
     for (let p = Math.floor((centre - apart) / cell); p <= Math.floor((centre + apart) / cell); p++) yield [o, p];
   }
-}
-
-function iou(labels: Float32Array, a: number, b: number): number {
-  const shared = (k: number): number =>
-    Math.min(labels[a + k] + labels[a + k + 2] / 2, labels[b + k] + labels[b + k + 2] / 2) -
-    Math.max(labels[a + k] - labels[a + k + 2] / 2, labels[b + k] - labels[b + k + 2] / 2);
-  const [w, h] = [shared(1), shared(2)];
-  if (w <= 0 || h <= 0) return 0;
-  const area = (k: number): number => labels[k + 3] * labels[k + 4];
-  return (w * h) / (area(a) + area(b) - w * h);
 }

@@ -2,6 +2,7 @@
  * Draws the images of data=shapes: a textured background and objects of several kinds on it. An object's kind is its
  * outline alone; colour, texture, size, turn and place tell nothing about it.
  */
+import { boxArea, boxIntersection, pxToNorm, xyxyToXywh } from '../core/boxes.js';
 import type { Rng } from '../core/rng.js';
 import type { RgbImage } from '../core/types.js';
 
@@ -81,8 +82,7 @@ export function drawScene(settings: SceneSettings, random: Rng): DrawnScene {
     if (!fits(boxOf(object), width, height, boxes, difficulty)) continue;
     const box = paintObject(image, object, objectPaint(base, difficulty, random));
     boxes.push(box);
-    const [x1, y1, x2, y2] = box;
-    labels.push([kind, (x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height]);
+    labels.push([kind, ...pxToNorm(xyxyToXywh(box), image)]);
   }
   return { image, labels };
 }
@@ -104,12 +104,9 @@ function boxOf({ radius, stretch, place: [x, y] }: Placed): number[] {
 }
 
 function fits(box: number[], width: number, height: number, others: number[][], difficulty: number): boolean {
-  const area = (b: number[]): number => Math.max(0, b[2] - b[0]) * Math.max(0, b[3] - b[1]);
-  const common = (a: number[], b: number[]): number =>
-    area([Math.max(a[0], b[0]), Math.max(a[1], b[1]), Math.min(a[2], b[2]), Math.min(a[3], b[3])]);
-  if (common(box, [0, 0, width, height]) < MIN_INSIDE * area(box)) return false;
+  if (boxIntersection(box, 0, [0, 0, width, height], 0) < MIN_INSIDE * boxArea(box)) return false;
   const most = OVERLAP[0] + (OVERLAP[1] - OVERLAP[0]) * difficulty;
-  return others.every((other) => common(box, other) <= most * Math.min(area(box), area(other)));
+  return others.every((other) => boxIntersection(box, 0, other, 0) <= most * Math.min(boxArea(box), boxArea(other)));
 }
 
 /** Paints an object. @returns the box of what of it lies in the image, x1 y1 x2 y2, to a third of a pixel */

@@ -2,6 +2,7 @@
  * One training image from plan to pixels: draws its augmentation, sees to it that the images it needs are decoded, and
  * composes. The same code runs in worker threads and, with workers=0, in the main thread.
  */
+import { type Size, withLongSide } from '../core/boxes.js';
 import { UserError } from '../core/errors.js';
 import { rng } from '../core/rng.js';
 import type { RgbImage } from '../core/types.js';
@@ -115,8 +116,9 @@ export class TrainingImages {
     return this.set.labels.subarray(this.set.labelStart[index] * 5, this.set.labelStart[index + 1] * 5);
   }
 
-  private loadedSize(index: number): { width: number; height: number } {
-    return loadedSize(this.set.sizes[2 * index], this.set.sizes[2 * index + 1], this.set.plan.imgsz);
+  private loadedSize(index: number): Size {
+    const [width, height] = this.set.sizes.subarray(2 * index, 2 * index + 2);
+    return withLongSide({ width, height }, this.set.plan.imgsz);
   }
 
   /** Pins an image and decodes it unless it is there. */
@@ -163,13 +165,4 @@ export class TrainingImages {
     resizeInto(image, width, height, { data: pixels, offset: 0, stride: width * 3 });
     if (file) writeImage(file, pixels);
   }
-}
-
-/** Long side to imgsz, the other side rounded up. */
-export function loadedSize(width: number, height: number, imgsz: number): { width: number; height: number } {
-  const ratio = imgsz / Math.max(width, height);
-  return {
-    width: Math.min(Math.ceil(width * ratio), imgsz),
-    height: Math.min(Math.ceil(height * ratio), imgsz),
-  };
 }

@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import type { Placement } from '../core/boxes.js';
 import { messageOf } from '../core/errors.js';
 import { workerUrl } from '../core/worker-url.js';
 import { PAD_VALUE } from '../image/letterbox.js';
@@ -32,8 +33,8 @@ export interface ValBatch {
   shape: [batch: number, height: number, width: number];
   /** Index in the dataset of each image. */
   indices: number[];
-  /** Input pixel = image pixel · ratio + padding, each image. */
-  places: { ratioX: number; ratioY: number; padX: number; padY: number }[];
+  /** Where each image lies. */
+  places: Placement[];
   /** Why an image could not be decoded, each image. */
   broken: (string | undefined)[];
   /** Milliseconds of decoding and resizing, summed over the images. */

@@ -2,8 +2,9 @@
  * One image of a validation batch. The long side is first brought to imgsz, enlarging too, the other side rounded up;
  * then the image is letterboxed without enlarging (Ultralytics 8.4, LetterBox with scaleup=False).
  */
+import { type LetterboxTransform, letterboxTransform, type Size, withLongSide } from '../core/boxes.js';
 import { messageOf } from '../core/errors.js';
-import { type LetterboxTransform, letterboxInto, letterboxTransform } from '../image/letterbox.js';
+import { letterboxInto } from '../image/letterbox.js';
 import { resize } from '../image/resize.js';
 import { decodeAgain, isUnreadable } from './vanished.js';
 
@@ -28,12 +29,10 @@ export interface Filled {
 
 /** Size after the first step, and where the image goes after the second. */
 export function placeForValidation(
-  source: { width: number; height: number },
+  source: Size,
   { imgsz, height, width }: Pick<Slot, 'imgsz' | 'height' | 'width'>,
-): { size: { width: number; height: number }; at: LetterboxTransform } {
-  const ratio = imgsz / Math.max(source.width, source.height);
-  const scaled = (side: number): number => (ratio === 1 ? side : Math.min(Math.ceil(side * ratio), imgsz));
-  const size = { width: scaled(source.width), height: scaled(source.height) };
+): { size: Size; at: LetterboxTransform } {
+  const size = withLongSide(source, imgsz);
   return { size, at: letterboxTransform(size, [height, width], { scaleUp: false }) };
 }
 

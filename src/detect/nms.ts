@@ -3,6 +3,7 @@
  * Constants as in Ultralytics 8.4 (non_max_suppression). There, classes are kept apart by moving each class's boxes 7680 px away; here boxes
  * are only ever compared within their class, which is the same without the rounding that large coordinates bring.
  */
+import { columnToXyxy, DETECTION, iouWith } from '../core/boxes.js';
 
 /** Candidates beyond this many are dropped, least certain first. */
 const MAX_CANDIDATES = 30_000;
@@ -24,9 +25,6 @@ export interface NmsOptions {
   maxCandidates?: number;
 }
 
-/** Numbers a row of the result has: x1 y1 x2 y2 confidence class. */
-export const ROW = 6;
-
 /**
  * @param prediction [4 + K, A] of one image: cx cy w h in pixels, then K scores 0..1
  * @param anchors A
@@ -39,7 +37,7 @@ export function nonMaxSuppression(prediction: Float32Array, anchors: number, opt
   const collect = multiLabel && K > 1 ? everyClass : bestClass;
   const found = collect(prediction, anchors, K, conf, wanted);
   const order = mostCertainFirst(found, K);
-  const kept = new Float32Array(Math.min(maxDet, order.length) * ROW);
+  const kept = new Float32Array(Math.min(maxDet, order.length) * DETECTION);
   const keptOf = new Map<number, number[]>(); // class → rows of `kept`
   let n = 0;
   for (let i = 0; i < order.length && i < maxCandidates && n < maxDet; i++) {
@@ -51,14 +49,14 @@ export function nonMaxSuppression(prediction: Float32Array, anchors: number, opt
       rivals = [];
       keptOf.set(group, rivals);
     }
-    writeCorners(prediction, anchors, anchor, kept, n * ROW);
-    if (overlapsAny(kept, n * ROW, rivals, iou)) continue;
-    kept[n * ROW + 4] = prediction[(4 + cls) * anchors + anchor];
-    kept[n * ROW + 5] = cls;
-    rivals.push(n * ROW);
+    columnToXyxy(prediction, anchors, anchor, kept, n * DETECTION);
+    if (overlapsAny(kept, n * DETECTION, rivals, iou)) continue;
+    kept[n * DETECTION + 4] = prediction[(4 + cls) * anchors + anchor];
+    kept[n * DETECTION + 5] = cls;
+    rivals.push(n * DETECTION);
     n++;
   }
-  return kept.slice(0, n * ROW);
+  return kept.slice(0, n * DETECTION);
 }
 
 /** Candidates: `place` is anchor · K + class. */
@@ -129,31 +127,9 @@ function mostCertainFirst({ places, scores }: Candidates, K: number): ArrayLike<
   return keys;
 }
 
-/** cx cy w h of an anchor → x1 y1 x2 y2 at `out[at…]`. */
-function writeCorners(p: Float32Array, A: number, anchor: number, out: Float32Array, at: number): void {
-  const [cx, cy] = [p[anchor], p[A + anchor]];
-  const [halfW, halfH] = [p[2 * A + anchor] / 2, p[3 * A + anchor] / 2];
-  out[at] = cx - halfW;
-  out[at + 1] = cy - halfH;
-  out[at + 2] = cx + halfW;
-  out[at + 3] = cy + halfH;
-}
-
+/** @param rivals where in `rows` the boxes begin that the one at `at` is compared with */
 function overlapsAny(rows: Float32Array, at: number, rivals: readonly number[], iou: number): boolean {
-  const x1 = rows[at];
-  const y1 = rows[at + 1];
-  const x2 = rows[at + 2];
-  const y2 = rows[at + 3];
-  const area = (x2 - x1) * (y2 - y1);
-  for (let i = 0; i < rivals.length; i++) {
-    const r = rivals[i];
-    const w = Math.min(x2, rows[r + 2]) - Math.max(x1, rows[r]);
-    if (w <= 0) continue;
-    const h = Math.min(y2, rows[r + 3]) - Math.max(y1, rows[r + 1]);
-    if (h <= 0) continue;
-    const both = w * h;
-    const union = area + (rows[r + 2] - rows[r]) * (rows[r + 3] - rows[r + 1]) - both;
-    if (both / union > iou) return true;
-  }
+  const [x1, y1, x2, y2] = [rows[at], rows[at + 1], rows[at + 2], rows[at + 3]];
+  for (let i = 0; i < rivals.length; i++) if (iouWith(x1, y1, x2, y2, rows, rivals[i]) > iou) return true;
   return false;
 }

@@ -3,7 +3,8 @@
  * detections an image and class, greedy matching by falling score where labels outside the size range may absorb a
  * detection without counting, 101 points of recall, mean over IoU 0.50:0.05:0.95. Areas are in pixels of the original image.
  */
-import { byFalling, DETECTION, IOU_THRESHOLDS, iouMatrix, LABEL, T } from './match.js';
+import { boxArea, DETECTION, LABEL } from '../core/boxes.js';
+import { byFalling, IOU_THRESHOLDS, iouMatrix, T } from './match.js';
 
 export interface CocoImage {
   /** Rows of 6: x1 y1 x2 y2 confidence class, by falling confidence. */
@@ -130,14 +131,11 @@ function splitByClass(images: CocoImage[], nc: number): (Part[] | undefined)[] {
 function matchImage({ detections, labels, iou }: Part, [least, greatest]: readonly [number, number]): Matched {
   const n = detections.length / DETECTION;
   const m = labels.length / LABEL;
-  const outside = (x1: number, y1: number, x2: number, y2: number): boolean => {
-    const area = (x2 - x1) * (y2 - y1);
+  const outside = (boxes: Float32Array, at: number): boolean => {
+    const area = boxArea(boxes, at);
     return area < least || area > greatest;
   };
-  const ignored = Array.from({ length: m }, (_, j) => {
-    const [x1, y1, x2, y2] = labels.subarray(LABEL * j + 1, LABEL * j + 5);
-    return outside(x1, y1, x2, y2);
-  });
+  const ignored = Array.from({ length: m }, (_, j) => outside(labels, LABEL * j + 1));
   // Labels that count come first: a detection turns to an ignored one only when none of them fits.
   const order = [...ignored.keys()].sort((a, b) => Number(ignored[a]) - Number(ignored[b]) || a - b);
   const verdict = new Uint8Array(n * T);
@@ -145,11 +143,10 @@ function matchImage({ detections, labels, iou }: Part, [least, greatest]: readon
     const taken = new Uint8Array(m);
     for (let i = 0; i < n; i++) {
       const best = bestLabel(threshold, i, n, order, ignored, taken, iou);
-      const [x1, y1, x2, y2] = detections.subarray(DETECTION * i, DETECTION * i + 4);
       if (best >= 0) {
         taken[best] = 1;
         verdict[i * T + t] = ignored[best] ? 2 : 1;
-      } else if (outside(x1, y1, x2, y2)) verdict[i * T + t] = 2;
+      } else if (outside(detections, DETECTION * i)) verdict[i * T + t] = 2;
     }
   });
   const scores = Array.from({ length: n }, (_, i) => detections[DETECTION * i + 4]);

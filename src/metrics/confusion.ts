@@ -2,7 +2,8 @@
  * Which class is taken for which: detections over a confidence are paired with labels of any class, best overlap first.
  * The reference fills its matrix at the confidence of validation, 0.001, with noise; 0.25 is what a user of the model sees.
  */
-import { DETECTION, iouMatrix, LABEL } from './match.js';
+import { DETECTION, LABEL } from '../core/boxes.js';
+import { iouMatrix } from './match.js';
 
 export const CONFUSION_IOU = 0.45;
 export const CONFUSION_CONFIDENCE = 0.25;

@@ -3,8 +3,9 @@
  * arXiv 2008.08115, section 2): foreground from IoU 0.5, background under 0.1. TIDE's sixth kind ("both": wrong class and
  * badly placed) is cured like a detection of background, by taking it away, and counts as that here.
  */
+import { DETECTION, LABEL } from '../core/boxes.js';
 import { meanPrecisionAt } from './ap.js';
-import { DETECTION, iouMatrix, LABEL, matchAt } from './match.js';
+import { iouMatrix, matchAt } from './match.js';
 
 export const ERROR_KINDS = ['localisation', 'wrong class', 'duplicate', 'background', 'missed'] as const;
 export type ErrorKind = (typeof ERROR_KINDS)[number];

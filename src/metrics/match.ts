@@ -4,9 +4,8 @@
  * at the ten thresholds of COCO). Detections are rows of 6 (x1 y1 x2 y2 confidence class) by falling confidence, labels
  * rows of 5 (class x1 y1 x2 y2), both in pixels of the same image.
  */
+import { DETECTION, iouWith, LABEL } from '../core/boxes.js';
 
-export const DETECTION = 6;
-export const LABEL = 5;
 /** 0.50, 0.55 … 0.95, as numpy's linspace gives them. */
 export const IOU_THRESHOLDS: readonly number[] = Array.from({ length: 10 }, (_, i) =>
   i === 9 ? 0.95 : 0.5 + i * ((0.95 - 0.5) / 9),
@@ -19,15 +18,8 @@ export function iouMatrix(detections: Float32Array, labels: Float32Array): Float
   const m = labels.length / LABEL;
   const out = new Float64Array(m * n);
   for (let j = 0; j < m; j++) {
-    const [x1, y1, x2, y2] = labels.subarray(LABEL * j + 1, LABEL * j + 5);
-    const area = (x2 - x1) * (y2 - y1);
-    for (let i = 0, d = 0; i < n; i++, d += DETECTION) {
-      const w = Math.min(x2, detections[d + 2]) - Math.max(x1, detections[d]);
-      const h = Math.min(y2, detections[d + 3]) - Math.max(y1, detections[d + 1]);
-      if (w <= 0 || h <= 0) continue;
-      const other = (detections[d + 2] - detections[d]) * (detections[d + 3] - detections[d + 1]);
-      out[j * n + i] = (w * h) / (area + other - w * h);
-    }
+    const [x1, y1, x2, y2] = labels.subarray(LABEL * j + 1, LABEL * (j + 1));
+    for (let i = 0; i < n; i++) out[j * n + i] = iouWith(x1, y1, x2, y2, detections, DETECTION * i);
   }
   return out;
 }

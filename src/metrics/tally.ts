@@ -2,6 +2,7 @@
  * Adds up a validation image by image and gives every figure at the end: the table, COCO's figures, the confusion
  * matrix, the curves, and what went wrong where.
  */
+import { DETECTION, LABEL, labelsToPx, type Placement, unletterbox } from '../core/boxes.js';
 import type { Box } from '../core/types.js';
 import { type ApResult, averagePrecision, mean } from './ap.js';
 import { type CocoFigures, type CocoImage, cocoFigures } from './coco.js';
@@ -13,22 +14,14 @@ import {
   overConfidence,
 } from './confusion.js';
 import { ERROR_KINDS, type ErrorKind, errorCosts, typeErrors } from './errors.js';
-import { DETECTION, iouMatrix, LABEL, T, truePositives } from './match.js';
-
-/** How an image lies in the network's input: input pixel = image pixel · ratio + padding. */
-export interface Place {
-  ratioX: number;
-  ratioY: number;
-  padX: number;
-  padY: number;
-}
+import { iouMatrix, T, truePositives } from './match.js';
 
 export interface JudgedImage {
   path: string;
   /** Pixels of the original image. */
   width: number;
   height: number;
-  place: Place;
+  place: Placement;
   /** Rows of 6 by falling confidence, pixels of the network's input. */
   detections: Float32Array;
   /** Rows of 5: class, cx, cy, w, h in 0..1 of the original image. */
@@ -115,14 +108,14 @@ export function createTally(names: readonly string[], { coco = true, errors = tr
   return {
     add(image) {
       const { detections } = image;
-      const labels = labelsInInput(image);
+      const labels = labelsToPx(image.labels, image, image.place);
       images++;
       for (const id of classesOf(labels)) imageCounts[id]++;
       for (let j = 0; j < labels.length; j += LABEL) labelCounts[labels[j]]++;
       parts.push({ tp: truePositives(detections, labels), detections });
       addToConfusion(confusion, detections, labels);
-      const original = toOriginal(detections, image);
-      if (coco) cocoImages.push({ detections: rounded(original), labels: labelsInImage(image) });
+      const original = unletterbox(Float32Array.from(detections), DETECTION, image.place, image);
+      if (coco) cocoImages.push({ detections: rounded(original), labels: labelsToPx(image.labels, image) });
       if (errors) {
         costs.add(detections, labels);
         perImage.push(judge(image, labels, names));
@@ -164,40 +157,6 @@ export function createTally(names: readonly string[], { coco = true, errors = tr
   };
 }
 
-/** @returns rows of 5: class x1 y1 x2 y2, pixels of the network's input */
-function labelsInInput({ labels, width, height, place }: JudgedImage): Float32Array {
-  const out = new Float32Array(labels.length);
-  const { ratioX, ratioY, padX, padY } = place;
-  const [sx, sy] = [width * ratioX, height * ratioY];
-  for (let i = 0; i < labels.length; i += LABEL) {
-    const [id, cx, cy, w, h] = labels.subarray(i, i + LABEL);
-    out.set(
-      [id, (cx - w / 2) * sx + padX, (cy - h / 2) * sy + padY, (cx + w / 2) * sx + padX, (cy + h / 2) * sy + padY],
-      i,
-    );
-  }
-  return out;
-}
-
-/** @returns rows of 5: class x1 y1 x2 y2, pixels of the original image */
-function labelsInImage(image: JudgedImage): Float32Array {
-  return labelsInInput({ ...image, place: { ratioX: 1, ratioY: 1, padX: 0, padY: 0 } });
-}
-
-/** Rows of 6 brought back to pixels of the original image and clipped to it. */
-export function toOriginal(
-  detections: Float32Array,
-  { width, height, place }: Pick<JudgedImage, 'width' | 'height' | 'place'>,
-): Float32Array {
-  const out = Float32Array.from(detections);
-  const clip = (value: number, limit: number): number => Math.min(Math.max(value, 0), limit);
-  for (let i = 0; i < out.length; i += DETECTION) {
-    for (const k of [0, 2]) out[i + k] = clip((out[i + k] - place.padX) / place.ratioX, width);
-    for (const k of [1, 3]) out[i + k] = clip((out[i + k] - place.padY) / place.ratioY, height);
-  }
-  return out;
-}
-
 /** As predictions.json has them, so that another evaluator of that file finds the same figures. */
 function rounded(rows: Float32Array): Float32Array {
   return rows.map((value, i) => (i % DETECTION < 4 ? Math.round(value * 1e3) / 1e3 : Math.round(value * 1e6) / 1e6));
@@ -235,8 +194,8 @@ function judge(image: JudgedImage, labels: Float32Array, names: readonly string[
   const n = sure.length / DETECTION;
   const m = labels.length / LABEL;
   const typed = typeErrors(sure, labels);
-  const boxes = toOriginal(sure, image);
-  const truth = labelsInImage(image);
+  const boxes = unletterbox(Float32Array.from(sure), DETECTION, image.place, image);
+  const truth = labelsToPx(image.labels, image);
   const iou = iouMatrix(sure, labels);
   const boxAt = (rows: Float32Array, from: number): Box =>
     Array.from(rows.subarray(from, from + 4), (value) => Math.round(value * 10) / 10) as Box;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { letterboxTransform } from '../../src/core/boxes.js';
 import type { RgbImage } from '../../src/core/types.js';
-import { letterbox, letterboxInto, letterboxTransform, unletterbox } from '../../src/image/letterbox.js';
+import { letterbox, letterboxInto } from '../../src/image/letterbox.js';
 import { resize } from '../../src/image/resize.js';
 import { golden, pick } from '../helpers/golden.js';
 
@@ -34,40 +35,9 @@ describe('letterbox agrees with OpenCV (golden/geometry)', () => {
   }
 });
 
-describe('letterboxTransform', () => {
-  it('takes the larger half of an odd padding to the right and below', () => {
-    const at = letterboxTransform({ width: 100, height: 100 }, [101, 100]);
-    expect([at.padX, at.padY, at.height]).toEqual([0, 0, 101]);
-  });
-
-  it('rect pads bus.jpg (810x1080) to 640x480 and zidane.jpg (1280x720) to 384x640', () => {
-    const bus = letterboxTransform({ width: 810, height: 1080 }, [640, 640], { auto: true });
-    expect([bus.height, bus.width]).toEqual([640, 480]);
-    const zidane = letterboxTransform({ width: 1280, height: 720 }, [640, 640], { auto: true });
-    expect([zidane.height, zidane.width, zidane.padY]).toEqual([384, 640, 12]);
-  });
-
+describe('letterbox', () => {
   it('keeps a row of an image that is 10,000 times wider than high', () => {
-    const at = letterboxTransform({ width: 10_000, height: 1 }, [640, 640]);
-    expect([at.innerHeight, at.innerWidth]).toEqual([1, 640]);
     expect(letterbox(imageOf(10_000, 1), [640, 640]).image.data.length).toBe(640 * 640 * 3);
-  });
-});
-
-describe('unletterbox', () => {
-  it('brings corners back to where they were, and clips', () => {
-    const size = { width: 333, height: 100 };
-    const at = letterboxTransform(size, [640, 640]);
-    const corner = [
-      10 * at.ratio + at.padX,
-      20 * at.ratio + at.padY,
-      300 * at.ratio + at.padX,
-      90 * at.ratio + at.padY,
-    ];
-    const rows = Float32Array.from([...corner, 0.5, 1, -50, -50, 900, 900, 0.5, 1]);
-    unletterbox(rows, 6, at, size);
-    expect([...rows.subarray(0, 4)].map((v) => Math.round(v * 1000) / 1000)).toEqual([10, 20, 300, 90]);
-    expect([...rows.subarray(6, 10)]).toEqual([0, 0, 333, 100]);
   });
 });
 

@@ -2,7 +2,8 @@
  * The geometric change of a training image: M = T·S·R·P·C, read from the right: centre the image, perspective, rotate
  * and scale about the centre, shear, move to its place in the result. Boxes become the hull of their moved corners.
  */
-import { clip, ROW, select } from './boxes.js';
+import { boxArea, LABEL } from '../../core/boxes.js';
+import { clip, select } from './boxes.js';
 
 /** 3x3, row by row; maps pixels of the source to pixels of the result. */
 export type Matrix = number[];
@@ -73,7 +74,7 @@ export function warpBoxes(
   height: number,
 ): Float64Array {
   const moved = new Float64Array(boxesPx.length);
-  for (let i = 0; i < boxesPx.length; i += ROW) {
+  for (let i = 0; i < boxesPx.length; i += LABEL) {
     let [x1, y1, x2, y2] = [Infinity, Infinity, -Infinity, -Infinity];
     for (let corner = 0; corner < 4; corner++) {
       const px = boxesPx[i + (corner & 1 ? 3 : 1)];
@@ -92,7 +93,7 @@ export function warpBoxes(
   return select(moved, (i) => {
     const w = moved[i + 3] - moved[i + 1];
     const h = moved[i + 4] - moved[i + 2];
-    const before = (boxesPx[i + 3] - boxesPx[i + 1]) * (boxesPx[i + 4] - boxesPx[i + 2]) * scale * scale;
+    const before = boxArea(boxesPx, i + 1) * scale * scale;
     const aspect = Math.max(w / (h + EPSILON), h / (w + EPSILON));
     return w > MIN_SIDE && h > MIN_SIDE && (w * h) / (before + EPSILON) > MIN_AREA_RATIO && aspect < MAX_ASPECT;
   });

@@ -2,42 +2,26 @@
  * Labels while an image is being changed: rows of 5 numbers, class x1 y1 x2 y2 in pixels, in a Float64Array ("boxesPx",
  * [M, 5]). Files and batches hold the other form, class cx cy w h in 0..1 ("boxesNorm", Float32Array [M, 5]).
  */
+import { LABEL, labelsToPx, pxToNorm, type Size, xyxyToXywh } from '../../core/boxes.js';
 
-export const ROW = 5;
-
-/** @param boxesNorm [M, 5] class cx cy w h of an image of this size @returns [M, 5] class xyxy, pixels, shifted by dx, dy */
-export function toPixels(boxesNorm: Float32Array, width: number, height: number, dx = 0, dy = 0): Float64Array {
-  const out = new Float64Array(boxesNorm.length);
-  for (let i = 0; i < out.length; i += ROW) {
-    const halfW = (boxesNorm[i + 3] * width) / 2;
-    const halfH = (boxesNorm[i + 4] * height) / 2;
-    const cx = boxesNorm[i + 1] * width + dx;
-    const cy = boxesNorm[i + 2] * height + dy;
-    out[i] = boxesNorm[i];
-    out[i + 1] = cx - halfW;
-    out[i + 2] = cy - halfH;
-    out[i + 3] = cx + halfW;
-    out[i + 4] = cy + halfH;
-  }
-  return out;
+/** @param labels [M, 5] class xywh, parts of an image of this size @returns [M, 5] class xyxy, pixels, moved by left, top */
+export function toPixels(labels: Float32Array, image: Size, left = 0, top = 0): Float64Array {
+  return labelsToPx(labels, image, { ratioX: 1, ratioY: 1, padX: left, padY: top }, new Float64Array(labels.length));
 }
 
 /** @param boxesPx [M, 5] class xyxy @returns [M, 5] class cx cy w h in 0..1 */
 export function toNormalized(boxesPx: Float64Array, width: number, height: number): Float32Array {
   const out = new Float32Array(boxesPx.length);
-  for (let i = 0; i < out.length; i += ROW) {
+  for (let i = 0; i < out.length; i += LABEL) {
     out[i] = boxesPx[i];
-    out[i + 1] = (boxesPx[i + 1] + boxesPx[i + 3]) / 2 / width;
-    out[i + 2] = (boxesPx[i + 2] + boxesPx[i + 4]) / 2 / height;
-    out[i + 3] = (boxesPx[i + 3] - boxesPx[i + 1]) / width;
-    out[i + 4] = (boxesPx[i + 4] - boxesPx[i + 2]) / height;
+    out.set(pxToNorm(xyxyToXywh(boxesPx, i + 1), { width, height }), i + 1);
   }
   return out;
 }
 
 /** Cuts boxes to a rectangle, in place. */
 export function clip(boxesPx: Float64Array, x1: number, y1: number, x2: number, y2: number): Float64Array {
-  for (let i = 0; i < boxesPx.length; i += ROW) {
+  for (let i = 0; i < boxesPx.length; i += LABEL) {
     boxesPx[i + 1] = Math.min(Math.max(boxesPx[i + 1], x1), x2);
     boxesPx[i + 2] = Math.min(Math.max(boxesPx[i + 2], y1), y2);
     boxesPx[i + 3] = Math.min(Math.max(boxesPx[i + 3], x1), x2);
@@ -50,10 +34,10 @@ export function clip(boxesPx: Float64Array, x1: number, y1: number, x2: number, 
 export function select(boxesPx: Float64Array, keep: (i: number) => boolean): Float64Array {
   const out = new Float64Array(boxesPx.length);
   let n = 0;
-  for (let i = 0; i < boxesPx.length; i += ROW) {
+  for (let i = 0; i < boxesPx.length; i += LABEL) {
     if (!keep(i)) continue;
-    out.set(boxesPx.subarray(i, i + ROW), n);
-    n += ROW;
+    out.set(boxesPx.subarray(i, i + LABEL), n);
+    n += LABEL;
   }
   return out.subarray(0, n);
 }

@@ -3,9 +3,7 @@
  * the mosaic of 2·imgsz a side never exists in memory; neighbouring images still blend at their seam as if it did.
  */
 import type { RgbImage } from '../../core/types.js';
-
-/** The grey of everything that is no image. */
-export const GREY = 114;
+import { PAD_VALUE } from '../../image/letterbox.js';
 
 /** An image on the canvas; only what lies inside the window x1..x2, y1..y2 (canvas pixels, end exclusive) shows. */
 export interface Tile {
@@ -45,7 +43,7 @@ export function copyTileRow(tile: Tile, y: number, out: Uint8Array, origin: numb
 export function paint(canvas: Canvas, margin: number): RgbImage {
   const width = canvas.width + 2 * margin;
   const height = canvas.height + 2 * margin;
-  const data = new Uint8Array(width * height * 3).fill(GREY);
+  const data = new Uint8Array(width * height * 3).fill(PAD_VALUE);
   for (const tile of canvas.tiles) {
     for (let y = tile.y1; y < tile.y2; y++) copyTileRow(tile, y, data, ((y + margin) * width + margin) * 3);
   }

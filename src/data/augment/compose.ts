@@ -73,5 +73,5 @@ function arrange(scene: Scene, images: LabelledImage[], imgsz: number): Labelled
     return mosaic(images, [Math.floor(scene.centre[0] * imgsz), Math.floor(scene.centre[1] * imgsz)], imgsz);
   }
   const [image] = images;
-  return { canvas: canvasOf(image), boxesPx: toPixels(image.labels, image.width, image.height) };
+  return { canvas: canvasOf(image), boxesPx: toPixels(image.labels, image) };
 }

@@ -2,8 +2,10 @@
  * CutMix (Yun et al. 2019, arXiv 1905.04899): a rectangle of a second image replaces that part of the first. Of up to
  * three candidate rectangles one is taken that covers no object of the first; without such a one nothing happens.
  */
+
+import { boxArea, boxIntersection, LABEL } from '../../core/boxes.js';
 import type { RgbImage } from '../../core/types.js';
-import { clip, join, ROW, select } from './boxes.js';
+import { clip, join, select } from './boxes.js';
 
 export interface CutmixDraw {
   /** Candidates: part of the area that is replaced (1 − Beta(1, 1)) and the rectangle's centre, all 0..1. */
@@ -34,10 +36,10 @@ export function cutmix(
     const from = (y * image.width + x1) * 3;
     image.data.set(other.data.subarray(from, from + (x2 - x1) * 3), from);
   }
-  const inside = select(otherBoxesPx, (i) => {
-    const [bx1, by1, bx2, by2] = otherBoxesPx.subarray(i + 1, i + ROW);
-    return overlap([x1, y1, x2, y2], [bx1, by1, bx2, by2]) >= MIN_INSIDE * (bx2 - bx1) * (by2 - by1);
-  });
+  const inside = select(
+    otherBoxesPx,
+    (i) => boxIntersection([x1, y1, x2, y2], 0, otherBoxesPx, i + 1) >= MIN_INSIDE * boxArea(otherBoxesPx, i + 1),
+  );
   return join(boxesPx, clip(inside, x1, y1, x2, y2));
 }
 
@@ -53,14 +55,8 @@ function rectangle(area: CutmixDraw['areas'][number], width: number, height: num
 
 function isFree(r: number[], boxesPx: Float64Array): boolean {
   if (r[0] >= r[2] || r[1] >= r[3]) return false;
-  for (let i = 0; i < boxesPx.length; i += ROW) {
-    if (overlap(r, boxesPx.subarray(i + 1, i + ROW)) > 0) return false;
+  for (let i = 0; i < boxesPx.length; i += LABEL) {
+    if (boxIntersection(r, 0, boxesPx, i + 1) > 0) return false;
   }
   return true;
-}
-
-function overlap(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const w = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
-  const h = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
-  return w > 0 && h > 0 ? w * h : 0;
 }

@@ -1,6 +1,7 @@
 /** Mirror images, and the same for their boxes; red and blue exchanged. */
+
+import { LABEL } from '../../core/boxes.js';
 import type { RgbImage } from '../../core/types.js';
-import { ROW } from './boxes.js';
 
 /** Left becomes right, in place. */
 export function flipLeftRight({ data, width, height }: RgbImage): void {
@@ -40,7 +41,7 @@ export function flipBoxesUpDown(boxesPx: Float64Array, height: number): void {
 }
 
 function mirror(boxesPx: Float64Array, low: 1 | 2, size: number): void {
-  for (let i = low; i < boxesPx.length; i += ROW) {
+  for (let i = low; i < boxesPx.length; i += LABEL) {
     const x = boxesPx[i];
     boxesPx[i] = size - boxesPx[i + 2];
     boxesPx[i + 2] = size - x;

@@ -41,7 +41,7 @@ export function mosaic(images: LabelledImage[], centre: [x: number, y: number], 
       y2: Math.min(top + height, side),
     };
     if (tile.x1 < tile.x2 && tile.y1 < tile.y2) tiles.push(tile);
-    boxes.push(toPixels(labels, width, height, left, top));
+    boxes.push(toPixels(labels, image, left, top));
   });
   const boxesPx = withArea(clip(join(...boxes), 0, 0, side, side));
   return { canvas: { width: side, height: side, tiles }, boxesPx };

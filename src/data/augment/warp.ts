@@ -4,8 +4,9 @@
  * Without rotation and shear (the usual case) rows and columns separate, and each canvas row is resampled once.
  */
 import type { RgbImage } from '../../core/types.js';
+import { PAD_VALUE } from '../../image/letterbox.js';
 import { invert, type Matrix } from './affine.js';
-import { type Canvas, copyTileRow, GREY, paint } from './canvas.js';
+import { type Canvas, copyTileRow, paint } from './canvas.js';
 
 const BITS = 11;
 const ONE = 1 << BITS;
@@ -64,12 +65,12 @@ function warpSeparable(canvas: Canvas, back: Matrix, out: RgbImage): void {
 
 /** Reads canvas rows, with grey margins, into one buffer that each call overwrites. */
 function rowReader({ width, tiles }: Canvas): (y: number) => Uint8Array {
-  const buffer = new Uint8Array((width + 2 * MARGIN) * 3).fill(GREY);
+  const buffer = new Uint8Array((width + 2 * MARGIN) * 3).fill(PAD_VALUE);
   let before = 0;
   return (y) => {
     let covering = 0;
     for (let i = 0; i < tiles.length; i++) if (y >= tiles[i].y1 && y < tiles[i].y2) covering |= 1 << i;
-    if (covering !== before) buffer.fill(GREY);
+    if (covering !== before) buffer.fill(PAD_VALUE);
     before = covering;
     for (let i = 0; i < tiles.length; i++) {
       if (covering & (1 << i)) copyTileRow(tiles[i], y, buffer, MARGIN * 3);

@@ -1,6 +1,7 @@
 /** COCO's JSON (cocodataset.org, "Data format"): instances with boxes x, y, w, h in pixels. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
+import { ltwhToXyxy, xyxyToLtwh } from '../../core/boxes.js';
 import { categoryIds, imageId } from '../../core/coco-ids.js';
 import { messageOf, UserError } from '../../core/errors.js';
 import { readImageSize } from '../../image/codec.js';
@@ -113,8 +114,7 @@ async function readImages(
     else if (!Array.isArray(object.bbox) || object.bbox.length !== 4)
       say('wrong-columns', 'has no bbox of 4 numbers; dropped');
     else {
-      const [x, y, w, h] = object.bbox;
-      const box = usableBox([x, y, x + w, y + h], annotated, { file, object: name }, findings);
+      const box = usableBox(ltwhToXyxy(object.bbox), annotated, { file, object: name }, findings);
       if (box) annotated.objects.push({ class: id, box });
     }
   }
@@ -173,8 +173,7 @@ export function writeCoco({ names, splits }: Annotations, out: string): string[]
       const id = imageId(basename(name, extname(name)));
       images.push({ id, file_name: name, width, height });
       for (const object of objects) {
-        const [x1, y1, x2, y2] = object.box;
-        const bbox = [x1, y1, x2 - x1, y2 - y1].map((value) => Number(value.toFixed(3)));
+        const bbox = xyxyToLtwh(object.box).map((value) => Number(value.toFixed(3)));
         const area = Number((bbox[2] * bbox[3]).toFixed(3));
         const base = { id: annotations.length + 1, image_id: id, category_id: ids[object.class] };
         annotations.push({ ...base, bbox, area, iscrowd: 0, segmentation: [] });

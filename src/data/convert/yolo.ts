@@ -3,8 +3,8 @@ import { copyFileSync, existsSync, linkSync, mkdirSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { dump } from 'js-yaml';
 import { loadDataYaml } from '../../cfg/data-yaml.js';
+import { LABEL, labelText, normToPx, xywhToXyxy } from '../../core/boxes.js';
 import { SPLITS } from '../../core/choices.js';
-import type { Box } from '../../core/types.js';
 import { orCannotWrite, writeFileAtomic } from '../../io/files.js';
 import { openDataset } from '../dataset.js';
 import type { Finding } from '../finding.js';
@@ -21,11 +21,8 @@ export async function readYolo(yaml: string): Promise<Annotations> {
     findings.push(...set.findings);
     const annotated = set.images.map(({ path, width, height, labels }) => {
       const objects: AnnotatedImage['objects'] = [];
-      for (let i = 0; i < labels.length; i += 5) {
-        const [id, cx, cy, w, h] = labels.subarray(i, i + 5);
-        const box: Box = [(cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height];
-        objects.push({ class: id, box });
-      }
+      for (let i = 0; i < labels.length; i += LABEL)
+        objects.push({ class: labels[i], box: normToPx(xywhToXyxy(labels, i + 1), { width, height }) });
       return { path, name: basename(path), width, height, objects };
     });
     splits.set(split, annotated);
@@ -41,7 +38,8 @@ export function writeYolo({ names, splits }: Annotations, out: string): string[]
     orCannotWrite(out, () => mkdirSync(join(out, 'images', split), { recursive: true }));
     for (const image of images) {
       const stem = image.name.slice(0, image.name.length - extname(image.name).length);
-      writeFileAtomic(join(out, 'labels', split, `${stem}.txt`), image.objects.map((o) => row(o, image)).join(''));
+      const rows = image.objects.map((object) => `${labelText(object.class, object.box, image)}\n`);
+      writeFileAtomic(join(out, 'labels', split, `${stem}.txt`), rows.join(''));
       if (image.path) placeImage(image.path, join(out, 'images', split, image.name));
     }
   }
@@ -62,14 +60,6 @@ function roleOf(split: string, used: Record<string, string>): string {
   const known = SPLITS.find((role) => split.toLowerCase().includes(role)) ?? (/valid/i.test(split) ? 'val' : undefined);
   if (known && !used[known]) return known;
   return SPLITS.find((role) => !used[role]) ?? split;
-}
-
-function row(
-  { class: id, box: [x1, y1, x2, y2] }: AnnotatedImage['objects'][number],
-  { width, height }: AnnotatedImage,
-): string {
-  const values = [(x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height];
-  return `${[id, ...values.map((value) => Number(value.toFixed(6)))].join(' ')}\n`;
 }
 
 function placeImage(from: string, to: string): void {

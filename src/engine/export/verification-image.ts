@@ -1,5 +1,6 @@
 /** The image on which an export is compared with its original: one of the user's dataset, else a drawn one. */
 import { basename } from 'node:path';
+import { letterboxTransform } from '../../core/boxes.js';
 import type { Split } from '../../core/choices.js';
 import { log } from '../../core/log.js';
 import { rng } from '../../core/rng.js';
@@ -8,7 +9,7 @@ import { openDataset } from '../../data/dataset.js';
 import { drawScene, KINDS } from '../../data/shapes-draw.js';
 import type { VerificationImage } from '../../export/verify/verify.js';
 import { decodeImage } from '../../image/codec.js';
-import { letterboxInto, letterboxTransform } from '../../image/letterbox.js';
+import { letterboxInto } from '../../image/letterbox.js';
 
 /** @param data dataset YAML, or null */
 export async function verificationImage(

@@ -1,11 +1,12 @@
 /** One batch of prediction: images → the network's input → the network → objects in pixels of each image. */
+import { DETECTION, type LetterboxTransform, letterboxTransform, unletterbox } from '../../core/boxes.js';
 import { log } from '../../core/log.js';
 import type { PredictResult } from '../../core/types.js';
 import type { Failure, Frame } from '../../data/sources.js';
 import { detectionsOf, toDetections } from '../../detect/detections.js';
 import type { Detector } from '../../detect/detector.js';
 import type { NmsOptions } from '../../detect/nms.js';
-import { type LetterboxTransform, letterboxInto, letterboxTransform, unletterbox } from '../../image/letterbox.js';
+import { letterboxInto } from '../../image/letterbox.js';
 
 export interface BatchOptions extends NmsOptions {
   /** n or [height, width] of the network's input; rounded up to the model's stride. */
@@ -48,7 +49,7 @@ export class BatchPredictor {
     this.inputShape = [height, width];
     const found = frames.map(({ image }, i) => {
       const rows = detectionsOf(output, i, this.options, this.detector.endToEnd);
-      return toDetections(unletterbox(rows, 6, placed[i], image), this.detector.names);
+      return toDetections(unletterbox(rows, DETECTION, placed[i], image), this.detector.names);
     });
     const n = frames.length;
     const speed = {

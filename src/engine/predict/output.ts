@@ -4,6 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
+import { labelText, xywhToXyxy, xyxyToXywh } from '../../core/boxes.js';
 import { log } from '../../core/log.js';
 import type { Box, Detection, PredictResult, RgbImage } from '../../core/types.js';
 import type { Frame, Moving } from '../../data/sources.js';
@@ -115,7 +116,8 @@ export class PredictOutput {
 
   private writeLabels(name: string, image: RgbImage, detections: readonly Detection[]): void {
     if (detections.length === 0) return;
-    const rows = detections.map((d) => labelRow(d, image, this.options.saveConf ?? false));
+    const { saveConf } = this.options;
+    const rows = detections.map((d) => labelText(d.class, d.box, image, saveConf ? d.confidence : undefined));
     writeFileAtomic(join(this.dir, 'labels', `${name}.txt`), `${rows.join('\n')}\n`);
     this.labels++;
   }
@@ -189,24 +191,13 @@ async function openClip(path: string, moving: Moving, { width, height }: RgbImag
   };
 }
 
-/** `class cx cy w h [conf]`, in parts of the image, six digits. */
-function labelRow({ class: cls, box, confidence }: Detection, image: RgbImage, withConf: boolean): string {
-  const { width, height } = image;
-  const [x1, y1, x2, y2] = box;
-  const values = [(x1 + x2) / 2 / width, (y1 + y2) / 2 / height, (x2 - x1) / width, (y2 - y1) / height];
-  if (withConf) values.push(confidence);
-  return [cls, ...values.map((v) => Number(v.toPrecision(6)))].join(' ');
-}
-
 /** The object with a margin, within the image. */
-export function crop(image: RgbImage, [x1, y1, x2, y2]: Box): RgbImage {
-  const halfW = ((x2 - x1) * CROP_GAIN + CROP_PAD) / 2;
-  const halfH = ((y2 - y1) * CROP_GAIN + CROP_PAD) / 2;
-  const [cx, cy] = [(x1 + x2) / 2, (y1 + y2) / 2];
-  const left = Math.max(0, Math.floor(cx - halfW));
-  const top = Math.max(0, Math.floor(cy - halfH));
-  const width = Math.max(1, Math.min(image.width, Math.floor(cx + halfW)) - left);
-  const height = Math.max(1, Math.min(image.height, Math.floor(cy + halfH)) - top);
+export function crop(image: RgbImage, box: Box): RgbImage {
+  const [cx, cy, w, h] = xyxyToXywh(box);
+  const [x1, y1, x2, y2] = xywhToXyxy([cx, cy, w * CROP_GAIN + CROP_PAD, h * CROP_GAIN + CROP_PAD]).map(Math.floor);
+  const [left, top] = [Math.max(0, x1), Math.max(0, y1)];
+  const width = Math.max(1, Math.min(image.width, x2) - left);
+  const height = Math.max(1, Math.min(image.height, y2) - top);
   const data = new Uint8Array(width * height * 3);
   for (let y = 0; y < height; y++) {
     const from = ((top + y) * image.width + left) * 3;

@@ -1,4 +1,5 @@
 /** The images of a report: which ones, as thumbnails within a budget, with what was labelled, found and missed. */
+import { labelsToPx } from '../../core/boxes.js';
 import { thumbnail } from '../../image/thumbnail.js';
 import { CONFUSION_CONFIDENCE, confusedPairs, overConfidence } from '../../metrics/confusion.js';
 import { typeErrors } from '../../metrics/errors.js';
@@ -49,7 +50,7 @@ export function collectImages(): ImageCollector {
         path,
         width,
         height,
-        labels: labelsPx(image),
+        labels: labelsToPx(image.labels, image),
         found: overConfidence(detections, CONFUSION_CONFIDENCE),
       });
     },
@@ -63,16 +64,6 @@ export function collectImages(): ImageCollector {
       return shown.map((kept) => describe(kept, thumbnails.get(kept.path) ?? '', figures.get(kept.path), names));
     },
   };
-}
-
-/** @returns rows class x1 y1 x2 y2, pixels of the image */
-function labelsPx({ labels, width, height }: EvaluatedImage['image']): Float32Array {
-  const out = new Float32Array(labels.length);
-  for (let i = 0; i < labels.length; i += 5) {
-    const [id, cx, cy, w, h] = labels.subarray(i, i + 5);
-    out.set([id, (cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height], i);
-  }
-  return out;
 }
 
 /** @returns 'predicted,true' → paths */

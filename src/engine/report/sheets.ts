@@ -1,5 +1,6 @@
 /** Sheets of images: what the loader feeds, what was labelled in validation images, and what was found there. */
 import { basename } from 'node:path';
+import { LABEL, normToPx, type Size, xywhToXyxy } from '../../core/boxes.js';
 import type { Detection, RgbImage } from '../../core/types.js';
 import type { Batch } from '../../data/batch.js';
 import type { DatasetImage } from '../../data/dataset.js';
@@ -62,15 +63,10 @@ function fitted(image: RgbImage, side: number): RgbImage {
 }
 
 /** @param rows class cx cy w h in 0..1 */
-function labelled(rows: Float32Array, { width, height }: RgbImage, names: readonly string[]): Detection[] {
-  return Array.from({ length: rows.length / 5 }, (_, i) => {
-    const [cls, cx, cy, w, h] = rows.subarray(5 * i, 5 * i + 5);
-    const box: Detection['box'] = [
-      (cx - w / 2) * width,
-      (cy - h / 2) * height,
-      (cx + w / 2) * width,
-      (cy + h / 2) * height,
-    ];
+function labelled(rows: Float32Array, size: Size, names: readonly string[]): Detection[] {
+  return Array.from({ length: rows.length / LABEL }, (_, i) => {
+    const cls = rows[LABEL * i];
+    const box = normToPx(xywhToXyxy(rows, LABEL * i + 1), size);
     return { class: cls, name: names[cls] ?? `class ${cls}`, confidence: 1, box };
   });
 }

@@ -3,6 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import type { ValConfig } from '../../cfg/schema.js';
+import { DETECTION, labelText, xyxyToLtwh } from '../../core/boxes.js';
 import { categoryIds, imageId } from '../../core/coco-ids.js';
 import type { Dataset } from '../../data/dataset.js';
 import { writeFileAtomic } from '../../io/files.js';
@@ -98,13 +99,13 @@ function cocoResults({ image, detections }: EvaluatedImage, names: readonly stri
   const ids = categoryIds(names);
   const rows: CocoResult[] = [];
   const round = (value: number, digits: number): number => Number(value.toFixed(digits));
-  for (let i = 0; i < detections.length; i += 6) {
-    const [x1, y1, x2, y2, score, id] = detections.subarray(i, i + 6);
+  for (let i = 0; i < detections.length; i += DETECTION) {
+    const [x1, y1, x2, y2, score, id] = detections.subarray(i, i + DETECTION);
     rows.push({
       image_id: imageId(basename(image.path, extname(image.path))),
       file_name: basename(image.path),
       category_id: ids[id] ?? id,
-      bbox: [x1, y1, x2 - x1, y2 - y1].map((value) => round(value, 3)),
+      bbox: xyxyToLtwh([x1, y1, x2, y2]).map((value) => round(value, 3)),
       score: round(score, 6),
     });
   }
@@ -117,16 +118,9 @@ function writeLabels(dir: string, { image, detections }: EvaluatedImage, withCon
   const folder = join(dir, 'labels');
   mkdirSync(folder, { recursive: true });
   const lines: string[] = [];
-  for (let i = 0; i < detections.length; i += 6) {
-    const [x1, y1, x2, y2, score, id] = detections.subarray(i, i + 6);
-    const box = [
-      (x1 + x2) / 2 / image.width,
-      (y1 + y2) / 2 / image.height,
-      (x2 - x1) / image.width,
-      (y2 - y1) / image.height,
-    ];
-    const values = [...box, ...(withConf ? [score] : [])];
-    lines.push([id, ...values.map((value) => Number(value.toPrecision(6)))].join(' '));
+  for (let i = 0; i < detections.length; i += DETECTION) {
+    const [x1, y1, x2, y2, score, id] = detections.subarray(i, i + DETECTION);
+    lines.push(labelText(id, [x1, y1, x2, y2], image, withConf ? score : undefined));
   }
   writeFileAtomic(join(folder, `${basename(image.path, extname(image.path))}.txt`), `${lines.join('\n')}\n`);
 }

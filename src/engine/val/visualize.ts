@@ -1,5 +1,6 @@
 /** `visualize=true`: every image with label, hit, false positive and miss in different colours. */
 import { basename, extname, join } from 'node:path';
+import { labelsToPx } from '../../core/boxes.js';
 import type { Box } from '../../core/types.js';
 import { decodeImage, encodeImage } from '../../image/codec.js';
 import { writeFileAtomic } from '../../io/files.js';
@@ -22,7 +23,7 @@ export async function writeJudgedImage(
 
 /** Labels, and the detections over 0.25 with their judgement at IoU 0.5. */
 export function judgedBoxes({ image, detections }: EvaluatedImage, names: readonly string[]): JudgedBox[] {
-  const truth = labelsPx(image);
+  const truth = labelsToPx(image.labels, image);
   const sure = overConfidence(detections, CONFUSION_CONFIDENCE);
   const typed = typeErrors(sure, truth);
   const boxes: JudgedBox[] = [];
@@ -42,14 +43,4 @@ export function judgedBoxes({ image, detections }: EvaluatedImage, names: readon
     });
   });
   return boxes;
-}
-
-/** @returns rows class x1 y1 x2 y2, pixels of the image */
-function labelsPx({ labels, width, height }: EvaluatedImage['image']): Float32Array {
-  const out = new Float32Array(labels.length);
-  for (let i = 0; i < labels.length; i += 5) {
-    const [id, cx, cy, w, h] = labels.subarray(i, i + 5);
-    out.set([id, (cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height], i);
-  }
-  return out;
 }

@@ -3,9 +3,10 @@
  * compared. Raw outputs are compared at the anchors that matter: a box of an anchor that nobody would keep may differ by
  * pixels in half precision without any consequence.
  */
+import { boxIou, columnToXyxy, DETECTION } from '../../core/boxes.js';
 import { detectionsOf } from '../../detect/detections.js';
 import type { InferOutput } from '../../detect/detector.js';
-import { type NmsOptions, ROW } from '../../detect/nms.js';
+import type { NmsOptions } from '../../detect/nms.js';
 
 export interface Verification {
   /** Largest difference of all numbers that were compared. */
@@ -92,11 +93,13 @@ export function compareFinal(
   // What is next to `conf`, or last of a full list, may fall on either side.
   const sure = got.length < options.maxDet ? want.filter((row) => row[4] >= options.conf + tolerance.scores) : [];
   const there = (row: Float32Array) =>
-    got.some((other) => other[4] >= row[4] - tolerance.scores && overlap(row, other) > options.iou - IOU_MARGIN);
+    got.some((other) => other[4] >= row[4] - tolerance.scores && boxIou(row, 0, other, 0) > options.iou - IOU_MARGIN);
   const twice = got.some((row, i) =>
     got
       .slice(0, i)
-      .some((other) => (options.agnostic || row[5] === other[5]) && overlap(row, other) > options.iou + IOU_MARGIN),
+      .some(
+        (other) => (options.agnostic || row[5] === other[5]) && boxIou(row, 0, other, 0) > options.iou + IOU_MARGIN,
+      ),
   );
   if (twice || !sure.every(there)) return failed();
   return { ...verification, max_abs_diff: largest(verification), compared: got.length };
@@ -119,7 +122,7 @@ function bestScores({ data, shape: [, rows, anchors] }: InferOutput): Float32Arr
 }
 
 function rowsOf(rows: Float32Array): Float32Array[] {
-  return Array.from({ length: rows.length / ROW }, (_, i) => rows.subarray(i * ROW, (i + 1) * ROW));
+  return Array.from({ length: rows.length / DETECTION }, (_, i) => rows.subarray(i * DETECTION, (i + 1) * DETECTION));
 }
 
 /** What an anchor of the original differs by that says most nearly the same. @param row x1 y1 x2 y2 confidence class */
@@ -131,11 +134,11 @@ function nearestAnchor(
   let found = { boxes: Number.POSITIVE_INFINITY, scores: Number.POSITIVE_INFINITY };
   const cls = row[5];
   if (!(cls >= 0 && cls < rows - 4)) return found;
+  const box = new Float32Array(4);
   for (let a = 0; a < anchors; a++) {
-    const [cx, cy, w, h, score] = [0, 1, 2, 3, 4 + cls].map((r) => data[r * anchors + a]);
-    const corners = [cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2];
-    const boxes = Math.max(...corners.map((x, k) => Math.abs(x - row[k])));
-    const one = { boxes, scores: Math.abs(score - row[4]) };
+    columnToXyxy(data, anchors, a, box, 0);
+    const boxes = Math.max(...box.map((x, k) => Math.abs(x - row[k])));
+    const one = { boxes, scores: Math.abs(data[(4 + cls) * anchors + a] - row[4]) };
     if (strain(one, tolerance) < strain(found, tolerance)) found = one;
   }
   return found;
@@ -143,14 +146,6 @@ function nearestAnchor(
 
 function strain({ boxes, scores }: Tolerance, tolerance: Tolerance): number {
   return Math.max(boxes / tolerance.boxes, scores / tolerance.scores);
-}
-
-/** Intersection over union. */
-function overlap(a: Float32Array, b: Float32Array): number {
-  const side = (k: 0 | 1) => Math.max(0, Math.min(a[k + 2], b[k + 2]) - Math.max(a[k], b[k]));
-  const area = (r: Float32Array) => (r[2] - r[0]) * (r[3] - r[1]);
-  const both = side(0) * side(1);
-  return both / (area(a) + area(b) - both || 1);
 }
 
 function largest({ boxes, scores }: { boxes: number; scores: number }): number {
