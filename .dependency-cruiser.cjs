@@ -41,6 +41,27 @@ module.exports = {
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     {
+      name: 'src-imports-of-bin',
+      severity: 'error',
+      comment: 'src asks the set-up where things lie and takes its locks; it sets nothing up',
+      from: { path: '^src/' },
+      to: { path: '^bin/', pathNot: '^bin/setup/(paths|gpu-paths|driver|lock)\\.(d\\.mts|mjs)$' },
+    },
+    {
+      name: 'bin-imports-nothing-built',
+      severity: 'error',
+      comment: 'bin runs before anything is built; what runs after it tries the engine or reads the option table',
+      from: { path: '^bin/', pathNot: '^bin/(setup/smoke(-gpu)?|generate)\\.mjs$' },
+      to: { path: '(^|/)(src|dist)/' },
+    },
+    {
+      name: 'setup-imports-no-package',
+      severity: 'error',
+      comment: 'bin/setup runs before dependencies are installed; the build, after it, may use the bundler',
+      from: { path: '^bin/setup' },
+      to: { dependencyTypesNot: ['core', 'local'], pathNot: '^node_modules/esbuild/' },
+    },
+    {
       name: 'sharp-only-in-image',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/image/' },

@@ -70,7 +70,7 @@ export function nativeInfo(): NativeInfo | undefined {
 }
 
 /** The files of tfjs-node-gpu's own binary, where its install worked: addon and libtensorflow. */
-export function packageBinary(): NativeFiles | undefined {
+function packageBinary(): NativeFiles | undefined {
   try {
     const manifest = require.resolve('@tensorflow/tfjs-node-gpu/package.json');
     const pkg = dirname(manifest);

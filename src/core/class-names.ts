@@ -3,7 +3,7 @@ import { brief } from './brief.js';
 import { UserError } from './errors.js';
 
 /** Characters; the longest names of the large public datasets have about 50. */
-export const MAX_NAME = 200;
+const MAX_NAME = 200;
 
 /** @throws UserError when a name is longer than MAX_NAME @param where the file that they come from */
 export function refuseLongNames(names: readonly string[], where: string, code: string): void {

@@ -7,7 +7,7 @@ import { readFileSync, statSync } from 'node:fs';
 import type { Split } from '../core/choices.js';
 import { imageFingerprint } from '../image/codec.js';
 import type { Dataset, DatasetImage } from './dataset.js';
-import type { DoctorNote } from './doctor.js';
+import type { DoctorNote } from './doctor-note.js';
 
 /** Of 256 bits; unrelated images differ in about 128, an image saved anew in 0 to 5. */
 const NEAR = 7;

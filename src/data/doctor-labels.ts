@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { xywhToXyxy } from '../core/boxes.js';
 import type { Dataset, DatasetImage } from './dataset.js';
-import type { DoctorNote } from './doctor.js';
+import type { DoctorNote } from './doctor-note.js';
 import { formatFinding } from './finding.js';
 import { filesUnder } from './listing.js';
 import { repeatedRows } from './repeated-rows.js';

@@ -8,26 +8,10 @@ import { messageOf, UserError } from '../core/errors.js';
 import { type Dataset, openDataset } from './dataset.js';
 import { duplicateNotes } from './doctor-duplicates.js';
 import { labelNotes, strayLabels } from './doctor-labels.js';
+import type { DoctorNote, Level } from './doctor-note.js';
 import { prepareData } from './download.js';
 import { type Finding, formatFinding } from './finding.js';
 import { describeUnsupported } from './listing.js';
-
-/** 'harm': training on this wastes time or gives figures that lie; the command then ends with code 1. */
-export type Level = 'harm' | 'warning' | 'note';
-
-export interface DoctorNote {
-  level: Level;
-  /** Stable, for programs: 'pixel-coordinates', 'leakage' … */
-  kind: string;
-  split?: Split;
-  /** What was found. */
-  message: string;
-  /** What it means and what to do. */
-  meaning: string;
-  count: number;
-  /** Some of the places, `file` or `file:line: …`. */
-  examples: string[];
-}
 
 export interface SplitReport {
   split: Split;

@@ -10,7 +10,7 @@ export const PARSER_VERSION = 3;
 /** Values may be this far outside 0..1 (rounding of labelling tools); they are cut back. */
 const TOLERANCE = 0.01;
 /** More objects in one image than can be assigned to anchor points in a usual memory. */
-export const MAX_LABELS = 16_384;
+const MAX_LABELS = 16_384;
 /** Findings of one file that are kept: a file of a million wrong rows is told by its first ones. */
 const MAX_FINDINGS = 100;
 

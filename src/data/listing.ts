@@ -7,7 +7,7 @@ import { kindOfFile } from '../io/files.js';
 
 const IMAGE = new Set<string>(IMAGE_EXTENSIONS.map((extension) => `.${extension}`));
 
-export function isImage(path: string): boolean {
+function isImage(path: string): boolean {
   return IMAGE.has(extname(path).toLowerCase());
 }
 

@@ -111,7 +111,7 @@ export class Producer {
   }
 }
 
-export function packError(error: unknown): ThrownThere {
+function packError(error: unknown): ThrownThere {
   const message = messageOf(error);
   if (error instanceof UserError) {
     return { message, user: { code: error.code, hint: error.hint, exitCode: error.exitCode } };

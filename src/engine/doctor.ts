@@ -1,7 +1,8 @@
 /** `yolo check data=…`: the doctor's report as text or JSON, and the exit code: 1 when training would be harmed. */
 import type { ConfigOf } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
-import { type DoctorNote, type DoctorReport, examine } from '../data/doctor.js';
+import { type DoctorReport, examine } from '../data/doctor.js';
+import type { DoctorNote } from '../data/doctor-note.js';
 
 export interface CheckResult {
   /** What `json=true` prints. */

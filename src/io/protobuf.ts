@@ -153,46 +153,6 @@ export function packedFloats(field: number, values: ArrayLike<number>): ProtoPar
   return bytes(field, new Uint8Array(data.buffer));
 }
 
-/** The same as methods that collect, for those who prefer to build step by step. */
-export class ProtoWriter {
-  private readonly parts: ProtoPart[] = [];
-
-  varint(field: number, value: number | bigint | boolean): this {
-    return this.add(varint(field, value));
-  }
-  bytes(field: number, value: Uint8Array): this {
-    return this.add(bytes(field, value));
-  }
-  string(field: number, value: string): this {
-    return this.add(string(field, value));
-  }
-  float(field: number, value: number): this {
-    return this.add(float(field, value));
-  }
-  double(field: number, value: number): this {
-    return this.add(double(field, value));
-  }
-  message(field: number, body: ProtoWriter | ProtoPart): this {
-    return this.add(message(field, body instanceof ProtoWriter ? body.part() : body));
-  }
-  packedVarints(field: number, values: Iterable<number | bigint | boolean>): this {
-    return this.add(packedVarints(field, values));
-  }
-  packedFloats(field: number, values: ArrayLike<number>): this {
-    return this.add(packedFloats(field, values));
-  }
-  add(part: ProtoPart): this {
-    this.parts.push(part);
-    return this;
-  }
-  part(): ProtoPart {
-    return concat(this.parts);
-  }
-  finish(): Uint8Array {
-    return this.part().finish();
-  }
-}
-
 /** One field as it stands in the file. */
 export type ProtoField =
   | { field: number; wire: 0; value: bigint }
@@ -255,7 +215,7 @@ export function intFields(fields: readonly ProtoField[], field: number): number[
 }
 
 /** Numbers of a packed repeated integer field. */
-export function unpackVarints(data: Uint8Array): number[] {
+function unpackVarints(data: Uint8Array): number[] {
   const out: number[] = [];
   let value = 0n;
   let shift = 0n;

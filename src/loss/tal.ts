@@ -11,7 +11,7 @@ import { stopGradient } from '../nn/kernels.js';
 import { ciou, sidesOf } from './ciou.js';
 
 /** Positive anchors a label may have. */
-export const TOP_K = 10;
+const TOP_K = 10;
 /** metric = score^α · CIoU^β */
 const ALPHA = 0.5;
 /** Only for the test which anchors a label holds, a side shorter than this is widened to it, in pixels. */

@@ -52,7 +52,7 @@ export function specOf(checkpoint: Checkpoint, where = 'the checkpoint'): ModelS
 }
 
 /** Class count and hidden width of the class branch, from the shapes of the head. */
-export function headOf(weights: Map<string, NamedArray>): { nc: number; headHidden: number } | undefined {
+function headOf(weights: Map<string, NamedArray>): { nc: number; headHidden: number } | undefined {
   for (const [name, { shape }] of weights)
     if (/^model\.\d+\.cv3\.0\.2\.weight$/.test(name)) return { nc: shape[0], headHidden: shape[1] };
   return undefined;

@@ -76,7 +76,7 @@ export function oihwToHwio(data: Float32Array, [h, w, i, o]: readonly number[]):
 }
 
 /** @param shape [h, w, i, o] of the argument */
-export function hwioToOihw(data: Float32Array, [h, w, i, o]: readonly number[]): Float32Array {
+function hwioToOihw(data: Float32Array, [h, w, i, o]: readonly number[]): Float32Array {
   const out = new Float32Array(data.length);
   const area = h * w;
   let to = 0;

@@ -68,7 +68,7 @@ export function describeNetwork(spec: ModelSpec, options: SummaryOptions = {}): 
   return [line('', 'from', 'n', 'params', 'module', 'arguments'), ...rows, summaryLine(spec, summary, options)];
 }
 
-export function summaryLine(spec: ModelSpec, summary: NetworkSummary, { fused = false }: SummaryOptions = {}): string {
+function summaryLine(spec: ModelSpec, summary: NetworkSummary, { fused = false }: SummaryOptions = {}): string {
   const count = (n: number) => n.toLocaleString('en-US');
   const { layers, parameters, gflops } = summary;
   return `${spec.title} summary${fused ? ' (fused)' : ''}: ${layers} layers, ${count(parameters)} parameters, ${gflops.toFixed(1)} GFLOPs`;

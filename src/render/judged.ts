@@ -16,7 +16,7 @@ export interface JudgedBox {
   caption: string;
 }
 
-export const JUDGEMENT_COLORS: Record<Judgement, string> = {
+const JUDGEMENT_COLORS: Record<Judgement, string> = {
   label: '#2f7df6',
   hit: '#12a150',
   'false positive': '#e5283c',

@@ -60,10 +60,6 @@ export function path(d: string, style: Style = {}): string {
   return `<path d="${d}"${attributes(style)}/>`;
 }
 
-export function group(children: readonly string[], transform?: string): string {
-  return `<g${transform ? ` transform="${transform}"` : ''}>${children.join('')}</g>`;
-}
-
 /** One line of text with shipped outlines. @param size font size in pixels */
 export function text(x: number, y: number, size: number, content: string, style: TextStyle = {}): string {
   const { fill = '#000', opacity, anchor = 'start', baseline = 'baseline', bold = false, rotate = 0 } = style;

@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { rng } from '../../src/core/rng.js';
 import { openDataset } from '../../src/data/dataset.js';
-import { type DoctorNote, examine, examineOpen } from '../../src/data/doctor.js';
+import { examine, examineOpen } from '../../src/data/doctor.js';
+import type { DoctorNote } from '../../src/data/doctor-note.js';
 import { encodeImage } from '../../src/image/codec.js';
 import { tmpDir } from '../helpers/tmp.js';
 

@@ -1,12 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { ElementType } from '../../src/graph/graph.js';
 import { type HostTensor, valuesOf } from '../../src/graph/host-tensor.js';
-import { readRegistry } from '../../src/graph/registry.js';
 import { Session, type SessionOptions } from '../../src/graph/session.js';
 import { nativeSessions } from '../../src/graph/tensorflow.js';
 import { Variables } from '../../src/graph/variables.js';
 import { floats, longWork, matrix, op, placeholder, plain, type } from '../helpers/graph-nodes.js';
 import { sessions } from '../helpers/native.js';
+import { readRegistry } from '../helpers/registry.js';
 
 beforeAll(sessions);
 

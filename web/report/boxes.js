@@ -15,7 +15,7 @@ const LETTER = 0.62;
 let least = recall('least', 0);
 
 /** @returns the boxes as SVG in pixels of the image; captions for mistakes, and for hits where there are few */
-export function overlay(image, names, captions) {
+function overlay(image, names, captions) {
   const { width, height } = image;
   const unit = Math.max(width, height);
   const root = svg('svg', { class: 'boxes', viewBox: `0 0 ${width} ${height}`, 'aria-hidden': 'true' });

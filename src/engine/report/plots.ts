@@ -21,7 +21,7 @@ import { TILES, validationSheets } from './sheets.js';
 const SCALE = 2;
 
 /** Draws something; a failure is told and goes no further, since no run should end for an image of it. */
-export async function drawn(what: string, draw: () => Promise<void>): Promise<void> {
+async function drawn(what: string, draw: () => Promise<void>): Promise<void> {
   try {
     await draw();
   } catch (error) {

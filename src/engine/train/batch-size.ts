@@ -22,17 +22,17 @@ const COPIES_OF_WEIGHTS = 8;
 const SHARE_OF_FREE = 0.6;
 
 /** Values that all convolutions and poolings put out for one image of this size. */
-export function activations(spec: ModelSpec, imgsz: number): number {
+function activations(spec: ModelSpec, imgsz: number): number {
   return costOf(spec, [imgsz, imgsz]).layers.reduce((sum, layer) => sum + layer.activations, 0);
 }
 
 /** Estimated peak memory of training, bytes. */
-export function trainingBytes(spec: ModelSpec, parameters: number, imgsz: number, batch: number): number {
+function trainingBytes(spec: ModelSpec, parameters: number, imgsz: number, batch: number): number {
   return BASE_BYTES + parameters * 4 * COPIES_OF_WEIGHTS + batch * activations(spec, imgsz) * BYTES_PER_ACTIVATION;
 }
 
 /** Memory that can be had without swapping: MemAvailable where the system tells it, else free memory; bytes. */
-export function availableBytes(): number {
+function availableBytes(): number {
   try {
     const kb = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
     if (kb) return Number(kb) * 1024;

@@ -24,7 +24,7 @@ export interface TrainState {
 
 /** The parameters of a group, and what no group has: running statistics, frozen weights. */
 export type VectorName = ParameterGroup | 'kept';
-export const VECTORS: readonly VectorName[] = [...GROUPS, 'kept'];
+const VECTORS: readonly VectorName[] = [...GROUPS, 'kept'];
 
 /** A piece of a vector. */
 export interface Piece {

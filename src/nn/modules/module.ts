@@ -45,7 +45,7 @@ export interface HeadValues<V> {
 
 /** Values of a row beyond these are mistakes, or meant to use up memory: YOLOv8x has 640 channels, 6 repeats, stride 32. */
 export const MAX_CHANNELS = 16_384;
-export const MAX_REPEATS = 100;
+const MAX_REPEATS = 100;
 export const MAX_KERNEL = 31;
 
 /** One row `[from, repeats, module, arguments]`, and what reading it needs to know. */

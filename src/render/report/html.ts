@@ -32,7 +32,7 @@ export function jsonBlock(id: string, value: unknown): Html {
   return new Html(`<script type="application/json" id="${id}">${text}</script>`);
 }
 
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   return text.replace(/[&<>"'`]/g, (c) => `&#${c.charCodeAt(0)};`);
 }
 

@@ -10,7 +10,7 @@ const figure = (value: number): string => value.toFixed(3);
 /** A column's heading; on a narrow screen the brief form stands for it. */
 type Head = string | [long: string, brief: string];
 
-export function heading(head: Head): Html {
+function heading(head: Head): Html {
   const [long, brief] = typeof head === 'string' ? [head] : head;
   return html`<th scope="col">${brief ? html`<span class="long" data-brief="${brief}">${long}</span>` : long}</th>`;
 }

@@ -15,8 +15,6 @@ import { freshState } from '../../../src/engine/train/state.js';
 import { freshCounters, type StepBatch, TrainStep } from '../../../src/engine/train/step.js';
 import { DetectorWithLoss } from '../../../src/engine/val/detector-with-loss.js';
 import type { GraphNode } from '../../../src/graph/graph.js';
-import { placeOnGpu } from '../../../src/graph/placement.js';
-import { type Registry, readRegistry } from '../../../src/graph/registry.js';
 import { Session } from '../../../src/graph/session.js';
 import { loadTensorflow, nativeSessions, tensorflowFiles } from '../../../src/graph/tensorflow.js';
 import { fromFile } from '../../../src/nn/layout.js';
@@ -25,6 +23,8 @@ import { OPTIMIZERS } from '../../../src/optim/optimizers.js';
 import { expectClose } from '../../helpers/close.js';
 import { golden, pick } from '../../helpers/golden.js';
 import { native } from '../../helpers/native.js';
+import { placeOnGpu } from '../../helpers/placement.js';
+import { type Registry, readRegistry } from '../../helpers/registry.js';
 import { tinyModel } from '../../helpers/tiny-model.js';
 
 const GOLDEN = fileURLToPath(new URL('../../golden/gpu-kernels.json', import.meta.url));

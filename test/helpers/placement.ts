@@ -2,7 +2,7 @@
  * What becomes of a graph on a GPU, by the kernels that TensorFlow has for it: which nodes would fall back to the CPU, and
  * which values leave the device while the graph runs, each of them a copy that the CPU and the GPU wait for.
  */
-import type { AttrValue, ElementType, GraphNode } from './graph.js';
+import type { AttrValue, ElementType, GraphNode } from '../../src/graph/graph.js';
 import type { Kernel, OpArgument, Registry } from './registry.js';
 
 export interface Placement {

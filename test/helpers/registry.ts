@@ -2,8 +2,9 @@
  * What a build of TensorFlow can compute: its ops and, for each kind of device, the kernels with the element types they take.
  * Read from TensorFlow's own messages, tensorflow/core/framework/{kernel_def,op_def,attr_value}.proto.
  */
-import { bytesFields, intFields, readFields, stringField } from '../io/protobuf.js';
-import { type ElementType, TYPE_NUMBER } from './graph.js';
+
+import { type ElementType, TYPE_NUMBER } from '../../src/graph/graph.js';
+import { bytesFields, intFields, readFields, stringField } from '../../src/io/protobuf.js';
 
 /** An input or output of an op; `count` names the attribute that says how many there are of it. */
 export interface OpArgument {
