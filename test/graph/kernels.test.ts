@@ -13,7 +13,6 @@ type Range = [low: number, high: number];
 /** Function of its inputs; their shapes; how to fill them (default −2..2); 'value' leaves out the gradient. */
 type Case = [name: string, fn: (...xs: T[]) => T | T[], shapes: number[][], range?: Range | 'value', how?: 'value'];
 
-const t4 = (x: T) => x as tf.Tensor4D;
 const i32 = (values: number[], shape?: number[]) => tf.tensor(values, shape, 'int32');
 const V = 'value';
 
@@ -42,17 +41,10 @@ const inside: Range = [-0.9, 0.9];
 
 const unary: [string, (x: T) => T, Range?][] = [
   ['abs', tf.abs],
-  ['acos', tf.acos, inside],
-  ['acosh', tf.acosh, [1.2, 4]],
   ['asin', tf.asin, inside],
-  ['asinh', tf.asinh],
   ['atan', tf.atan],
-  ['atanh', tf.atanh, inside],
   ['ceil', tf.ceil],
   ['cos', tf.cos],
-  ['cosh', tf.cosh],
-  ['elu', tf.elu],
-  ['erf', tf.erf],
   ['exp', tf.exp],
   ['expm1', tf.expm1],
   ['floor', tf.floor],
@@ -61,22 +53,17 @@ const unary: [string, (x: T) => T, Range?][] = [
   ['neg', tf.neg],
   ['reciprocal', tf.reciprocal, positive],
   ['relu', tf.relu],
-  ['relu6', (x) => tf.relu6(tf.mul(x, 5))],
   ['round', tf.round],
   ['rsqrt', tf.rsqrt, positive],
-  ['selu', tf.selu],
   ['sigmoid', tf.sigmoid],
   ['sign', tf.sign],
   ['sin', tf.sin],
-  ['sinh', tf.sinh],
   ['softplus', tf.softplus],
   ['sqrt', tf.sqrt, positive],
   ['square', tf.square],
-  ['tan', tf.tan, inside],
   ['tanh', tf.tanh],
   ['clone', tf.clone],
   ['step', (x) => tf.step(x, 0.25)],
-  ['leakyRelu', (x) => tf.leakyRelu(x, 0.3)],
   ['clip', (x) => tf.clipByValue(x, -0.5, 1)],
   ['softmax', (x) => tf.softmax(x)],
   ['logSoftmax', (x) => tf.logSoftmax(x)],
@@ -95,16 +82,13 @@ const binary: [string, (a: T, b: T) => T, Range?][] = [
   ['atan2', tf.atan2, positive],
   ['mod', tf.mod, positive],
   ['floorDiv', tf.floorDiv, positive],
-  ['prelu', (a, b) => tf.prelu(a, tf.broadcastTo(b, a.shape))],
 ];
 
 const reductions = { sum: tf.sum, mean: tf.mean, max: tf.max, min: tf.min, prod: tf.prod };
 
 const cases: Case[] = [
   ...unary.map(([name, fn, range]): Case => [name, fn, [[3, 4]], range]),
-  ...binary.flatMap(([name, fn, range]) =>
-    PAIRS.filter(([a]) => name !== 'prelu' || a.length === 2).map((shapes): Case => [name, fn, shapes, range]),
-  ),
+  ...binary.flatMap(([name, fn, range]) => PAIRS.map((shapes): Case => [name, fn, shapes, range])),
   ...[tf.equal, tf.notEqual, tf.greater, tf.greaterEqual, tf.less, tf.lessEqual].flatMap((fn) =>
     PAIRS.map((shapes): Case => [fn.name, (a, b) => fn(tf.round(a), tf.round(b)), shapes, V]),
   ),
@@ -254,16 +238,6 @@ const cases: Case[] = [
   ['slice', (x) => tf.concat([tf.slice(x, [0, 1], [2, 2]), tf.slice(x, [1, 0], [-1, 2])], 0), [[3, 4]]],
   ['slice, whole', (x) => tf.square(tf.slice(x, [0, 0])), [[3, 4]]],
   [
-    'stridedSlice',
-    (x) => [
-      tf.stridedSlice(x, [0, 3], [3, 0], [2, -1]),
-      tf.stridedSlice(x, [1, 0], [2, 4], [1, 2], 0, 0, 0, 0, 1),
-      tf.stridedSlice(x, [0, 0], [0, 0], [1, 1], 3, 3),
-    ],
-    [[3, 4]],
-    V,
-  ],
-  [
     'split',
     (x) => {
       const [a, b, c] = tf.split(x, 3, 1);
@@ -316,46 +290,11 @@ const cases: Case[] = [
       ),
     [[2, 3]],
   ],
-  [
-    'mirrorPad',
-    (x) => [
-      tf.mirrorPad(
-        x,
-        [
-          [1, 1],
-          [0, 2],
-        ],
-        'reflect',
-      ),
-      tf.mirrorPad(
-        x,
-        [
-          [1, 1],
-          [0, 2],
-        ],
-        'symmetric',
-      ),
-    ],
-    [[3, 4]],
-    V,
-  ],
   ['reverse', (x) => tf.add(tf.mul(tf.reverse(x, 0), x), tf.reverse(x)), [[2, 3]]],
-  ['depthToSpace', (x) => tf.depthToSpace(t4(x), 2, 'NHWC'), [[1, 2, 3, 8]], V],
   // picking and placing
   ['gather', (x) => tf.square(tf.gather(x, i32([2, 0, 2, 1]), 0)), [[3, 4]]],
   ['gather, axis 1', (x) => tf.square(tf.gather(x, i32([1, 1, 0, 3], [2, 2]), 1)), [[2, 4]]],
   ['gather, batches', (x) => tf.gather(x, i32([1, 0, 2, 2], [2, 2]), 1, 1), [[2, 3, 2]], V],
-  ['gatherND', (x) => [tf.gatherND(x, i32([1, 2, 0, 0], [2, 2])), tf.gatherND(x, i32([1, 0], [2, 1]))], [[2, 3]], V],
-  ['scatterND', (x) => tf.scatterND(i32([3, 0, 3], [3, 1]), x, [5, 2]), [[3, 2]], V],
-  [
-    'tensorScatterUpdate',
-    (x, u) => tf.tensorScatterUpdate(x, i32([1, 0], [2, 1]), u),
-    [
-      [3, 2],
-      [2, 2],
-    ],
-    V,
-  ],
   [
     'oneHot',
     (x) => [tf.oneHot(tf.cast(tf.abs(tf.mul(x, 2)), 'int32'), 5), tf.oneHot(i32([0, 7, -1]), 3, 2, -2, 'float32')],
@@ -371,7 +310,6 @@ const cases: Case[] = [
     [[2, 3, 7]],
     V,
   ],
-  ['dense labels', (x) => tf.sparseToDense(i32([1, 3]), tf.slice(x, 0, 2), [5], 0), [[3]], V],
   // from nothing
   [
     'constants',
@@ -432,102 +370,6 @@ const cases: Case[] = [
     V,
   ],
   ['dot', (a, b) => tf.dot(a, b), [[4], [4]]],
-  [
-    'einsum',
-    (a, b) => [tf.einsum('ij,jk->ik', a, b), tf.einsum('ij->ji', a)],
-    [
-      [2, 3],
-      [3, 4],
-    ],
-    V,
-  ],
-  [
-    'fused matMul',
-    (a, b, c) => tf.fused.matMul({ a: a as tf.Tensor2D, b: b as tf.Tensor2D, bias: c, activation: 'relu' }),
-    [[2, 3], [3, 4], [4]],
-  ],
-  // images
-  ...[
-    ['same', 1],
-    ['valid', 1],
-    ['same', 2],
-    ['valid', 2],
-  ].map(
-    ([pad, stride]): Case => [
-      `conv2d ${pad} ${stride}`,
-      (x, w) => tf.conv2d(t4(x), t4(w), stride as number, pad as 'same'),
-      [
-        [2, 7, 6, 3],
-        [3, 3, 3, 4],
-      ],
-    ],
-  ),
-  [
-    'conv2d, dilated',
-    (x, w) => [tf.conv2d(t4(x), t4(w), 1, 'same', 'NHWC', 2)],
-    [
-      [1, 7, 6, 2],
-      [3, 3, 2, 4],
-    ],
-    V,
-  ],
-  [
-    'conv2dTranspose',
-    (x, w) => tf.conv2dTranspose(t4(x), t4(w), [2, 8, 6, 2], 2, 'same'),
-    [
-      [2, 4, 3, 3],
-      [3, 3, 2, 3],
-    ],
-  ],
-  [
-    'depthwiseConv2d',
-    (x, w) => tf.depthwiseConv2d(t4(x), t4(w), 1, 'same'),
-    [
-      [2, 5, 6, 3],
-      [3, 3, 3, 2],
-    ],
-  ],
-  [
-    'fused conv2d',
-    (x, w, b) => tf.fused.conv2d({ x: t4(x), filter: t4(w), strides: 1, pad: 'same', bias: b, activation: 'relu6' }),
-    [[1, 5, 5, 2], [3, 3, 2, 4], [4]],
-  ],
-  ...[
-    ['same', 2, 2],
-    ['valid', 3, 2],
-    ['same', 3, 1],
-  ].map(
-    ([pad, k, s]): Case => [
-      `maxPool ${pad} ${k} ${s}`,
-      (x) => tf.maxPool(t4(x), k as number, s as number, pad as 'same'),
-      [[2, 6, 7, 3]],
-    ],
-  ),
-  ['avgPool', (x) => tf.avgPool(t4(x), 2, 2, 'valid'), [[2, 6, 7, 3]]],
-  [
-    'batchNorm',
-    (x, m, o, s) =>
-      tf.batchNorm4d(t4(x), m as tf.Tensor1D, tf.tensor1d([0.5, 1, 2]), o as tf.Tensor1D, s as tf.Tensor1D, 1e-3),
-    [[2, 3, 3, 3], [3], [3], [3]],
-  ],
-  ...[
-    [false, false],
-    [true, false],
-    [false, true],
-  ].flatMap(([corners, centres]): Case[] => [
-    [
-      `resizeNearest ${corners} ${centres}`,
-      (x) => tf.image.resizeNearestNeighbor(t4(x), [6, 9], corners, centres),
-      [[1, 4, 5, 2]],
-      centres ? V : undefined,
-    ],
-    [
-      `resizeBilinear ${corners} ${centres}`,
-      (x) => tf.image.resizeBilinear(t4(x), [6, 9], corners, centres),
-      [[1, 4, 5, 2]],
-      centres ? V : undefined,
-    ],
-  ]),
 ];
 
 function inputsOf(shapes: number[][], [low, high]: Range, seed: number): T[] {

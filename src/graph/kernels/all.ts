@@ -3,6 +3,5 @@ import './create.js';
 import './elementwise.js';
 import './index-ops.js';
 import './matrix.js';
-import './image.js';
 import './reduce.js';
 import './shape.js';

@@ -64,17 +64,10 @@ for (const op of ['LogicalAnd', 'LogicalOr']) {
 
 const UNARY = [
   'Abs',
-  'Acos',
-  'Acosh',
   'Asin',
-  'Asinh',
   'Atan',
-  'Atanh',
   'Ceil',
   'Cos',
-  'Cosh',
-  'Elu',
-  'Erf',
   'Exp',
   'Expm1',
   'Floor',
@@ -83,18 +76,14 @@ const UNARY = [
   'Neg',
   'Reciprocal',
   'Relu',
-  'Relu6',
   'Round',
   'Rsqrt',
-  'Selu',
   'Sigmoid',
   'Sign',
   'Sin',
-  'Sinh',
   'Softplus',
   'Sqrt',
   'Square',
-  'Tan',
   'Tanh',
 ];
 
@@ -118,19 +107,6 @@ defineSymbolic<'x', { clipValueMin: number; clipValueMax: number }>('ClipByValue
   const { type } = emit.type(x);
   const below = like(emit, 'Minimum', [x, emit.fill(attrs.clipValueMax, [], type)], x.shape);
   return like(emit, 'Maximum', [below, emit.fill(attrs.clipValueMin, [], type)], x.shape);
-});
-
-defineSymbolic<'x', { alpha: number }>('LeakyRelu', (emit, { x }, { alpha }) =>
-  like(emit, 'LeakyRelu', [x], x.shape, { alpha: { float: alpha } }),
-);
-
-defineSymbolic<'dy' | 'y', object>('EluGrad', (emit, { dy, y }) => like(emit, 'EluGrad', [dy, y], y.shape));
-
-/** max(x, 0) + alpha · min(x, 0). */
-defineSymbolic<'x' | 'alpha', object>('Prelu', (emit, { x, alpha }) => {
-  const shape = broadcast(x.shape, alpha.shape);
-  const below = like(emit, 'Minimum', [x, emit.fill(0, [], 'float32')], x.shape);
-  return like(emit, 'AddV2', [like(emit, 'Relu', [x], x.shape), like(emit, 'Mul', [alpha, below], shape)], shape);
 });
 
 /** 1 where x > 0, NaN where x is NaN, else alpha. */

@@ -1,7 +1,7 @@
 /** Ops that pick or put elements by index. */
 import type { ElementType } from '../graph.js';
-import { defineSymbolic, type Emitter } from '../raw.js';
-import { axesOf, INT, type Info, like, symbolic } from './common.js';
+import { defineSymbolic } from '../raw.js';
+import { axesOf, INT, symbolic } from './common.js';
 
 defineSymbolic<'x' | 'indices', { axis: number; batchDims: number }>('GatherV2', (emit, { x, indices }, attrs) => {
   const axis = axesOf(attrs.axis, x.shape)[0];
@@ -12,39 +12,6 @@ defineSymbolic<'x' | 'indices', { axis: number; batchDims: number }>('GatherV2',
   const kinds = { Tparams, Tindices: emit.type(at), Taxis: INT, batch_dims: batch };
   return emit.op('GatherV2', [x, at, emit.ints(axis)], kinds, shape, Tparams.type);
 });
-
-defineSymbolic<'params' | 'indices', object>('GatherNd', (emit, { params, indices }) => {
-  const depth = indices.shape[indices.shape.length - 1];
-  const shape = [...indices.shape.slice(0, -1), ...params.shape.slice(depth)];
-  const Tparams = emit.type(params);
-  return emit.op('GatherNd', [params, indices], { Tparams, Tindices: emit.type(indices) }, shape, Tparams.type);
-});
-
-defineSymbolic<'indices' | 'updates', { shape: number[] }>('ScatterNd', (emit, { indices, updates }, { shape }) => {
-  const [T, Tindices] = [emit.type(updates), emit.type(indices)];
-  const size = shapeAs(emit, shape, Tindices.type);
-  return emit.op('ScatterNd', [indices, updates, size], { T, Tindices }, shape, T.type);
-});
-
-defineSymbolic<'tensor' | 'indices' | 'updates', object>('TensorScatterUpdate', (emit, { tensor, indices, updates }) =>
-  like(emit, 'TensorScatterUpdate', [tensor, indices, updates], tensor.shape, { Tindices: emit.type(indices) }),
-);
-
-defineSymbolic<'sparseIndices' | 'sparseValues' | 'defaultValue', { outputShape: number[] }>(
-  'SparseToDense',
-  (emit, { sparseIndices, sparseValues, defaultValue }, { outputShape }) => {
-    const T = emit.type(sparseValues);
-    const Tindices = emit.type(sparseIndices);
-    const size = shapeAs(emit, outputShape, Tindices.type);
-    const inputs: Info[] = [sparseIndices, size, sparseValues, defaultValue];
-    return emit.op('SparseToDense', inputs, { T, Tindices, validate_indices: true }, outputShape, T.type);
-  },
-);
-
-/** A result's shape in the element type of the indices, as some ops want it. */
-function shapeAs(emit: Emitter, shape: number[], type: ElementType): Info {
-  return symbolic(emit).literal(Int32Array.from(shape), [shape.length], type);
-}
 
 type OneHot = { depth: number; onValue: number; offValue: number; dtype: ElementType };
 

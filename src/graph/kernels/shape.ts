@@ -43,31 +43,6 @@ defineSymbolic<'x', { begin: number | number[]; size: number | number[] }>(
   half,
 );
 
-type Strided = Record<'begin' | 'end' | 'strides', number[]> &
-  Record<'beginMask' | 'endMask' | 'ellipsisMask' | 'newAxisMask' | 'shrinkAxisMask', number>;
-
-defineSymbolic<'x', Strided>('StridedSlice', (emit, { x }, a) => {
-  const { finalShape } = tf.slice_util.sliceInfo(
-    x.shape,
-    [...a.begin],
-    [...a.end],
-    [...a.strides],
-    a.beginMask,
-    a.endMask,
-    a.ellipsisMask,
-    a.newAxisMask,
-    a.shrinkAxisMask,
-  );
-  return like(emit, 'StridedSlice', [x, emit.ints(a.begin), emit.ints(a.end), emit.ints(a.strides)], finalShape, {
-    Index: INT,
-    begin_mask: a.beginMask,
-    end_mask: a.endMask,
-    ellipsis_mask: a.ellipsisMask,
-    new_axis_mask: a.newAxisMask,
-    shrink_axis_mask: a.shrinkAxisMask,
-  });
-});
-
 defineSymbolic<never, { axis: number }>(
   'Concat',
   (emit, inputs, { axis }) => {
@@ -123,18 +98,6 @@ defineSymbolic<'x', { paddings: [number, number][]; constantValue: number }>('Pa
   });
 });
 
-defineSymbolic<'x', { paddings: [number, number][]; mode: string }>('MirrorPad', (emit, { x }, { paddings, mode }) => {
-  const shape = x.shape.map((d, i) => d + paddings[i][0] + paddings[i][1]);
-  return like(emit, 'MirrorPad', [x, emit.ints(paddings)], shape, { Tpaddings: INT, mode: mode.toUpperCase() });
-});
-
 defineSymbolic<'x', { dims: number | number[] }>('Reverse', (emit, { x }, { dims }) =>
   like(emit, 'ReverseV2', [x, emit.ints(axesOf(dims, x.shape))], x.shape, { Tidx: INT }),
 );
-
-defineSymbolic<'x', { blockSize: number; dataFormat: string }>('DepthToSpace', (emit, { x }, attrs) => {
-  const [b, h, w, c] = x.shape;
-  const n = attrs.blockSize;
-  tf.util.assert(attrs.dataFormat === 'NHWC', () => 'depthToSpace: only NHWC can be traced');
-  return like(emit, 'DepthToSpace', [x], [b, h * n, w * n, c / (n * n)], { block_size: n, data_format: 'NHWC' });
-});
