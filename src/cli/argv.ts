@@ -1,6 +1,10 @@
 /**
- * The grammar of the command: `yolo [detect] MODE key=value …` in any order, `--key value` and `--key=value` besides.
- * Here words are told apart; what values mean and which are allowed is cfg/load's business, so all stay strings.
+ * The grammar of the command: `yolo [detect] MODE key=value …` in any order; `--key value` and `--key=value` work, too.
+ * Words are told apart here; cfg/load.ts converts and checks values, so all of them stay strings.
+ *
+ * Of yargs this uses the parser of tokens. Its front end (commands, help, completion, suggestions) knows options as --key
+ * alone: it would show and complete `--epochs` where users of YOLO write `epochs=3`, expects the command as the first word,
+ * ends with code 1 for a wrong request, and suggests commands but no option names.
  */
 import { existsSync } from 'node:fs';
 import { FIXED, FOREIGN, HINTS, OTHER_NAMES } from '../cfg/names.js';
@@ -10,55 +14,51 @@ import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { similar } from '../core/suggest.js';
 import { isAssignment, joinArguments } from './join.js';
-
-export const SPECIAL = ['help', 'checks', 'version', 'cfg', 'copy-cfg', 'setup', 'completion'] as const;
-export type Special = (typeof SPECIAL)[number];
+import { COMMANDS, type CommandWord, exampleOf, isCommand, isMode } from './words.js';
 
 export interface Request {
-  /** Absent: a special word, or nothing was asked for. */
+  /** Absent: a command word, or nothing was asked for. */
   mode?: Mode;
-  special?: Special;
+  command?: CommandWord;
   /** key → value as written; the last one wins. */
   entries: Record<string, string>;
-  /** Words behind a special word (`help train`, `completion zsh`), run folders behind `report`. */
+  /** Words after a command word (`help train`, `completion zsh`), run folders after `report`. */
   words: string[];
 }
 
-const EXAMPLE = 'For example: yolo predict model=yolov8n.pt source=bus.jpg';
 const OTHER_TASKS = ['segment', 'classify', 'pose', 'obb', 'semantic'];
+const NO_ACCOUNT = 'this tool has no online service and no accounts';
 const OTHER_WORDS: Record<string, string> = {
-  tune: 'a search for hyperparameters is not offered; yolo train takes each of them as a key, e.g. lr0=0.005',
-  track: 'tracking is not offered; predict finds the objects of every frame',
-  settings: 'there are no stored settings; keys and cfg=FILE say everything',
-  solutions: 'it is not offered',
-  hub: 'there is no account and no service behind this tool',
-  login: 'there is no account and no service behind this tool',
-  logout: 'there is no account and no service behind this tool',
+  tune: 'hyperparameter search is not supported; yolo train takes each hyperparameter as a key, e.g. lr0=0.005',
+  track: 'tracking is not supported; predict detects the objects of every frame',
+  settings: 'there are no stored settings; everything is given by keys and cfg=FILE',
+  solutions: 'solutions are not supported',
+  hub: NO_ACCOUNT,
+  login: NO_ACCOUNT,
+  logout: NO_ACCOUNT,
 };
 
-const isMode = (word: string): word is Mode => (MODES as readonly string[]).includes(word);
-const isSpecial = (word: string): word is Special => (SPECIAL as readonly string[]).includes(word);
 export const isKey = (name: string): name is Key => Object.hasOwn(OPTIONS, name);
 
 /** Whether a key may be named alone and then means true. */
-function isFlag(name: string): boolean {
+export function isFlag(name: string): boolean {
   if (isKey(name)) return OPTIONS[name].isFlag;
   return Object.hasOwn(FIXED, name) || Object.hasOwn(FOREIGN, name) || name.startsWith('hide_');
 }
 
 /**
- * @param tokens what stood behind `yolo`
+ * @param tokens what followed `yolo`
  * @throws UserError for words and forms that have no meaning
  */
 export async function parseArgv(tokens: readonly string[]): Promise<Request> {
   const args = joinArguments(tokens);
-  const special = args.find((arg, i) => specialOf(arg) && !(args[i - 1] ?? '').startsWith('--'));
-  if (special !== undefined) {
-    const words = args.filter((arg) => arg !== special && !arg.startsWith('-') && !isAssignment(arg));
+  const command = args.find((arg, i) => commandOf(arg) && !(args[i - 1] ?? '').startsWith('--'));
+  if (command !== undefined) {
+    const words = args.filter((arg) => arg !== command && !arg.startsWith('-') && !isAssignment(arg));
     const entries = Object.fromEntries(
       args.filter(isAssignment).map((arg) => [nameOf(arg), arg.slice(arg.indexOf('=') + 1)]),
     );
-    return { special: specialOf(special), entries, words };
+    return { command: commandOf(command), entries, words };
   }
   const { entries, words } = await readDashed(args.flatMap((arg, i) => dashed(arg, args[i + 1], args[i - 1])));
   const request: Request = { entries, words: [] };
@@ -76,7 +76,7 @@ export function modeOf(word: string): Mode {
 }
 
 /**
- * The mode of a request that names none: a source is there to be predicted, a dataset to be validated on.
+ * The mode of a request that names none: with source= it is predict, with data= it is val.
  * @throws UserError when neither is given, or a key that this mode has no use for
  */
 export function impliedMode(entries: Record<string, string>): Mode {
@@ -87,7 +87,8 @@ export function impliedMode(entries: Record<string, string>): Mode {
     return mode;
   }
   const fitting = MODES.filter((other) => names.every((name) => usesKey(other, name)));
-  const hint = fitting.length > 0 && !fitting.includes('predict') ? `Is it yolo ${fitting[0]} key=value …?` : EXAMPLE;
+  const hint =
+    fitting.length > 0 && !fitting.includes('predict') ? `Is it yolo ${fitting[0]} key=value …?` : exampleOf('predict');
   const text = `MODE is missing: yolo MODE key=value …, MODE is one of ${MODES.join(', ')}`;
   throw new UserError('missing-mode', text, hint);
 }
@@ -96,10 +97,10 @@ function usesKey(mode: Mode, name: Key): boolean {
   return keysOf(mode).includes(name);
 }
 
-function specialOf(arg: string): Special | undefined {
+function commandOf(arg: string): CommandWord | undefined {
   if (arg === '-h' || arg === '--help') return 'help';
   if (arg === '-v' || arg === '-V' || arg === '--version') return 'version';
-  return isSpecial(arg) ? arg : undefined;
+  return isCommand(arg) ? arg : undefined;
 }
 
 /** `key=value` becomes `--key=value`, `--some-key` `--some_key`, a flag alone `--flag=true`; words stay. */
@@ -117,7 +118,8 @@ function dashed(arg: string, next = '', before = ''): string[] {
   return [arg];
 }
 
-function nameOf(arg: string): string {
+/** The key of `key=…`, `--key=…`, `--some-key`. */
+export function nameOf(arg: string): string {
   return arg.replace(/^--/, '').split('=')[0].replaceAll('-', '_');
 }
 
@@ -126,15 +128,13 @@ async function readDashed(args: string[]): Promise<{ entries: Record<string, str
   const { Parser } = await import('yargs/helpers');
   const names = args.filter((arg) => arg.startsWith('--')).map(nameOf);
   const parsed = Parser(args, {
-    string: names,
+    string: names, // '007' stays as written
     configuration: {
-      'boolean-negation': false,
-      'camel-case-expansion': false,
-      'dot-notation': false,
-      'duplicate-arguments-array': false,
-      'parse-numbers': false,
+      'boolean-negation': false, // --no-x is no key, and is refused as such
+      'camel-case-expansion': false, // it would add saveTxt beside save_txt
+      'dot-notation': false, // --a.b is no key
+      'duplicate-arguments-array': false, // the last one wins
       'parse-positional-numbers': false,
-      'short-option-groups': false,
     },
   });
   const { _: words, ...entries } = parsed;
@@ -145,7 +145,7 @@ async function readDashed(args: string[]): Promise<{ entries: Record<string, str
 function readWord(word: string, request: Request): void {
   if (word === 'detect' || word === '') return;
   if (OTHER_TASKS.includes(word)) {
-    throw new UserError('other-task', `'${word}' is not offered: this tool does detection only`);
+    throw new UserError('other-task', `'${word}' is not supported: this tool does detection only`);
   }
   const name = word.replaceAll('-', '_');
   if (isFlag(name)) request.entries[name] ??= 'true';
@@ -167,7 +167,7 @@ function exampleValue(key: Key): string {
 
 function wordError(arg: string): UserError {
   if (Object.hasOwn(OTHER_WORDS, arg)) return new UserError('not-offered', `'${arg}': ${OTHER_WORDS[arg]}`);
-  const near = similar(arg, [...MODES, ...SPECIAL, ...KEYS]);
+  const near = similar(arg, [...MODES, ...Object.keys(COMMANDS), ...KEYS]);
   const text = `'${arg}' is not a valid argument${near.length ? `. Similar: ${near.join(', ')}` : ''}`;
   return new UserError('bad-argument', text, hintFor(arg));
 }
@@ -177,5 +177,5 @@ function hintFor(arg: string): string {
   if (/\.ya?ml$/i.test(arg)) return `Write what it is: data=${arg}, model=${arg} or cfg=${arg}`;
   if (existsSync(arg) || /^https?:\/\/|\.(jpe?g|png|webp|bmp|gif|tiff?|avif|mp4|mov|avi|mkv)$/i.test(arg))
     return `Is it the source? Write source=${arg}`;
-  return "'yolo help' shows what there is.";
+  return "'yolo help' lists modes and commands.";
 }

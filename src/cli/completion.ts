@@ -1,11 +1,13 @@
 /**
- * Completion for bash, zsh and fish. The scripts are thin: they ask the command itself (`yolo --complete WORDS…`), which
- * answers from the option table. Where it has no answer the shell completes file names.
+ * Completion for bash, zsh and fish. The scripts ask the command itself (`yolo --complete WORDS…`), which answers from the
+ * option table; `:files` tells the shell to complete file names. Those of yargs cannot complete `key=value`: bash splits words
+ * at the `=`, and they add a space after `key=`.
  */
 import { MODES, type Mode } from '../cfg/option.js';
-import { type Key, keysOf, OPTIONS, optionOf } from '../cfg/schema.js';
+import { keysOf, optionOf } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
-import { SPECIAL } from './argv.js';
+import { isFlag, isKey, nameOf } from './argv.js';
+import { COMMANDS } from './words.js';
 
 const BASH = `# yolo completion for bash: yolo completion bash >> ~/.bashrc
 _yolo_complete() {
@@ -78,7 +80,7 @@ export function completionScript(shell: string | undefined): string {
 
 /**
  * What may stand at the place of the last word; [':files'] when it is a file name.
- * @param words what stands behind `yolo`, the last one perhaps unfinished or empty
+ * @param words what follows `yolo`; the last one may be unfinished or empty
  */
 export function complete(words: readonly string[]): string[] {
   const current = words.at(-1) ?? '';
@@ -87,35 +89,26 @@ export function complete(words: readonly string[]): string[] {
   if (before[0] === 'completion') return starting(Object.keys(SCRIPTS));
   const mode = MODES.find((m) => before.includes(m));
   if (before.includes('help')) return starting(MODES);
-  if (mode === undefined) return starting([...MODES, ...(before.length === 0 ? SPECIAL : [])]);
+  if (mode === undefined) return starting([...MODES, ...(before.length === 0 ? Object.keys(COMMANDS) : [])]);
   const dashes = current.startsWith('-') ? '--' : '';
-  const named = /^--([\w-]+)$/.exec(before.at(-1) ?? '')?.[1].replaceAll('-', '_');
+  const named = /^--[\w-]+$/.test(before.at(-1) ?? '') ? nameOf(before.at(-1)!) : undefined;
   if (named !== undefined && !isFlag(named) && !dashes) return valuesOf(named, mode, '', current);
   if (current.includes('=')) {
     const [head, value] = [current.slice(0, current.indexOf('=') + 1), current.slice(current.indexOf('=') + 1)];
-    return valuesOf(keyOf(head), mode, head, value);
+    return valuesOf(nameOf(head), mode, head, value);
   }
-  const given = new Set(before.map(keyOf));
+  const given = new Set(before.map(nameOf));
   // A key is written with hyphens by those who write its dashes so.
   const spelled = (key: string): string => (dashes && /^--.*-/.test(current) ? key.replaceAll('_', '-') : key);
   const keys = [...keysOf(mode).filter((key) => !given.has(key)), 'cfg'].map((key) => `${dashes}${spelled(key)}=`);
   return mode === 'report' && starting(keys).length === 0 ? [':files'] : starting(keys);
 }
 
-/** The key of `key=…`, `--key=…`, `--some-key`. */
-function keyOf(word: string): string {
-  return word.replace(/^--/, '').split('=')[0].replaceAll('-', '_');
-}
-
-function isFlag(name: string): boolean {
-  return Object.hasOwn(OPTIONS, name) && optionOf(name as Key).isFlag;
-}
-
 /** @param head what stands before the value in the same word */
 function valuesOf(name: string, mode: Mode, head: string, start: string): string[] {
   if (name === 'cfg') return [':files'];
-  if (!Object.hasOwn(OPTIONS, name)) return [];
-  const option = optionOf(name as Key);
+  if (!isKey(name)) return [];
+  const option = optionOf(name);
   const offers = option.offers(mode).filter((value) => value.startsWith(start));
   if (option.offers(mode).length > 0) return offers.map((value) => head + value);
   return option.isPath ? [':files'] : [];

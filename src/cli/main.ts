@@ -3,14 +3,15 @@
  * 1: could not be carried out, or a bug (then with its stack); 2: a wrong request; 130, 143, 129: Ctrl-C, SIGTERM, SIGHUP.
  * Help loads neither TensorFlow nor anything else heavy: engines come in by dynamic import, inside their commands.
  */
-import { MODES, type Mode } from '../cfg/option.js';
+import type { Mode } from '../cfg/option.js';
 import { Interrupted, UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { printable } from '../core/printable.js';
-import { impliedMode, isKey, modeOf, parseArgv, type Request, type Special } from './argv.js';
+import { impliedMode, isKey, modeOf, parseArgv, type Request } from './argv.js';
 import { endOnSignals, interruptedCode } from './interrupt.js';
 import { endWithReader, err, keepStdoutForResults, print, printed, printText } from './terminal.js';
 import { version } from './version.js';
+import { type CommandWord, isMode } from './words.js';
 
 /** What a command module offers: carries a configuration out, gives the exit code. */
 interface Command {
@@ -18,7 +19,7 @@ interface Command {
   run(config: any): Promise<number>;
 }
 
-const COMMANDS: Record<Mode, () => Promise<Command>> = {
+const MODE_COMMANDS: Record<Mode, () => Promise<Command>> = {
   train: () => import('./commands/train.js'),
   val: () => import('./commands/val.js'),
   predict: () => import('./commands/predict.js'),
@@ -52,9 +53,9 @@ async function dispatch(tokens: readonly string[]): Promise<number> {
     for (const line of complete(tokens.slice(1))) print(line);
     return 0;
   }
-  if (tokens.length === 0) return special('help', { entries: {}, words: [] });
+  if (tokens.length === 0) return runCommand('help', { entries: {}, words: [] });
   const request = await parseArgv(tokens);
-  return request.special === undefined ? runMode(request) : special(request.special, request);
+  return request.command === undefined ? runMode(request) : runCommand(request.command, request);
 }
 
 /** Configuration, then the mode's command. */
@@ -69,11 +70,11 @@ async function runMode({ mode, entries, words }: Request): Promise<number> {
   log.setVerbose(config.verbose);
   const { showProgress } = await import('./progress.js');
   showProgress(config.verbose);
-  const command = await COMMANDS[mode]();
+  const command = await MODE_COMMANDS[mode]();
   return command.run(config);
 }
 
-async function special(word: Special, { entries, words }: Pick<Request, 'entries' | 'words'>): Promise<number> {
+async function runCommand(word: CommandWord, { entries, words }: Pick<Request, 'entries' | 'words'>): Promise<number> {
   switch (word) {
     case 'help':
       printText(await help(words.find((w) => w !== 'detect')));
@@ -95,15 +96,15 @@ async function special(word: Special, { entries, words }: Pick<Request, 'entries
   }
 }
 
-/** Help on everything, a mode or a key. */
+/** General help, or that of a mode or key. */
 async function help(about: string | undefined): Promise<string> {
   const { generalHelp, keyHelp, modeHelp, otherHelp } = await import('./help.js');
   if (about === undefined) return generalHelp(version());
-  if ((MODES as readonly string[]).includes(about)) return modeHelp(modeOf(about));
+  if (isMode(about)) return modeHelp(about);
   return isKey(about) ? keyHelp(about) : (otherHelp(about) ?? modeHelp(modeOf(about)));
 }
 
-/** Says what went wrong; a stack only for bugs. @returns the exit code */
+/** Prints what went wrong; a stack only for bugs. @returns the exit code */
 function report(error: unknown): number {
   if (error instanceof Interrupted) {
     log.info(error.message);

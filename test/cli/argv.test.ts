@@ -64,16 +64,16 @@ describe('parseArgv', () => {
     ['show data=d.yaml', { mode: 'show', entries: { data: 'd.yaml' } }],
     ['report runs/a runs/b', { mode: 'report', entries: {}, words: ['runs/a', 'runs/b'] }],
     ['cfg=my.yaml', { mode: undefined, entries: { cfg: 'my.yaml' } }],
-    ['help', { special: 'help', words: [] }],
-    ['help train', { special: 'help', words: ['train'] }],
-    ['train help', { special: 'help', words: ['train'] }],
-    ['train epoch=3 --help', { special: 'help', words: ['train'], entries: { epoch: '3' } }],
-    ['checks json', { special: 'checks', words: ['json'] }],
-    ['-h', { special: 'help' }],
-    ['--version', { special: 'version' }],
-    ['-v', { special: 'version' }],
-    ['completion zsh', { special: 'completion', words: ['zsh'] }],
-    ['copy-cfg', { special: 'copy-cfg' }],
+    ['help', { command: 'help', words: [] }],
+    ['help train', { command: 'help', words: ['train'] }],
+    ['train help', { command: 'help', words: ['train'] }],
+    ['train epoch=3 --help', { command: 'help', words: ['train'], entries: { epoch: '3' } }],
+    ['checks json', { command: 'checks', words: ['json'] }],
+    ['-h', { command: 'help' }],
+    ['--version', { command: 'version' }],
+    ['-v', { command: 'version' }],
+    ['completion zsh', { command: 'completion', words: ['zsh'] }],
+    ['copy-cfg', { command: 'copy-cfg' }],
     ['predict --name version', { mode: 'predict', entries: { name: 'version' } }],
   ])('%s', async (line, want) => {
     expect(await parseArgv(split(line))).toEqual({ entries: {}, ...plain, ...want });
@@ -86,9 +86,9 @@ describe('parseArgv', () => {
   });
 
   it.each([
-    ['segment predict', /'segment' is not offered: this tool does detection only/],
+    ['segment predict', /'segment' is not supported: this tool does detection only/],
     ['classify train', /detection only/],
-    ['track source=a.mp4', /'track': tracking is not offered/],
+    ['track source=a.mp4', /'track': tracking is not supported/],
     ['trian data=d.yaml', /'trian' is not a valid argument\. Similar: train/],
     ['mode=trian', /Similar: train/],
     ['predict imgsz', /'imgsz' has no value/],

@@ -1,9 +1,9 @@
 /** `yolo check`: the doctor's report on standard output, as text or as one object with json=true. */
 import type { ConfigOf } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
-import { exampleOf } from '../help.js';
 import { Stages } from '../stages.js';
 import { print, printJson } from '../terminal.js';
+import { exampleOf } from '../words.js';
 
 /** @returns 1 when training would be harmed */
 export async function run(config: ConfigOf<'check'>): Promise<number> {

@@ -1,8 +1,8 @@
 /** `yolo convert`: the files that were written, a line each on standard output; one object with json=true. */
 import type { ConfigOf } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
-import { exampleOf } from '../help.js';
 import { print, printJson } from '../terminal.js';
+import { exampleOf } from '../words.js';
 
 export async function run(config: ConfigOf<'convert'>): Promise<number> {
   if (config.source === null) {

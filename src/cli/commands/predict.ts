@@ -6,9 +6,9 @@ import type { PredictResult } from '../../core/types.js';
 import type { PredictSummary, ResultPlace } from '../../engine/predict/predictor.js';
 import { showBanner } from '../banner.js';
 import { countNames } from '../format.js';
-import { exampleOf } from '../help.js';
 import { stopInGoodOrder } from '../interrupt.js';
 import { print, printJson } from '../terminal.js';
+import { exampleOf } from '../words.js';
 
 /** @returns 1 when some images could not be read */
 export async function run(config: PredictConfig): Promise<number> {

@@ -6,10 +6,10 @@ import type { TrainObserver } from '../../engine/train/observer.js';
 import type { BatchReport, EpochRow, TrainSummary } from '../../engine/train/results.js';
 import { showBanner } from '../banner.js';
 import { clock, memory, rate, sparkline } from '../format.js';
-import { exampleOf } from '../help.js';
 import { stopInGoodOrder } from '../interrupt.js';
 import { Bar } from '../progress.js';
 import { printJson } from '../terminal.js';
+import { exampleOf } from '../words.js';
 
 export async function run(config: TrainConfig): Promise<number> {
   if (config.data === null && !config.resume) {
