@@ -1,7 +1,7 @@
 """Writes the golden files of this folder with the public `ultralytics` package as the reference. README.md says what is in them.
 
     python -m venv venv && venv/bin/pip install ultralytics==8.4.190 torch safetensors faster-coco-eval
-    venv/bin/python test/golden/generate.py --out test/golden [--seed 0] [--nc 3]
+    venv/bin/python test/golden/generate.py --out test/golden [--seed 0] [--nc 3] [--init test/golden/training.safetensors]
 
 For development alone: it calls that package, which is under the AGPL-3.0 and of which nothing is copied here, and is itself,
 like the rest of this repository, under the Apache License 2.0.
@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from ultralytics.cfg import get_cfg
 from ultralytics.data.augment import LetterBox, RandomHSV, RandomPerspective
 from ultralytics.nn.tasks import DetectionModel
@@ -25,6 +25,8 @@ ap = argparse.ArgumentParser()
 ap.add_argument("--out", default=".")
 ap.add_argument("--seed", type=int, default=0)
 ap.add_argument("--nc", type=int, default=3)
+ap.add_argument("--init", help="training.safetensors whose init.* is taken over: 400 steps of training a start anew amplify rounding, "
+                "which differs between machines")
 A = ap.parse_args()
 OUT = Path(A.out)
 OUT.mkdir(parents=True, exist_ok=True)
@@ -191,9 +193,12 @@ model = build()
 model.train()
 model.model[-1].dfl.conv.weight.requires_grad_(False)
 batches = [batch_of(4, 96, 96, [2, 1, 0, 3]) for _ in range(4)]
-warm = torch.optim.AdamW(model.parameters(), lr=2e-3)
-for i in range(400):  # away from a random start, where the assignment flips on the last bit of a float
-    warm.zero_grad(); model(batches[i % 4])[0].sum().backward(); warm.step()
+if A.init:
+    model.load_state_dict({k[5:]: v for k, v in load_file(A.init).items() if k.startswith("init.")}, strict=False)
+else:  # away from a random start, where the assignment flips on the last bit of a float
+    warm = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    for i in range(400):
+        warm.zero_grad(); model(batches[i % 4])[0].sum().backward(); warm.step()
 init = {f"init.{k}": v.clone() for k, v in model.state_dict().items() if v.dtype.is_floating_point}
 frozen = copy.deepcopy(model.state_dict())
 model.zero_grad()

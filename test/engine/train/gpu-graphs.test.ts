@@ -1,7 +1,7 @@
 /**
  * What can be known of GPUs without one: graphs are traced as for a GPU and run on the CPU, by TensorFlow's CUDA build where
  * the GPU engine is set up; which kernels that build has for a GPU is read from it, elsewhere from what it said once
- * (golden/gpu-kernels.json; `npx vitest run test/engine/gpu-graphs.test.ts -u` writes it anew where the GPU engine is).
+ * (golden/gpu-kernels.json; `npx vitest run test/engine/train/gpu-graphs.test.ts -u` writes it anew where the GPU engine is).
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
