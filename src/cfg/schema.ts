@@ -301,12 +301,15 @@ type WordsOf<K extends Key, M> =
         : never
       : never
     : never;
+/** How training images are augmented. */
+export type AugmentSettings = Pick<Config, keyof typeof augmentation>;
 export type TrainConfig = ConfigOf<'train'>;
 export type ValConfig = ConfigOf<'val'>;
 export type PredictConfig = ConfigOf<'predict'>;
 export type ExportConfig = ConfigOf<'export'>;
 
 export const KEYS = Object.keys(OPTIONS) as Key[];
+export const AUGMENTATION_KEYS = Object.keys(augmentation) as (keyof AugmentSettings)[];
 
 /** The row of a key, without its value's type. */
 export function optionOf(key: Key): Option<unknown> {

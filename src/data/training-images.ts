@@ -3,13 +3,14 @@
  * composes. The same code runs in worker threads and, with workers=0, in the main thread.
  */
 import { type Size, withLongSide } from '../core/boxes.js';
+import type { AugmentSettings } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import { rng } from '../core/rng.js';
 import type { RgbImage } from '../core/types.js';
 import { resizeInto } from '../image/resize.js';
 import { compose } from './augment/compose.js';
 import type { LabelledImage } from './augment/mosaic.js';
-import { type Augmentation, type AugmentSettings, imagesOf, sampleAugmentation } from './augment/sample.js';
+import { type Augmentation, imagesOf, sampleAugmentation } from './augment/sample.js';
 import { diskName, readImage, writeImage } from './disk-cache.js';
 import { type BatchPlan, type EpochPlan, type PlanSettings, partnerWindow, planEpoch } from './epoch-plan.js';
 import { ImageCache, type Pin, type SharedImages } from './image-cache.js';

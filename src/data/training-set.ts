@@ -1,6 +1,6 @@
 /** Gathers a dataset into what producers work from: numbers in shared memory, so that no thread has a copy of its own. */
+import { AUGMENTATION_KEYS, type AugmentSettings } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
-import type { AugmentSettings } from './augment/sample.js';
 import { type CacheMode, planCache } from './cache-plan.js';
 import { shareImages } from './image-cache.js';
 import type { TrainingSet } from './training-images.js';
@@ -53,8 +53,5 @@ export function gatherTrainingSet(options: TrainLoaderOptions): TrainingSet {
 
 /** Only the keys of the settings: the caller may hand over more than can be sent to a thread. */
 function pickSettings(from: AugmentSettings): AugmentSettings {
-  const { mosaic, mixup, cutmix, degrees, translate, scale, shear, perspective } = from;
-  const { hsv_h, hsv_s, hsv_v, flipud, fliplr, bgr } = from;
-  const strong = { mosaic, mixup, cutmix, degrees, translate, scale, shear, perspective };
-  return { ...strong, hsv_h, hsv_s, hsv_v, flipud, fliplr, bgr };
+  return Object.fromEntries(AUGMENTATION_KEYS.map((key) => [key, from[key]])) as unknown as AugmentSettings;
 }

@@ -7,7 +7,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type Anchors, anchorsOf, expectedDistances, type HeadOutput, REG_MAX } from '../nn/head.js';
 import { stopGradient } from '../nn/kernels.js';
-import { ciou, type Sides } from './ciou.js';
+import { boxLoss, type Sides } from './ciou.js';
 import { bins, dfl } from './dfl.js';
 import { type Assignment, assign, type Labels, offsets } from './tal.js';
 
@@ -116,10 +116,10 @@ function positiveLosses(
   const expected = tf.matMul(tf.exp(logP) as tf.Tensor2D, tf.reshape(bins(), [REG_MAX, 1]) as tf.Tensor2D); // [4N, 1]
   const [left, top, right, bottom] = tf.split(tf.reshape(expected, [n, 4]), 4, 1);
   const predicted = { x1: tf.sub(x, left), y1: tf.sub(y, top), x2: tf.add(x, right), y2: tf.add(y, bottom) };
-  const boxLoss = tf.sub(1, tf.reshape(ciou(predicted, truth), [n]));
+  const overlapLoss = tf.reshape(boxLoss(predicted, truth), [n]);
   const distances = tf.concat([tf.sub(x, truth.x1), tf.sub(y, truth.y1), tf.sub(truth.x2, x), tf.sub(truth.y2, y)], 1);
   const dflLoss = dfl(tf.reshape(logP, [n, 4, REG_MAX]), distances); // [N]
-  return { box: tf.sum(tf.mul(boxLoss, weights)), dfl: tf.sum(tf.mul(dflLoss, weights)) };
+  return { box: tf.sum(tf.mul(overlapLoss, weights)), dfl: tf.sum(tf.mul(dflLoss, weights)) };
 }
 
 /** Rows of x by index; the gradient puts them back in one op (tfjs' own transposes the whole of x twice). */

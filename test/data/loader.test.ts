@@ -2,17 +2,18 @@ import { createHash } from 'node:crypto';
 import { readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import type { AugmentSettings } from '../../src/cfg/schema.js';
 import { rng } from '../../src/core/rng.js';
 import type { Batch } from '../../src/data/batch.js';
 import { createTrainLoader, type EpochOptions, type TrainLoaderOptions } from '../../src/data/loader.js';
 import { encodeImage } from '../../src/image/codec.js';
+import { NO_AUGMENTATION } from '../helpers/augment.js';
 import { tmpDir } from '../helpers/tmp.js';
 
-const AUGMENT = {
-  ...{ mosaic: 1, mixup: 0.2, cutmix: 0.2, degrees: 0, translate: 0.1, scale: 0.5, shear: 0, perspective: 0 },
-  ...{ hsv_h: 0.015, hsv_s: 0.7, hsv_v: 0.4, flipud: 0, fliplr: 0.5, bgr: 0 },
+const AUGMENT: AugmentSettings = {
+  ...{ ...NO_AUGMENTATION, mosaic: 1, mixup: 0.2, cutmix: 0.2, translate: 0.1, scale: 0.5 },
+  ...{ hsv_h: 0.015, hsv_s: 0.7, hsv_v: 0.4, fliplr: 0.5 },
 };
-const NONE = Object.fromEntries(Object.keys(AUGMENT).map((key) => [key, 0])) as typeof AUGMENT;
 
 const images: TrainLoaderOptions['images'] = [];
 
@@ -97,7 +98,7 @@ describe('the training loader', () => {
   });
 
   it('without augmentation centres an image on grey, its labels with it', async () => {
-    const loader = createTrainLoader(options({ augment: NONE, batch: 1 }));
+    const loader = createTrainLoader(options({ augment: NO_AUGMENTATION, batch: 1 }));
     let padded = 0;
     for await (const { images: data, labels, indices, original } of loader.epoch(0)) {
       const image = images[indices[0]];

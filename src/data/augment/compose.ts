@@ -1,18 +1,13 @@
 /**
- * Carries a augmentation out, in the order of YOLOv8's training: mosaic, affine, MixUp, CutMix, blur, median blur, grey, CLAHE,
- * HSV, flips, channel order. Plain typed arrays; nothing here draws a random number.
+ * Carries an augmentation out, in the order of YOLOv8's training: mosaic, affine, MixUp, CutMix, then the changes of
+ * image-augmentations.ts. Plain typed arrays; nothing here draws a random number.
  */
 import type { RgbImage } from '../../core/types.js';
 import { affineMatrix, warpBoxes } from './affine.js';
-import { boxBlur } from './blur.js';
 import { join, toNormalized, toPixels } from './boxes.js';
 import { canvasOf } from './canvas.js';
-import { clahe } from './clahe.js';
 import { cutmix } from './cutmix.js';
-import { flipBoxesLeftRight, flipBoxesUpDown, flipLeftRight, flipUpDown, swapRedBlue } from './flip.js';
-import { toGrey } from './grey.js';
-import { hsv } from './hsv.js';
-import { medianBlur } from './median.js';
+import { applyChanges } from './image-augmentations.js';
 import { mixup } from './mixup.js';
 import { type LabelledCanvas, type LabelledImage, mosaic } from './mosaic.js';
 import type { Augmentation, Scene } from './sample.js';
@@ -43,20 +38,7 @@ export function compose(
   }
   if (augmentation.cutmix)
     boxesPx = cutmix(out, boxesPx, ...second(augmentation.cutmix.scene), augmentation.cutmix.draw);
-  if (augmentation.blur) boxBlur(out, augmentation.blur);
-  if (augmentation.median) medianBlur(out, augmentation.median);
-  if (augmentation.grey) toGrey(out);
-  if (augmentation.clahe) clahe(out, augmentation.clahe);
-  if (augmentation.hsv) hsv(out, augmentation.hsv);
-  if (augmentation.flipUpDown) {
-    flipUpDown(out);
-    flipBoxesUpDown(boxesPx, height);
-  }
-  if (augmentation.flipLeftRight) {
-    flipLeftRight(out);
-    flipBoxesLeftRight(boxesPx, width);
-  }
-  if (augmentation.swapRedBlue) swapRedBlue(out);
+  applyChanges(out, augmentation, boxesPx);
   return toNormalized(boxesPx, width, height);
 }
 

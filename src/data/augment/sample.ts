@@ -2,34 +2,11 @@
  * What happens to a training image, drawn before any pixel is looked at: a function of the settings, the random stream
  * and the images that may be its partners. That makes it the same in every worker, and tells a loader what to decode.
  */
+import type { AugmentSettings } from '../../cfg/schema.js';
 import type { Rng } from '../../core/rng.js';
 import type { AffineDraw } from './affine.js';
 import type { CutmixDraw } from './cutmix.js';
-import type { HsvGains } from './hsv.js';
-
-/** Keys and meaning as in the options of `yolo train`; p is a probability. */
-export interface AugmentSettings {
-  /** p of four images in one. */
-  mosaic: number;
-  mixup: number;
-  cutmix: number;
-  /** Rotation, ± degrees. */
-  degrees: number;
-  /** ± part of the side. */
-  translate: number;
-  /** Scale 1 ± this. */
-  scale: number;
-  /** ± degrees. */
-  shear: number;
-  /** ± this, a fraction per pixel. */
-  perspective: number;
-  hsv_h: number;
-  hsv_s: number;
-  hsv_v: number;
-  flipud: number;
-  fliplr: number;
-  bgr: number;
-}
+import { type ImageChanges, sampleChanges } from './image-augmentations.js';
 
 /** An image or four, and how they are warped. */
 export interface Scene {
@@ -40,26 +17,13 @@ export interface Scene {
   affine: AffineDraw;
 }
 
-export interface Augmentation {
+/** What is done to a training image: how it is put together, then the changes of the result. */
+export interface Augmentation extends ImageChanges {
   scene: Scene;
   mixup?: { scene: Scene; ratio: number };
   cutmix?: { scene: Scene; draw: CutmixDraw };
-  /** Kernel, odd. */
-  blur?: number;
-  median?: number;
-  grey: boolean;
-  /** Clip limit. */
-  clahe?: number;
-  hsv?: HsvGains;
-  flipUpDown: boolean;
-  flipLeftRight: boolean;
-  swapRedBlue: boolean;
 }
 
-/** p of blur, median blur, grey and CLAHE, each (the reference's fixed choice). */
-const RARE = 0.01;
-const KERNELS = [3, 5, 7];
-const CLAHE_LIMIT = [1, 4] as const;
 /** Both parameters of MixUp's Beta: blends stay near one half. */
 const MIXUP_BETA = 32;
 const CUTMIX_CANDIDATES = 3;
@@ -76,13 +40,7 @@ export function sampleAugmentation(
 ): Augmentation {
   const chance = (p: number): boolean => random.next() < p;
   const scene = (first: number): Scene => drawScene(settings, random, first, partner);
-  const augmentation: Augmentation = {
-    scene: scene(index),
-    grey: false,
-    flipUpDown: false,
-    flipLeftRight: false,
-    swapRedBlue: false,
-  };
+  const augmentation: Augmentation = { scene: scene(index) };
   if (chance(settings.mixup))
     augmentation.mixup = { scene: scene(partner()), ratio: random.beta(MIXUP_BETA, MIXUP_BETA) };
   if (chance(settings.cutmix)) {
@@ -90,17 +48,7 @@ export function sampleAugmentation(
     const draw = { areas: Array.from({ length: CUTMIX_CANDIDATES }, area), choice: random.next() };
     augmentation.cutmix = { scene: scene(partner()), draw };
   }
-  if (chance(RARE)) augmentation.blur = KERNELS[random.int(KERNELS.length)];
-  if (chance(RARE)) augmentation.median = KERNELS[random.int(KERNELS.length)];
-  augmentation.grey = chance(RARE);
-  if (chance(RARE)) augmentation.clahe = random.uniform(...CLAHE_LIMIT);
-  const { hsv_h, hsv_s, hsv_v } = settings;
-  const gains: HsvGains = [hsv_h, hsv_s, hsv_v].map((g) => random.uniform(-1, 1) * g) as HsvGains;
-  if (hsv_h || hsv_s || hsv_v) augmentation.hsv = gains;
-  augmentation.flipUpDown = chance(settings.flipud);
-  augmentation.flipLeftRight = chance(settings.fliplr);
-  augmentation.swapRedBlue = chance(settings.bgr);
-  return augmentation;
+  return { ...augmentation, ...sampleChanges(settings, random) };
 }
 
 function drawScene(settings: AugmentSettings, random: Rng, first: number, partner: () => number): Scene {
@@ -123,7 +71,7 @@ function drawScene(settings: AugmentSettings, random: Rng, first: number, partne
   };
 }
 
-/** Every image a augmentation needs, each once. */
+/** Every image that an augmentation needs, each once. */
 export function imagesOf({ scene, mixup, cutmix }: Augmentation): number[] {
   return [...new Set([...scene.images, ...(mixup?.scene.images ?? []), ...(cutmix?.scene.images ?? [])])];
 }
