@@ -1,10 +1,10 @@
-/** Writes the option table as cfg/default.yaml: every key with its default and a comment. A test holds the file equal. */
+/** The option table as cfg/default.yaml: every key with its default and a comment. `npm run generate` writes the file. */
 import { MODES, type Mode } from './option.js';
 import { defaultOf, differsByMode, KEYS, type Key, optionOf } from './schema.js';
 
-const HEAD = `# Every key of the yolo command with its default. A changed copy ('yolo copy-cfg') is used with cfg=FILE;
-# what is given on the command line goes over it. Keys that a mode has no use for are passed over.
-# null where the comment names defaults by mode: the mode's own default.
+const HEAD = `# Every key of the yolo command with its default, for use with cfg=FILE; 'yolo copy-cfg' writes a copy to edit. Keys given on
+# the command line take precedence; keys that a mode does not use are ignored. 'yolo help KEY' lists the values of a key.
+# null, where the comment gives defaults by mode, means the default of the mode.
 `;
 
 /** The whole file. */

@@ -1,6 +1,6 @@
 /**
- * Formats that are known by name but not written here, and the way to each of them. ONNX is what all other runtimes import;
- * each line names the tool that its makers provide for that.
+ * Export formats of Ultralytics 8.4 that are not written here, and how to get to each from one that is, with the tool of its
+ * makers.
  */
 
 const ADVICE: Record<string, string> = {

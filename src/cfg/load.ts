@@ -1,6 +1,6 @@
 /**
- * One frozen configuration of a mode: the table's defaults, over them a cfg file, over that what was given on the command
- * line or by a program. Every value is converted and checked here, so that nothing below asks again.
+ * One frozen configuration of a mode: the defaults of the table, overridden by a cfg file, overridden by what is given on the
+ * command line or by a program. Every value is converted and validated here, so that nothing below checks again.
  */
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -16,7 +16,7 @@ import type { Mode, Raw } from './option.js';
 import { type ConfigOf, defaultOf, differsByMode, KEYS, type Key, OPTIONS, optionOf } from './schema.js';
 import { asObject, readYaml } from './yaml.js';
 
-/** Marks the keys that the user chose; survives `{...config}` and stays out of JSON and YAML. */
+/** Holds the keys that the user chose; is copied by `{...config}` and left out of JSON and YAML. */
 const GIVEN = Symbol('given');
 
 /** Where values come from; messages and strictness depend on it. */
@@ -29,10 +29,10 @@ interface Origin {
 type Values = Partial<Record<Key, unknown>>;
 
 /**
- * @param overrides key → value, strings as on the command line or plain values; `cfg` names a file that lies under them
+ * @param overrides key → value, strings as on the command line, or values; `cfg` names a file whose keys they override
  * @returns frozen, every key of the table present
  * @throws UserError unknown key (with similar names), a value that is not allowed, a cfg file that is missing or not YAML;
- *   a key that this mode has no use for is passed over with a warning
+ *   a key that this mode does not use is ignored with a warning
  */
 export function resolveConfig<M extends Mode>(
   mode: M,
@@ -91,7 +91,7 @@ function modelOf(mode: Mode, { resume, what }: Record<string, unknown>): string 
 function squareWhereNeeded(imgsz: number | [number, number], mode: Mode): number | [number, number] {
   if (typeof imgsz === 'number' || mode === 'predict' || mode === 'export') return imgsz;
   const side = Math.max(...imgsz);
-  log.warn(`${mode} takes one number as imgsz: ${show(imgsz)} becomes ${side}`);
+  log.warn(`imgsz=${show(imgsz)} is not a single number, which ${mode} needs; using ${side}`);
   return side;
 }
 
@@ -141,7 +141,7 @@ function rawOf(name: string, given: unknown, origin: Origin): Raw {
   throw new UserError('bad-value', `'${name}' is ${kind}, not a value${where(origin)}`);
 }
 
-/** Old names become today's; null when nothing is left of them. */
+/** Translates old names of keys; null when a key no longer has any effect. */
 function rename(name: string, given: unknown, origin: Origin): { name: string; given: unknown } | null {
   const other = Object.hasOwn(OTHER_NAMES, name) ? OTHER_NAMES[name] : undefined;
   if (!other) return { name, given };
@@ -158,27 +158,27 @@ function isFixed(name: string, given: unknown, origin: Origin): boolean {
   const raw = rawOf(name, given, origin);
   if (fixed.values.includes(raw) || (raw === null && origin.file !== undefined)) return true;
   if (fixed.same?.includes(raw)) {
-    if (origin.file === undefined) log.info(`'${name}=${show(given)}' changes nothing: ${fixed.reason}`);
+    if (origin.file === undefined) log.info(`'${name}=${show(given)}' has no effect: ${fixed.reason}`);
     return true;
   }
   const takes = show(fixed.values[0]);
   throw new UserError(
     'fixed-key',
-    `'${cut(`${name}=${show(given)}`)}' is not possible, only ${name}=${takes}: ${fixed.reason}${where(origin)}`,
+    `'${cut(`${name}=${show(given)}`)}' is not supported, only ${name}=${takes}: ${fixed.reason}${where(origin)}`,
   );
 }
 
-/** The key of that name if this mode honours it; undefined when it is passed over. */
+/** The key of that name if this mode honours it; undefined when it is ignored. */
 function knownKey(name: string, origin: Origin, entries: Record<string, unknown>): Key | undefined {
   const { mode, file } = origin;
-  const passOver = (why: string): undefined => {
-    if (file === undefined) log.warn(`'${name}' ${why}; it is passed over`);
+  const ignore = (why: string): undefined => {
+    if (file === undefined) log.warn(`'${name}' ${why}; it is ignored`);
   };
-  if (Object.hasOwn(FOREIGN, name)) return passOver(`belongs to ${FOREIGN[name]} and changes nothing in detection`);
+  if (Object.hasOwn(FOREIGN, name)) return ignore(`belongs to ${FOREIGN[name]} and has no effect in detection`);
   if (!Object.hasOwn(OPTIONS, name)) throw unknownKey(name, origin, entries);
   const key = name as Key;
   const { modes } = optionOf(key);
-  return modes.includes(mode) ? key : passOver(`has no meaning in ${mode}, only in ${modes.join(', ')}`);
+  return modes.includes(mode) ? key : ignore(`is not used by ${mode}, only by ${modes.join(', ')}`);
 }
 
 function unknownKey(name: string, origin: Origin, entries: Record<string, unknown>): UserError {

@@ -1,6 +1,6 @@
 /**
- * Words beside the option table: names that keys had or have in other tools, keys of the reference that have one possible
- * value here, and keys of its other tasks. Command lines and args.yaml from there are so understood.
+ * Names beside the option table: keys under the names that they had, or have in other YOLO tools; keys of Ultralytics 8.4
+ * that have a single value here; and keys of its other tasks. So command lines and args.yaml files from there are understood.
  */
 import type { Raw } from './option.js';
 
@@ -31,7 +31,7 @@ export const OTHER_NAMES: Record<string, OtherName> = {
   boxes: renamed('boxes', 'show_boxes'),
   line_thickness: renamed('line_thickness', 'line_width'),
   quantize: {
-    warning: "'quantize' is written half=true (16) or int8=true (8) here",
+    warning: "use half=true or int8=true instead of 'quantize'",
     allowed: '16 (half), 8 (int8), 32 or none',
     become: (raw) => {
       if (raw === null || raw === 32) return null;
@@ -45,11 +45,11 @@ export const OTHER_NAMES: Record<string, OtherName> = {
   },
 };
 
-/** A key with one possible value here; it is taken quietly, another is refused with the reason. */
+/** A key with a single value here, which is accepted silently; any other is refused with the reason. */
 interface FixedKey {
   values: Raw[];
   reason: string;
-  /** Values that are taken, too, because they change nothing; the reason is said then. */
+  /** Values that are accepted, too, because they have no effect; the reason is printed. */
   same?: Raw[];
 }
 
@@ -60,24 +60,24 @@ export const FIXED: Record<string, FixedKey> = {
   amp: {
     values: [true],
     same: [false, 'fp16', 'bf16', 'fp32'],
-    reason: 'training computes in float32 whatever amp is',
+    reason: 'training always computes in float32',
   },
-  simplify: { values: [true], reason: 'exported graphs are written folded and free of left-over nodes' },
+  simplify: { values: [true], reason: 'exported graphs are always simplified' },
   compile: never('the training step always runs as one compiled graph'),
   profile: never("speed is measured by 'yolo benchmark'"),
-  optimize: never('it concerned TorchScript for mobile phones, which is not exported here'),
-  keras: never('format=saved_model and format=tfjs are written without Keras'),
+  optimize: never('it concerns TorchScript for mobile devices, which is not exported here'),
+  keras: never('format=saved_model and format=tfjs do not use Keras'),
   workspace: { values: [null, 4], reason: 'it concerns TensorRT, which is not exported here' },
-  dnn: never('.onnx models run on onnxruntime'),
+  dnn: never('.onnx models always run on onnxruntime'),
   end2end: never('YOLOv8 has no end-to-end head; format=onnx nms=true exports a graph that ends in final detections'),
-  embed: never('feature vectors are not offered'),
-  show: never('no windows are opened; look at the saved images'),
-  copy_paste: { values: [0, null, false], reason: 'it needs masks, and boxes have none' },
-  channels_last: { values: [null, true], reason: 'tensors always lie channels last' },
-  distill_model: { values: [null], reason: 'distillation is not offered' },
+  embed: never('feature vectors are not supported'),
+  show: never('images are saved, not shown in a window'),
+  copy_paste: { values: [0, null, false], reason: 'it needs segmentation masks' },
+  channels_last: { values: [null, true], reason: 'tensors are always stored channels last' },
+  distill_model: { values: [null], reason: 'distillation is not supported' },
 };
 
-/** Keys of the reference's other tasks: they change nothing in detection and are passed over, on the line with a note. */
+/** Keys of the other tasks of Ultralytics 8.4: they have no effect in detection and are ignored, on the command line with a warning. */
 export const FOREIGN: Record<string, string> = {
   overlap_mask: 'segmentation',
   mask_ratio: 'segmentation',
@@ -97,10 +97,10 @@ export const FOREIGN: Record<string, string> = {
   dlam: 'distillation',
 };
 
-/** Keys that a cfg file may hold and that the command sets itself. */
+/** Keys that a cfg file may contain and that the command sets itself. */
 export const OWN_IN_FILE: readonly string[] = ['mode', 'cfg', 'save_dir', 'tracker'];
 
-/** What other tools call a key of this one, or what is to be done instead; said when an argument is not known. */
+/** Names that other tools have for keys of this one, for the message about an unknown key. */
 export const HINTS: Record<string, string> = {
   batch_size: 'batch',
   conf_thres: 'conf',

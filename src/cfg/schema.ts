@@ -1,7 +1,7 @@
 /**
- * THE option table: every key once, with type, default, range, modes and meaning. Words and defaults are those that users
- * of the `yolo` command know. From it come the types below, conversion and checks (load.ts), help, completion, typo
- * suggestions and cfg/default.yaml.
+ * The option table: every key once, with type, default, range, modes and meaning. Names and defaults are those that users
+ * of the `yolo` command know. From it come the types below, conversion and validation (load.ts), help, completion,
+ * suggestions for typos, and cfg/default.yaml (`npm run generate`).
  */
 import { EXPORT_FORMATS, LABEL_FORMATS, OPTIMIZER_NAMES, SPLITS } from '../core/choices.js';
 import { exportAdvice } from './export-advice.js';
@@ -34,9 +34,9 @@ const VAL = ['val', 'benchmark'] as const;
 const PREDICT = ['predict', 'benchmark'] as const;
 /** Modes that run a network. */
 const RUNS = ['train', 'val', 'predict', 'export', 'benchmark', 'show'] as const;
-/** What the training loader does: `show` draws it, `benchmark` times it. */
+/** Modes that use the training loader: `show` draws its batches, `benchmark` times it. */
 const FEEDS = ['train', 'benchmark', 'show'] as const;
-/** Modes that look for objects, and training for its validation after each epoch. */
+/** Modes that detect objects, and training for its validation after each epoch. */
 const DETECTS = ['train', 'val', 'predict', 'export', 'benchmark'] as const;
 const WRITES = ['train', 'val', 'predict', 'show', 'benchmark'] as const;
 const ALL: readonly Mode[] = [...RUNS, 'check', 'convert', 'report'];
@@ -47,34 +47,34 @@ function under<T extends Record<string, { group: string }>>(group: string, optio
 }
 
 const basics = under('Model and data', {
-  model: text(null, RUNS, 'weights (.pt, .safetensors), exported model, or network (.yaml)', {
+  model: text(null, RUNS, 'weights (.pt, .safetensors), an exported model, or a network description (.yaml)', {
     path: true,
     what: 'a file or a name such as yolov8n.pt',
   }),
   data: text(
     null,
     ['train', 'val', 'export', 'benchmark', 'show', 'check'],
-    "train, val, benchmark, show, check: dataset YAML, or shapes for a made-up set; val: not given: that of the model's training; export: dataset YAML on which int8 measures its mAP",
+    "train, val, benchmark, show, check: dataset YAML, or shapes for a generated dataset; val: if not given, that of the model's training; export: dataset YAML on which the mAP of int8 is measured",
     { path: true, what: 'a dataset YAML' },
   ),
   source: text(
     null,
     [...PREDICT, 'convert', 'show'],
-    'predict, benchmark: file, folder, glob, .txt, .csv or .streams list, video, URL, webcam index, several with commas, - for standard input; convert: COCO .json, folder of VOC .xml, or dataset YAML; show: only these images of the dataset (what=assign)',
+    'predict, benchmark: file, folder, glob, .txt, .csv or .streams list, video, URL or webcam index, several separated by commas, or - for standard input; convert: COCO .json, folder of VOC .xml, or dataset YAML; show: only these images of the dataset (what=assign)',
     { path: true, what: 'a file, folder, glob, list, URL, webcam index or -' },
   ),
   imgsz: custom(
     640,
     [...RUNS, 'check'],
-    "image size in pixels, a multiple of 32; predict, export: also [h,w]; train, val, predict, export: not given: that of the model's training",
+    "image size in pixels, a multiple of 32; predict, export: or [h,w]; train, val, predict, export: if not given, that of the model's training",
     {
       what: 'an integer from 32 to 8192, or [height, width] in predict and export',
       read: readSize,
     },
   ),
-  batch: custom(16, RUNS, 'images at a time; train: -1 takes as many as fit the memory', {
+  batch: custom(16, RUNS, 'images per batch; train: -1 for the largest batch that fits into memory', {
     by: { predict: 1, export: 1 },
-    what: 'an integer of at least 1, or in train -1 for the largest that fits the memory',
+    what: 'an integer of at least 1, or in train -1 for the largest batch that fits into memory',
     read: readBatch,
   }),
   device: custom('auto', RUNS, 'auto, cpu or a GPU number', {
@@ -85,120 +85,136 @@ const basics = under('Model and data', {
   tf32: flag(
     true,
     ['train', 'val', 'predict', 'benchmark'],
-    'GPUs from 2020 on: convolutions round their inputs to 10 bits, for speed; false: full float32, as on a CPU',
+    'let GPUs from 2020 on round the inputs of convolutions to 10 bits (TF32), for speed; false: full float32, as on a CPU',
   ),
   workers: integer(
     8,
     ['train', 'val', 'benchmark', 'show'],
-    'threads that prepare images, at most one a core; 0: none',
+    'number of threads that prepare images, at most one per core; 0: none',
     { min: 0 },
   ),
-  cache: custom(false, FEEDS, 'keep decoded images: false, ram or disk', {
+  cache: custom(false, FEEDS, 'cache decoded images: false, ram or disk', {
     what: 'false, ram or disk',
     offer: ['false', 'ram', 'disk'],
     flag: true,
     read: readCache,
   }),
-  classes: custom(null, [...DETECTS, 'show', 'check'], 'only these class numbers, e.g. [0,2]', {
-    what: 'class numbers such as 0 or [0,2], or none',
+  classes: custom(null, [...DETECTS, 'show', 'check'], 'restrict to these class indices, e.g. [0,2]', {
+    what: 'class indices such as 0 or [0,2], or none',
     read: readClasses,
   }),
   single_cls: flag(false, ['train', 'val', 'benchmark', 'show', 'check'], 'treat all classes as one'),
-  fraction: number(1.0, FEEDS, 'part of the training images that is used', { above: 0, max: 1 }),
+  fraction: number(1.0, FEEDS, 'fraction of the training images to use', { above: 0, max: 1 }),
 });
 
 const output = under('Output', {
-  project: text(null, WRITES, 'folder of the run folders; none: runs/detect', { path: true, what: 'a folder' }),
+  project: text(null, WRITES, 'folder that holds the run folders; none: runs/detect', { path: true, what: 'a folder' }),
   name: text(null, WRITES, 'name of the run folder; none: the mode, numbered from the second run on', {
     what: 'a folder name',
   }),
   exist_ok: flag(false, WRITES, 'write into an existing run folder'),
   save: flag(true, [...TRAIN, 'predict'], 'train: write checkpoints; predict: write annotated images'),
   plots: flag(true, ['train', 'val', 'benchmark'], 'write plots, images and the report'),
-  verbose: flag(true, ALL, 'say more; false: only results, warnings and errors'),
-  json: flag(false, ALL, 'results as JSON on standard output, one object a line'),
+  verbose: flag(true, ALL, 'detailed messages; false: only results, warnings and errors'),
+  json: flag(false, ALL, 'print results as JSON, one object per line'),
 });
 
 const training = under('Training', {
-  epochs: integer(100, FEEDS, 'passes over the training images', { min: 1 }),
-  time: number(null, TRAIN, 'stop after so many hours; the epochs are fitted to it', { above: 0 }),
-  patience: integer(100, TRAIN, 'stop after so many epochs without a better mAP; 0: never', { min: 0 }),
-  save_period: integer(-1, TRAIN, 'keep a checkpoint every so many epochs; -1: only last and best', { min: -1 }),
-  pretrained: custom(true, TRAIN, 'start from the weights of model; false: from scratch; a file: from its weights', {
-    what: 'true, false or a weight file',
-    flag: true,
-    path: true,
-    read: readSwitchOrFile,
-  }),
-  cls_remap: flag(true, TRAIN, 'with other classes, copy the outputs of classes that have the same name'),
-  resume: custom(false, ['train'], 'go on with the last run (true), this run folder or this last.safetensors', {
+  epochs: integer(100, FEEDS, 'number of passes over the training images', { min: 1 }),
+  time: number(null, TRAIN, 'maximum training time in hours; the number of epochs is adapted to it', { above: 0 }),
+  patience: integer(100, TRAIN, 'stop after this many epochs without a better mAP; 0: never', { min: 0 }),
+  save_period: integer(-1, TRAIN, 'save a checkpoint every this many epochs; -1: only last and best', { min: -1 }),
+  pretrained: custom(
+    true,
+    TRAIN,
+    'start from the weights of model; false: train from scratch; a file: start from its weights',
+    {
+      what: 'true, false or a weight file',
+      flag: true,
+      path: true,
+      read: readSwitchOrFile,
+    },
+  ),
+  cls_remap: flag(true, TRAIN, 'when class lists differ, copy the weights of classes with the same name'),
+  resume: custom(false, ['train'], 'resume the last run (true), this run folder or this last.safetensors', {
     what: 'true, false or a checkpoint',
     flag: true,
     path: true,
     read: readSwitchOrFile,
   }),
-  freeze: custom(null, TRAIN, 'keep the first n layers, or these layers, as they are', {
+  freeze: custom(null, TRAIN, 'freeze the first n layers, or the layers in this list', {
     what: 'a number of layers, a list of layer numbers, or none',
     read: readFreeze,
   }),
-  seed: integer(0, FEEDS, 'start of all randomness', { min: 0 }),
+  seed: integer(0, FEEDS, 'random seed', { min: 0 }),
   deterministic: flag(
     true,
     TRAIN,
-    'the same seed gives the same bits; a GPU then takes slower kernels, a CPU does so in any case',
+    'bit-identical results for the same seed; a GPU uses slower kernels for it, a CPU is always deterministic',
   ),
-  close_mosaic: integer(10, FEEDS, 'no mosaic, mixup and cutmix in the last so many epochs', { min: 0 }),
-  multi_scale: custom(0.0, FEEDS, 'vary the image size of batches by up to this part of imgsz', {
+  close_mosaic: integer(10, FEEDS, 'number of final epochs without mosaic, mixup and cutmix', { min: 0 }),
+  multi_scale: custom(0.0, FEEDS, 'vary the image size of each batch by up to this fraction of imgsz', {
     what: 'a number from 0 to 1',
     flag: true,
     read: readMultiScale,
   }),
   val: flag(true, TRAIN, 'validate after each epoch'),
-  optimizer: choice('auto', TRAIN, 'auto: SGD for over 10,000 steps, else AdamW with a fitting lr0', {
+  optimizer: choice('auto', TRAIN, 'optimizer; auto uses SGD for more than 10,000 steps, else AdamW, and sets lr0', {
     of: ['auto', ...OPTIMIZER_NAMES],
-    advice: 'In the place of MuSGD take SGD, which is the nearest.',
+    advice: 'Instead of MuSGD use SGD, which is the closest.',
   }),
-  lr0: number(0.01, TRAIN, 'learning rate at the start', { above: 0 }),
-  lrf: number(0.01, TRAIN, 'learning rate at the end, as a part of lr0', { min: 0 }),
-  cos_lr: flag(false, TRAIN, 'learning rate falls along a cosine instead of a line'),
-  momentum: number(0.937, TRAIN, 'SGD momentum, beta1 of Adam and its kin', { min: 0, max: 0.999999 }),
-  weight_decay: number(0.0005, TRAIN, 'weight decay of convolutions; scaled by batch and nbs', { min: 0 }),
-  warmup_epochs: number(3.0, TRAIN, 'epochs of warm-up, parts allowed', { min: 0 }),
+  lr0: number(0.01, TRAIN, 'initial learning rate', { above: 0 }),
+  lrf: number(0.01, TRAIN, 'final learning rate, as a fraction of lr0', { min: 0 }),
+  cos_lr: flag(false, TRAIN, 'cosine instead of linear decay of the learning rate'),
+  momentum: number(0.937, TRAIN, 'momentum of SGD and RMSProp, beta1 of Adam and its variants', {
+    min: 0,
+    max: 0.999999,
+  }),
+  weight_decay: number(0.0005, TRAIN, 'weight decay of convolution kernels; scaled by batch and nbs', { min: 0 }),
+  warmup_epochs: number(3.0, TRAIN, 'length of the warm-up in epochs, may be fractional', { min: 0 }),
   warmup_momentum: number(0.8, TRAIN, 'momentum at the start of the warm-up', { min: 0, max: 0.999999 }),
   warmup_bias_lr: number(0.1, TRAIN, 'learning rate of biases at the start of the warm-up', { min: 0 }),
-  nbs: integer(64, TRAIN, 'batches are accumulated until about so many images make a step', { min: 1 }),
+  nbs: integer(64, TRAIN, 'nominal batch size: gradients are accumulated over about this many images', { min: 1 }),
 });
 
 const loss = under('Loss', {
-  box: number(7.5, TRAIN, 'gain of the box loss (CIoU)', { min: 0 }),
-  cls: number(0.5, TRAIN, 'gain of the class loss', { min: 0 }),
-  cls_pw: number(0.0, TRAIN, 'weight rare classes more: (1/frequency) to this power; 0: off', { min: 0 }),
-  dfl: number(1.5, TRAIN, 'gain of the distribution focal loss', { min: 0 }),
+  box: number(7.5, TRAIN, 'weight of the box loss (CIoU)', { min: 0 }),
+  cls: number(0.5, TRAIN, 'weight of the class loss', { min: 0 }),
+  cls_pw: number(0.0, TRAIN, 'weight classes by (1/frequency) to this power; 0: all equally', { min: 0 }),
+  dfl: number(1.5, TRAIN, 'weight of the distribution focal loss', { min: 0 }),
 });
 
 const augmentation = under('Augmentation', {
-  hsv_h: number(0.015, FEEDS, 'hue shift, part of the circle', { min: 0, max: 1 }),
-  hsv_s: number(0.7, FEEDS, 'saturation change, part', { min: 0, max: 1 }),
-  hsv_v: number(0.4, FEEDS, 'brightness change, part', { min: 0, max: 1 }),
-  degrees: number(0.0, FEEDS, 'rotation, +/- degrees', { min: 0, max: 180 }),
-  translate: number(0.1, FEEDS, 'shift, +/- part of the image', { min: 0, max: 1 }),
-  scale: number(0.5, FEEDS, 'enlarge or shrink, +/- part', { min: 0, max: 1 }),
-  shear: number(0.0, FEEDS, 'shear, +/- degrees', { min: 0, max: 180 }),
-  perspective: number(0.0, FEEDS, 'perspective, up to about 0.001', { min: 0, max: 0.01 }),
-  flipud: number(0.0, FEEDS, 'flip upside down, probability', { min: 0, max: 1 }),
-  fliplr: number(0.5, FEEDS, 'flip left and right, probability', { min: 0, max: 1 }),
-  bgr: number(0.0, FEEDS, 'swap red and blue, probability', { min: 0, max: 1 }),
-  mosaic: number(1.0, FEEDS, 'four images in one, probability', { min: 0, max: 1 }),
-  mixup: number(0.0, FEEDS, 'blend two images, probability', { min: 0, max: 1 }),
-  cutmix: number(0.0, FEEDS, 'paste a part of another image, probability', { min: 0, max: 1 }),
+  hsv_h: number(0.015, FEEDS, 'maximum hue shift, as a fraction of a full turn', { min: 0, max: 1 }),
+  hsv_s: number(0.7, FEEDS, 'maximum change of saturation, as a fraction', { min: 0, max: 1 }),
+  hsv_v: number(0.4, FEEDS, 'maximum change of brightness, as a fraction', { min: 0, max: 1 }),
+  degrees: number(0.0, FEEDS, 'maximum rotation, +/- degrees', { min: 0, max: 180 }),
+  translate: number(0.1, FEEDS, 'maximum translation, +/- fraction of the image size', { min: 0, max: 1 }),
+  scale: number(0.5, FEEDS, 'maximum change of scale, +/- fraction', { min: 0, max: 1 }),
+  shear: number(0.0, FEEDS, 'maximum shear, +/- degrees', { min: 0, max: 180 }),
+  perspective: number(0.0, FEEDS, 'maximum perspective distortion, useful up to about 0.001', { min: 0, max: 0.01 }),
+  flipud: number(0.0, FEEDS, 'probability of a vertical flip', { min: 0, max: 1 }),
+  fliplr: number(0.5, FEEDS, 'probability of a horizontal flip', { min: 0, max: 1 }),
+  bgr: number(0.0, FEEDS, 'probability of swapping red and blue', { min: 0, max: 1 }),
+  mosaic: number(1.0, FEEDS, 'probability of a mosaic of four images', { min: 0, max: 1 }),
+  mixup: number(0.0, FEEDS, 'probability of blending two images', { min: 0, max: 1 }),
+  cutmix: number(0.0, FEEDS, 'probability of pasting a part of another image', { min: 0, max: 1 }),
 });
 
 const detection = under('Detection', {
-  conf: number(0.25, DETECTS, 'lowest confidence of a detection', { by: { train: 0.001, val: 0.001 }, min: 0, max: 1 }),
-  iou: number(0.7, DETECTS, 'boxes that overlap by more are one object (NMS)', { min: 0, max: 1 }),
-  max_det: integer(300, DETECTS, 'most detections an image', { min: 1, max: 30000 }),
-  agnostic_nms: flag(false, DETECTS, 'NMS across classes'),
-  augment: flag(false, ['val', ...PREDICT], 'detect at three scales and merge (TTA): slower, a little better'),
+  conf: number(0.25, DETECTS, 'confidence threshold of detections', {
+    by: { train: 0.001, val: 0.001 },
+    min: 0,
+    max: 1,
+  }),
+  iou: number(0.7, DETECTS, 'IoU threshold of non-maximum suppression (NMS)', { min: 0, max: 1 }),
+  max_det: integer(300, DETECTS, 'maximum detections per image', { min: 1, max: 30000 }),
+  agnostic_nms: flag(false, DETECTS, 'suppress overlapping boxes of different classes, too'),
+  augment: flag(
+    false,
+    ['val', ...PREDICT],
+    'test-time augmentation: detect at three scales and merge, slower and slightly more accurate',
+  ),
   half: flag(
     false,
     ['val', 'predict', 'export', 'benchmark'],
@@ -207,28 +223,28 @@ const detection = under('Detection', {
   rect: flag(
     false,
     ['train', 'val', 'predict', 'benchmark', 'show'],
-    'pad only to the next multiple of 32 instead of to a square; train: no mosaic',
+    'pad images to the next multiple of 32 instead of to a square; train: without mosaic',
     { by: { val: true, predict: true } },
   ),
 });
 
 const validation = under('Validation', {
-  split: choice('val', [...VAL, 'export', 'show'], 'part of the dataset', { of: SPLITS }),
-  save_json: flag(false, VAL, 'write predictions.json in COCO form'),
-  visualize: flag(false, VAL, 'draw hits, false positives and misses of every image'),
+  split: choice('val', [...VAL, 'export', 'show'], 'dataset split', { of: SPLITS }),
+  save_json: flag(false, VAL, 'write predictions.json in COCO format'),
+  visualize: flag(false, VAL, 'draw true positives, false positives and misses on every image'),
 });
 
 const prediction = under('Prediction', {
-  save_txt: flag(false, [...VAL, ...PREDICT], 'write labels/<stem>.txt: a row class cx cy w h an object'),
-  save_conf: flag(false, [...VAL, ...PREDICT], 'confidence as a sixth column of labels/<stem>.txt'),
-  save_crop: flag(false, PREDICT, 'write every object to crops/<class>/'),
-  save_frames: flag(false, PREDICT, 'write the frames of a video as images'),
-  vid_stride: integer(1, PREDICT, 'take the last of every n frames of a video', { min: 1 }),
-  stream_buffer: flag(false, PREDICT, 'take every frame of a stream; false: the newest one'),
+  save_txt: flag(false, [...VAL, ...PREDICT], 'write labels/<stem>.txt, one row per object: class cx cy w h'),
+  save_conf: flag(false, [...VAL, ...PREDICT], 'write the confidence as sixth column of labels/<stem>.txt'),
+  save_crop: flag(false, PREDICT, 'save an image of every object in crops/<class>/'),
+  save_frames: flag(false, PREDICT, 'save the frames of videos as images'),
+  vid_stride: integer(1, PREDICT, 'frame stride of videos: predict the last of every n frames', { min: 1 }),
+  stream_buffer: flag(false, PREDICT, 'predict every frame of a stream; false: the latest one'),
   show_labels: flag(true, PREDICT, 'draw class names'),
   show_conf: flag(true, PREDICT, 'draw confidences'),
   show_boxes: flag(true, PREDICT, 'draw boxes'),
-  line_width: integer(null, PREDICT, 'width of drawn lines in pixels; none: by the image size', { min: 1, max: 200 }),
+  line_width: integer(null, PREDICT, 'line width of boxes in pixels; none: by image size', { min: 1, max: 200 }),
 });
 
 const exporting = under('Export, convert', {
@@ -237,21 +253,21 @@ const exporting = under('Export, convert', {
     'export: format of the exported model; convert: format of the labels to write',
     { advice: (format, mode) => (mode === 'export' ? exportAdvice(format) : undefined) },
   ),
-  dynamic: flag(false, ['export'], 'onnx: batch, height and width are free'),
+  dynamic: flag(false, ['export'], 'onnx: dynamic batch size, height and width'),
   opset: integer(null, ['export'], 'onnx: version of the operator set; none: 17', { min: 13, max: 22 }),
   int8: flag(false, ['export'], 'tfjs: 8-bit weights'),
-  nms: flag(false, ['export'], 'onnx: the graph ends in final detections'),
-  out: text(null, ['convert', 'report'], 'folder to write into', { path: true, what: 'a folder' }),
+  nms: flag(false, ['export'], 'onnx: include NMS, the graph outputs final detections'),
+  out: text(null, ['convert', 'report'], 'output folder', { path: true, what: 'a folder' }),
 });
 
 const tools = under('Benchmark, show, report', {
   what: choiceByMode(
     { benchmark: ['step', 'epoch', 'predict', 'val'], show: ['batch', 'assign'] },
-    'benchmark: what is measured; show: what is drawn',
+    'benchmark: what to measure; show: what to draw',
   ),
-  steps: integer(10, ['benchmark'], 'measured training steps (what=step)', { min: 1 }),
-  threads: integer(0, ['benchmark'], 'threads of the engine; 0: its own choice', { min: 0 }),
-  runs: custom([], ['report'], 'run folders to compare; may be named without runs=', {
+  steps: integer(10, ['benchmark'], 'number of training steps to measure (what=step)', { min: 1 }),
+  threads: integer(0, ['benchmark'], 'number of threads of the engine; 0: chosen by the engine', { min: 0 }),
+  runs: custom([], ['report'], 'run folders to compare; may be given without runs=', {
     what: 'run folders',
     path: true,
     read: readRuns,
@@ -287,7 +303,7 @@ export type ConfigOf<M extends Mode> = Omit<Config, 'mode' | 'imgsz' | 'model' |
     imgsz: M extends 'predict' | 'export' ? Config['imgsz'] : number;
     model: M extends 'val' | 'predict' | 'export' ? string : Config['model'];
   }>;
-/** What a program may say in a mode: the keys that it honours, each with the values that it takes there. */
+/** The options of a mode for programs: the keys that it honours, each with the values that it takes there. */
 export type OptionsOf<M extends Mode> = {
   [K in KeyOf<M>]?: ConfigOf<M>[K];
 };
@@ -321,7 +337,7 @@ export function keysOf(mode: Mode): Key[] {
   return KEYS.filter((key) => optionOf(key).modes.includes(mode));
 }
 
-/** What a key is worth in a mode when nobody says anything. */
+/** The default of a key in a mode. */
 export function defaultOf(key: Key, mode: Mode): unknown {
   return optionOf(key).modeDefaults[mode] ?? optionOf(key).default;
 }

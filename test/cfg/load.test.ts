@@ -97,7 +97,7 @@ describe('resolveConfig', () => {
     ['train', { batch_size: '4' }, /^'batch_size' is not a valid argument\. Here it is called batch$/],
     ['predict', { conf_thres: '0.4' }, /Here it is called conf$/],
     ['predict', { weights: 'a.pt' }, /Here it is called model$/],
-    ['predict', { end2end: 'true' }, /'end2end=true' is not possible.*nms=true/],
+    ['predict', { end2end: 'true' }, /'end2end=true' is not supported.*nms=true/],
     ['predict', { hide_labels: '7' }, /'hide_labels=7' is not allowed/],
     ['export', { quantize: '4' }, /'quantize=4' is not allowed: quantize takes 16/],
   ])('%s refuses %j', (mode, overrides, message) => {
@@ -128,10 +128,10 @@ describe('resolveConfig', () => {
     [
       'train',
       { half: 'true' },
-      /^'half' has no meaning in train, only in val, predict, export, benchmark; it is passed over$/,
+      /^'half' is not used by train, only by val, predict, export, benchmark; it is ignored$/,
     ],
-    ['predict', { epochs: '3' }, /^'epochs' has no meaning in predict/],
-    ['train', { mask_ratio: '4' }, /^'mask_ratio' belongs to segmentation and changes nothing in detection/],
+    ['predict', { epochs: '3' }, /^'epochs' is not used by predict/],
+    ['train', { mask_ratio: '4' }, /^'mask_ratio' belongs to segmentation and has no effect in detection/],
     ['train', { dropout: '0.5' }, /^'dropout' belongs to classification/],
     ['val', { tracker: 'botsort.yaml' }, /^'tracker' belongs to tracking/],
   ])('%s passes %j over with a warning', (mode, overrides, message) => {

@@ -121,11 +121,11 @@ describe('wrong requests', () => {
     [['detect'], /MODE is missing/],
     [['segment', 'train'], /this tool does detection only/],
     [['predict', 'half=maybe', 'source=x'], /half takes true or false/],
-    [['tune', 'data=x'], /'tune': a search for hyperparameters is not offered/],
+    [['tune', 'data=x'], /'tune': hyperparameter search is not supported/],
     [['predict', 'batch_size=4', 'source=x'], /'batch_size' is not a valid argument\. Here it is called batch/],
     [
       ['predict', 'epochs=3', 'retina_masks'],
-      /'epochs' has no meaning in predict[\s\S]*'retina_masks' belongs to[\s\S]*'source' is missing/,
+      /'epochs' is not used by predict[\s\S]*'retina_masks' belongs to[\s\S]*'source' is missing/,
     ],
     [['help', 'trian'], /Similar: train/],
     [['val', 'data=no-such-data.yaml'], /no-such-data\.yaml/],
