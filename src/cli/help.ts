@@ -10,7 +10,7 @@ import { out } from './terminal.js';
 import { ABOUT, COMMANDS, EXAMPLES } from './words.js';
 
 const ENVIRONMENT: Record<string, string> = {
-  YOLO_CACHE: 'folder of the engine, downloaded weights and generated datasets',
+  YOLO_CACHE: 'folder for engine, weights and generated datasets',
   YOLO_ENGINE: 'tensorflow or wasm: try no other engine',
   YOLO_MAX_MEGAPIXELS: 'largest image that is decoded; default: from memory size',
   YOLO_MAX_UNPACKED_GB: 'limit for the unpacked size of a dataset archive',
@@ -112,7 +112,7 @@ function assignment(key: Key, mode: Mode): string {
 function row(key: Key, mode: Mode, indent: number): string[] {
   const shown = assignment(key, mode);
   const { help, words } = optionOf(key);
-  const text = words ? `${helpIn(help, mode)}: ${words(mode).join(', ')}` : helpIn(help, mode);
+  const text = words ? `${helpIn(help, mode)} (${words(mode).join(', ')})` : helpIn(help, mode);
   const [first, ...rest] = wrap(text, 80 - indent);
   const head = `  ${out.cyan(key)}${shown.slice(key.length)}`;
   return [head + ' '.repeat(indent - 2 - shown.length) + first, ...rest.map((line) => ' '.repeat(indent) + line)];
