@@ -1,29 +1,19 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
+import { keysOf } from '../../src/cfg/schema.js';
 import { complete, completionScript } from '../../src/cli/completion.js';
+import { EXPORT_FORMATS, LABEL_FORMATS, OPTIMIZER_NAMES } from '../../src/core/choices.js';
 
 describe('complete', () => {
   it.each<[string[], string[]]>([
     [['tr'], ['train']],
     [['c'], ['check', 'convert', 'checks', 'cfg', 'copy-cfg', 'completion']],
     [['train', 'epo'], ['epochs=']],
-    [
-      ['predict', 'save_'],
-      ['save_txt=', 'save_conf=', 'save_crop=', 'save_frames='],
-    ],
-    [
-      ['train', 'optimizer='],
-      ['auto', 'SGD', 'Adam', 'AdamW', 'NAdam', 'RAdam', 'Adamax', 'RMSProp'].map((name) => `optimizer=${name}`),
-    ],
+    [['predict', 'save_'], keysOf('predict').flatMap((key) => (key.startsWith('save_') ? `${key}=` : []))],
+    [['train', 'optimizer='], ['auto', ...OPTIMIZER_NAMES].map((name) => `optimizer=${name}`)],
     [['predict', 'save=t'], ['save=true']],
-    [
-      ['export', 'format=s'],
-      ['format=saved_model', 'format=safetensors'],
-    ],
-    [
-      ['convert', 'format='],
-      ['format=yolo', 'format=coco', 'format=voc'],
-    ],
+    [['export', 'format='], EXPORT_FORMATS.map((name) => `format=${name}`)],
+    [['convert', 'format='], LABEL_FORMATS.map((name) => `format=${name}`)],
     [['train', 'data='], [':files']],
     [['train', 'cfg=x'], [':files']],
     [['train', 'epochs='], []],
@@ -35,11 +25,8 @@ describe('complete', () => {
     [['report', 'runs/'], [':files']],
     [['train', 'qqq'], []],
     [['train', '--epo'], ['--epochs=']],
-    [
-      ['predict', '--save-'],
-      ['--save-txt=', '--save-conf=', '--save-crop=', '--save-frames='],
-    ],
-    [['predict', '--save_f'], ['--save_frames=']],
+    [['predict', '--save-fr'], ['--save-frames=']],
+    [['predict', '--save_fr'], ['--save_frames=']],
     [['predict', '--save=t'], ['--save=true']],
     [['train', '--optimizer', 'S'], ['SGD']],
     [['train', '--data', ''], [':files']],
