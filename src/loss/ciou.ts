@@ -6,15 +6,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { stopGradient } from '../nn/kernels.js';
 
-/**
- * The loss of a box.
- * @param predicted @param truth boxes in grid units, [N, 1] a side
- * @returns [N, 1], 0 for equal boxes
- */
-export function boxLoss(predicted: Sides, truth: Sides): tf.Tensor {
-  return tf.sub(1, ciou(predicted, truth));
-}
-
 /** Keeps divisions apart from 0; added to heights, union and c², as the reference does. */
 const EPS = 1e-7;
 
@@ -33,6 +24,15 @@ interface Measured extends Sides {
 export interface CiouOptions {
   /** False: an equal pair of sides passes its gradient to the first box alone; saves time where nobody takes gradients. */
   differentiable?: boolean;
+}
+
+/**
+ * The loss of a box.
+ * @param predicted @param truth boxes in grid units, [N, 1] a side
+ * @returns [N, 1], 0 for equal boxes
+ */
+export function boxLoss(predicted: Sides, truth: Sides): tf.Tensor {
+  return tf.sub(1, ciou(predicted, truth));
 }
 
 /**
