@@ -56,7 +56,7 @@ export function modeHelp(mode: Mode): string {
     ...lines,
     '',
     out.bold('Configuration file'),
-    `${'  cfg=FILE'.padEnd(widest)}YAML file of keys; those given on the command line take precedence`,
+    `${'  cfg=FILE'.padEnd(widest)}YAML file of keys; the command line takes precedence`,
   ].join('\n');
 }
 

@@ -2,8 +2,9 @@
  * One training image from plan to pixels: draws its augmentation, sees to it that the images it needs are decoded, and
  * composes. The same code runs in worker threads and, with workers=0, in the main thread.
  */
-import { type Size, withLongSide } from '../core/boxes.js';
+
 import type { AugmentSettings } from '../cfg/schema.js';
+import { type Size, withLongSide } from '../core/boxes.js';
 import { UserError } from '../core/errors.js';
 import { rng } from '../core/rng.js';
 import type { RgbImage } from '../core/types.js';

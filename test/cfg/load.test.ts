@@ -93,7 +93,7 @@ describe('resolveConfig', () => {
     ['train', { cfg: '' }, /^'cfg=' has no value$/],
     ['export', { simplify: 'false' }, /only simplify=true/],
     ['train', { task: 'segment' }, /only task=detect/],
-    ['train', { copy_paste: '0.5' }, /only copy_paste=0: it needs masks/],
+    ['train', { copy_paste: '0.5' }, /only copy_paste=0: it needs segmentation masks/],
     ['train', { batch_size: '4' }, /^'batch_size' is not a valid argument\. Here it is called batch$/],
     ['predict', { conf_thres: '0.4' }, /Here it is called conf$/],
     ['predict', { weights: 'a.pt' }, /Here it is called model$/],

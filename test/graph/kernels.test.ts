@@ -370,6 +370,18 @@ const cases: Case[] = [
     V,
   ],
   ['dot', (a, b) => tf.dot(a, b), [[4], [4]]],
+  ...[
+    [false, false],
+    [true, false],
+    [false, true],
+  ].map(
+    ([corners, centres]): Case => [
+      `resizeBilinear ${corners} ${centres}`,
+      (x) => tf.image.resizeBilinear(x as tf.Tensor4D, [6, 9], corners, centres),
+      [[1, 4, 5, 2]],
+      V,
+    ],
+  ),
 ];
 
 function inputsOf(shapes: number[][], [low, high]: Range, seed: number): T[] {

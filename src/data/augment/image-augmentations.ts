@@ -24,7 +24,7 @@ const RARE = 0.01;
 const KERNELS = [3, 5, 7];
 const CLAHE_LIMIT = [1, 4] as const;
 
-export const IMAGE_AUGMENTATIONS = {
+const IMAGE_AUGMENTATIONS = {
   /** Side of the kernel. */
   blur: define<number>({ sample: (_, random) => rareKernel(random), apply: boxBlur }),
   /** Side of the kernel. */

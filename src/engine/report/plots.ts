@@ -80,7 +80,7 @@ export function writeLabelsPlot(dir: string, { names, images }: Pick<Dataset, 'n
 }
 
 /** Confusion matrices and curves of a validation. */
-export function writeEvaluationPlots(dir: string, metrics: Metrics, names: readonly string[]): Promise<void> {
+function writeEvaluationPlots(dir: string, metrics: Metrics, names: readonly string[]): Promise<void> {
   return drawn('the plots of the validation', () => evaluationPlots(dir, metrics, names));
 }
 

@@ -22,7 +22,7 @@ export async function writeJudgedImage(
 }
 
 /** Labels, and the detections over 0.25 with their judgement at IoU 0.5. */
-export function judgedBoxes({ image, detections }: EvaluatedImage, names: readonly string[]): JudgedBox[] {
+function judgedBoxes({ image, detections }: EvaluatedImage, names: readonly string[]): JudgedBox[] {
   const truth = labelsToPx(image.labels, image);
   const sure = overConfidence(detections, CONFUSION_CONFIDENCE);
   const typed = typeErrors(sure, truth);

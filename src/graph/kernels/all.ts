@@ -2,6 +2,7 @@
 import './create.js';
 import './elementwise.js';
 import './index-ops.js';
+import './image.js';
 import './matrix.js';
 import './reduce.js';
 import './shape.js';

@@ -1,0 +1,10 @@
+/** Resizing of images, NHWC (test-time augmentation). Convolution, pooling and normalization are those of nn/kernels. */
+import { defineSymbolic } from '../raw.js';
+
+type Resize = { alignCorners: boolean; halfPixelCenters?: boolean; size: [height: number, width: number] };
+
+defineSymbolic<'images', Resize>('ResizeBilinear', (emit, { images }, { alignCorners, halfPixelCenters, size }) => {
+  const [b, , , c] = images.shape;
+  const attrs = { T: emit.type(images), align_corners: alignCorners, half_pixel_centers: halfPixelCenters ?? false };
+  return emit.op('ResizeBilinear', [images, emit.ints(size)], attrs, [b, size[0], size[1], c]);
+});
