@@ -1,8 +1,8 @@
 /** report.html of a training run: kept up to date while it runs, complete when it has ended. */
 import type { DatasetData, Fact, ReportData } from '../../render/report/data.js';
-import type { TrainObserver } from '../train/observer.js';
+import type { Run, TrainObserver } from '../train/observer.js';
 import type { EpochRow } from '../train/results.js';
-import type { Run } from '../train/run.js';
+
 import { endOf } from '../train/stopper.js';
 import type { EvaluatedImage, Evaluation } from '../val/evaluate.js';
 import { environmentFacts } from './environment.js';

@@ -1,8 +1,19 @@
-/** What a training run tells as it goes: to its plots and its report, to the command's display, to programs. */
+/**
+ * A training run as its observers see it: what it consists of, and what it tells as it goes, to its plots and its report, to the
+ * command's display, to programs.
+ */
+import type { TrainConfig } from '../../cfg/schema.js';
 import type { Batch } from '../../data/batch.js';
+import type { Dataset } from '../../data/dataset.js';
+import type { TrainLoader } from '../../data/loader.js';
+import type { Network } from '../../nn/model.js';
+import type { ScheduleSettings } from '../../optim/schedule.js';
+import type { DetectorWithLoss } from '../val/detector-with-loss.js';
 import type { EvaluatedImage, Evaluation } from '../val/evaluate.js';
+import type { RunDescription } from './checkpoint.js';
+import type { Progress } from './progress.js';
 import type { BatchReport, EpochRow, TrainCallbacks } from './results.js';
-import type { Run } from './run.js';
+import type { TrainStep } from './step.js';
 
 /** All methods are optional and waited for; what one of them throws ends the run. */
 export interface TrainObserver extends TrainCallbacks {
@@ -23,3 +34,36 @@ export interface TrainObserver extends TrainCallbacks {
   /** However the run ends; before what it holds is released. */
   onEnd?(): void | Promise<void>;
 }
+
+/** What a run is given besides its configuration. */
+export interface RunOptions {
+  /** Aborted: the batch or the validation ends, last is written, `Interrupted` is thrown. */
+  signal?: AbortSignal;
+  /** Told what happens, after the run's own plots and report. */
+  observers?: readonly TrainObserver[];
+}
+
+/** A training run that is ready for its next batch. */
+export interface Run extends Required<Pick<RunOptions, 'observers'>>, Pick<RunOptions, 'signal'> {
+  config: TrainConfig;
+  dir: string;
+  weightsDir: string;
+  lastPath: string;
+  bestPath: string;
+  network: Network;
+  description: RunDescription;
+  schedule: ScheduleSettings;
+  train: Dataset;
+  val: Dataset;
+  loader: TrainLoader;
+  step: TrainStep;
+  /** Validates; its weights are set before each use. */
+  detector: DetectorWithLoss;
+  progress: Progress;
+  /** Long side of the network's input, pixels. */
+  imgsz: number;
+  /** Gives back threads, tensors and the lock of the folder. */
+  held: Release[];
+}
+
+export type Release = () => void | Promise<void>;

@@ -4,8 +4,7 @@ import { ValPlots, writeImage, writeLabelsPlot, writeResults } from '../report/p
 import { batchSheet } from '../report/sheets.js';
 import { TrainReport } from '../report/train-report.js';
 import type { EvaluatedImage, Evaluation } from '../val/evaluate.js';
-import type { TrainObserver } from './observer.js';
-import type { Run } from './run.js';
+import type { Run, TrainObserver } from './observer.js';
 
 /** This many batches are drawn at the start, and again where mosaic closes. */
 const BATCHES = 3;

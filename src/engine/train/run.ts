@@ -11,13 +11,13 @@ import type { TrainConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import { announce, type Dataset, openDataset } from '../../data/dataset.js';
-import { createTrainLoader, limitWorkers, type TrainLoader, type TrainLoaderOptions } from '../../data/loader.js';
+import { createTrainLoader, limitWorkers, type TrainLoaderOptions } from '../../data/loader.js';
 import { orCannotWrite, removeUnfinished, writeFileAtomic } from '../../io/files.js';
 import { classWeights } from '../../loss/class-weights.js';
 import type { Network } from '../../nn/model.js';
 import { describeGroups } from '../../optim/groups.js';
 import { OPTIMIZERS } from '../../optim/optimizers.js';
-import { type ScheduleSettings, scaledWeightDecay } from '../../optim/schedule.js';
+import { scaledWeightDecay } from '../../optim/schedule.js';
 import { imageSize } from '../image-size.js';
 import { sideFor, trainedOf } from '../model-defaults.js';
 import { trainCommand } from '../report/settings.js';
@@ -25,47 +25,14 @@ import { lockRunDir, openRunDir, type RunDir } from '../run-dir.js';
 import { DetectorWithLoss, type LossSettings } from '../val/detector-with-loss.js';
 import { fittingBatch, warnOfMemory } from './batch-size.js';
 import type { RunDescription } from './checkpoint.js';
-import type { TrainObserver } from './observer.js';
+import type { Release, Run, RunOptions } from './observer.js';
 import { chooseOptimizer, frozenLayers, trainablesOf } from './optimizer.js';
-import { freshProgress, type Progress } from './progress.js';
+import { freshProgress } from './progress.js';
 import { checkpointToResume, type Resumed, resumeRun, runFolderOf } from './resume.js';
 import { type StartingPoint, startingPoint } from './starting-weights.js';
 import { freshState } from './state.js';
 import { TrainStep } from './step.js';
 import { BEST, restoreBest } from './weights-folder.js';
-
-/** What a run is given besides its configuration. */
-export interface RunOptions {
-  /** Aborted: the batch or the validation ends, last is written, `Interrupted` is thrown. */
-  signal?: AbortSignal;
-  /** Told what happens, after the run's own plots and report. */
-  observers?: readonly TrainObserver[];
-}
-
-/** A training run that is ready for its next batch. */
-export interface Run extends Required<Pick<RunOptions, 'observers'>>, Pick<RunOptions, 'signal'> {
-  config: TrainConfig;
-  dir: string;
-  weightsDir: string;
-  lastPath: string;
-  bestPath: string;
-  network: Network;
-  description: RunDescription;
-  schedule: ScheduleSettings;
-  train: Dataset;
-  val: Dataset;
-  loader: TrainLoader;
-  step: TrainStep;
-  /** Validates; its weights are set before each use. */
-  detector: DetectorWithLoss;
-  progress: Progress;
-  /** Long side of the network's input, pixels. */
-  imgsz: number;
-  /** Gives back threads, tensors and the lock of the folder. */
-  held: Release[];
-}
-
-type Release = () => void | Promise<void>;
 
 /** Puts a run together. @throws UserError when model, data, engine or run folder can't be used; nothing is held then */
 export async function prepareRun(given: TrainConfig, options: RunOptions): Promise<Run> {

@@ -5,8 +5,8 @@ import { toFile } from '../../nn/layout.js';
 import { loadCheckpoint } from '../../nn/weights.js';
 import { type Evaluation, evaluate } from '../val/evaluate.js';
 import { type BestInfo, saveBest } from './checkpoint.js';
+import type { Run } from './observer.js';
 import type { EpochMetrics, LossItems } from './results.js';
-import type { Run } from './run.js';
 
 /** What a validation gives: what results.csv keeps of it, and all of it. */
 export interface RunValidation {

@@ -10,8 +10,8 @@ import { log } from '../../core/log.js';
 import { openSafetensors } from '../../io/safetensors.js';
 import { toFile } from '../../nn/layout.js';
 import { type BestInfo, infoOf, loadRun, saveBest, saveRun } from './checkpoint.js';
+import type { Run } from './observer.js';
 import type { Progress } from './progress.js';
-import type { Run } from './run.js';
 import type { Arrays } from './state.js';
 import { endOf } from './stopper.js';
 
