@@ -2,6 +2,7 @@
  * Prediction: images in, objects out. While the network runs on one batch, the next images are decoded and the last ones
  * are written. Nothing here grows with the number of images.
  */
+import { nmsOptions } from '../../cfg/nms-options.js';
 import type { PredictConfig } from '../../cfg/schema.js';
 import { warnOfClasses } from '../../core/class-range.js';
 import { UserError } from '../../core/errors.js';
@@ -146,11 +147,8 @@ function batchOptions(config: PredictConfig): ConstructorParameters<typeof Batch
     imgsz: config.imgsz,
     batch: config.batch,
     rect: config.rect,
-    conf: config.conf,
-    iou: config.iou,
     classes: config.classes ?? undefined,
-    agnostic: config.agnostic_nms,
-    maxDet: config.max_det,
+    ...nmsOptions(config),
   };
 }
 

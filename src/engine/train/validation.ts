@@ -1,4 +1,5 @@
 /** Validation of a training run: the EMA weights after each epoch, the best weights at the end. */
+import { nmsOptions } from '../../cfg/nms-options.js';
 import { notify } from '../../core/observers.js';
 import type { NamedArray } from '../../core/types.js';
 import { toFile } from '../../nn/layout.js';
@@ -41,10 +42,7 @@ async function validateWeights(
     imgsz,
     batch: schedule.batch * 2,
     rect: true,
-    conf: config.conf,
-    iou: config.iou,
-    maxDet: config.max_det,
-    agnostic: config.agnostic_nms,
+    ...nmsOptions(config),
     classes: config.classes,
     singleCls: config.single_cls,
     workers: config.workers,

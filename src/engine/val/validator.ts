@@ -1,6 +1,7 @@
 /** `yolo val`: a model over a split of a dataset, what it gets right and what it gets wrong, printed and written. */
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
+import { nmsOptions } from '../../cfg/nms-options.js';
 import type { ValConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { hearSignals } from '../../core/interruption.js';
@@ -87,10 +88,7 @@ function evaluateOptions(config: ValConfig, { signal }: ValHooks): EvaluateOptio
     imgsz: config.imgsz,
     batch: Math.max(1, config.batch),
     rect: config.rect,
-    conf: config.conf,
-    iou: config.iou,
-    maxDet: config.max_det,
-    agnostic: config.agnostic_nms,
+    ...nmsOptions(config),
     classes: config.classes,
     singleCls: config.single_cls,
     workers: config.workers,
