@@ -83,12 +83,14 @@ export function impliedMode(entries: Record<string, string>): Mode {
   const mode = entries.source !== undefined ? 'predict' : entries.data !== undefined ? 'val' : undefined;
   const names = Object.keys(entries).filter(isKey);
   if (mode !== undefined && names.every((name) => usesKey(mode, name))) {
-    log.info(`no mode is given: ${mode}`);
+    log.info(`no mode given: using ${mode}`);
     return mode;
   }
   const fitting = MODES.filter((other) => names.every((name) => usesKey(other, name)));
   const hint =
-    fitting.length > 0 && !fitting.includes('predict') ? `Is it yolo ${fitting[0]} key=value …?` : exampleOf('predict');
+    fitting.length > 0 && !fitting.includes('predict')
+      ? `Did you mean yolo ${fitting[0]} key=value …?`
+      : exampleOf('predict');
   const text = `MODE is missing: yolo MODE key=value …, MODE is one of ${MODES.join(', ')}`;
   throw new UserError('missing-mode', text, hint);
 }
@@ -173,9 +175,9 @@ function wordError(arg: string): UserError {
 }
 
 function hintFor(arg: string): string {
-  if (/\.(pt|safetensors|onnx)$/i.test(arg)) return `Is it the model? Write model=${arg}`;
-  if (/\.ya?ml$/i.test(arg)) return `Write what it is: data=${arg}, model=${arg} or cfg=${arg}`;
+  if (/\.(pt|safetensors|onnx)$/i.test(arg)) return `If it is the model, write model=${arg}`;
+  if (/\.ya?ml$/i.test(arg)) return `Write data=${arg}, model=${arg} or cfg=${arg}`;
   if (existsSync(arg) || /^https?:\/\/|\.(jpe?g|png|webp|bmp|gif|tiff?|avif|mp4|mov|avi|mkv)$/i.test(arg))
-    return `Is it the source? Write source=${arg}`;
+    return `If it is the source, write source=${arg}`;
   return "'yolo help' lists modes and commands.";
 }

@@ -1,4 +1,4 @@
-/** Numbers as people read them: times, sizes, rates, counts. */
+/** Formats times, sizes, rates and counts for people. */
 
 /** Seconds as 0:07, 12:34 or 1:02:03. */
 export function clock(seconds: number): string {

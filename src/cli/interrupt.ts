@@ -1,5 +1,5 @@
 /**
- * Ctrl-C, SIGTERM (containers, batch systems) and SIGHUP (the terminal is gone). Work that can stop in good order gets an
+ * Ctrl-C, SIGTERM (containers, batch systems) and SIGHUP (the terminal was closed). Work that can stop cleanly gets an
  * AbortSignal; all other work ends at once. A second Ctrl-C or SIGTERM ends the process whatever it is doing: from then on
  * the system handles them, not the event loop, which may be blocked.
  */
@@ -40,7 +40,7 @@ function endNow(signal: Stop): never {
  * From now on the first signal, or the loss of standard error, aborts `controller` instead of the process.
  * @param message said then, e.g. 'stopping after this batch'
  */
-export function stopInGoodOrder(controller: AbortController, message: string): void {
+export function stopCleanly(controller: AbortController, message: string): void {
   const stop = (signal: Stop): void => {
     if (stopping) return;
     stopping = true;

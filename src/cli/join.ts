@@ -1,4 +1,4 @@
-/** Puts together again what a shell has taken apart: `k = v`, `k= v`, `k =v`, `imgsz=[320, 640]`, `imgsz=320, 640`. */
+/** Joins arguments that the shell has split: `k = v`, `k= v`, `k =v`, `imgsz=[320, 640]`, `imgsz=320, 640`. */
 import { UserError } from '../core/errors.js';
 
 /** A key at the start of an argument: letters, digits, - and _. */

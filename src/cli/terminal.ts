@@ -44,8 +44,8 @@ export function keepStdoutForResults(): void {
 }
 
 /**
- * A reader that has seen enough (`| head`) ends the command without a word. Without standard error, or a terminal that was
- * closed, work that can stop in good order does so.
+ * When the reader of standard output closes it (`| head`), the command ends silently. When standard error or the terminal is
+ * closed, work that can stop cleanly does so.
  */
 export function endWithReader(): void {
   let lost = false;

@@ -29,7 +29,7 @@ describe('yolo checks', () => {
   it('refuses another word', async () => {
     const { code, stderr } = await runCli(['checks', 'gpus']);
     expect(code).toBe(2);
-    expect(stderr).toContain("'checks gpus' is not known");
+    expect(stderr).toContain("'checks gpus' is not valid");
   });
 });
 

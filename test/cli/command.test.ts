@@ -87,7 +87,7 @@ describe('special words', () => {
     writeFileSync(copy, 'conf: 2\n');
     const again = await runCli(['copy-cfg'], { cwd });
     expect(again.code).toBe(1);
-    expect(again.stderr).toContain('is here already');
+    expect(again.stderr).toContain('already exists');
     expect(readFileSync(copy, 'utf8')).toBe('conf: 2\n');
     const used = await runCli(['predict', 'source=x.jpg', 'cfg=default_copy.yaml'], { cwd });
     expect(used).toMatchObject({ code: 2, stdout: '' });

@@ -43,7 +43,7 @@ describe('habits', () => {
   it('model=…/best.pt of a run is its best.safetensors; without a mode a source is predicted', async () => {
     const run = await lines(['model=weights/best.pt', 'source=a.png', 'classes=[0,999]']);
     expect(run.stderr).toMatch(/classes=\[999\]: the model has classes 0 to \d+; nothing is found for others/);
-    expect(run.stderr).toContain('no mode is given: predict');
+    expect(run.stderr).toContain('no mode given: using predict');
     expect(run.stderr).toContain('there is no weights/best.pt; weights/best.safetensors is used');
     expect(run).toMatchObject({ code: 0, lines: [expect.stringContaining('a.png: 64x64')] });
   });
@@ -78,9 +78,9 @@ describe('habits', () => {
   it.each<[string[], RegExp]>([
     [
       ['data=none.yaml', 'model=weights/best.safetensors'],
-      /no mode is given: val\n[\s\S]*no dataset 'none\.yaml' found/,
+      /no mode given: using val\n[\s\S]*no dataset 'none\.yaml' found/,
     ],
-    [['data=x.yaml', 'model=yolov8n.yaml', 'epochs=3'], /MODE is missing[\s\S]*Is it yolo train/],
+    [['data=x.yaml', 'model=yolov8n.yaml', 'epochs=3'], /MODE is missing[\s\S]*Did you mean yolo train/],
     [['predict', 'model=yolov8q', 'source=a.png'], /there is no model file 'yolov8q'/],
   ])('%j', async (args, message) => {
     const { code, stderr } = await runCli(args, { cwd: dir });

@@ -1,4 +1,4 @@
-/** `yolo benchmark`: one JSON object, the keys that comparisons know, on standard output. */
+/** `yolo benchmark`: one JSON object on standard output. */
 import type { ConfigOf } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { printJson } from '../terminal.js';

@@ -20,10 +20,15 @@ export function copyDefaults(): number {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') {
-      throw new UserError('file-exists', `${COPY} is here already and is left as it is`, 'Move it away first.', 1);
+      throw new UserError(
+        'file-exists',
+        `${COPY} already exists and is not overwritten`,
+        'Rename or remove it first.',
+        1,
+      );
     }
     throw new UserError('not-writable', `${resolve(COPY)} cannot be written (${code})`, undefined, 1);
   }
-  log.info(`${resolve(COPY)} written. Change it, then: yolo MODE cfg=${COPY} key=value …`);
+  log.info(`${resolve(COPY)} written. Edit it, then: yolo MODE cfg=${COPY} key=value …`);
   return 0;
 }

@@ -1,4 +1,4 @@
-/** `yolo check`: the doctor's report on standard output, as text or as one object with json=true. */
+/** `yolo check`: the report on a dataset on standard output, as text or as one object with json=true. */
 import type { ConfigOf } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { Stages } from '../stages.js';

@@ -1,4 +1,4 @@
-/** `yolo checks`: the engine, versions, the machine, and what is missing. `yolo checks gpu`: a GPU tried out. */
+/** `yolo checks`: the engine, versions, the machine, and what is missing. `yolo checks gpu`: a test of the GPU. */
 import { UserError } from '../../core/errors.js';
 import { keepStdoutForResults, print, printJson } from '../terminal.js';
 import { version } from '../version.js';
@@ -11,7 +11,7 @@ import { version } from '../version.js';
 export async function run(words: readonly string[], json: boolean): Promise<number> {
   const other = words.find((word) => word !== 'gpu' && word !== 'json');
   if (other !== undefined)
-    throw new UserError('bad-argument', `'checks ${other}' is not known: checks takes gpu, or nothing`);
+    throw new UserError('bad-argument', `'checks ${other}' is not valid: checks takes gpu or no argument`);
   keepStdoutForResults();
   if (words.includes('gpu')) return runGpu(json || words.includes('json'));
   const { collectChecks, formatChecks } = await import('../../engine/checks/checks.js');

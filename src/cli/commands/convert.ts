@@ -1,4 +1,4 @@
-/** `yolo convert`: the files that were written, a line each on standard output; one object with json=true. */
+/** `yolo convert`: the files that were written, one per line on standard output; one object with json=true. */
 import type { ConfigOf } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { print, printJson } from '../terminal.js';

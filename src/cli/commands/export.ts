@@ -1,4 +1,4 @@
-/** `yolo export`: the files that were written, a line each on standard output; one object with json=true. */
+/** `yolo export`: the files that were written, one per line on standard output; one object with json=true. */
 import type { ExportConfig } from '../../cfg/schema.js';
 import { showBanner } from '../banner.js';
 import { print, printJson } from '../terminal.js';

@@ -1,4 +1,4 @@
-/** `yolo predict`: a line an image on standard output (an object with json=true), the rest on standard error. */
+/** `yolo predict`: one line per image on standard output (an object with json=true), the rest on standard error. */
 import type { PredictConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
@@ -6,7 +6,7 @@ import type { PredictResult } from '../../core/types.js';
 import type { PredictSummary, ResultPlace } from '../../engine/predict/predictor.js';
 import { showBanner } from '../banner.js';
 import { countNames } from '../format.js';
-import { stopInGoodOrder } from '../interrupt.js';
+import { stopCleanly } from '../interrupt.js';
 import { print, printJson } from '../terminal.js';
 import { exampleOf } from '../words.js';
 
@@ -21,7 +21,7 @@ export async function run(config: PredictConfig): Promise<number> {
     signal: stop.signal,
     onStart({ engine }) {
       showBanner(engine);
-      stopInGoodOrder(stop, 'stopping after this image');
+      stopCleanly(stop, 'stopping after this image');
     },
   });
   const lines = new ResultLines();
@@ -33,7 +33,7 @@ export async function run(config: PredictConfig): Promise<number> {
   }
 }
 
-/** Lines of results; a folder is named once, when its first file comes. */
+/** Lines of results; a folder is named once, before its first file. */
 export class ResultLines {
   private folder = '';
 

@@ -1,4 +1,4 @@
-/** `yolo report`: runs side by side, a line each on standard output (one object with json=true), and a page. */
+/** `yolo report`: runs side by side, one per line on standard output (one object with json=true), and a page. */
 import type { ConfigOf } from '../../cfg/schema.js';
 import { log } from '../../core/log.js';
 import type { Comparison, RunSummary } from '../../engine/report/compare.js';

@@ -1,4 +1,4 @@
-/** `yolo setup`: puts the engines in place; the same plain script that a clone's `npm run setup` runs. */
+/** `yolo setup`: installs the engines, by the script that `npm run setup` runs in a clone. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { UserError } from '../../core/errors.js';
@@ -6,7 +6,7 @@ import { UserError } from '../../core/errors.js';
 const WORDS = ['gpu', 'cpu', 'force'];
 
 /**
- * @param words `gpu`: the GPU engine, too; `cpu`: without it, although a driver is here; `force`: builds the addons anew
+ * @param words `gpu`: also the GPU engine; `cpu`: without it, even if there is a driver; `force`: rebuilds the addons
  * @returns the script's exit code
  * @throws UserError for another word
  */
@@ -15,7 +15,7 @@ export async function run(words: readonly string[] = []): Promise<number> {
   if (words.length > 1 || !words.every((word) => WORDS.includes(word))) {
     throw new UserError(
       'bad-argument',
-      `'setup ${words.join(' ')}' is not known: setup takes one of ${WORDS.join(', ')}, or nothing`,
+      `'setup ${words.join(' ')}' is not valid: setup takes one of ${WORDS.join(', ')}, or no argument`,
     );
   }
   const options = words.map((word) => `--${word}`);

@@ -1,4 +1,4 @@
-/** `yolo show`: the files that were drawn, and a line a label, on standard output; objects with json=true. */
+/** `yolo show`: the files that were drawn, and one line per label, on standard output; objects with json=true. */
 import { log } from '../../core/log.js';
 import type { ShowConfig, Shown } from '../../engine/show/show.js';
 import { showBanner } from '../banner.js';
@@ -12,7 +12,7 @@ export async function run(config: ShowConfig): Promise<number> {
   for (;;) {
     const { done, value } = await results.next();
     if (done) {
-      if (none > 0) log.warn(`${none} labels got no anchor point: the loss does not see them`);
+      if (none > 0) log.warn(`${none} labels have no anchor point assigned: the loss ignores them`);
       log.info(`Results saved to ${value.save_dir}`);
       return 0;
     }
@@ -22,7 +22,7 @@ export async function run(config: ShowConfig): Promise<number> {
   }
 }
 
-/** A line a batch; of an assignment one for the image and one for each of its labels. */
+/** One line per batch; for an assignment one for the image and one for each of its labels. */
 export function shownLines(shown: Shown): string[] {
   if (!('labels' in shown)) {
     const { file, epoch, shape, instances, mosaic } = shown;

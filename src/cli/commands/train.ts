@@ -6,7 +6,7 @@ import type { TrainObserver } from '../../engine/train/observer.js';
 import type { BatchReport, EpochRow, TrainSummary } from '../../engine/train/results.js';
 import { showBanner } from '../banner.js';
 import { clock, memory, rate, sparkline } from '../format.js';
-import { stopInGoodOrder } from '../interrupt.js';
+import { stopCleanly } from '../interrupt.js';
 import { Bar } from '../progress.js';
 import { printJson } from '../terminal.js';
 import { exampleOf } from '../words.js';
@@ -23,7 +23,7 @@ export async function run(config: TrainConfig): Promise<number> {
     signal: stop.signal,
     observers: [
       // Before there is something to lose, a signal ends the process at once.
-      { onStart: () => stopInGoodOrder(stop, 'stopping after this batch; the run can be resumed') },
+      { onStart: () => stopCleanly(stop, 'stopping after this batch; the run can be resumed') },
       show,
     ],
   });

@@ -1,4 +1,4 @@
-/** `yolo val`: the table on standard error as it is made; with json=true the summary as one object on standard output. */
+/** `yolo val`: the table on standard error; with json=true the summary as one object on standard output. */
 import type { ValConfig } from '../../cfg/schema.js';
 import { showBanner } from '../banner.js';
 import { Stages } from '../stages.js';
