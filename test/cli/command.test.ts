@@ -56,6 +56,13 @@ describe('special words', () => {
     expect((await runCli(['help', 'weights'])).stdout).toContain('called model here');
   });
 
+  it('lists the environment variables that the README lists', async () => {
+    const readme = readFileSync(fileURLToPath(new URL('../../README.md', import.meta.url)), 'utf8');
+    const inReadme = [...readme.matchAll(/^\| `(YOLO_\w+)` \|/gm)].map(([, name]) => name);
+    const inHelp = [...(await runCli(['help'])).stdout.matchAll(/^ {2}(YOLO_\w+) /gm)].map(([, name]) => name);
+    expect(inHelp).toEqual(inReadme);
+  });
+
   it('the help of a mode says nothing about others', async () => {
     expect((await runCli(['help', 'predict'])).stdout).toMatch(/^ {2}save=true +write annotated/m);
     expect((await runCli(['help', 'convert'])).stdout).not.toContain('webcam');
