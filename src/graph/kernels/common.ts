@@ -7,7 +7,6 @@ import type { SymbolicBackend } from '../symbolic.js';
 export type Info = tf.TensorInfo;
 
 export const INT = { type: 'int32' } as const;
-export const FLOAT = { type: 'float32' } as const;
 
 /** Kernels of this folder run on the symbolic backend only, which can do more than an Emitter. */
 export function symbolic(emit: Emitter): SymbolicBackend {
