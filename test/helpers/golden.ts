@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import type { ScheduleSettings } from '../../src/optim/schedule.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: free-form JSON, of another form in each file
 type Meta = Record<string, any>;
@@ -53,4 +54,23 @@ export function pick(g: ReturnType<typeof golden>, name: string): GoldenArray {
   if (!t)
     throw new Error(`no '${name}' in the golden file; there is ${[...g.tensors.keys()].slice(0, 20).join(', ')} …`);
   return t;
+}
+
+/** The schedule of golden/training and golden/optimizer, from their hyperparameters. */
+export function goldenSchedule(h: Meta): ScheduleSettings {
+  return {
+    epochs: h.epochs,
+    batchesPerEpoch: h.batches_per_epoch,
+    batch: h.batch,
+    nbs: h.nbs,
+    lr0: h.lr0,
+    lrf: h.lrf,
+    cosLr: false,
+    momentum: h.momentum,
+    warmupEpochs: 0,
+    warmupIterations: h.warmup_iterations,
+    warmupMomentum: h.warmup_momentum,
+    warmupBiasLr: h.warmup_bias_lr,
+    warmsMomentum: true,
+  };
 }

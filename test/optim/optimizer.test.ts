@@ -16,7 +16,7 @@ import {
 } from '../../src/optim/schedule.js';
 import { updateAll } from '../../src/optim/update.js';
 import { expectClose } from '../helpers/close.js';
-import { golden, pick } from '../helpers/golden.js';
+import { golden, goldenSchedule, pick } from '../helpers/golden.js';
 import { native } from '../helpers/native.js';
 
 beforeAll(async () => {
@@ -34,21 +34,7 @@ describe('golden optimizer: warm-up, accumulation, clipping, SGD with Nesterov m
     const names = [...g.tensors.keys()].filter((k) => k.startsWith('init.')).map((k) => k.slice(5));
     const trainables: Trainable[] = names.map((name) => ({ name, group: group(name) }));
     const steps = pick(g, 'steps');
-    const settings: ScheduleSettings = {
-      epochs: h.epochs,
-      batchesPerEpoch: h.batches_per_epoch,
-      batch: h.batch,
-      nbs: h.nbs,
-      lr0: h.lr0,
-      lrf: h.lrf,
-      cosLr: false,
-      momentum: h.momentum,
-      warmupEpochs: 0,
-      warmupIterations: h.warmup_iterations,
-      warmupMomentum: h.warmup_momentum,
-      warmupBiasLr: h.warmup_bias_lr,
-      warmsMomentum: true,
-    };
+    const settings: ScheduleSettings = goldenSchedule(h);
     const read = (name: string): tf.Tensor => {
       const t = pick(g, name);
       return tf.tensor(t.data as Float32Array, t.shape);

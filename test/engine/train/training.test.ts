@@ -12,7 +12,7 @@ import { parseModelYaml } from '../../../src/nn/model-yaml.js';
 import { OPTIMIZERS } from '../../../src/optim/optimizers.js';
 import { ratesAt, scaledWeightDecay } from '../../../src/optim/schedule.js';
 import { expectClose } from '../../helpers/close.js';
-import { golden, pick } from '../../helpers/golden.js';
+import { golden, goldenSchedule, pick } from '../../helpers/golden.js';
 import { native } from '../../helpers/native.js';
 
 beforeAll(async () => {
@@ -78,26 +78,7 @@ function openStep({
   return new TrainStep(state ?? freshState(model, trainables, rule.stateTensors), options, { maxShapes });
 }
 
-const ratesOf = (ni: number) =>
-  ratesAt(
-    {
-      epochs: h.epochs,
-      batchesPerEpoch: h.batches_per_epoch,
-      batch: h.batch,
-      nbs: h.nbs,
-      lr0: h.lr0,
-      lrf: h.lrf,
-      cosLr: false,
-      momentum: h.momentum,
-      warmupEpochs: 0,
-      warmupIterations: h.warmup_iterations,
-      warmupMomentum: h.warmup_momentum,
-      warmupBiasLr: h.warmup_bias_lr,
-      warmsMomentum: true,
-    },
-    Math.floor(ni / h.batches_per_epoch),
-    ni,
-  );
+const ratesOf = (ni: number) => ratesAt(goldenSchedule(h), Math.floor(ni / h.batches_per_epoch), ni);
 
 describe('golden training: eight batches through the compiled step', () => {
   it('losses, steps, gradient norms, final weights, statistics and average', async () => {
