@@ -19,16 +19,19 @@ import type { ExportResult } from './engine/export/exporter.js';
 import { loadDetector } from './engine/load-detector.js';
 import { type PredictSummary, predict } from './engine/predict/predictor.js';
 import type { TrainCallbacks, TrainEpoch, TrainSummary } from './engine/train/results.js';
-import type { ValHooks, ValResult } from './engine/val/validator.js';
+import type { EvaluateObserver } from './engine/val/evaluate.js';
+import type { ValResult } from './engine/val/validator.js';
 
 export { Interrupted, UserError } from './core/errors.js';
 export { type LogSink, log } from './core/log.js';
+export { type ProgressEvent, type ProgressSink, progress } from './core/progress.js';
 export type { Box, Detection, PredictResult, RgbImage, Speed } from './core/types.js';
 export type { ByteStream, SourceInput, SourceItem } from './data/program-source.js';
 export type { Detector, InferOutput } from './detect/detector.js';
 export type { ExportResult } from './engine/export/exporter.js';
 export { describeDetections, type PredictSummary } from './engine/predict/predictor.js';
 export type { BatchReport, TrainCallbacks, TrainEpoch, TrainSummary } from './engine/train/results.js';
+export type { EvaluatedImage } from './engine/val/evaluate.js';
 export type { ValResult } from './engine/val/validator.js';
 export { decodeImage, encodeImage } from './image/codec.js';
 export { type AnnotateOptions, annotate } from './render/annotate.js';
@@ -49,7 +52,7 @@ export type TrainOptions = Omit<OptionsOf<'train'>, NotHere> & Stoppable;
 /** Keys as on the command line (`yolo help export`). */
 export type ExportOptions = Omit<OptionsOf<'export'>, NotHere> & Stoppable;
 /** What a program may listen to while validating. */
-export type ValCallbacks = Pick<ValHooks, 'onProgress'>;
+export type ValCallbacks = Pick<EvaluateObserver, 'onBatch' | 'onImage'>;
 
 export interface ModelOptions {
   /** 'auto' (default), 'cpu' or a GPU number. */
@@ -121,7 +124,10 @@ export class YOLO {
     this.requireWeights();
     const { validate } = await import('./engine/val/validator.js');
     const { signal, ...keys } = options;
-    return validate(resolveConfig('val', { ...this.options, ...keys, model: this.path }), { ...callbacks, signal });
+    return validate(resolveConfig('val', { ...this.options, ...keys, model: this.path }), {
+      signal,
+      observers: [callbacks],
+    });
   }
 
   /**

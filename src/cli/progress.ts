@@ -5,8 +5,8 @@
 import cliProgress from 'cli-progress';
 import { type LogSink, log } from '../core/log.js';
 import { printable } from '../core/printable.js';
-import { type ProgressSink, type ProgressTask, progress } from '../core/progress.js';
-import { bytes, clock, rate } from './format.js';
+import { type ProgressEvent, progress } from '../core/progress.js';
+import { bytes, clock, memory, rate } from './format.js';
 import { isStopping } from './interrupt.js';
 import { columns, err } from './terminal.js';
 
@@ -52,7 +52,7 @@ export function barText({ from, done, total, unit, seconds, ...text }: BarState,
 }
 
 /** A running bar; `label` may change while it runs. */
-export class Bar implements ProgressTask {
+export class Bar {
   readonly state: BarState;
   private readonly started = performance.now();
   private lastLine = performance.now();
@@ -136,8 +136,7 @@ function drawsBars(): boolean {
  */
 export function showProgress(shown = true): void {
   quiet = !shown;
-  const sink: ProgressSink = { start: (label, total, unit) => new Bar(label, total, unit) };
-  progress.setSink(sink);
+  progress.setSink(showEvent);
   const messages: LogSink = {
     write: (level, text) => Bar.above(() => process.stderr.write(`${colored(level, printable(text))}\n`)),
   };
@@ -145,6 +144,18 @@ export function showProgress(shown = true): void {
   process.on('exit', () => {
     for (const bar of running) bar.hide();
   });
+}
+
+/** Bars of the work under way, by its id. */
+const bars = new Map<number, Bar>();
+
+function showEvent({ id, state, label, done, total, unit }: ProgressEvent): void {
+  if (state === 'start') bars.set(id, new Bar(label, total, unit));
+  else if (state === 'update') bars.get(id)?.update(done, total, unit === 'batches' ? memory() : '');
+  else {
+    bars.get(id)?.end();
+    bars.delete(id);
+  }
 }
 
 function colored(level: 'debug' | 'info' | 'warn' | 'error', text: string): string {

@@ -8,6 +8,7 @@ import type { Split } from '../core/choices.js';
 import { warnOfClasses } from '../core/class-range.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
+import { progress } from '../core/progress.js';
 import { prepareData } from './download.js';
 import { type Finding, formatFinding } from './finding.js';
 import { type CachedEntry, labelCacheFiles, readLabelCache, type Stamp, writeLabelCache } from './label-cache.js';
@@ -67,8 +68,6 @@ export interface OpenOptions {
   classes?: number[] | null;
   /** Only this part of the (sorted) images, 0..1. */
   fraction?: number;
-  /** Told how many files have been looked at. */
-  onProgress?: (done: number, total: number) => void;
   /** Ends the fetching of a dataset that is not there. */
   signal?: AbortSignal;
 }
@@ -90,7 +89,7 @@ export async function openDataset(data: string, split: Split, options: OpenOptio
       unsupported.length ? describeUnsupported(unsupported) : undefined,
     );
   const files = paths.map((path) => ({ path, labelFile: labelPath(path) }));
-  const { entries, fromCache } = await scanWithCache(files, sources, spec.names.length, options.onProgress);
+  const { entries, fromCache } = await scanWithCache(files, sources, { split, nc: spec.names.length });
   const images: DatasetImage[] = [];
   files.forEach(({ path, labelFile }, i) => {
     const { stamp, entry } = entries[i];
@@ -125,8 +124,7 @@ export async function openDataset(data: string, split: Split, options: OpenOptio
 async function scanWithCache(
   files: { path: string; labelFile: string }[],
   sources: string[],
-  nc: number,
-  onProgress?: (done: number, total: number) => void,
+  { split, nc }: { split: Split; nc: number },
 ): Promise<{ entries: CachedEntry[]; fromCache: boolean }> {
   const cacheFiles = labelCacheFiles(files[0].labelFile, sources);
   const cache = readLabelCache(cacheFiles, nc);
@@ -142,8 +140,11 @@ async function scanWithCache(
       stamps.push(stamp);
     }
   }
-  const known0 = known.size;
-  const scanned = await scan(items, nc, (done) => onProgress?.(known0 + done, files.length));
+  const scanned = items.length
+    ? await progress.track({ label: `Scanning ${split}`, unit: 'images', total: items.length }, (update) =>
+        scan(items, nc, update),
+      )
+    : [];
   scanned.forEach((entry: ScanEntry, i) => {
     known.set(items[i].path, { stamp: stamps[i], entry });
   });

@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import type { Split } from '../core/choices.js';
+import { progress } from '../core/progress.js';
 import { imageFingerprint } from '../image/codec.js';
 import type { Dataset, DatasetImage } from './dataset.js';
 import type { DoctorNote } from './doctor-note.js';
@@ -30,11 +31,7 @@ interface Pair {
 }
 
 /** @param same whether two splits are the same images on purpose */
-export async function duplicateNotes(
-  sets: Dataset[],
-  same: (a: Split, b: Split) => boolean,
-  onProgress?: (stage: string, done: number, total: number) => void,
-): Promise<DoctorNote[]> {
+export async function duplicateNotes(sets: Dataset[], same: (a: Split, b: Split) => boolean): Promise<DoctorNote[]> {
   const notes: DoctorNote[] = [];
   const kept: Dataset[] = [];
   for (const set of sets) {
@@ -43,7 +40,7 @@ export async function duplicateNotes(
     else kept.push(set);
   }
   const items = kept.flatMap((set) => set.images.map((image) => ({ image, split: set.split })));
-  const pairs = [...exactPairs(items), ...(await nearPairs(items, onProgress))];
+  const pairs = [...exactPairs(items), ...(await nearPairs(items))];
   return [...notes, ...pairNotes(pairs)];
 }
 
@@ -73,21 +70,26 @@ function exactPairs(items: Item[]): Pair[] {
   return pairs;
 }
 
-async function nearPairs(
-  items: Item[],
-  onProgress?: (stage: string, done: number, total: number) => void,
-): Promise<Pair[]> {
-  const hashes = new Array<Uint32Array | undefined>(items.length);
-  let next = 0;
-  let done = 0;
-  const work = async (): Promise<void> => {
-    while (next < items.length) {
-      const i = next++;
-      hashes[i] = await imageFingerprint(items[i].image.path).catch(() => undefined);
-      onProgress?.('compare images', ++done, items.length);
-    }
-  };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, work));
+/** @returns a fingerprint an image; undefined for one that can't be read */
+function fingerprints(items: Item[]): Promise<(Uint32Array | undefined)[]> {
+  return progress.track({ label: 'Comparing images', unit: 'images', total: items.length }, async (update) => {
+    const hashes = new Array<Uint32Array | undefined>(items.length);
+    let next = 0;
+    let done = 0;
+    const work = async (): Promise<void> => {
+      while (next < items.length) {
+        const i = next++;
+        hashes[i] = await imageFingerprint(items[i].image.path).catch(() => undefined);
+        update(++done);
+      }
+    };
+    await Promise.all(Array.from({ length: IN_FLIGHT }, work));
+    return hashes;
+  });
+}
+
+async function nearPairs(items: Item[]): Promise<Pair[]> {
+  const hashes = await fingerprints(items);
   const pairs: Pair[] = [];
   const seen = new Set<string>();
   for (let part = 0; part < PARTS; part++) {

@@ -42,7 +42,6 @@ export interface DoctorOptions {
   imgsz: number;
   singleCls?: boolean;
   classes?: number[] | null;
-  onProgress?: (stage: string, done: number, total: number) => void;
 }
 
 /** From this part of broken images on they are harm, not a blemish. */
@@ -59,10 +58,9 @@ export async function examine(data: string, options: DoctorOptions): Promise<Doc
       if (split !== 'test') notes.push(missingSplit(spec, split));
       continue;
     }
-    const { singleCls, classes, onProgress } = options;
+    const { singleCls, classes } = options;
     try {
-      const onScan = (done: number, total: number): void => onProgress?.(`scan ${split}`, done, total);
-      sets.push(await openDataset(spec.file, split, { singleCls, classes, onProgress: onScan }));
+      sets.push(await openDataset(spec.file, split, { singleCls, classes }));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       notes.push(unusable(split, error));
@@ -73,7 +71,7 @@ export async function examine(data: string, options: DoctorOptions): Promise<Doc
   const distinct = sets.filter((set, i) => !sets.slice(0, i).some((other) => same(other.split, set.split)));
   for (const set of distinct) notes.push(...fileNotes(set), ...strayLabels(set));
   notes.push(...labelNotes(distinct, options.imgsz));
-  notes.push(...(await duplicateNotes(sets, same, options.onProgress)));
+  notes.push(...(await duplicateNotes(sets, same)));
   return { ...reportOn(spec.file, sets, notes, options.imgsz), names: sets[0]?.names ?? spec.names };
 }
 

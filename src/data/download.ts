@@ -110,27 +110,19 @@ async function fetchArchive(
   const archive = join(folder, `${createHash('sha256').update(url).digest('hex').slice(0, 8)}-${name.slice(-100)}`);
   if (!existsSync(archive)) {
     log.info(`${root} is missing: fetching ${url}`);
-    const task = progress.start('Fetching', undefined, 'bytes');
-    try {
-      await download(url, archive, {
-        maxBytes: 64 * 2 ** 30,
-        signal,
-        onProgress: (done, total) => task.update(done, total),
-      });
-    } finally {
-      task.end();
-    }
+    await progress.track({ label: `Fetching ${name}`, unit: 'bytes' }, (update) =>
+      download(url, archive, { maxBytes: 64 * 2 ** 30, signal, onProgress: update }),
+    );
   }
-  const task = progress.start('Unpacking', undefined, 'bytes');
   try {
-    await unpack(archive, unpacked, { signal, onProgress: (done) => task.update(done) });
+    await progress.track({ label: `Unpacking ${name}`, unit: 'bytes' }, (update) =>
+      unpack(archive, unpacked, { signal, onProgress: update }),
+    );
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const message = error.message.replace(archive, `the archive ${url}`);
     const kept = error.code === 'archive-too-large' ? `; it is kept for that: ${archive}` : '';
     throw new UserError(error.code, message, error.hint && `${error.hint}${kept}`, error.exitCode);
-  } finally {
-    task.end();
   }
 }
 

@@ -21,14 +21,10 @@ export async function* framesOfUrl(url: string, options: VideoOptions): AsyncGen
     return;
   }
   yield* fromFile(
-    async (path) => {
-      const bar = progress.start(`Fetching ${url}`, undefined, 'bytes');
-      try {
-        await download(url, path, { signal, onProgress: (done, total) => bar.update(done, total) });
-      } finally {
-        bar.end();
-      }
-    },
+    (path) =>
+      progress.track({ label: `Fetching ${url}`, unit: 'bytes' }, async (update) => {
+        await download(url, path, { signal, onProgress: update });
+      }),
     { ...options, name: url },
   );
 }

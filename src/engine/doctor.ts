@@ -3,6 +3,7 @@ import type { ConfigOf } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import { type DoctorReport, examine } from '../data/doctor.js';
 import type { DoctorNote } from '../data/doctor-note.js';
+import { datasetOptions } from './options.js';
 
 export interface CheckResult {
   /** What `json=true` prints. */
@@ -12,16 +13,12 @@ export interface CheckResult {
   exitCode: 0 | 1;
 }
 
-export interface CheckHooks {
-  onProgress?: (stage: string, done: number, total: number) => void;
-}
-
 /** @throws UserError when there is no dataset to look at */
-export async function checkDataset(config: ConfigOf<'check'>, hooks: CheckHooks = {}): Promise<CheckResult> {
+export async function checkDataset(config: ConfigOf<'check'>): Promise<CheckResult> {
   if (!config.data)
     throw new UserError('missing-data', 'which dataset? data= is missing', 'for example: yolo check data=my-data.yaml');
-  const { imgsz, single_cls: singleCls, classes } = config;
-  const report = await examine(config.data, { imgsz, singleCls, classes, onProgress: hooks.onProgress });
+  const { imgsz } = config;
+  const report = await examine(config.data, { imgsz, ...datasetOptions(config) });
   return { report, lines: describe(report, imgsz), exitCode: report.harmful ? 1 : 0 };
 }
 

@@ -11,6 +11,7 @@ import { basename, extname, join, resolve } from 'node:path';
 import { cacheDir } from '../core/cache-dir.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
+import { progress } from '../core/progress.js';
 import { type DownloadOptions, download, isUrl } from './fetch.js';
 
 const RELEASE = 'https://github.com/ultralytics/assets/releases/download/v8.3.0';
@@ -89,9 +90,10 @@ export async function fetchModel(asked: string, options: DownloadOptions & { bas
   const url = `${options.base ?? RELEASE}/${name}`;
   const path = join(weightsDir(), name);
   log.info(`fetching ${url} (weights by ultralytics, AGPL-3.0: https://ultralytics.com/license)`);
-  const onProgress = options.onProgress ?? progressLines(name);
   try {
-    const got = await download(url, path, { ...options, sha256, onProgress, maxBytes: megabytes[1] * 2 ** 20 });
+    const got = await progress.track({ label: `Fetching ${name}`, unit: 'bytes' }, (update) =>
+      download(url, path, { onProgress: update, ...options, sha256, maxBytes: megabytes[1] * 2 ** 20 }),
+    );
     if (got.bytes < megabytes[0] * 2 ** 20)
       log.warn(`${path} has ${got.bytes} bytes, fewer than expected; it will be checked when it is read`);
     const checked = sha256 ? 'its hash is right' : 'its hash is not known here, its size is as expected';
@@ -121,7 +123,9 @@ async function fetchAddress(url: string, options: DownloadOptions): Promise<stri
       'give the address of the file itself',
     );
   log.info(`fetching ${url}`);
-  const { bytes } = await download(url, path, { onProgress: progressLines(basename(path)), ...options });
+  const { bytes } = await progress.track({ label: `Fetching ${basename(path)}`, unit: 'bytes' }, (update) =>
+    download(url, path, { onProgress: update, ...options }),
+  );
   log.info(`saved as ${path}, ${(bytes / 2 ** 20).toFixed(1)} MB`);
   return path;
 }
@@ -139,19 +143,4 @@ function missing(name: string): UserError {
     `there is no model file '${name}' (looked for ${where})`,
     `check the path; released models are ${Object.keys(RELEASED).join(', ')}`,
   );
-}
-
-/** Without a terminal a line every ten percent, with one a bar in place. */
-function progressLines(name: string): (done: number, total?: number) => void {
-  let shown = -1;
-  return (done, total) => {
-    if (!total) return;
-    const percent = Math.floor((100 * done) / total);
-    const step = process.stderr.isTTY ? percent : Math.floor(percent / 10) * 10;
-    if (step === shown) return;
-    shown = step;
-    const text = `${name}: ${step}% of ${(total / 2 ** 20).toFixed(1)} MB`;
-    if (!process.stderr.isTTY) log.info(text);
-    else process.stderr.write(`\r${text} [${'━'.repeat(Math.floor(step / 4)).padEnd(25)}]${step === 100 ? '\n' : ''}`);
-  };
 }

@@ -152,11 +152,11 @@ describe('AbortSignal', () => {
       const yolo = await YOLO.load('runs/undisturbed/weights/best.safetensors');
       const stop = new AbortController();
       let batches = 0;
-      const onProgress = (stage) => {
-        if (stage === 'val' && ++batches === 1) stop.abort();
+      const onBatch = () => {
+        if (++batches === 1) stop.abort();
       };
       const settings = { data, imgsz: 64, batch: 1, workers: 0, plots: false, project: 'runs', signal: stop.signal };
-      const first = await yolo.val(settings, { onProgress }).catch(name);
+      const first = await yolo.val(settings, { onBatch }).catch(name);
       const late = new AbortController();
       const sink = api.log.setSink({ write: (_, text) => text.startsWith('written') && late.abort() });
       const second = await yolo.export({ format: 'onnx', imgsz: 64, signal: late.signal }).catch(name);

@@ -64,7 +64,7 @@ function wordsIn(mode: ApiMode): string {
 const SOURCES = `
 import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
-import { Interrupted, log, UserError, type PredictResult, type RgbImage, type SourceInput } from 'yolov8-tfjs';
+import { Interrupted, log, progress, UserError, type PredictResult, type RgbImage, type SourceInput } from 'yolov8-tfjs';
 const pixels: RgbImage = { data: new Uint8Array(3), width: 1, height: 1 };
 async function* camera() {
   yield pixels;
@@ -89,7 +89,8 @@ function print({ path, detections }: PredictResult): void {
 }
 for await (const { epoch, metrics } of loaded.train({ data: 'x' }, { onBatch: ({ losses }) => log.info(String(losses.cls_loss)) }))
   log.info(String(epoch + (metrics?.mAP50 ?? 0)));
-const { summary } = await loaded.val({}, { onProgress: (stage, done, total) => log.info(stage + done / total) });
+const { summary } = await loaded.val({}, { onBatch: (done, total) => log.info(String(done / total)) });
+progress.setSink(({ label, done, total, unit }) => log.info([label, done, total, unit].join()));
 log.info(String(summary['mAP50-95']));
 `;
 

@@ -1,7 +1,6 @@
 /** `yolo check`: the report on a dataset on standard output, as text or as one object with json=true. */
 import type { ConfigOf } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
-import { Stages } from '../stages.js';
 import { print, printJson } from '../terminal.js';
 import { exampleOf } from '../words.js';
 
@@ -11,14 +10,8 @@ export async function run(config: ConfigOf<'check'>): Promise<number> {
     throw new UserError('missing-data', "'data' is missing: which dataset should be examined?", exampleOf('check'));
   }
   const { checkDataset } = await import('../../engine/doctor.js');
-  const bars = new Stages({});
-  try {
-    const { report, lines, exitCode } = await checkDataset(config, { onProgress: (...p) => bars.update(...p) });
-    bars.end();
-    if (config.json) printJson(report);
-    else for (const line of lines) print(line);
-    return exitCode;
-  } finally {
-    bars.end();
-  }
+  const { report, lines, exitCode } = await checkDataset(config);
+  if (config.json) printJson(report);
+  else for (const line of lines) print(line);
+  return exitCode;
 }

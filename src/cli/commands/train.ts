@@ -5,7 +5,7 @@ import { log } from '../../core/log.js';
 import type { TrainObserver } from '../../engine/train/observer.js';
 import type { BatchReport, EpochRow, TrainSummary } from '../../engine/train/results.js';
 import { showBanner } from '../banner.js';
-import { clock, memory, rate, sparkline } from '../format.js';
+import { clock, rate, sparkline } from '../format.js';
 import { stopCleanly } from '../interrupt.js';
 import { Bar } from '../progress.js';
 import { printJson } from '../terminal.js';
@@ -44,10 +44,9 @@ const WIDTHS = [9, 8, 9, 9, 9, 10, 6];
 
 const columns = (cells: readonly string[]): string => cells.map((cell, i) => cell.padStart(WIDTHS[i])).join('');
 
-/** The row that grows with the batches of an epoch, then the one of its validation. */
+/** The row that grows with the batches of an epoch, then the figures of its validation. */
 class EpochDisplay implements TrainObserver {
   private bar?: Bar;
-  private validating?: Bar;
   private row = '';
   private readonly fitness: number[] = [];
 
@@ -67,12 +66,6 @@ class EpochDisplay implements TrainObserver {
     if (batch >= batches) this.closeRow();
   }
 
-  onValidation(done: number, total: number): void {
-    this.closeRow();
-    this.validating ??= new Bar('Validating', total, 'batches');
-    this.validating.update(done, total, memory());
-  }
-
   onEpoch({ metrics }: EpochRow): void {
     this.onEnd();
     if (!metrics) return;
@@ -87,8 +80,6 @@ class EpochDisplay implements TrainObserver {
 
   onEnd(): void {
     this.closeRow();
-    this.validating?.end();
-    this.validating = undefined;
   }
 
   /** What stays of the bar: the row, how fast it went, and how long it took. */

@@ -2,7 +2,6 @@
  * Prediction: images in, objects out. While the network runs on one batch, the next images are decoded and the last ones
  * are written. Nothing here grows with the number of images.
  */
-import { nmsOptions } from '../../cfg/nms-options.js';
 import type { PredictConfig } from '../../cfg/schema.js';
 import { warnOfClasses } from '../../core/class-range.js';
 import { UserError } from '../../core/errors.js';
@@ -14,6 +13,7 @@ import { type Failure, type Frame, readSources } from '../../data/sources.js';
 import type { Detector } from '../../detect/detector.js';
 import { loadDetector } from '../load-detector.js';
 import { sizeFor } from '../model-defaults.js';
+import { detectionOptions } from '../options.js';
 import { createRunDir, removeWithoutResults } from '../run-dir.js';
 import { BatchPredictor, batchesOf } from './batch.js';
 import { type OutputOptions, PredictOutput } from './output.js';
@@ -147,8 +147,7 @@ function batchOptions(config: PredictConfig): ConstructorParameters<typeof Batch
     imgsz: config.imgsz,
     batch: config.batch,
     rect: config.rect,
-    classes: config.classes ?? undefined,
-    ...nmsOptions(config),
+    ...detectionOptions(config),
   };
 }
 

@@ -8,10 +8,11 @@ import type { ConfigOf } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import { type Dataset, openDataset, summarize } from '../../data/dataset.js';
-import { createTrainLoader, limitWorkers } from '../../data/loader.js';
+import { createTrainLoader } from '../../data/loader.js';
 import { encodeImage } from '../../image/codec.js';
 import { writeFileAtomic } from '../../io/files.js';
 import { sideFor, trainedOf } from '../model-defaults.js';
+import { datasetOptions, trainLoaderOptions } from '../options.js';
 import { batchSheet } from '../report/sheets.js';
 import { createRunDir } from '../run-dir.js';
 import { type ShownAssignment, showAssignments } from './assign.js';
@@ -55,8 +56,8 @@ export async function* show(config: ShowConfig): AsyncGenerator<Shown, { save_di
   }
   // Batches are what training gets; assignments are looked at where one looks for faults, unless split= says otherwise.
   const split = !assigns && !wasGiven(config, 'split') ? 'train' : config.split;
-  const { single_cls, classes, fraction } = config;
-  const dataset = await openDataset(config.data, split, { singleCls: single_cls, classes, fraction });
+  const { data, fraction } = config;
+  const dataset = await openDataset(data, split, { ...datasetOptions(config), fraction });
   log.info(summarize(dataset));
   if (!assigns) return yield* showBatches(config, dataset);
   const dir = createRunDir(config, 'show');
@@ -73,17 +74,8 @@ export async function* show(config: ShowConfig): AsyncGenerator<Shown, { save_di
 }
 
 async function* showBatches(config: ShowConfig, dataset: Dataset): AsyncGenerator<ShownBatch, { save_dir: string }> {
-  const loader = createTrainLoader({
-    images: dataset.images,
-    imgsz: multipleOfStride(config.imgsz),
-    batch: Math.max(1, config.batch),
-    augment: config,
-    seed: config.seed,
-    workers: limitWorkers(config.workers),
-    cache: config.cache,
-    rect: config.rect,
-    multiScale: config.multi_scale,
-  });
+  const size = { batch: Math.max(1, config.batch), imgsz: multipleOfStride(config.imgsz) };
+  const loader = createTrainLoader(trainLoaderOptions(config, dataset.images, size));
   try {
     const dir = createRunDir(config, 'show');
     for (const { epoch, mosaic } of epochsToShow(config)) {

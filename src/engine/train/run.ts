@@ -11,7 +11,7 @@ import type { TrainConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import { announce, type Dataset, openDataset } from '../../data/dataset.js';
-import { createTrainLoader, limitWorkers, type TrainLoaderOptions } from '../../data/loader.js';
+import { createTrainLoader } from '../../data/loader.js';
 import { orCannotWrite, removeUnfinished, writeFileAtomic } from '../../io/files.js';
 import { classWeights } from '../../loss/class-weights.js';
 import type { Network } from '../../nn/model.js';
@@ -20,6 +20,7 @@ import { OPTIMIZERS } from '../../optim/optimizers.js';
 import { scaledWeightDecay } from '../../optim/schedule.js';
 import { imageSize } from '../image-size.js';
 import { sideFor, trainedOf } from '../model-defaults.js';
+import { datasetOptions, trainLoaderOptions } from '../options.js';
 import { trainCommand } from '../report/settings.js';
 import { lockRunDir, openRunDir, type RunDir } from '../run-dir.js';
 import { DetectorWithLoss, type LossSettings } from '../val/detector-with-loss.js';
@@ -56,7 +57,7 @@ async function assemble(given: TrainConfig, { signal, observers = [] }: RunOptio
   const start = resumed ?? (await begin(given, train));
   const { config, network } = start;
   const { batch, imgsz } = inputOf(config, network, engine);
-  const loader = createTrainLoader(loaderOptions(config, train, batch, imgsz));
+  const loader = createTrainLoader(trainLoaderOptions(config, train.images, { batch, imgsz }));
   held.push(() => loader.close());
   const { optimizer, schedule } = resumed ?? chooseOptimizer(config, train, batch, loader.batches);
   Object.assign(schedule, { batch, nbs: config.nbs, batchesPerEpoch: loader.batches });
@@ -93,7 +94,7 @@ async function startEngine({ device, deterministic, tf32 }: TrainConfig): Promis
 
 async function openData(config: TrainConfig, signal?: AbortSignal): Promise<{ train: Dataset; val: Dataset }> {
   const data = requireData(config.data);
-  const open = { singleCls: config.single_cls, classes: config.classes, signal };
+  const open = { ...datasetOptions(config), signal };
   const train = await openDataset(data, 'train', { ...open, fraction: config.fraction });
   announce(train);
   const val = await openDataset(data, 'val', open);
@@ -137,20 +138,6 @@ function inputOf(
   const batch = config.batch > 0 ? config.batch : fittingBatch(spec, weights, config.imgsz, gpu?.memory);
   warnOfMemory(spec, weights, config.imgsz, batch, gpu?.memory);
   return { batch, imgsz: imageSize(config.imgsz, spec.stride) };
-}
-
-function loaderOptions(config: TrainConfig, train: Dataset, batch: number, imgsz: number): TrainLoaderOptions {
-  return {
-    images: train.images,
-    imgsz,
-    batch,
-    augment: config,
-    seed: config.seed,
-    workers: limitWorkers(config.workers),
-    cache: config.cache,
-    rect: config.rect,
-    multiScale: config.multi_scale,
-  };
 }
 
 /** The training step with its state, and the network that validates with the same loss. */

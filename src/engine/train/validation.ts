@@ -1,9 +1,9 @@
 /** Validation of a training run: the EMA weights after each epoch, the best weights at the end. */
-import { nmsOptions } from '../../cfg/nms-options.js';
 import { notify } from '../../core/observers.js';
 import type { NamedArray } from '../../core/types.js';
 import { toFile } from '../../nn/layout.js';
 import { loadCheckpoint } from '../../nn/weights.js';
+import { detectionOptions } from '../options.js';
 import { type Evaluation, evaluate } from '../val/evaluate.js';
 import { type BestInfo, saveBest } from './checkpoint.js';
 import type { Run } from './observer.js';
@@ -42,8 +42,7 @@ async function validateWeights(
     imgsz,
     batch: schedule.batch * 2,
     rect: true,
-    ...nmsOptions(config),
-    classes: config.classes,
+    nms: detectionOptions(config),
     singleCls: config.single_cls,
     workers: config.workers,
     coco: full,

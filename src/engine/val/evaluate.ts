@@ -6,12 +6,17 @@ import { UserError } from '../../core/errors.js';
 import { hearSignals } from '../../core/interruption.js';
 import { log } from '../../core/log.js';
 import { notify } from '../../core/observers.js';
+import { progress } from '../../core/progress.js';
 import type { Speed } from '../../core/types.js';
 import type { Dataset, DatasetImage } from '../../data/dataset.js';
 import { createValLoader, type ValBatch, type ValLoader } from '../../data/val-loader.js';
 import { detectionsOf } from '../../detect/detections.js';
 import type { Detector, InferOutput } from '../../detect/detector.js';
-import { createTally, type JudgedImage, type Metrics } from '../../metrics/tally.js';
+import type { NmsOptions } from '../../detect/nms.js';
+import { createTally, type Metrics } from '../../metrics/tally.js';
+
+/** Confidence and IoU that validation has by default. */
+const DEFAULT_NMS: NmsOptions = { conf: 0.001, iou: 0.7 };
 
 export interface EvaluateOptions {
   /** Long side of the images, a multiple of the stride. */
@@ -19,15 +24,8 @@ export interface EvaluateOptions {
   batch: number;
   /** Default: true. */
   rect?: boolean;
-  /** Default: 0.001. */
-  conf?: number;
-  /** Default: 0.7. */
-  iou?: number;
-  /** Default: 300. */
-  maxDet?: number;
-  agnostic?: boolean;
-  /** Only detections of these classes; the dataset should be opened with the same. */
-  classes?: readonly number[] | null;
+  /** What is kept of the predictions. Default: conf 0.001, iou 0.7; the dataset should be opened with the same classes. */
+  nms?: NmsOptions;
   /** All classes are one. */
   singleCls?: boolean;
   /** Most decoding threads. */
@@ -63,7 +61,7 @@ export interface Evaluation extends Metrics {
   /** Mean milliseconds an image. */
   speed: Speed;
   /** Box, class and DFL loss with gains, mean over batches, when the detector gives them. */
-  loss?: [box: number, cls: number, dfl: number];
+  loss?: LossTriple;
   /** Images that could not be decoded; they count nowhere. */
   broken: { path: string; message: string }[];
 }
@@ -74,7 +72,7 @@ export interface LossDetector extends Detector {
     images: Uint8Array,
     shape: [batch: number, height: number, width: number],
     labels: Float32Array[],
-  ): Promise<InferOutput & { items: [box: number, cls: number, dfl: number] }>;
+  ): Promise<InferOutput & { items: LossTriple }>;
 }
 
 /** Starts decoding; give the loader to `evaluate` (so that the first batch is read while the model loads). */
@@ -96,7 +94,21 @@ export function loaderFor(
   });
 }
 
-/** @throws UserError when no image can be read; Interrupted after `signal`, before the next batch */
+/** What an evaluation gathers batch by batch. */
+interface Gathered {
+  tally: ReturnType<typeof createTally>;
+  broken: Evaluation['broken'];
+  /** Milliseconds, of all images. */
+  times: Speed;
+  losses: LossTriple[];
+}
+
+type LossTriple = [box: number, cls: number, dfl: number];
+
+/**
+ * Runs the detector over the dataset.
+ * @throws UserError when no image can be read; Interrupted after `signal`, before the next batch
+ */
 export async function evaluate(
   detector: Detector | LossDetector,
   dataset: Dataset,
@@ -104,55 +116,66 @@ export async function evaluate(
   loader: ValLoader = loaderFor(dataset, options, detector),
 ): Promise<Evaluation> {
   const tally = createTally(dataset.names, options);
-  const broken: Evaluation['broken'] = [];
-  const times = { preprocess: 0, inference: 0, postprocess: 0 };
-  const losses: [number, number, number][] = [];
-  const { observers = [] } = options;
-  let done = 0;
+  const gathered: Gathered = { tally, broken: [], times: { preprocess: 0, inference: 0, postprocess: 0 }, losses: [] };
+  const { signal, observers = [] } = options;
+  const total = loader.batches;
   try {
-    for await (const batch of loader) {
-      await hearSignals(options.signal);
-      times.preprocess += batch.time;
-      const started = performance.now();
-      const { output, items } = await run(detector, dataset, batch);
-      if (items) losses.push(items);
-      const inferred = performance.now();
-      times.inference += inferred - started;
-      for (const [k, index] of batch.indices.entries()) {
-        const image = dataset.images[index];
-        const why = batch.broken[k];
-        if (why) {
-          broken.push({ path: image.path, message: why });
-          continue;
-        }
-        const detections = await judge(detector, tally, { image, place: batch.places[k], output, k, options });
-        await notify(observers, 'onImage', { image, index, detections });
+    await progress.track({ label: 'Validating', unit: 'batches', total }, async (update) => {
+      let done = 0;
+      for await (const batch of loader) {
+        await hearSignals(signal);
+        await evaluateBatch(detector, dataset, batch, options, gathered);
+        update(++done);
+        await notify(observers, 'onBatch', done, total);
       }
-      times.postprocess += performance.now() - inferred;
-      await notify(observers, 'onBatch', ++done, loader.batches);
-    }
+    });
   } finally {
     await loader.close();
   }
+  const { broken, times, losses } = gathered;
   refuseNoImages(dataset, broken);
-  for (const { path, message } of broken)
-    log.warn(`left out: ${message.includes(path) ? message : `${path}: ${message}`}`);
+  for (const one of broken) log.warn(`left out: ${faultOf(one)}`);
   const n = Math.max(dataset.images.length, 1);
-  const speed = {
-    preprocess: times.preprocess / n,
-    inference: times.inference / n,
-    postprocess: times.postprocess / n,
-  };
+  const { preprocess, inference, postprocess } = times;
+  const speed = { preprocess: preprocess / n, inference: inference / n, postprocess: postprocess / n };
   const evaluation = { ...tally.finish(), speed, loss: meanLoss(losses), broken };
   await notify(observers, 'onEnd', evaluation);
   return evaluation;
 }
 
+async function evaluateBatch(
+  detector: Detector | LossDetector,
+  dataset: Dataset,
+  batch: ValBatch,
+  options: EvaluateOptions,
+  { tally, broken, times, losses }: Gathered,
+): Promise<void> {
+  const started = performance.now();
+  const { output, items } = await run(detector, dataset, batch);
+  if (items) losses.push(items);
+  const inferred = performance.now();
+  for (const [k, index] of batch.indices.entries()) {
+    const image = dataset.images[index];
+    const why = batch.broken[k];
+    if (why) {
+      broken.push({ path: image.path, message: why });
+      continue;
+    }
+    const detections = detectionsIn(output, k, options, detector.endToEnd);
+    const { path, width, height, labels } = image;
+    // What the tally gives back is in pixels of the image.
+    const judged = tally.add({ path, width, height, place: batch.places[k], detections, labels });
+    await notify(options.observers ?? [], 'onImage', { image, index, detections: judged });
+  }
+  times.preprocess += batch.time;
+  times.inference += inferred - started;
+  times.postprocess += performance.now() - inferred;
+}
+
 /** Figures of no image are no figures: a folder that is gone must not look like a network that finds nothing. */
 function refuseNoImages({ images }: Dataset, broken: Evaluation['broken']): void {
   if (broken.length < images.length || broken.length === 0) return;
-  const [{ path, message }] = broken;
-  const first = message.includes(path) ? message : `${path}: ${message}`;
+  const first = faultOf(broken[0]);
   throw new UserError(
     'unreadable-images',
     images.length === 1
@@ -163,11 +186,16 @@ function refuseNoImages({ images }: Dataset, broken: Evaluation['broken']): void
   );
 }
 
+/** The message of an image that can't be read; most messages name it already. */
+function faultOf({ path, message }: Evaluation['broken'][number]): string {
+  return message.includes(path) ? message : `${path}: ${message}`;
+}
+
 async function run(
   detector: Detector | LossDetector,
   dataset: Dataset,
   batch: ValBatch,
-): Promise<{ output: InferOutput; items?: [number, number, number] }> {
+): Promise<{ output: InferOutput; items?: LossTriple }> {
   if ('inferWithLoss' in detector) {
     const { items, ...output } = await detector.inferWithLoss(batch.images, batch.shape, labelsInInput(dataset, batch));
     return { output, items };
@@ -180,24 +208,17 @@ async function run(
   return { output: await detector.infer(padded, [fixed, h, w]) };
 }
 
-async function judge(
-  detector: Detector,
-  tally: ReturnType<typeof createTally>,
-  item: {
-    image: DatasetImage;
-    place: JudgedImage['place'];
-    output: InferOutput;
-    k: number;
-    options: EvaluateOptions;
-  },
-): Promise<Float32Array> {
-  const { image, place, output, k, options } = item;
-  const { conf = 0.001, iou = 0.7, maxDet = 300, agnostic = false, classes, singleCls = false } = options;
-  const nms = { conf, iou, maxDet, agnostic: agnostic || singleCls, classes: classes ?? undefined, multiLabel: true };
-  const detections = detectionsOf(output, k, nms, detector.endToEnd);
+/** Detections of image k of a batch. @returns rows of 6: x1 y1 x2 y2 confidence class, pixels of the network's input */
+function detectionsIn(
+  output: InferOutput,
+  k: number,
+  { nms = DEFAULT_NMS, singleCls = false }: EvaluateOptions,
+  endToEnd: boolean | undefined,
+): Float32Array {
+  const settings = { ...nms, agnostic: nms.agnostic || singleCls, multiLabel: true };
+  const detections = detectionsOf(output, k, settings, endToEnd);
   if (singleCls) for (let i = 5; i < detections.length; i += 6) detections[i] = 0;
-  const { path, width, height, labels } = image;
-  return tally.add({ path, width, height, place, detections, labels });
+  return detections;
 }
 
 /** @returns rows class cx cy w h in 0..1 of the network's input, each image */
@@ -216,8 +237,8 @@ function labelsInInput(dataset: Dataset, { indices, places, shape }: ValBatch): 
   });
 }
 
-function meanLoss(losses: [number, number, number][]): Evaluation['loss'] {
+function meanLoss(losses: LossTriple[]): Evaluation['loss'] {
   if (!losses.length) return undefined;
-  const sum = losses.reduce<[number, number, number]>((a, b) => [a[0] + b[0], a[1] + b[1], a[2] + b[2]], [0, 0, 0]);
+  const sum = losses.reduce<LossTriple>((a, b) => [a[0] + b[0], a[1] + b[1], a[2] + b[2]], [0, 0, 0]);
   return [sum[0] / losses.length, sum[1] / losses.length, sum[2] / losses.length];
 }

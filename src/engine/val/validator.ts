@@ -1,7 +1,6 @@
 /** `yolo val`: a model over a split of a dataset, what it gets right and what it gets wrong, printed and written. */
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
-import { nmsOptions } from '../../cfg/nms-options.js';
 import type { ValConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { hearSignals } from '../../core/interruption.js';
@@ -12,14 +11,15 @@ import { writeFileAtomic } from '../../io/files.js';
 import { imageSize } from '../image-size.js';
 import { loadDetector } from '../load-detector.js';
 import { sideFor, withTrainedData } from '../model-defaults.js';
+import { datasetOptions, detectionOptions } from '../options.js';
 import { openRunDir, type RunDir } from '../run-dir.js';
 import { type EvaluateObserver, type EvaluateOptions, type Evaluation, evaluate, loaderFor } from './evaluate.js';
 import { nameMismatch, summarizeEvaluation, ValOutput, type ValSummary } from './output.js';
 import { cocoRows, costRows, tableHeader, tableRows } from './table.js';
 
-export interface ValHooks {
-  /** Scanning, then batches. */
-  onProgress?: (stage: 'scan' | 'val', done: number, total: number) => void;
+/** What a validation is given besides its configuration. */
+export interface ValRunOptions {
+  /** Aborted: the batch ends, then `Interrupted` is thrown. */
   signal?: AbortSignal;
   /** Told what happens, after the files, plots and report of the validation. */
   observers?: readonly EvaluateObserver[];
@@ -33,10 +33,10 @@ export interface ValResult {
 }
 
 /** @throws UserError when model or dataset can't be used; Interrupted after `signal` */
-export async function validate(given: ValConfig, hooks: ValHooks = {}): Promise<ValResult> {
-  await hearSignals(hooks.signal);
+export async function validate(given: ValConfig, { signal, observers = [] }: ValRunOptions = {}): Promise<ValResult> {
+  await hearSignals(signal);
   const asked = await withTrainedData(given, given.split);
-  const dataset = await openSplit(asked, hooks);
+  const dataset = await openSplit(asked, signal);
   const { device, tf32, half, augment } = asked;
   const mostLabels = dataset.images.reduce((n, { labels }) => Math.max(n, labels.length / 5), 0);
   const lossFor = asked.single_cls ? undefined : { mostLabels };
@@ -44,21 +44,28 @@ export async function validate(given: ValConfig, hooks: ValHooks = {}): Promise<
   let folder: RunDir | undefined;
   try {
     const config = { ...asked, imgsz: sideFor(asked, detector) };
-    const options = evaluateOptions(config, hooks);
-    const imgsz = imageSize(options.imgsz, detector.stride);
+    const imgsz = imageSize(config.imgsz, detector.stride);
     if (!config.single_cls) warnOfNames(detector, dataset);
-    await hearSignals(hooks.signal);
+    await hearSignals(signal);
     folder = openRunDir(config, 'val');
     const dir = folder.path;
     writeFileAtomic(join(dir, 'args.yaml'), dump({ ...config }));
-    const batch = detector.fixedBatch ?? options.batch;
-    const observers = [
+    const batch = detector.fixedBatch ?? Math.max(1, config.batch);
+    const all = [
       new ValOutput(dir, config, dataset.names),
       ...(config.plots ? await drawers(dir, config, dataset, batch) : []),
-      { onBatch: (done: number, total: number) => hooks.onProgress?.('val', done, total) },
-      ...(hooks.observers ?? []),
+      ...observers,
     ];
-    const settings = { ...options, imgsz, observers };
+    const settings: EvaluateOptions = {
+      imgsz,
+      batch,
+      rect: config.rect,
+      nms: detectionOptions(config),
+      singleCls: config.single_cls,
+      workers: config.workers,
+      signal,
+      observers: all,
+    };
     const evaluation = await evaluate(detector, dataset, settings, loaderFor(dataset, settings, detector));
     report(evaluation, config.verbose, dir);
     return { summary: summarizeEvaluation(evaluation, dir), evaluation };
@@ -68,11 +75,9 @@ export async function validate(given: ValConfig, hooks: ValHooks = {}): Promise<
   }
 }
 
-async function openSplit(config: ValConfig & { data: string }, { onProgress, signal }: ValHooks): Promise<Dataset> {
+async function openSplit(config: ValConfig & { data: string }, signal?: AbortSignal): Promise<Dataset> {
   const dataset = await openDataset(config.data, config.split, {
-    singleCls: config.single_cls,
-    classes: config.classes,
-    onProgress: (done, total) => onProgress?.('scan', done, total),
+    ...datasetOptions(config),
     signal,
   });
   announce(dataset, config.data);
@@ -81,19 +86,6 @@ async function openSplit(config: ValConfig & { data: string }, { onProgress, sig
       `no labels in the '${config.split}' split: every figure will be 0; labels are looked for as ${dataset.images[0].labelFile}`,
     );
   return dataset;
-}
-
-function evaluateOptions(config: ValConfig, { signal }: ValHooks): EvaluateOptions {
-  return {
-    imgsz: config.imgsz,
-    batch: Math.max(1, config.batch),
-    rect: config.rect,
-    ...nmsOptions(config),
-    classes: config.classes,
-    singleCls: config.single_cls,
-    workers: config.workers,
-    signal,
-  };
 }
 
 function warnOfNames(detector: Detector, dataset: Dataset): void {
