@@ -1,13 +1,13 @@
 /**
  * Text of the command line or of a YAML file → values: none, true and false in any case, numbers (1e2 is 100), lists with
- * or without brackets, strings with or without quotes. What a key allows is the option table's business.
+ * or without brackets, strings with or without quotes. The option table checks what a key allows.
  */
 import type { Raw } from './option.js';
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const WORDS: Record<string, null | boolean> = { none: null, null: null, true: true, false: false };
 
-/** `'a'` and `"a"` without their quotes; anything else as it is. */
+/** Removes the quotes of `'a'` and `"a"`; returns any other text unchanged. */
 export function unquote(text: string): string {
   const quote = text[0];
   const quoted = text.length > 1 && (quote === '"' || quote === "'") && text.endsWith(quote);
@@ -15,7 +15,7 @@ export function unquote(text: string): string {
 }
 
 /**
- * The value that a text means.
+ * Converts a text to its value.
  * @throws SyntaxError when a bracket is not closed, or is opened inside of another
  */
 export function convert(text: string): Raw {
@@ -42,7 +42,7 @@ function items(text: string): Raw[] {
   return parts.map(convert);
 }
 
-/** A value from a YAML file or a program in the form that the option table reads; undefined when it is of another kind. */
+/** Converts a value from a YAML file or a program to what the option table reads; undefined for any other type. */
 export function toRaw(value: unknown): Raw | undefined {
   if (value === null || typeof value === 'boolean' || typeof value === 'number') return value;
   if (typeof value === 'string') return convert(value);

@@ -1,6 +1,6 @@
 /**
- * A dataset's YAML: where its images are and what its classes are called (`path`, `train`, `val`, `test`, `names`, `nc`,
- * `channels`, `download`). Nothing in it is ever executed; every path that was tried is said when none is found.
+ * The YAML file of a dataset: locations of its images and names of its classes (`path`, `train`, `val`, `test`, `names`,
+ * `nc`, `channels`, `download`). Nothing in it is ever executed. If images are not found, the message lists all paths tried.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
@@ -22,7 +22,7 @@ export interface DataSpec {
   splits: Partial<Record<Split, string[]>>;
   /** Class names by index; K = names.length. */
   names: string[];
-  /** Archives to fetch when the images are missing (http or https). */
+  /** Archives to download when the images are missing (http or https). */
   download: string[];
 }
 
@@ -59,7 +59,7 @@ export function findDataYaml(data: string): string {
   );
 }
 
-/** Reads and checks a dataset's YAML. @throws UserError when it is missing or makes no sense */
+/** Reads and validates the YAML file of a dataset. @throws UserError when it is missing or invalid */
 export function loadDataYaml(data: string): DataSpec {
   const file = findDataYaml(data);
   const raw = readYamlObject(file, 'path, train, val and names');
@@ -124,7 +124,7 @@ export function splitSources(spec: DataSpec, split: Split): string[] {
   });
 }
 
-/** Exported datasets often say `../train/images` though the folder lies beside the YAML: that is tried too. */
+/** Exported datasets often have `../train/images` although the folder is beside the YAML: both are tried. */
 function candidates(base: string, entry: string): string[] {
   const plain = resolve(base, entry);
   return entry.startsWith('../') ? [plain, resolve(base, entry.slice(3))] : [plain];
@@ -180,7 +180,7 @@ function namesFromMap(file: string, names: Record<string, unknown>): unknown[] {
   return ids.map((_, i) => names[i]);
 }
 
-/** Only URLs of archives are taken: a script in a dataset is someone else's program, and it is refused, never run. */
+/** Only URLs of archives are accepted: scripts in a dataset are refused, never run. */
 function downloads(file: string, value: unknown): string[] {
   if (value === undefined || value === null || value === false || value === '') return [];
   const list = Array.isArray(value) ? value : [value];

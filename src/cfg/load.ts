@@ -65,12 +65,12 @@ export function wasGiven(config: object, key: Key): boolean {
   return (config as { [GIVEN]?: Set<Key> })[GIVEN]?.has(key) ?? false;
 }
 
-/** The folder of the YAML files that come with the project. */
+/** The folder of the project's own YAML files. */
 export function cfgFolder(): string {
   return fileURLToPath(new URL('../../cfg', import.meta.url));
 }
 
-/** A mode named inside a cfg file, as a run's args.yaml has it; undefined when there is none. */
+/** The mode that a cfg file names, as args.yaml of a run does; undefined when there is none. */
 export function modeInFile(path: string): unknown {
   return readCfgFile(unquote(path)).mode;
 }
@@ -130,7 +130,7 @@ function rawOf(name: string, given: unknown, origin: Origin): Raw {
     const raw = toRaw(given);
     if (raw !== undefined) return raw;
   } catch (error) {
-    // What a path looks like, [ab].jpg too, is its own business.
+    // A path may look like an unfinished list: [ab].jpg.
     if (Object.hasOwn(OPTIONS, name) && optionOf(name as Key).isPath) return String(given);
     throw new UserError(
       'bad-value',
@@ -208,12 +208,12 @@ function readValue(key: Key, given: unknown, origin: Origin): unknown {
   return option.isPath && typeof value === 'string' ? withHome(value) : value;
 }
 
-/** A shell leaves the ~ of `key=~/file` to us. */
+/** Shells do not expand the ~ of `key=~/file`. */
 function withHome(path: string): string {
   return path.startsWith('~/') ? join(homedir(), path.slice(2)) : path;
 }
 
-/** Reads a cfg file; a bare name that is not in the working folder is looked for among the project's own. */
+/** Reads a cfg file; a bare name that is not in the working folder is looked up among those of the project. */
 function readCfgFile(path: string): Record<string, unknown> {
   const places = [withHome(path), ...(/[\\/]/.test(path) ? [] : [join(cfgFolder(), path)])];
   const file = places.find((place) => existsSync(place));

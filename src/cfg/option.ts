@@ -1,33 +1,33 @@
 /**
- * One row of the option table: what a key is called, takes and means. Parser, help, completion, default.yaml and the
- * types of the configuration all come from such rows (after vitest's cli-config).
+ * One row of the option table: name, values and meaning of a key. Parser, help, completion, default.yaml and the types of the
+ * configuration are derived from these rows (as in vitest's cli-config).
  */
 
 export const MODES = ['train', 'val', 'predict', 'export', 'benchmark', 'check', 'convert', 'show', 'report'] as const;
 export type Mode = (typeof MODES)[number];
 
-/** A value as the command line, a YAML file or a program gives it, after none/true/false/numbers/lists are recognised. */
+/** A value from the command line, a YAML file or a program, after none, true, false, numbers and lists are recognized. */
 export type Raw = null | boolean | number | string | Raw[];
 
-/** `T` is the value's type, `M` the modes that honour the key: the types of a program's options come from both. */
+/** `T` is the value's type, `M` the modes that use the key; the option types of the API come from both. */
 export interface Option<T, M extends Mode = Mode> {
   default: T;
-  /** Defaults that differ by mode; default.yaml then says null, "the mode's own". */
+  /** Defaults that differ by mode; default.yaml has null for them. */
   modeDefaults: Partial<Record<Mode, T>>;
-  /** Modes that honour the key; elsewhere it is refused on the command line. */
+  /** Modes that use the key; other modes ignore it with a warning. */
   modes: readonly M[];
   /** Heading under which help and default.yaml list it. */
   group: string;
   help: string;
-  /** What may be given, for messages: "an integer of at least 1". */
+  /** The valid values, for messages: "an integer of at least 1". */
   allowed: (mode: Mode) => string;
-  /** Said besides when a value is refused: what to do instead. */
+  /** The hint when a value is refused: what to do instead. */
   advice?: Advice;
   /** The words that a choice takes; absent for other keys. */
   words?: (mode: Mode) => readonly string[];
-  /** Values worth offering by completion. */
+  /** Values that completion offers. */
   offers: (mode: Mode) => string[];
-  /** A key that is true when it is named alone. */
+  /** The key alone, without a value, means true. */
   isFlag: boolean;
   /** A file or folder: completion offers files. */
   isPath: boolean;
@@ -36,7 +36,7 @@ export interface Option<T, M extends Mode = Mode> {
 }
 
 /**
- * A help text as it concerns a mode. Of parts between semicolons those that begin with other modes fall away
+ * The help text for one mode. Parts, separated by semicolons, that begin with the names of other modes are left out
  * (`train: write checkpoints; predict: write annotated images`).
  */
 export function helpIn(help: string, mode: Mode): string {
@@ -49,14 +49,14 @@ export function helpIn(help: string, mode: Mode): string {
   return parts.join('; ') || help;
 }
 
-/** What a row may say besides default, modes and help. */
+/** Optional properties of a row. */
 export interface More<T> {
   /** Defaults that differ by mode. */
   by?: Partial<Record<Mode, T>>;
   advice?: Advice;
 }
 
-/** The same for every value, or by what was given. */
+/** The same for every value, or depending on the value. */
 export type Advice = string | ((given: string, mode: Mode) => string | undefined);
 
 type Widen<D, T> = null extends D ? T | null : T;
@@ -221,7 +221,7 @@ function wordParts<T extends string>(words: (mode: Mode) => readonly T[]): Parts
   };
 }
 
-/** Anything else: the row brings its own reader, which says the type. */
+/** Any other type: that of the row's own reader. */
 export function custom<T, M extends Mode>(
   fallback: NoInfer<T>,
   modes: readonly M[],

@@ -1,4 +1,4 @@
-/** How the keys that are neither plain numbers nor words are read; undefined: not allowed. */
+/** Readers of the keys that are neither plain numbers nor words; undefined: not allowed. */
 import type { Mode, Raw } from './option.js';
 
 function isCount(x: unknown, min: number): x is number {
@@ -45,7 +45,7 @@ export function readCache(raw: Raw): false | 'ram' | 'disk' | undefined {
   return word === 'ram' || word === 'disk' ? word : undefined;
 }
 
-/** Which devices exist is the engine's business; here only the form. */
+/** Checks the form only; the engine knows which devices exist. */
 export function readDevice(raw: Raw, written: string): string | undefined {
   if (raw === null || written === '') return 'auto';
   return typeof raw === 'boolean' ? undefined : written.toLowerCase();
@@ -57,7 +57,7 @@ export function readRuns(raw: Raw, written: string): string[] | undefined {
   return written === '' ? undefined : [written];
 }
 
-/** Once a switch in the reference: true meant 0.5. */
+/** Earlier versions of Ultralytics had a switch: true meant 0.5. */
 export function readMultiScale(raw: Raw): number | undefined {
   if (typeof raw === 'boolean') return raw ? 0.5 : 0;
   return typeof raw === 'number' && raw >= 0 && raw <= 1 ? raw : undefined;

@@ -1,7 +1,7 @@
 /**
- * The one reader of YAML files: cfg files, datasets, networks, what lies beside exported models and runs. Such files come
- * from others, so everything that can grow is limited: the size of the text, the number of aliases, and what the aliases
- * unfold to (an alias of a list of aliases of … makes gigabytes of a few lines). Nothing in a file is ever executed.
+ * Reads YAML files: cfg files, datasets, networks, metadata of exported models and runs. Such files may come from others, so
+ * everything that can grow is limited: the size of the text, the number of aliases, and what the aliases expand to (nested
+ * aliases make gigabytes of a few lines). Nothing in a file is ever executed.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { loadAll, YAMLException } from 'js-yaml';
@@ -10,18 +10,18 @@ import { messageOf, UserError } from '../core/errors.js';
 
 export type YamlObject = Record<string, unknown>;
 
-/** Bytes of a file; a dataset of 20,000 long class names has one. */
+/** Bytes of a file; enough for a dataset with 20,000 long class names. */
 const MAX_BYTES = 4 << 20;
 const MAX_ALIASES = 1000;
-/** Values, and characters of text, after each alias is replaced by what it stands for. */
+/** Values and characters of text after all aliases are expanded. */
 const MAX_UNFOLDED = 2 * MAX_BYTES;
-/** Lists in lists. */
+/** Depth of nested lists and maps. */
 const MAX_DEPTH = 100;
 
 /**
  * Reads a file that holds one value.
  * @param where what to call the file in messages
- * @returns null when nothing but comments is in it
+ * @returns null when there is nothing but comments
  * @throws UserError 'missing-file', 'unreadable-file', 'bad-yaml'
  */
 export function readYaml(path: string, where = path): unknown {
@@ -61,7 +61,7 @@ export function parseYaml(text: string, where: string): unknown {
   return value;
 }
 
-/** What a value comes to when every alias in it is written out. */
+/** Size and depth of a value after all its aliases are expanded. */
 interface Extent {
   size: number;
   depth: number;
@@ -99,7 +99,7 @@ function refuseUnfolding(root: unknown, where: string): void {
   extentOf(root);
 }
 
-/** Reads at most what is allowed, whatever the size of a file is said to be: a pipe has none. */
+/** Reads at most MAX_BYTES, whatever size the file system reports: a pipe has none. */
 function readText(path: string, where: string): string {
   let fd: number;
   try {

@@ -40,7 +40,7 @@ const OTHER_WORDS: Record<string, string> = {
 
 export const isKey = (name: string): name is Key => Object.hasOwn(OPTIONS, name);
 
-/** Whether a key may be named alone and then means true. */
+/** Whether a key alone, without a value, means true. */
 export function isFlag(name: string): boolean {
   if (isKey(name)) return OPTIONS[name].isFlag;
   return Object.hasOwn(FIXED, name) || Object.hasOwn(FOREIGN, name) || name.startsWith('hide_');
@@ -77,7 +77,7 @@ export function modeOf(word: string): Mode {
 
 /**
  * The mode of a request that names none: with source= it is predict, with data= it is val.
- * @throws UserError when neither is given, or a key that this mode has no use for
+ * @throws UserError when neither is given, or a key that this mode does not use
  */
 export function impliedMode(entries: Record<string, string>): Mode {
   const mode = entries.source !== undefined ? 'predict' : entries.data !== undefined ? 'val' : undefined;

@@ -79,7 +79,7 @@ export function completionScript(shell: string | undefined): string {
 }
 
 /**
- * What may stand at the place of the last word; [':files'] when it is a file name.
+ * Candidates for the last word; [':files'] for file names.
  * @param words what follows `yolo`; the last one may be unfinished or empty
  */
 export function complete(words: readonly string[]): string[] {
@@ -98,7 +98,7 @@ export function complete(words: readonly string[]): string[] {
     return valuesOf(nameOf(head), mode, head, value);
   }
   const given = new Set(before.map(nameOf));
-  // A key is written with hyphens by those who write its dashes so.
+  // Completes --save-t to --save-txt, but --save_t to --save_txt.
   const spelled = (key: string): string => (dashes && /^--.*-/.test(current) ? key.replaceAll('_', '-') : key);
   const keys = [...keysOf(mode).filter((key) => !given.has(key)), 'cfg'].map((key) => `${dashes}${spelled(key)}=`);
   return mode === 'report' && starting(keys).length === 0 ? [':files'] : starting(keys);

@@ -1,7 +1,7 @@
 /**
- * The command: reads the arguments, starts what they ask for, turns errors into messages and exit codes. 0: done;
- * 1: could not be carried out, or a bug (then with its stack); 2: a wrong request; 130, 143, 129: Ctrl-C, SIGTERM, SIGHUP.
- * Help loads neither TensorFlow nor anything else heavy: engines come in by dynamic import, inside their commands.
+ * The command: reads the arguments, runs what they ask for, turns errors into messages and exit codes. 0: success;
+ * 1: failure, or a bug (with its stack); 2: an invalid request; 130, 143, 129: Ctrl-C, SIGTERM, SIGHUP.
+ * Help does not load TensorFlow or anything else large: commands import their engines dynamically.
  */
 import type { Mode } from '../cfg/option.js';
 import { Interrupted, UserError } from '../core/errors.js';
@@ -13,7 +13,7 @@ import { endWithReader, err, keepStdoutForResults, print, printed, printText } f
 import { version } from './version.js';
 import { type CommandWord, isMode } from './words.js';
 
-/** What a command module offers: carries a configuration out, gives the exit code. */
+/** A module of commands/. */
 interface Command {
   // biome-ignore lint/suspicious/noExplicitAny: each command takes the configuration of its own mode
   run(config: any): Promise<number>;
@@ -33,7 +33,7 @@ const MODE_COMMANDS: Record<Mode, () => Promise<Command>> = {
 
 /**
  * Runs `yolo` with these arguments.
- * @returns the exit code; everything has been printed then
+ * @returns the exit code, after everything has been printed
  */
 export async function main(tokens: readonly string[] = process.argv.slice(2)): Promise<number> {
   endWithReader();

@@ -1,6 +1,6 @@
 /**
- * What standard output and standard error can do, and how the command leaves them. Standard output is for results;
- * everything else goes to standard error.
+ * Standard output, which is for results, and standard error, for everything else: colours, width, and what happens when they
+ * are closed.
  */
 import { Chalk, type ChalkInstance, supportsColor, supportsColorStderr } from 'chalk';
 import { printable } from '../core/printable.js';
@@ -37,7 +37,7 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value));
 }
 
-/** Libraries that print do it on standard error from now on. */
+/** Redirects what libraries print with console.log to standard error. */
 export function keepStdoutForResults(): void {
   console.log = console.error;
   console.info = console.error;
