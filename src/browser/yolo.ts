@@ -9,7 +9,7 @@ import { toUnit } from '../core/unit.js';
 import { detectionsOf, toDetections } from '../detect/detections.js';
 import { letterbox } from '../image/letterbox.js';
 
-/** One found object; the box in pixels of the image. */
+/** A detected object; the box in pixels of the image. */
 export interface Detection {
   class: number;
   name: string;
@@ -19,19 +19,19 @@ export interface Detection {
 }
 
 export interface DetectOptions {
-  /** Least confidence, 0..1. Default: 0.25. */
+  /** Confidence threshold, 0..1. Default: 0.25. */
   conf?: number;
-  /** Of boxes of one class that overlap by more than this, the most certain stays. Default: 0.7. */
+  /** IoU threshold of non-maximum suppression. Default: 0.7. */
   iou?: number;
-  /** At most this many objects. Default: 300. */
+  /** Maximum number of detections. Default: 300. */
   maxDet?: number;
-  /** Only classes with these numbers; all when left out. */
+  /** Restrict to these class indices. Default: all. */
   classes?: readonly number[];
-  /** Boxes of different classes suppress each other, too. */
+  /** Suppress overlapping boxes of different classes, too. */
   agnostic?: boolean;
 }
 
-/** Pixels, four bytes each: what a canvas' getImageData gives. */
+/** RGBA pixels, as getImageData of a canvas returns. */
 export interface Pixels {
   data: Uint8ClampedArray | Uint8Array;
   width: number;
@@ -48,7 +48,7 @@ export interface Drawable {
   videoHeight?: number;
 }
 
-/** The part of TensorFlow.js that is used here. */
+/** The functions of TensorFlow.js that are used here. */
 export interface TensorFlow {
   loadGraphModel(url: string): Promise<Model>;
   tensor4d(values: Float32Array, shape: [number, number, number, number]): Tensor;
@@ -75,16 +75,16 @@ interface Model {
  *     const detections = await yolo.detect(document.querySelector('img'));
  *
  * @param url of model.json
- * @param tf TensorFlow.js; default: the global that its script makes
+ * @param tf TensorFlow.js; default: the global variable of its script
  */
 export async function loadYolo(url = './model.json', tf = globalTensorFlow()): Promise<Yolo> {
   return new Yolo(tf, await tf.loadGraphModel(url));
 }
 
 export class Yolo {
-  /** Class names by number. */
+  /** Class names by index. */
   readonly names: string[];
-  /** Height and width of the network's input; images of any size are fitted into it. */
+  /** Height and width of the network's input; images of any size are scaled and padded to it. */
   readonly imgsz: [height: number, width: number];
   private readonly tf: TensorFlow;
   private readonly model: Model;
@@ -93,7 +93,8 @@ export class Yolo {
   constructor(tf: TensorFlow, model: Model) {
     const [batch, height, width] = model.inputs[0].shape ?? [];
     const names = (model.metadata as { names?: object } | undefined)?.names;
-    if (!(height > 0 && width > 0) || !names) throw new Error('this model was not written by: yolo export format=tfjs');
+    if (!(height > 0 && width > 0) || !names)
+      throw new Error('this model was not exported by: yolo export format=tfjs');
     this.tf = tf;
     this.model = model;
     this.batch = Math.max(1, batch);
@@ -101,7 +102,7 @@ export class Yolo {
     this.names = Object.values(names);
   }
 
-  /** @returns objects, most certain first; boxes in pixels of the image */
+  /** @returns detections by descending confidence */
   async detect(
     source: Pixels | Drawable,
     { conf = 0.25, iou = 0.7, ...rest }: DetectOptions = {},
@@ -129,7 +130,7 @@ export class Yolo {
 
 function globalTensorFlow(): TensorFlow {
   const { tf } = globalThis as { tf?: TensorFlow };
-  if (!tf) throw new Error('TensorFlow.js is not there: load its script before, or give it to loadYolo');
+  if (!tf) throw new Error('TensorFlow.js is not loaded: include its script first, or pass it to loadYolo');
   return tf;
 }
 
@@ -165,11 +166,11 @@ let canvas: Canvas | undefined;
 function readPixels(image: Drawable): Pixels {
   const width = image.videoWidth || image.naturalWidth || Number(image.width);
   const height = image.videoHeight || image.naturalHeight || Number(image.height);
-  if (!(width > 0 && height > 0)) throw new Error('the image has no size yet: wait until it is loaded');
+  if (!(width > 0 && height > 0)) throw new Error('the image has no size: wait until it is loaded');
   canvas ??= makeCanvas();
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
   const context = canvas.getContext('2d', { willReadFrequently: true, alpha: false });
-  if (!context) throw new Error('this browser draws on no canvas');
+  if (!context) throw new Error('this browser has no 2D canvas context');
   context.drawImage(image, 0, 0, width, height);
   return context.getImageData(0, 0, width, height);
 }
@@ -181,5 +182,5 @@ function makeCanvas(): Canvas {
   };
   if (OffscreenCanvas) return new OffscreenCanvas(1, 1);
   if (document) return document.createElement('canvas');
-  throw new Error('there is no canvas here: give pixels ({ data, width, height })');
+  throw new Error('there is no canvas: pass pixels ({ data, width, height })');
 }

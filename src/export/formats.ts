@@ -1,4 +1,4 @@
-/** The formats of `yolo export`: what each writes, which settings it honours, and how its files are run again. */
+/** The formats of `yolo export`: what each writes, which settings it uses, and how its files are loaded for verification. */
 
 import { selectEngine } from '../backend/select-engine.js';
 import { nmsOptions } from '../cfg/nms-options.js';
@@ -27,7 +27,7 @@ export interface ExportJob {
   spec: ModelSpec;
   /** Names of all classes. */
   names: string[];
-  /** Where to write, without an ending: `runs/train/weights/best`. */
+  /** Path of the export without its extension: `runs/train/weights/best`. */
   stem: string;
   /** Rounded up to the model's stride. */
   imgsz: [height: number, width: number];
@@ -35,19 +35,19 @@ export interface ExportJob {
 }
 
 export interface ExportFormat {
-  /** Settings that this format honours, of those that not all do. */
+  /** Settings that this format uses, of those that not all formats use. */
   honours: readonly Key[];
-  /** What will be written; the first is the model itself. */
+  /** The file or folder that will be written. */
   target(stem: string): string;
   /** @returns the model itself (a file or a folder), then the other files, those in the folder among them */
   write(job: ExportJob): Promise<string[]>;
-  /** Where a checkpoint may have the name of the target: whether this file is an export, which may be replaced. */
+  /** For formats whose files may also be checkpoints: whether a file is an export, which may be overwritten. */
   isExport?(path: string): boolean;
-  /** Names of files that an earlier export may have left in a folder, and that go with it. */
+  /** Names of files of an earlier export in the target folder that are removed. */
   replaces?: RegExp;
-  /** Loads what was written, to compare it, on the engine that `device` chooses. */
+  /** Loads what was written, for verification, on the engine that `device` selects. */
   open(target: string, device: string): Promise<Detector>;
-  /** With nms: writes the same with another `conf`, lets `use` have it, and removes it. */
+  /** With nms: writes the same model with another `conf`, passes it to `use`, and removes it. */
   withTwin?<T>(job: ExportJob, conf: number, use: (twin: Detector) => Promise<T>): Promise<T>;
 }
 
@@ -56,7 +56,7 @@ export const FORMATS: Record<ExportFormatName, ExportFormat> = {
     honours: ['dynamic', 'opset', 'nms', 'batch'],
     target: (stem) => `${stem}.onnx`,
     write: writeOnnx,
-    // Once is not worth being made fast for, which takes as much memory again as the weights.
+    // Lean: for a single run, optimizing the graph would only double the memory of the weights.
     open: (target) => createOnnxDetector(target, { lean: true }),
     async withTwin(job, conf, use) {
       const twin = modelFile(`${job.stem}.onnx`, onnxOf({ ...job, config: { ...job.config, conf } }));
@@ -140,8 +140,7 @@ function onnxOf({ config, checkpoint, spec, names, imgsz, version }: ExportJob):
 async function writeGraphModel(job: ExportJob): Promise<string[]> {
   const { config, checkpoint, spec, stem, imgsz, version } = job;
   const { batch, half, int8 } = config;
-  if (half && int8)
-    throw new UserError('conflict', 'half=true and int8=true both say how weights are stored', 'give one of them');
+  if (half && int8) throw new UserError('conflict', 'half=true and int8=true exclude each other', 'give one of them');
   await selectEngine({ device: config.device });
   const dir = `${stem}_web_model`;
   const weights = int8 ? 'uint8' : half ? 'float16' : 'float32';
@@ -163,7 +162,7 @@ function metadataOf({ spec, checkpoint, names, imgsz, config, version }: ExportJ
   return plainMetadata(exportMetadata(spec, checkpoint, names, { imgsz, batch: config.batch, args, version }));
 }
 
-/** @throws UserError when a setting was asked for that this format has no use for */
+/** @throws UserError for a given setting that the format does not use */
 export function refuseUnused(config: ExportConfig, given: (key: Key) => boolean): void {
   const { honours } = FORMATS[config.format];
   for (const key of new Set(Object.values(FORMATS).flatMap((format) => format.honours))) {
@@ -172,8 +171,8 @@ export function refuseUnused(config: ExportConfig, given: (key: Key) => boolean)
     const others = EXPORT_FORMATS.filter((name) => FORMATS[name].honours.includes(key));
     throw new UserError(
       'unused-setting',
-      `${key}=${value} has no meaning for format=${config.format}`,
-      `formats that honour ${key}: ${others.join(', ')}`,
+      `${key}=${value} is not supported by format=${config.format}`,
+      `formats that support ${key}: ${others.join(', ')}`,
     );
   }
 }

@@ -82,7 +82,7 @@ describe('yolo.js', () => {
     expect(tf.memory().numTensors).toBe(before);
     expect(await yolo.detect({ ...noise, data: rgba }, { ...options, maxDet: 2 })).toHaveLength(2);
     yolo.dispose();
-    await expect(loadYolo(handler)).rejects.toThrow(/TensorFlow.js is not there/);
+    await expect(loadYolo(handler)).rejects.toThrow(/TensorFlow.js is not loaded/);
   });
 
   test('types: no imports, and the exports of the module', () => {

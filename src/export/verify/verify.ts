@@ -1,6 +1,6 @@
 /**
- * The proof that an export says the same as the network it came from: both are run on one image, the export first. It has
- * let go of its memory before the original is loaded, so that at no time both are there.
+ * Verifies an export: it and the network that it came from are run on one image and their outputs compared. The export is run
+ * first and disposed of before the original is loaded, so that never both are in memory.
  */
 
 import { selectEngine } from '../../backend/select-engine.js';
@@ -38,7 +38,7 @@ async function outputOfOriginal(
   return outputOf(createDetector(source, { where: config.model }), image, imgsz);
 }
 
-/** The export may be in order, but there is nothing to run it with. */
+/** Errors that mean that the runtime is missing, not that the export is wrong. */
 const CANNOT_RUN = new Set(['missing-package', 'broken-package', 'needs-native']);
 
 /**
@@ -62,7 +62,10 @@ export async function verifyExport(
     const found = `boxes ${verification.boxes.toPrecision(2)} px, scores ${verification.scores.toPrecision(2)} at ${verification.compared} ${what} of ${image.name}`;
     if (!within(verification, tolerance)) throw disagrees(`the export does not agree with the original: ${found}`);
     if (verification.compared > 0) log.info(`Verified: largest difference ${found}`);
-    else log.warn(`both find nothing on ${image.name}, however unsure: data=YOUR.yaml compares on an image of yours`);
+    else
+      log.warn(
+        `neither model detects anything in ${image.name}, even at low confidence: data=YOUR.yaml verifies with an image of yours`,
+      );
     return verification;
   } catch (error) {
     if (error instanceof UserError && CANNOT_RUN.has(error.code)) {
@@ -74,8 +77,8 @@ export async function verifyExport(
 }
 
 /**
- * A graph that ends in final detections. Where it is not sure of anything on the image, a twin of it is compared too: the
- * same graph but for its `conf`, so low that the surest anchors come out.
+ * For a graph that outputs final detections. If it detects nothing in the image, the same graph is compared with a `conf` so
+ * low that the anchors of highest confidence are detected.
  */
 async function compareDetections(
   format: ExportFormat,
@@ -96,7 +99,7 @@ async function compareDetections(
   return { verification: compare(output, lower), what };
 }
 
-/** Runs it once and lets go of it. */
+/** Runs a detector once and disposes of it. */
 async function outputOf(
   detector: Detector,
   image: VerificationImage,

@@ -118,9 +118,9 @@ describe('exportModel', () => {
 
   test('settings without meaning for the format, other formats and exported models are refused', async () => {
     await expect(run({ format: 'safetensors', nms: true })).rejects.toThrow(
-      /nms=true has no meaning for format=safetensors/,
+      /nms=true is not supported by format=safetensors/,
     );
-    await expect(run({ int8: true })).rejects.toThrow(/int8=true has no meaning for format=onnx/);
+    await expect(run({ int8: true })).rejects.toThrow(/int8=true is not supported by format=onnx/);
     await run({});
     await expect(exportModel(resolveConfig('export', { model: join(dir, 'tiny.onnx') }))).rejects.toThrow(
       /exported model already/,
