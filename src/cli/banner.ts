@@ -1,7 +1,7 @@
 /** The first line of a run: versions and machine, and the engine where it is known already. */
 import { availableParallelism } from 'node:os';
 import { log } from '../core/log.js';
-import { version } from './version.js';
+import { version } from '../core/version.js';
 
 export function showBanner(engine?: string): void {
   const cores = availableParallelism();

@@ -7,10 +7,10 @@ import type { Mode } from '../cfg/option.js';
 import { Interrupted, UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { printable } from '../core/printable.js';
+import { version } from '../core/version.js';
 import { impliedMode, isKey, modeOf, parseArgv, type Request } from './argv.js';
 import { endOnSignals, interruptedCode } from './interrupt.js';
 import { endWithReader, err, keepStdoutForResults, print, printed, printText } from './terminal.js';
-import { version } from './version.js';
 import { type CommandWord, isMode } from './words.js';
 
 /** A module of commands/. */

@@ -1,7 +1,7 @@
 /** `yolo checks`: the engine, versions, the machine, and what is missing. `yolo checks gpu`: a test of the GPU. */
 import { UserError } from '../../core/errors.js';
+import { version } from '../../core/version.js';
 import { keepStdoutForResults, print, printJson } from '../terminal.js';
-import { version } from '../version.js';
 
 /**
  * @param words nothing, or `gpu` @param json the report as one object

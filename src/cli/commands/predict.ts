@@ -3,7 +3,8 @@ import type { PredictConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { PredictResult } from '../../core/types.js';
-import type { PredictSummary, ResultPlace } from '../../engine/predict/predictor.js';
+import type { PredictObserver, ResultPlace } from '../../engine/predict/observer.js';
+import type { PredictSummary } from '../../engine/predict/predictor.js';
 import { showBanner } from '../banner.js';
 import { countNames } from '../format.js';
 import { stopCleanly } from '../interrupt.js';
@@ -16,20 +17,22 @@ export async function run(config: PredictConfig): Promise<number> {
     throw new UserError('missing-source', "'source' is missing: what should be predicted?", exampleOf('predict'));
   }
   const stop = new AbortController();
-  const { placeOf, predict } = await import('../../engine/predict/predictor.js');
-  const results = predict(config, {
-    signal: stop.signal,
+  const { predict } = await import('../../engine/predict/predictor.js');
+  const lines = new ResultLines();
+  const display: PredictObserver = {
     onStart({ engine }) {
       showBanner(engine);
       stopCleanly(stop, 'stopping after this image');
     },
-  });
-  const lines = new ResultLines();
+    onResult(result, place) {
+      if (config.json) printJson(result);
+      else if (config.verbose) for (const line of lines.of(result, place)) print(line);
+    },
+  };
+  const results = predict(config, { signal: stop.signal, observers: [display] });
   for (;;) {
     const { done, value } = await results.next();
     if (done) return sumUp(value);
-    if (config.json) printJson(value);
-    else if (config.verbose) for (const line of lines.of(value, placeOf(value))) print(line);
   }
 }
 

@@ -1,5 +1,5 @@
-/** `yolo export`: a checkpoint in another format, and the proof that it still says the same. */
-import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs';
+/** `yolo export`: a checkpoint in another format, verified to give the same predictions. */
+import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { wasGiven } from '../../cfg/load.js';
 import type { ExportConfig, Key } from '../../cfg/schema.js';
@@ -7,6 +7,7 @@ import { warnOfClasses } from '../../core/class-range.js';
 import { UserError } from '../../core/errors.js';
 import { hearSignals } from '../../core/interruption.js';
 import { log } from '../../core/log.js';
+import { version } from '../../core/version.js';
 import { createDetector } from '../../detect/detectors/network.js';
 import { type ExportFormat, type ExportJob, FORMATS, refuseUnused } from '../../export/formats.js';
 import type { Verification } from '../../export/verify/compare.js';
@@ -15,6 +16,7 @@ import { weightsDir } from '../../io/model-files.js';
 import { warnOfNonFinite } from '../../nn/finite.js';
 import { trainedWith } from '../../nn/trained.js';
 import { openCheckpoint, resolveModelPath, specOf } from '../../nn/weights.js';
+import { inputShape } from '../image-size.js';
 import { sizeFor } from '../model-defaults.js';
 import { type MapCost, mapCost } from './map-cost.js';
 import { Stage } from './stage.js';
@@ -35,18 +37,19 @@ export interface ExportResult {
   cost?: MapCost;
 }
 
-export interface ExportHooks {
-  /** Aborted: nothing is published, `Interrupted` is thrown. Writing and computing themselves are not cut short. */
+/** What an export is given besides its configuration. */
+export interface ExportRunOptions {
+  /** Aborted: nothing is published, `Interrupted` is thrown. What is being written or computed is finished first. */
   signal?: AbortSignal;
 }
 
 /**
  * Writes the model in another format beside the file it came from (a released model from the cache: into the current
- * folder), when both find the same in an image.
+ * folder), when both give the same predictions on an image.
  * @throws UserError when the format or a setting can't be had; exit code 1 when the export does not agree (nothing is
  *   written then); Interrupted after `signal`
  */
-export async function exportModel(config: ExportConfig, { signal }: ExportHooks = {}): Promise<ExportResult> {
+export async function exportModel(config: ExportConfig, { signal }: ExportRunOptions = {}): Promise<ExportResult> {
   await hearSignals(signal);
   const format = FORMATS[config.format];
   refuseUnused(config, (key: Key) => wasGiven(config, key));
@@ -67,10 +70,10 @@ export async function exportModel(config: ExportConfig, { signal }: ExportHooks 
         `written ${((performance.now() - started) / 1000).toFixed(1)} s after the start, ${megabytes(written)} MB`,
       );
       await hearSignals(signal);
-      const proved = format.target(staged.stem);
-      const verification = await verifyExport(format, proved, staged, image);
+      const exported = format.target(staged.stem);
+      const verification = await verifyExport(format, exported, staged, image);
       const cost =
-        config.int8 && config.data && verification ? { cost: await costOf(format, proved, job, signal) } : {};
+        config.int8 && config.data && verification ? { cost: await costOf(format, exported, job, signal) } : {};
       await hearSignals(signal);
       const files = stage.publish(written, format.replaces);
       return { format: config.format, files, imgsz: job.imgsz, verification, ...cost };
@@ -119,10 +122,7 @@ async function prepare(path: string, config: ExportConfig): Promise<ExportJob> {
   const names = Array.from({ length: spec.nc }, (_, i) => checkpoint.names[i] ?? `class${i}`);
   warnOfClasses(config.classes, names, 'the model');
   const stride = Math.max(32, spec.stride);
-  const size = sizeFor(config, { trained: trainedWith(checkpoint.trainArgs) });
-  const asked: [number, number] = typeof size === 'number' ? [size, size] : size;
-  const imgsz = asked.map((n) => Math.ceil(n / stride) * stride) as [number, number];
-  if (imgsz.join() !== asked.join()) log.warn(`imgsz=${size} is no multiple of ${stride}; ${imgsz.join('x')} is used`);
+  const imgsz = inputShape(sizeFor(config, { trained: trainedWith(checkpoint.trainArgs) }), stride);
   const isFetched = resolve(path).startsWith(resolve(weightsDir()) + sep);
   const folder = isFetched ? '.' : dirname(path);
   return {
@@ -132,16 +132,11 @@ async function prepare(path: string, config: ExportConfig): Promise<ExportJob> {
     names,
     imgsz,
     stem: join(folder, basename(path, extname(path))),
-    version: packageVersion(),
+    version: version(),
   };
 }
 
 function megabytes(files: string[]): string {
   const sizes = files.map((file) => statSync(file)).filter((stat) => stat.isFile());
   return (sizes.reduce((sum, { size }) => sum + size, 0) / 1e6).toFixed(1);
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

@@ -1,6 +1,6 @@
 /**
- * Where an export is written and proved before it takes its place: a hidden folder beside it. What fails, is interrupted or
- * does not agree leaves what was there before.
+ * Where an export is written and verified before it takes its place: a hidden folder beside it. An export that fails, is
+ * interrupted or does not agree with the original leaves what was there before.
  */
 import { mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join, relative } from 'node:path';
@@ -8,6 +8,7 @@ import { UserError } from '../../core/errors.js';
 import { orCannotWrite } from '../../io/files.js';
 import { type TemporaryFolder, temporaryFolderBeside } from '../../io/temporary-folder.js';
 
+/** The hidden folder of one export. */
 export class Stage {
   private readonly temporary: TemporaryFolder;
 

@@ -1,12 +1,12 @@
-/** One batch of prediction: images → the network's input → the network → objects in pixels of each image. */
+/** One batch of prediction: images → the network's input → the network → detections in pixels of each image. */
 import { DETECTION, type LetterboxTransform, letterboxTransform, unletterbox } from '../../core/boxes.js';
-import { log } from '../../core/log.js';
 import type { PredictResult } from '../../core/types.js';
 import type { Failure, Frame } from '../../data/sources.js';
 import { detectionsOf, toDetections } from '../../detect/detections.js';
 import type { Detector } from '../../detect/detector.js';
 import type { NmsOptions } from '../../detect/nms.js';
 import { letterboxInto } from '../../image/letterbox.js';
+import { inputShape } from '../image-size.js';
 
 export interface BatchOptions extends NmsOptions {
   /** n or [height, width] of the network's input; rounded up to the model's stride. */
@@ -29,7 +29,7 @@ export class BatchPredictor {
     private readonly options: BatchOptions,
   ) {
     this.batch = detector.fixedBatch ?? options.batch;
-    this.shape = detector.fixedShape ?? roundUp(options.imgsz, detector.stride);
+    this.shape = detector.fixedShape ?? inputShape(options.imgsz, detector.stride);
     this.inputShape = this.shape;
   }
 
@@ -73,17 +73,6 @@ export class BatchPredictor {
     const auto = this.options.rect && alike && !this.detector.fixedShape;
     return frames.map(({ image }) => letterboxTransform(image, this.shape, { auto, stride: this.detector.stride }));
   }
-}
-
-/** [height, width] as multiples of the stride. */
-function roundUp(imgsz: BatchOptions['imgsz'], stride: number): [height: number, width: number] {
-  const [h, w] = typeof imgsz === 'number' ? [imgsz, imgsz] : imgsz;
-  const up = (n: number): number => Math.max(Math.ceil(n / stride), 1) * stride;
-  if (up(h) !== h || up(w) !== w) {
-    const text = up(h) === up(w) ? up(h) : `[${up(h)},${up(w)}]`;
-    log.warn(`imgsz=${h === w ? h : `[${h},${w}]`} is no multiple of ${stride}; ${text} is used`);
-  }
-  return [up(h), up(w)];
 }
 
 /** Groups frames; failures are reported at once and take no place in a batch. */

@@ -1,6 +1,6 @@
 /**
- * What prediction leaves on the disk: annotated images and videos, labels, crops, frames. Writing runs beside the next
- * prediction; a few images are on their way at any time.
+ * The files of a prediction: annotated images and videos, labels, crops, frames. They are written while the network runs on
+ * the next images; a few are pending at any time.
  */
 import { mkdirSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
@@ -14,11 +14,13 @@ import { resize } from '../../image/resize.js';
 import { createVideo } from '../../image/video.js';
 import { writeFileAtomic } from '../../io/files.js';
 import { type AnnotateOptions, annotate } from '../../render/annotate.js';
+import type { PredictObserver } from './observer.js';
 
+/** What is written, and how it is drawn. */
 export interface OutputOptions extends AnnotateOptions {
   /** Annotated images and videos. */
   save?: boolean;
-  /** labels/<stem>.txt: class cx cy w h, in parts of the image. */
+  /** labels/<stem>.txt: class cx cy w h, normalised to the image. */
   saveTxt?: boolean;
   /** Confidence as a sixth column there. */
   saveConf?: boolean;
@@ -37,7 +39,8 @@ const CROP_PAD = 10;
 const MAX_ANIMATION_BYTES = 400_000_000;
 const MAX_NAME_BYTES = 150;
 
-export class PredictOutput {
+/** Writes the results of a prediction. */
+export class PredictOutput implements PredictObserver {
   private readonly pending = new Set<Promise<void>>();
   private readonly stems = new Map<string, number>();
   private readonly crops = new Map<string, number>();
@@ -55,8 +58,8 @@ export class PredictOutput {
     private readonly options: OutputOptions,
   ) {}
 
-  /** Takes an image over; comes back when there is room for the next. @throws what an earlier image failed with */
-  async add(frame: Frame, { detections, frame: number }: PredictResult): Promise<void> {
+  /** Resolves when there is room for the next image. @throws what an earlier image failed with */
+  async onResult({ detections, frame: number }: PredictResult, _place: unknown, frame: Frame): Promise<void> {
     const { save, saveTxt, saveCrop, saveFrames } = this.options;
     const stem = this.stemOf(frame);
     const numbered = number === undefined ? stem : `${stem}_${number}`;
@@ -72,8 +75,8 @@ export class PredictOutput {
     this.throwFailure();
   }
 
-  /** Waits for everything that is on its way and finishes the video. @throws what went wrong in writing */
-  async close(): Promise<void> {
+  /** Waits for everything that is being written and finishes the videos. @throws what went wrong in writing */
+  async onEnd(): Promise<void> {
     await Promise.all(this.pending);
     await this.finishClips();
     this.throwFailure();

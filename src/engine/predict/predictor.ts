@@ -1,5 +1,5 @@
 /**
- * Prediction: images in, objects out. While the network runs on one batch, the next images are decoded and the last ones
+ * Prediction: images in, detections out. While the network runs on one batch, the next images are decoded and the last ones
  * are written. Nothing here grows with the number of images.
  */
 import type { PredictConfig } from '../../cfg/schema.js';
@@ -7,15 +7,16 @@ import { warnOfClasses } from '../../core/class-range.js';
 import { UserError } from '../../core/errors.js';
 import { hearSignals, orInterrupted } from '../../core/interruption.js';
 import { log } from '../../core/log.js';
+import { notify } from '../../core/observers.js';
 import type { PredictResult, Speed } from '../../core/types.js';
-import { type SourceInput, sourcesOf } from '../../data/program-source.js';
+import { sourcesOf } from '../../data/program-source.js';
 import { type Failure, type Frame, readSources } from '../../data/sources.js';
-import type { Detector } from '../../detect/detector.js';
 import { loadDetector } from '../load-detector.js';
 import { sizeFor } from '../model-defaults.js';
 import { detectionOptions } from '../options.js';
 import { createRunDir, removeWithoutResults } from '../run-dir.js';
 import { BatchPredictor, batchesOf } from './batch.js';
+import type { PredictObserver, PredictRunOptions, ResultPlace } from './observer.js';
 import { type OutputOptions, PredictOutput } from './output.js';
 
 /** What a run of prediction comes to. */
@@ -36,60 +37,31 @@ export interface PredictSummary {
   engine: string;
 }
 
-export interface PredictHooks {
-  /** Instead of `config.source`: also bytes and pixels. */
-  source?: SourceInput;
-  /** A model that is loaded already; it is not disposed of. */
-  detector?: Detector;
-  /** Aborted: the batch that is at work ends, or the wait for the next image; what was written is finished. */
-  signal?: AbortSignal;
-  /** Called once, when sources are known and the model is loaded. */
-  onStart?: (about: { sources?: number; saveDir?: string; engine: string }) => void;
-}
-
-/** Where a result stands in its run, for a line of progress. */
-export interface ResultPlace {
-  /** Number of its source, from 1, and how many there are; undefined where they come one after the other. */
-  source: number;
-  sources?: number;
-  /** Expected frames of its video. */
-  frames?: number;
-  kind: 'image' | 'video' | 'animation' | 'stream';
-  /** Height and width of the network's input. */
-  inputShape: [height: number, width: number];
-}
-
-const places = new WeakMap<PredictResult, ResultPlace>();
-
-/** @returns undefined for an object that `predict` did not make */
-export function placeOf(result: PredictResult): ResultPlace | undefined {
-  return places.get(result);
-}
-
 /**
- * Finds objects in everything that `source` names. Images that can't be read are named in the log and in the summary.
+ * Detects objects in everything that `source` names. Images that can't be read are named in the log and in the summary.
  * @yields one result an image or frame, in order, as soon as it is there
  * @throws UserError when the model or the source is missing, or results can't be written; Interrupted after `signal`
  */
 export async function* predict(
   config: PredictConfig,
-  hooks: PredictHooks = {},
+  options: PredictRunOptions = {},
 ): AsyncGenerator<PredictResult, PredictSummary> {
-  const source = hooks.source ?? config.source;
+  const source = options.source ?? config.source;
   if (source === null || source === undefined || source === '') {
     throw new UserError('missing-source', "'source' is missing", 'give a file, folder, URL or -, e.g. source=bus.jpg');
   }
-  const { signal } = hooks;
+  const { signal } = options;
   await hearSignals(signal);
   const [origins, detector] = await Promise.all([
     sourcesOf(source),
-    hooks.detector ?? loadDetector(config.model, config),
+    options.detector ?? loadDetector(config.model, config),
   ]);
   const saveDir = writesFiles(config) ? createRunDir(config, 'predict') : undefined;
   const output = saveDir === undefined ? undefined : new PredictOutput(saveDir, outputOptions(config));
   warnOfClasses(config.classes, detector.names, 'the model');
   const sources = Array.isArray(origins) ? origins.length : undefined;
-  hooks.onStart?.({ sources, saveDir, engine: detector.engine });
+  const observers: PredictObserver[] = [...(output ? [output] : []), ...(options.observers ?? [])];
+  await notify(observers, 'onStart', { sources, saveDir, engine: detector.engine });
   const predictor = new BatchPredictor(detector, { ...batchOptions(config), imgsz: sizeFor(config, detector) });
   const frames = readSources(origins, {
     stride: config.vid_stride,
@@ -108,16 +80,16 @@ export async function* predict(
       summary.inputShape = predictor.inputShape;
       for (let i = 0; i < results.length; i++) {
         add(results[i], summary);
-        places.set(results[i], placeIn(batch[i], sources, predictor.inputShape));
-        await output?.add(batch[i], results[i]);
+        const place = placeIn(batch[i], sources, predictor.inputShape);
+        await notify(observers, 'onResult', results[i], place, batch[i]);
         yield results[i];
       }
     }
   } finally {
-    if (!hooks.detector) detector.dispose();
+    if (!options.detector) detector.dispose();
     const closed = frames.return(undefined);
     if (!signal?.aborted) await closed; // what is waited for may never come
-    await output?.close();
+    await notify(observers, 'onEnd');
   }
   summary.labels = output?.labels ?? 0;
   if (saveDir !== undefined && removeWithoutResults(saveDir)) summary.saveDir = undefined;
@@ -173,7 +145,7 @@ function placeIn({ source, moving }: Frame, sources: number | undefined, inputSh
   return { source: source + 1, sources, frames: moving?.frames, kind: moving?.kind ?? 'image', inputShape };
 }
 
-/** What was found, in words: '4 persons, 1 bus', in the order of the classes; '(no detections)' for nothing. */
+/** Detections in words: '4 persons, 1 bus', in the order of the classes; '(no detections)' for nothing. */
 export function describeDetections({ detections }: Pick<PredictResult, 'detections'>): string {
   const counts = new Map<number, { name: string; n: number }>();
   for (const { class: cls, name } of detections) counts.set(cls, { name, n: (counts.get(cls)?.n ?? 0) + 1 });

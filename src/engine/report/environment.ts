@@ -1,29 +1,24 @@
-/** Where a run ran: versions, engine, machine. Nothing is started for it. */
-import { readFileSync } from 'node:fs';
+/** Where a run took place: versions, engine, machine. */
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { selectEngine } from '../../backend/select-engine.js';
+import { version } from '../../core/version.js';
 import type { Fact } from '../../render/report/data.js';
 
-/** The engine must be running already. */
+/** Facts for the report, in its order. The engine must be running already: none is started. */
 export async function environmentFacts(): Promise<Fact[]> {
   const { description } = await selectEngine();
   const cores = availableParallelism();
   const rows: [string, string][] = [
-    ['yolov8-tfjs', packageVersion()],
+    ['yolov8-tfjs', version()],
     ['Engine', description],
     ['Node', process.versions.node],
     ['System', `${process.platform} ${process.arch}`],
     ['Processor', cpus()[0]?.model.trim() || 'unknown'],
     ['Cores for this process', String(cores)],
     ['Memory', `${gib(totalmem())} GiB`],
-    ['Most memory in use', `${gib(process.resourceUsage().maxRSS * 1024)} GiB`],
+    ['Peak memory', `${gib(process.resourceUsage().maxRSS * 1024)} GiB`],
   ];
   return rows.map(([name, value]) => ({ name, value }));
 }
 
 const gib = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
-
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
-}

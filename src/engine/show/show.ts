@@ -11,6 +11,7 @@ import { type Dataset, openDataset, summarize } from '../../data/dataset.js';
 import { createTrainLoader } from '../../data/loader.js';
 import { encodeImage } from '../../image/codec.js';
 import { writeFileAtomic } from '../../io/files.js';
+import { inputSide } from '../image-size.js';
 import { sideFor, trainedOf } from '../model-defaults.js';
 import { datasetOptions, trainLoaderOptions } from '../options.js';
 import { batchSheet } from '../report/sheets.js';
@@ -65,7 +66,7 @@ export async function* show(config: ShowConfig): AsyncGenerator<Shown, { save_di
     dir,
     model: config.model as string,
     device: config.device,
-    imgsz: multipleOfStride(sideFor(config, { trained: await trainedOf(config.model as string) })),
+    imgsz: inputSide(sideFor(config, { trained: await trainedOf(config.model as string) }), STRIDE),
     count: wasGiven(config, 'batch') ? config.batch : IMAGES,
     source: config.source,
     workers: config.workers,
@@ -74,7 +75,7 @@ export async function* show(config: ShowConfig): AsyncGenerator<Shown, { save_di
 }
 
 async function* showBatches(config: ShowConfig, dataset: Dataset): AsyncGenerator<ShownBatch, { save_dir: string }> {
-  const size = { batch: Math.max(1, config.batch), imgsz: multipleOfStride(config.imgsz) };
+  const size = { batch: Math.max(1, config.batch), imgsz: inputSide(config.imgsz, STRIDE) };
   const loader = createTrainLoader(trainLoaderOptions(config, dataset.images, size));
   try {
     const dir = createRunDir(config, 'show');
@@ -103,8 +104,4 @@ function epochsToShow(config: ShowConfig): { epoch: number; mosaic: boolean }[] 
   if (close_mosaic === 0) return [{ epoch: 0, mosaic: true }];
   const first = closing > 0 ? [{ epoch: 0, mosaic: true }] : [];
   return [...first, { epoch: closing, mosaic: false }];
-}
-
-function multipleOfStride(imgsz: number): number {
-  return Math.ceil(imgsz / STRIDE) * STRIDE;
 }

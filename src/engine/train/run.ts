@@ -18,7 +18,7 @@ import type { Network } from '../../nn/model.js';
 import { describeGroups } from '../../optim/groups.js';
 import { OPTIMIZERS } from '../../optim/optimizers.js';
 import { scaledWeightDecay } from '../../optim/schedule.js';
-import { imageSize } from '../image-size.js';
+import { inputSide } from '../image-size.js';
 import { sideFor, trainedOf } from '../model-defaults.js';
 import { datasetOptions, trainLoaderOptions } from '../options.js';
 import { trainCommand } from '../report/settings.js';
@@ -137,7 +137,7 @@ function inputOf(
   const weights = parameters.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0);
   const batch = config.batch > 0 ? config.batch : fittingBatch(spec, weights, config.imgsz, gpu?.memory);
   warnOfMemory(spec, weights, config.imgsz, batch, gpu?.memory);
-  return { batch, imgsz: imageSize(config.imgsz, spec.stride) };
+  return { batch, imgsz: inputSide(config.imgsz, spec.stride) };
 }
 
 /** The training step with its state, and the network that validates with the same loss. */

@@ -8,7 +8,7 @@ import { log } from '../../core/log.js';
 import { announce, type Dataset, openDataset } from '../../data/dataset.js';
 import type { Detector } from '../../detect/detector.js';
 import { writeFileAtomic } from '../../io/files.js';
-import { imageSize } from '../image-size.js';
+import { inputSide } from '../image-size.js';
 import { loadDetector } from '../load-detector.js';
 import { sideFor, withTrainedData } from '../model-defaults.js';
 import { datasetOptions, detectionOptions } from '../options.js';
@@ -44,7 +44,7 @@ export async function validate(given: ValConfig, { signal, observers = [] }: Val
   let folder: RunDir | undefined;
   try {
     const config = { ...asked, imgsz: sideFor(asked, detector) };
-    const imgsz = imageSize(config.imgsz, detector.stride);
+    const imgsz = inputSide(config.imgsz, detector.stride);
     if (!config.single_cls) warnOfNames(detector, dataset);
     await hearSignals(signal);
     folder = openRunDir(config, 'val');

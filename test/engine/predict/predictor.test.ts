@@ -6,14 +6,9 @@ import { Interrupted } from '../../../src/core/errors.js';
 import { log } from '../../../src/core/log.js';
 import type { PredictResult, RgbImage } from '../../../src/core/types.js';
 import type { Detector } from '../../../src/detect/detector.js';
+import type { PredictRunOptions, ResultPlace } from '../../../src/engine/predict/observer.js';
 import { crop } from '../../../src/engine/predict/output.js';
-import {
-  describeDetections,
-  type PredictHooks,
-  type PredictSummary,
-  placeOf,
-  predict,
-} from '../../../src/engine/predict/predictor.js';
+import { describeDetections, type PredictSummary, predict } from '../../../src/engine/predict/predictor.js';
 import { createRunDir } from '../../../src/engine/run-dir.js';
 import { decodeImage, encodeAnimation, encodeImage, readImageSize } from '../../../src/image/codec.js';
 import { hasFfmpeg } from '../../../src/image/ffmpeg.js';
@@ -62,7 +57,7 @@ function scene(width: number, height: number, [x1, y1, x2, y2]: number[]): RgbIm
   return { data, width, height };
 }
 
-async function all(options: Record<string, unknown>, hooks: PredictHooks) {
+async function all(options: Record<string, unknown>, hooks: PredictRunOptions) {
   const config = resolveConfig('predict', { model: 'white', save: false, ...options });
   const results: PredictResult[] = [];
   const generator = predict(config, hooks);
@@ -128,7 +123,9 @@ describe('predict', () => {
     const detector = new WhiteFinder();
     const wide = scene(100, 50, [10, 10, 30, 30]);
     const source = [wide, wide, wide, scene(50, 100, [1, 1, 9, 9]), wide];
-    const { results } = await all({ batch: 2, imgsz: 64 }, { source, detector });
+    const places: ResultPlace[] = [];
+    const onResult = (_: unknown, place: ResultPlace) => void places.push(place);
+    const { results } = await all({ batch: 2, imgsz: 64 }, { source, detector, observers: [{ onResult }] });
     expect(detector.shapes).toEqual([
       [2, 32, 64],
       [2, 64, 64],
@@ -136,7 +133,7 @@ describe('predict', () => {
     ]);
     expect(results.map((r) => r.path)).toEqual(['image0', 'image1', 'image2', 'image3', 'image4']);
     expect(results.every((r) => r.detections.length === 1)).toBe(true);
-    expect(placeOf(results[3])).toMatchObject({ source: 4, sources: 5, kind: 'image', inputShape: [64, 64] });
+    expect(places[3]).toMatchObject({ source: 4, sources: 5, kind: 'image', inputShape: [64, 64] });
   });
 
   it('a model of fixed batch and shape gets what it insists on', async () => {

@@ -1,0 +1,39 @@
+/** What a prediction is told besides its configuration, and what it tells as it goes. */
+import type { PredictResult } from '../../core/types.js';
+import type { SourceInput } from '../../data/program-source.js';
+import type { Frame } from '../../data/sources.js';
+import type { Detector } from '../../detect/detector.js';
+
+/** What a prediction is given besides its configuration. */
+export interface PredictRunOptions {
+  /** Instead of `config.source`: also bytes and pixels. */
+  source?: SourceInput;
+  /** A model that is loaded already; it is not disposed of. */
+  detector?: Detector;
+  /** Aborted: the batch under way ends, or the wait for the next image; what was written is finished. */
+  signal?: AbortSignal;
+  /** Told what happens, after the files of a result are on their way. */
+  observers?: readonly PredictObserver[];
+}
+
+/** What a prediction tells as it goes. All methods are optional and waited for. */
+export interface PredictObserver {
+  /** Sources are known and the model is loaded. */
+  onStart?(about: { sources?: number; saveDir?: string; engine: string }): void | Promise<void>;
+  /** Every image or frame, in order, before it is yielded. @param frame its pixels and where they came from */
+  onResult?(result: PredictResult, place: ResultPlace, frame: Frame): void | Promise<void>;
+  /** However the prediction ends. */
+  onEnd?(): void | Promise<void>;
+}
+
+/** Where a result stands in its run. */
+export interface ResultPlace {
+  /** Number of its source, from 1, and how many there are; undefined where they come one after the other. */
+  source: number;
+  sources?: number;
+  /** Expected frames of its video. */
+  frames?: number;
+  kind: 'image' | 'video' | 'animation' | 'stream';
+  /** Height and width of the network's input. */
+  inputShape: [height: number, width: number];
+}
