@@ -16,13 +16,22 @@ export interface BatchOptions extends NmsOptions {
   rect: boolean;
 }
 
+export interface PredictedBatch {
+  frames: readonly Frame[];
+  /** One a frame. */
+  results: PredictResult[];
+  /** Of the network's input, pixels. */
+  inputShape: [height: number, width: number];
+}
+
 export class BatchPredictor {
   /** Images at a time: what was asked for, or what the model insists on. */
   readonly batch: number;
-  /** Height and width of the network's input in the last batch. */
-  inputShape: [height: number, width: number];
   private readonly shape: [height: number, width: number];
-  private buffer = new Uint8Array(0);
+  /** Inputs of the network that no batch is using. */
+  private readonly free: Uint8Array[] = [];
+  /** When the network was last free. */
+  private idleSince = 0;
 
   constructor(
     private readonly detector: Detector,
@@ -30,23 +39,27 @@ export class BatchPredictor {
   ) {
     this.batch = detector.fixedBatch ?? options.batch;
     this.shape = detector.fixedShape ?? inputShape(options.imgsz, detector.stride);
-    this.inputShape = this.shape;
   }
 
-  /** @param frames at most `batch` of them */
-  async predict(frames: readonly Frame[]): Promise<PredictResult[]> {
+  /**
+   * May be called again before it is through: the network then takes the batches one after the other.
+   * @param frames at most `batch` of them
+   */
+  async predict(frames: readonly Frame[]): Promise<PredictedBatch> {
     const start = performance.now();
     const placed = this.place(frames);
     const { width, height } = placed[0];
     // A model of fixed batch size gets its last batch filled up with empty images.
     const slots = this.detector.fixedBatch ?? frames.length;
     const size = width * height * 3;
-    if (this.buffer.length !== slots * size) this.buffer = new Uint8Array(slots * size);
-    for (let i = 0; i < frames.length; i++) letterboxInto(frames[i].image, placed[i], this.buffer, i * size);
+    const buffer = this.take(slots * size);
+    for (let i = 0; i < frames.length; i++) letterboxInto(frames[i].image, placed[i], buffer, i * size);
     const ready = performance.now();
-    const output = await this.detector.infer(this.buffer, [slots, height, width]);
+    const output = await this.detector.infer(buffer, [slots, height, width]);
     const inferred = performance.now();
-    this.inputShape = [height, width];
+    const started = Math.max(ready, this.idleSince);
+    this.idleSince = inferred;
+    this.free.push(buffer);
     const found = frames.map(({ image }, i) => {
       const rows = detectionsOf(output, i, this.options, this.detector.endToEnd);
       return toDetections(unletterbox(rows, DETECTION, placed[i], image), this.detector.names);
@@ -54,10 +67,10 @@ export class BatchPredictor {
     const n = frames.length;
     const speed = {
       preprocess: (ready - start) / n,
-      inference: (inferred - ready) / n,
+      inference: (inferred - started) / n,
       postprocess: (performance.now() - inferred) / n,
     };
-    return frames.map(({ path, frame, image }, i) => ({
+    const results = frames.map(({ path, frame, image }, i) => ({
       path,
       ...(frame === undefined ? {} : { frame }),
       width: image.width,
@@ -65,6 +78,12 @@ export class BatchPredictor {
       detections: found[i],
       speed: { ...speed },
     }));
+    return { frames, results, inputShape: [height, width] };
+  }
+
+  private take(bytes: number): Uint8Array {
+    const buffer = this.free.pop();
+    return buffer?.length === bytes ? buffer : new Uint8Array(bytes);
   }
 
   private place(frames: readonly Frame[]): LetterboxTransform[] {

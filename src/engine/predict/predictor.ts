@@ -3,6 +3,7 @@
  * are written. Nothing here grows with the number of images.
  */
 import type { PredictConfig } from '../../cfg/schema.js';
+import { mapAhead } from '../../core/ahead.js';
 import { warnOfClasses } from '../../core/class-range.js';
 import { UserError } from '../../core/errors.js';
 import { hearSignals, orInterrupted } from '../../core/interruption.js';
@@ -36,6 +37,9 @@ export interface PredictSummary {
   /** What ran the model, for people. */
   engine: string;
 }
+
+/** Batches on their way: the results of one are used, the network runs on the next, a third is letterboxed. */
+const AT_WORK = 3;
 
 /**
  * Detects objects in everything that `source` names. Images that can't be read are named in the log and in the summary.
@@ -71,16 +75,18 @@ export async function* predict(
   });
   const batches = batchesOf(frames, predictor.batch, (failure) => note(failure, summary));
   const summary = emptySummary(saveDir, detector.engine);
+  // What a program hands over one by one is asked for one by one.
+  const predicted = mapAhead(batches, sources === undefined ? 1 : AT_WORK, (batch) => predictor.predict(batch));
   try {
     for (;;) {
-      const { done, value: batch } = await orInterrupted(batches.next(), signal);
+      const { done, value } = await orInterrupted(predicted.next(), signal);
       if (done) break;
       await hearSignals(signal);
-      const results = await predictor.predict(batch);
-      summary.inputShape = predictor.inputShape;
+      const { frames: batch, results, inputShape } = value;
+      summary.inputShape = inputShape;
       for (let i = 0; i < results.length; i++) {
         add(results[i], summary);
-        const place = placeIn(batch[i], sources, predictor.inputShape);
+        const place = placeIn(batch[i], sources, inputShape);
         await notify(observers, 'onResult', results[i], place, batch[i]);
         yield results[i];
       }
