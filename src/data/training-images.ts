@@ -2,9 +2,8 @@
  * One training image from plan to pixels: draws its augmentation, sees to it that the images it needs are decoded, and
  * composes. The same code runs in worker threads and, with workers=0, in the main thread.
  */
-
 import type { AugmentSettings } from '../cfg/schema.js';
-import { type Size, withLongSide } from '../core/boxes.js';
+import { LABEL, type Size, withLongSide } from '../core/boxes.js';
 import { UserError } from '../core/errors.js';
 import { rng } from '../core/rng.js';
 import type { RgbImage } from '../core/types.js';
@@ -82,7 +81,7 @@ export class TrainingImages {
   /**
    * Finishes an image.
    * @param out its place in the batch, [outHeight, outWidth, 3]
-   * @returns labels, [M, 5] class cx cy w h in 0..1
+   * @returns labels, [M, 5] class xyxy, pixels of `out`
    */
   async finish({ batch, augmentation, sources }: Started, out: Uint8Array): Promise<Float32Array> {
     const pins = new Map<number, Pin>();
@@ -110,8 +109,10 @@ export class TrainingImages {
       labels: this.labels(index),
     });
     const labels = compose(augmentation, load, this.set.plan.imgsz, image);
-    if (!direct) resizeInto(image, outWidth, outHeight, { data: out, offset: 0, stride: outWidth * 3 });
-    return labels;
+    if (direct) return labels;
+    resizeInto(image, outWidth, outHeight, { data: out, offset: 0, stride: outWidth * 3 });
+    const scale = [1, outWidth / width, outHeight / height, outWidth / width, outHeight / height];
+    return labels.map((value, i) => value * scale[i % LABEL]);
   }
 
   private labels(index: number): Float32Array {

@@ -3,6 +3,7 @@
  * graph of its own.
  */
 import type * as tf from '@tensorflow/tfjs-core';
+import { LABEL } from '../core/boxes.js';
 import type { HostTensor } from '../graph/host-tensor.js';
 
 export type LabelTensors = {
@@ -28,26 +29,20 @@ export interface PaddedLabels {
 }
 
 /**
- * @param labels rows class cx cy w h in 0..1, one array an image
- * @param shape of the batch: [B, H, W], pixels of the network's input
+ * @param labels [M, 5] class x1 y1 x2 y2, pixels of the network's input, each image
  * @param atLeast slots that there are in any case
  */
-export function paddedLabels(
-  labels: readonly Float32Array[],
-  [b, height, width]: readonly [batch: number, height: number, width: number],
-  atLeast: number,
-): PaddedLabels {
-  const most = labels.reduce((n, l) => Math.max(n, l.length / 5), 0);
+export function paddedLabels(labels: readonly Float32Array[], atLeast: number): PaddedLabels {
+  const b = labels.length;
+  const most = labels.reduce((n, l) => Math.max(n, l.length / LABEL), 0);
   const m = Math.max(labelSlots(most), atLeast);
   const boxes = new Float32Array(b * m * 4);
   const classes = new Int32Array(b * m);
   const mask = new Float32Array(b * m);
   labels.forEach((rows, i) => {
-    for (let j = 0; j * 5 < rows.length; j++) {
-      const [c, cx, cy, w, h] = rows.subarray(j * 5, j * 5 + 5);
-      const slot = i * m + j;
-      boxes.set([(cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height], slot * 4);
-      classes[slot] = c;
+    for (let j = 0, slot = i * m; j < rows.length; j += LABEL, slot++) {
+      classes[slot] = rows[j];
+      boxes.set(rows.subarray(j + 1, j + LABEL), slot * 4);
       mask[slot] = 1;
     }
   });

@@ -109,9 +109,10 @@ describe('the training loader', () => {
       expect(labels[0].length).toBe(image.labels.length);
       for (let i = 0; i < labels[0].length; i += 5) {
         const [id, cx, cy, bw, bh] = image.labels.subarray(i, i + 5);
-        const want = [id, (cx * w + (96 - w) / 2) / 96, (cy * h + (96 - h) / 2) / 96, (bw * w) / 96, (bh * h) / 96];
-        want.forEach((v, j) => {
-          expect(labels[0][i + j]).toBeCloseTo(v, 5);
+        const [x, y] = [cx * w + (96 - w) / 2, cy * h + (96 - h) / 2];
+        const [halfW, halfH] = [(bw * w) / 2, (bh * h) / 2];
+        [id, x - halfW, y - halfH, x + halfW, y + halfH].forEach((v, j) => {
+          expect(labels[0][i + j]).toBeCloseTo(v, 4);
         });
       }
       if (w >= 94) continue;
@@ -136,13 +137,23 @@ describe('the training loader', () => {
     await loader.close();
   });
 
-  it('multi-scale: sizes are multiples of 32 within the range and differ', async () => {
+  it('multi-scale: sizes are multiples of 32 within the range and differ; boxes grow with them', async () => {
     const sizes = new Set<number>();
+    const plain: number[][][] = [];
+    for await (const { labels } of createTrainLoader(options({ batch: 2 })).epoch(0))
+      plain.push(labels.map((rows) => [...rows]));
     const loader = createTrainLoader(options({ multiScale: 0.5, batch: 2 }));
-    for await (const { shape, images: data } of loader.epoch(0)) {
+    let n = 0;
+    for await (const { shape, images: data, labels } of loader.epoch(0)) {
       expect(shape[1]).toBe(shape[2]);
       expect(data.length).toBe(shape[0] * shape[1] * shape[2] * 3);
       sizes.add(shape[1]);
+      for (const [k, rows] of plain[n++].entries()) {
+        expect(labels[k].length).toBe(rows.length);
+        labels[k].forEach((v, i) => {
+          expect(v).toBeCloseTo(i % 5 ? (rows[i] * shape[1]) / 96 : rows[i], 3);
+        });
+      }
     }
     for (const size of sizes) expect([64, 96, 128]).toContain(size);
     expect(sizes.size).toBeGreaterThan(1);

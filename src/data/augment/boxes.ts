@@ -1,22 +1,12 @@
 /**
  * Labels while an image is being changed: rows of 5 numbers, class x1 y1 x2 y2 in pixels, in a Float64Array ("boxesPx",
- * [M, 5]). Files and batches hold the other form, class cx cy w h in 0..1 ("boxesNorm", Float32Array [M, 5]).
+ * [M, 5]). Files hold class cx cy w h in 0..1; a batch has these pixels, in a Float32Array.
  */
-import { LABEL, labelsToPx, pxToNorm, type Size, xyxyToXywh } from '../../core/boxes.js';
+import { LABEL, labelsToPx, type Size } from '../../core/boxes.js';
 
 /** @param labels [M, 5] class xywh, parts of an image of this size @returns [M, 5] class xyxy, pixels, moved by left, top */
 export function toPixels(labels: Float32Array, image: Size, left = 0, top = 0): Float64Array {
   return labelsToPx(labels, image, { ratioX: 1, ratioY: 1, padX: left, padY: top }, new Float64Array(labels.length));
-}
-
-/** @param boxesPx [M, 5] class xyxy @returns [M, 5] class cx cy w h in 0..1 */
-export function toNormalized(boxesPx: Float64Array, width: number, height: number): Float32Array {
-  const out = new Float32Array(boxesPx.length);
-  for (let i = 0; i < out.length; i += LABEL) {
-    out[i] = boxesPx[i];
-    out.set(pxToNorm(xyxyToXywh(boxesPx, i + 1), { width, height }), i + 1);
-  }
-  return out;
 }
 
 /** Cuts boxes to a rectangle, in place. */

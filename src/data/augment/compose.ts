@@ -4,7 +4,7 @@
  */
 import type { RgbImage } from '../../core/types.js';
 import { affineMatrix, warpBoxes } from './affine.js';
-import { join, toNormalized, toPixels } from './boxes.js';
+import { join, toPixels } from './boxes.js';
 import { canvasOf } from './canvas.js';
 import { cutmix } from './cutmix.js';
 import { applyChanges } from './image-augmentations.js';
@@ -17,7 +17,7 @@ import { warp } from './warp.js';
  * @param imageAt gives a loaded image (long side imgsz) by index
  * @param imgsz side of a mosaic's quarter
  * @param out the result's memory; its size is the size of the result
- * @returns labels of the result, [M, 5] class cx cy w h in 0..1
+ * @returns labels of the result, [M, 5] class xyxy, its pixels
  */
 export function compose(
   augmentation: Augmentation,
@@ -39,7 +39,7 @@ export function compose(
   if (augmentation.cutmix)
     boxesPx = cutmix(out, boxesPx, ...second(augmentation.cutmix.scene), augmentation.cutmix.draw);
   applyChanges(out, augmentation, boxesPx);
-  return toNormalized(boxesPx, width, height);
+  return Float32Array.from(boxesPx);
 }
 
 /** Draws a scene into `out`. @returns [M, 5] class xyxy, pixels of `out` */

@@ -1,9 +1,8 @@
 /** Sheets of images: what the loader feeds, what was labelled in validation images, and what was found there. */
 import { basename } from 'node:path';
-import { LABEL, normToPx, type Size, xywhToXyxy } from '../../core/boxes.js';
-import type { Detection, RgbImage } from '../../core/types.js';
+import { DETECTION, LABEL, labelsToPx, normToPx, pxToNorm, type Size } from '../../core/boxes.js';
+import type { Box, Detection, RgbImage } from '../../core/types.js';
 import type { Batch } from '../../data/batch.js';
-import type { DatasetImage } from '../../data/dataset.js';
 import { decodeImage } from '../../image/codec.js';
 import { resize } from '../../image/resize.js';
 import { contactSheet, type Tile } from '../../render/sheet.js';
@@ -24,7 +23,11 @@ export function batchSheet(batch: Batch, names: readonly string[]): Promise<RgbI
   const tiles = Array.from({ length: count }, (_, k): Tile => {
     const size = width * height * 3;
     const image = fitted({ data: batch.images.subarray(k * size, (k + 1) * size), width, height }, tileSide(count));
-    return { image, detections: labelled(batch.labels[k], image, names), caption: basename(batch.paths[k]) };
+    return {
+      image,
+      detections: labelled(batch.labels[k], { width, height }, image, names),
+      caption: basename(batch.paths[k]),
+    };
   });
   return contactSheet(tiles);
 }
@@ -40,7 +43,7 @@ export async function validationSheets(
   for (const { image: source, detections } of evaluated) {
     const image = fitted(await decodeImage(source.path, { acceptTruncated: true }), side);
     const caption = basename(source.path);
-    labels.push({ image, detections: labelled(source.labels, image, names), caption });
+    labels.push({ image, detections: labelled(labelsToPx(source.labels, source), source, image, names), caption });
     const all = found(detections, confidence, source, image, names);
     const shown = all.slice(0, MAX_FOUND);
     const rest = all.length > shown.length ? `: the surest ${shown.length} of ${all.length}` : '';
@@ -62,30 +65,30 @@ function fitted(image: RgbImage, side: number): RgbImage {
   return resize(from, Math.max(1, Math.round(from.width * ratio)), Math.max(1, Math.round(from.height * ratio)));
 }
 
-/** @param rows class cx cy w h in 0..1 */
-function labelled(rows: Float32Array, size: Size, names: readonly string[]): Detection[] {
+/** @param rows [M, 5] class x1 y1 x2 y2, pixels of `source` @returns boxes in pixels of `image` */
+function labelled(rows: Float32Array, source: Size, image: Size, names: readonly string[]): Detection[] {
   return Array.from({ length: rows.length / LABEL }, (_, i) => {
-    const cls = rows[LABEL * i];
-    const box = normToPx(xywhToXyxy(rows, LABEL * i + 1), size);
-    return { class: cls, name: names[cls] ?? `class ${cls}`, confidence: 1, box };
+    const [cls, ...box] = rows.subarray(LABEL * i, LABEL * (i + 1));
+    return detection(cls, 1, normToPx(pxToNorm(box as Box, source), image), names);
   });
 }
 
-/** @param rows x1 y1 x2 y2 confidence class, pixels of `source` */
+/** @param rows [N, 6] x1 y1 x2 y2 confidence class, pixels of `source` @returns boxes in pixels of `image` */
 function found(
   rows: Float32Array,
   confidence: number,
-  source: Pick<DatasetImage, 'width' | 'height'>,
-  image: RgbImage,
+  source: Size,
+  image: Size,
   names: readonly string[],
 ): Detection[] {
-  const [sx, sy] = [image.width / source.width, image.height / source.height];
   const out: Detection[] = [];
-  for (let i = 0; i < rows.length; i += 6) {
-    const [x1, y1, x2, y2, score, cls] = rows.subarray(i, i + 6);
-    if (score <= confidence) continue;
-    const box: Detection['box'] = [x1 * sx, y1 * sy, x2 * sx, y2 * sy];
-    out.push({ class: cls, name: names[cls] ?? `class ${cls}`, confidence: score, box });
+  for (let i = 0; i < rows.length; i += DETECTION) {
+    const [x1, y1, x2, y2, score, cls] = rows.subarray(i, i + DETECTION);
+    if (score > confidence) out.push(detection(cls, score, normToPx(pxToNorm([x1, y1, x2, y2], source), image), names));
   }
   return out;
+}
+
+function detection(cls: number, confidence: number, box: Box, names: readonly string[]): Detection {
+  return { class: cls, name: names[cls] ?? `class ${cls}`, confidence, box };
 }

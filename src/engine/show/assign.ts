@@ -5,6 +5,7 @@
 import { basename, extname, join, resolve } from 'node:path';
 import type * as tf from '@tensorflow/tfjs-core';
 import { selectEngine } from '../../backend/select-engine.js';
+import { LABEL, labelsToPx, unletterbox } from '../../core/boxes.js';
 import { UserError } from '../../core/errors.js';
 import type { Box, RgbImage } from '../../core/types.js';
 import type { Dataset, DatasetImage } from '../../data/dataset.js';
@@ -74,7 +75,7 @@ export async function* showAssignments(dataset: Dataset, options: AssignOptions)
       const file = join(options.dir, `${stem}${same ? `-${same + 1}` : ''}.jpg`);
       const drawn = await drawAssignment({ ...enlarged(batch, labels), strides, title: basename(image.path) });
       writeFileAtomic(file, await encodeImage(drawn, 'jpg', 92));
-      yield { file, path: image.path, strides, labels: labels.map((l) => summary(l, batch, strides.length)) };
+      yield { file, path: image.path, strides, labels: labels.map((l) => summary(l, batch, image, strides.length)) };
     }
   } finally {
     await loader.close();
@@ -124,21 +125,18 @@ async function assignerOf(model: string, { names }: Dataset): Promise<Assigner> 
 async function assignedLabels(
   assigner: Assigner,
   { images, shape: [, h, w], places }: ValBatch,
-  { labels: rows, width, height }: DatasetImage,
+  image: DatasetImage,
 ): Promise<AssignedLabel[]> {
-  const { ratioX, ratioY, padX, padY } = places[0];
-  const [sx, sy] = [(width * ratioX) / w, (height * ratioY) / h];
-  const inInput = rows.map((v, i) => [v, v * sx + padX / w, v * sy + padY / h, v * sx, v * sy][i % 5]);
-  const out = Array.from({ length: rows.length / 5 }, (_, j): AssignedLabel => {
-    const [cls, cx, cy, bw, bh] = inInput.subarray(5 * j, 5 * j + 5);
-    const box: Box = [(cx - bw / 2) * w, (cy - bh / 2) * h, (cx + bw / 2) * w, (cy + bh / 2) * h];
-    return { class: cls, name: assigner.detector.names[cls], box, points: [] };
+  const labels = labelsToPx(image.labels, image, places[0]);
+  const out = Array.from({ length: labels.length / LABEL }, (_, j): AssignedLabel => {
+    const [cls, ...box] = labels.subarray(LABEL * j, LABEL * (j + 1));
+    return { class: cls, name: assigner.detector.names[cls], box: box as Box, points: [] };
   });
   if (!out.length) return out;
   const { anchors, label, share, score, cells } = await assignmentOf(
     assigner,
     { data: images, width: w, height: h },
-    inInput,
+    labels,
   );
   const seen = new Set<number>(); // an anchor that several labels wanted stands in several slots
   for (let s = 0; s < anchors.length; s++) {
@@ -149,9 +147,9 @@ async function assignedLabels(
   return out;
 }
 
-/** Runs network and assigner. @param labels rows class cx cy w h in 0..1 of the input */
+/** Runs network and assigner. @param labels [M, 5] class x1 y1 x2 y2, pixels of the input */
 async function assignmentOf({ detector, strides }: Assigner, { data, width, height }: RgbImage, labels: Float32Array) {
-  const { tensors } = paddedLabels([labels], [1, height, width], 1);
+  const { tensors } = paddedLabels([labels], 1);
   const { also: found } = await detector.inferWith(data, [1, height, width], tensors);
   const levels = levelsOf(height, width, strides);
   return {
@@ -190,10 +188,13 @@ function enlarged({ images, shape: [, height, width] }: ValBatch, labels: readon
   return { image, labels: scaled };
 }
 
-function summary(label: AssignedLabel, { places }: ValBatch, levels: number): ShownAssignment['labels'][number] {
-  const { ratioX, ratioY, padX, padY } = places[0];
-  const [x1, y1, x2, y2] = label.box;
-  const box = [(x1 - padX) / ratioX, (y1 - padY) / ratioY, (x2 - padX) / ratioX, (y2 - padY) / ratioY];
+function summary(
+  label: AssignedLabel,
+  { places }: ValBatch,
+  image: DatasetImage,
+  levels: number,
+): ShownAssignment['labels'][number] {
+  const box = [...unletterbox(Float32Array.from(label.box), 4, places[0], image)];
   return {
     class: label.class,
     name: label.name,

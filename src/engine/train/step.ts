@@ -50,7 +50,7 @@ export interface StepBatch {
   /** [B, H, W, 3] */
   images: Uint8Array;
   shape: [batch: number, height: number, width: number];
-  /** Rows class cx cy w h, 0..1, one array an image. */
+  /** [M, 5] class x1 y1 x2 y2, pixels of the network's input, each image. */
   labels: Float32Array[];
 }
 
@@ -104,7 +104,7 @@ export class TrainStep {
    * @param counters are advanced by this batch
    */
   async run(batch: StepBatch, rates: BatchRates, counters: StepCounters): Promise<StepResult> {
-    const labels = paddedLabels(batch.labels, batch.shape, counters.labelSlots);
+    const labels = paddedLabels(batch.labels, counters.labelSlots);
     counters.labelSlots = labels.slots;
     const { collect, step } = this.plansFor(batch.shape, labels.slots);
     const stepping = counters.index - counters.lastStep >= rates.accumulate;

@@ -1,4 +1,5 @@
 /** A batch without a dataset: to measure a training step, and to compare its numbers. */
+import { labelsToPx } from '../../core/boxes.js';
 import { rng } from '../../core/rng.js';
 import type { StepBatch } from './step.js';
 
@@ -17,7 +18,7 @@ export function syntheticBatch(batch: number, imgsz: number): StepBatch {
       random.uniform(0.1, 0.4),
       random.uniform(0.1, 0.4),
     ]);
-    return Float32Array.from(rows.flat());
+    return labelsToPx(Float32Array.from(rows.flat()), { width: imgsz, height: imgsz });
   });
   return { images, shape: [batch, imgsz, imgsz], labels };
 }

@@ -28,13 +28,13 @@ export class DetectorWithLoss extends NetworkDetector<LabelTensors, { items: tf.
     this.slots = labelSlots(loss.mostLabels ?? 1);
   }
 
-  /** @param labels rows class cx cy w h in 0..1 of the network's input, one array an image */
+  /** @param labels [M, 5] class x1 y1 x2 y2, pixels of the network's input, each image */
   async inferWithLoss(
     images: Uint8Array,
     shape: [batch: number, height: number, width: number],
     labels: Float32Array[],
   ): Promise<OutputWithLoss> {
-    const { tensors, slots } = paddedLabels(labels, shape, this.slots);
+    const { tensors, slots } = paddedLabels(labels, this.slots);
     this.slots = slots;
     const { also, ...output } = await this.inferWith(images, shape, tensors);
     return { ...output, items: [...valuesOf(also.items, 'float32')] as OutputWithLoss['items'] };

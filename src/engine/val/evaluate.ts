@@ -2,6 +2,7 @@
  * Runs a detector over a split and gives every figure: what `yolo val` does, and what training does after each epoch with
  * its averaged weights. Images are decoded ahead in threads while the network runs.
  */
+import { DETECTION, labelsToPx } from '../../core/boxes.js';
 import { UserError } from '../../core/errors.js';
 import { hearSignals } from '../../core/interruption.js';
 import { log } from '../../core/log.js';
@@ -66,7 +67,7 @@ export interface Evaluation extends Metrics {
   broken: { path: string; message: string }[];
 }
 
-/** A detector that also tells the loss, given labels (rows class cx cy w h in 0..1 of the network's input). */
+/** A detector that also tells the loss, given labels ([M, 5] class x1 y1 x2 y2, pixels of the network's input). */
 export interface LossDetector extends Detector {
   inferWithLoss(
     images: Uint8Array,
@@ -197,7 +198,10 @@ async function run(
   batch: ValBatch,
 ): Promise<{ output: InferOutput; items?: LossTriple }> {
   if ('inferWithLoss' in detector) {
-    const { items, ...output } = await detector.inferWithLoss(batch.images, batch.shape, labelsInInput(dataset, batch));
+    const { indices, places } = batch;
+    const images = indices.map((index) => dataset.images[index]);
+    const labels = images.map((image, k) => labelsToPx(image.labels, image, places[k]));
+    const { items, ...output } = await detector.inferWithLoss(batch.images, batch.shape, labels);
     return { output, items };
   }
   const [b, h, w] = batch.shape;
@@ -217,24 +221,8 @@ function detectionsIn(
 ): Float32Array {
   const settings = { ...nms, agnostic: nms.agnostic || singleCls, multiLabel: true };
   const detections = detectionsOf(output, k, settings, endToEnd);
-  if (singleCls) for (let i = 5; i < detections.length; i += 6) detections[i] = 0;
+  if (singleCls) for (let i = 5; i < detections.length; i += DETECTION) detections[i] = 0;
   return detections;
-}
-
-/** @returns rows class cx cy w h in 0..1 of the network's input, each image */
-function labelsInInput(dataset: Dataset, { indices, places, shape }: ValBatch): Float32Array[] {
-  const [, H, W] = shape;
-  return indices.map((index, k) => {
-    const { labels, width, height } = dataset.images[index];
-    const { ratioX, ratioY, padX, padY } = places[k];
-    const [sx, sy] = [(width * ratioX) / W, (height * ratioY) / H];
-    return labels.map((value, i) => {
-      if (i % 5 === 0) return value;
-      if (i % 5 === 1) return value * sx + padX / W;
-      if (i % 5 === 2) return value * sy + padY / H;
-      return value * (i % 5 === 3 ? sx : sy);
-    });
-  });
 }
 
 function meanLoss(losses: LossTriple[]): Evaluation['loss'] {

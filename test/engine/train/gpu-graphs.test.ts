@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { gpuLibraries, gpuReady } from '../../../bin/setup/gpu-paths.mjs';
+import { labelsToPx } from '../../../src/core/boxes.js';
 import type { OptimizerName } from '../../../src/core/choices.js';
 import { createDetector } from '../../../src/detect/detectors/network.js';
 import { trainablesOf } from '../../../src/engine/train/optimizer.js';
@@ -90,7 +91,7 @@ async function graphsOf(work: () => Promise<unknown>, large: number): Promise<Gr
 }
 
 const images = (n: number, side = 64) => Uint8Array.from({ length: n * side * side * 3 }, (_, i) => (i * 7) % 256);
-const labels = [Float32Array.of(0, 0.5, 0.5, 0.4, 0.6, 1, 0.3, 0.3, 0.2, 0.2), Float32Array.of()];
+const labels = [Float32Array.of(...[0, 19, 13, 45, 51], ...[1, 13, 13, 26, 26]), Float32Array.of()];
 
 function openStep(optimizer: OptimizerName, { classes = spec.nc, frozen = [] as number[], start = weightsOf() } = {}) {
   const network = buildNetwork({ ...spec, nc: classes });
@@ -197,7 +198,10 @@ describe('graphs for a GPU', () => {
       Array.from(pick(training, `batch0.${name}`).data, Number),
     );
     const perImage = Array.from({ length: image.shape[0] }, (_, k) =>
-      Float32Array.from(of.flatMap((b, n) => (b === k ? [cls[n], ...boxes.slice(n * 4, n * 4 + 4)] : []))),
+      labelsToPx(Float32Array.from(of.flatMap((b, n) => (b === k ? [cls[n], ...boxes.slice(n * 4, n * 4 + 4)] : []))), {
+        width: image.shape[2],
+        height: image.shape[1],
+      }),
     );
     const shape = image.shape.slice(0, 3) as StepBatch['shape'];
     const { items } = await step.run(

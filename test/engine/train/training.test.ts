@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { labelsToPx } from '../../../src/core/boxes.js';
 import type { NamedArray } from '../../../src/core/types.js';
 import { trainablesOf } from '../../../src/engine/train/optimizer.js';
 import { freshState, type TrainState } from '../../../src/engine/train/state.js';
@@ -48,7 +49,7 @@ function batch(i: number): StepBatch {
     for (let n = 0; n < index.length; n++) {
       if (Number(index[n]) === k) rows.push(Number(cls[n]), ...Array.from(boxes.slice(n * 4, n * 4 + 4), Number));
     }
-    return Float32Array.from(rows);
+    return labelsToPx(Float32Array.from(rows), { width, height });
   });
   return { images: image.data as Uint8Array, shape: [b, height, width], labels };
 }
@@ -172,7 +173,7 @@ describe('the training step', () => {
       const counters = freshCounters();
       for (const [ni, [height, width]] of sizes.entries()) {
         const images = new Uint8Array(height * width * 3).fill(ni * 8);
-        const labels = [Float32Array.of(0, 0.5, 0.5, 0.5, 0.5)];
+        const labels = [labelsToPx(Float32Array.of(0, 0.5, 0.5, 0.5, 0.5), { width, height })];
         await step.run({ images, shape: [1, height, width], labels }, { ...ratesOf(10), accumulate: 3 }, counters);
       }
       const out = step.read();
