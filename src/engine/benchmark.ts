@@ -20,9 +20,10 @@ import { train } from './train/trainer.js';
 import { validate } from './val/validator.js';
 
 type BenchmarkConfig = ConfigOf<'benchmark'>;
+/** Measured values by name; what is in it depends on `what`. */
 export type BenchmarkResult = Record<string, string | number | object>;
 
-/** Runs that come before the measured ones: graphs are traced, memory is taken. */
+/** Steps before the measured ones: graphs are traced and memory is allocated. */
 const WARM_UP_STEPS = 3;
 
 /**
@@ -49,7 +50,7 @@ const MEASURES = { step, epoch, predict: predictAll, val };
 
 const wall = (): number => performance.now() / 1000;
 
-/** Network, losses, backward, clipping, optimiser and average, on made-up images. */
+/** Forward pass, losses, gradients, clipping, optimizer and EMA, on synthetic images. */
 async function step(config: BenchmarkConfig, engine: Engine): Promise<BenchmarkResult> {
   const { batch, imgsz, steps } = config;
   const network = buildNetwork(parseModelYaml(requireYaml(config.model), { nc: 80 }));

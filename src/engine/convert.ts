@@ -12,6 +12,7 @@ import { readVoc, vocFiles, writeVoc } from '../data/convert/voc.js';
 import { placeImages, readYolo, writeYolo } from '../data/convert/yolo.js';
 import { type Finding, formatFinding } from '../data/finding.js';
 
+/** What a conversion wrote and found. */
 export interface ConvertResult {
   /** What `json=true` prints. */
   from: LabelFormat;

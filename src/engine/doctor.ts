@@ -5,6 +5,7 @@ import { type DoctorReport, examine } from '../data/doctor.js';
 import type { DoctorNote } from '../data/doctor-note.js';
 import { datasetOptions } from './options.js';
 
+/** What the doctor found. */
 export interface CheckResult {
   /** What `json=true` prints. */
   report: DoctorReport;
@@ -76,7 +77,7 @@ function noteLines({ level, split, message, meaning, examples, count }: DoctorNo
 
 function verdict({ notes, harmful }: DoctorReport): string {
   if (harmful)
-    return `Training would be harmed: mend what is marked HARM first (${notes.filter((n) => n.level === 'harm').length}).`;
+    return `Training would be harmed: fix what is marked HARM first (${notes.filter((n) => n.level === 'harm').length}).`;
   const warnings = notes.filter((n) => n.level === 'warning').length;
   return warnings
     ? `Nothing stands in the way of training; ${warnings} warnings.`

@@ -13,6 +13,7 @@ import { isUrl } from '../io/fetch.js';
 import { fetchModel, findModelFile } from '../io/model-files.js';
 import { trainedWith } from '../nn/trained.js';
 
+/** How a model is run. */
 export interface LoadOptions {
   /** 'auto', 'cpu' or a GPU number. Default: 'auto'. */
   device?: string;

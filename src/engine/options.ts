@@ -4,12 +4,36 @@ import type { Config, ConfigOf } from '../cfg/schema.js';
 import type { DatasetImage, OpenOptions } from '../data/dataset.js';
 import { limitWorkers, type TrainLoaderOptions } from '../data/loader.js';
 import type { NmsOptions } from '../detect/nms.js';
+import type { OutputOptions } from './predict/output.js';
+import type { EvaluateOptions } from './val/evaluate.js';
 
 /** What is kept of a network's predictions. */
 export function detectionOptions(
   config: Pick<Config, 'conf' | 'iou' | 'max_det' | 'agnostic_nms' | 'classes'>,
 ): NmsOptions {
   return { ...nmsOptions(config), classes: config.classes ?? undefined };
+}
+
+/** What a validation keeps and counts, and its decoding threads. */
+export function evaluationOptions(
+  config: Parameters<typeof detectionOptions>[0] & Pick<Config, 'single_cls' | 'workers'>,
+): Pick<EvaluateOptions, 'nms' | 'singleCls' | 'workers'> {
+  return { nms: detectionOptions(config), singleCls: config.single_cls, workers: config.workers };
+}
+
+/** What a prediction writes, and how it is drawn. */
+export function outputOptions(config: ConfigOf<'predict'>): OutputOptions {
+  return {
+    save: config.save,
+    saveTxt: config.save_txt,
+    saveConf: config.save_conf,
+    saveCrop: config.save_crop,
+    saveFrames: config.save_frames,
+    showLabels: config.show_labels,
+    showConf: config.show_conf,
+    showBoxes: config.show_boxes,
+    lineWidth: config.line_width ?? undefined,
+  };
 }
 
 /** Which labels of a dataset count. */

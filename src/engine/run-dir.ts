@@ -1,6 +1,6 @@
 /**
  * Folders of runs: runs/detect/train, train-2, train-3 … or where `project` and `name` say. A folder that a run writes to
- * for long is locked meanwhile; one that was made and got no results goes again.
+ * for long is locked meanwhile; one that was made and got no results is removed again.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -8,6 +8,7 @@ import { messageOf, UserError } from '../core/errors.js';
 import { tryLockFile } from '../core/lock-file.js';
 import { orCannotWrite } from '../io/files.js';
 
+/** Where a run writes. */
 export interface RunDirOptions {
   /** Folder of the run folders; none: runs/detect. */
   project?: string | null;
@@ -27,7 +28,7 @@ export interface RunDir {
 const LOCK = '.lock';
 /** What a run writes before it has results. */
 const NO_RESULTS: readonly string[] = [LOCK, 'args.yaml'];
-/** Longer than any training step: a lock of another machine that was silent for so long is that of a run that was ended. */
+/** Longer than any training step: a lock of another machine that was silent for this long belongs to a run that has ended. */
 const SILENT_MS = 600_000;
 
 /** Folders that this process made. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { readYamlObject } from '../cfg/yaml.js';
 import { messageOf, UserError } from '../core/errors.js';
 
+/** The files of a run, read. */
 export interface RunFiles {
   dir: string;
   /** Settings by key; empty without args.yaml. */
@@ -14,6 +15,7 @@ export interface RunFiles {
   metrics?: RunMetrics;
 }
 
+/** What is read of metrics.json; all figures 0..1. */
 export interface RunMetrics {
   precision?: number;
   recall?: number;

@@ -5,6 +5,7 @@ import { openDataset } from '../../data/dataset.js';
 import type { Detector } from '../../detect/detector.js';
 import { evaluate, loaderFor } from '../val/evaluate.js';
 
+/** Figures of both models. */
 export interface MapCost {
   original: Figures;
   exported: Figures;
@@ -15,6 +16,7 @@ interface Figures {
   mAP50: number;
 }
 
+/** On which images the two are compared. */
 export interface CostOptions {
   data: string;
   split: Split;
@@ -23,7 +25,7 @@ export interface CostOptions {
   signal?: AbortSignal;
 }
 
-/** Runs both, one after the other. @param open gives a detector, which is disposed of here @throws Interrupted */
+/** Validates both, one after the other. @param open gives a detector, which is disposed of here @throws Interrupted */
 export async function mapCost(
   open: Record<keyof MapCost, () => Promise<Detector>>,
   { data, split, imgsz, batch, signal }: CostOptions,

@@ -1,4 +1,4 @@
-/** The image on which an export is compared with its original: one of the user's dataset, else a drawn one. */
+/** The image on which an export is compared with its original: one of the user's dataset, else a synthetic one. */
 import { basename } from 'node:path';
 import { letterboxTransform } from '../../core/boxes.js';
 import type { Split } from '../../core/choices.js';
@@ -11,7 +11,10 @@ import type { VerificationImage } from '../../export/verify/verify.js';
 import { decodeImage } from '../../image/codec.js';
 import { letterboxInto } from '../../image/letterbox.js';
 
-/** @param data dataset YAML, or null */
+/**
+ * @param data dataset YAML, or null
+ * @returns its pixels [H, W, 3], letterboxed to the size that is given
+ */
 export async function verificationImage(
   data: string | null,
   split: Split,
@@ -19,10 +22,10 @@ export async function verificationImage(
 ): Promise<VerificationImage> {
   const path = data ? (await openDataset(data, split)).images[0]?.path : undefined;
   const image = path ? await decodeImage(path) : drawn(Math.max(height, width));
-  if (!path) log.debug('no photograph at hand: the export is compared on a drawn image');
+  if (!path) log.debug('no dataset given: the export is compared with the original on a synthetic image');
   const buffer = new Uint8Array(height * width * 3);
   letterboxInto(image, letterboxTransform(image, [height, width]), buffer, 0);
-  return { data: buffer, name: path ? basename(path) : 'a drawn image' };
+  return { data: buffer, name: path ? basename(path) : 'a synthetic image' };
 }
 
 /** Many shapes on a busy ground: every layer has something to see. */

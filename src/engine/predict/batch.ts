@@ -8,6 +8,7 @@ import type { NmsOptions } from '../../detect/nms.js';
 import { letterboxInto } from '../../image/letterbox.js';
 import { inputShape } from '../image-size.js';
 
+/** How batches are made and what is kept of their predictions. */
 export interface BatchOptions extends NmsOptions {
   /** n or [height, width] of the network's input; rounded up to the model's stride. */
   imgsz: number | readonly [height: number, width: number];
@@ -16,6 +17,7 @@ export interface BatchOptions extends NmsOptions {
   rect: boolean;
 }
 
+/** A batch that was predicted. */
 export interface PredictedBatch {
   frames: readonly Frame[];
   /** One a frame. */
@@ -24,8 +26,9 @@ export interface PredictedBatch {
   inputShape: [height: number, width: number];
 }
 
+/** Runs a detector on batches of frames. */
 export class BatchPredictor {
-  /** Images at a time: what was asked for, or what the model insists on. */
+  /** Images at a time: as asked for, or the fixed batch size of the model. */
   readonly batch: number;
   private readonly shape: [height: number, width: number];
   /** Inputs of the network that no batch is using. */

@@ -32,10 +32,10 @@ export interface OutputOptions extends AnnotateOptions {
 
 /** Images that are encoded and written at the same time as the next ones are predicted. */
 const MAX_PENDING = 4;
-/** Crops show a little more than the box: its sides times this, plus so many pixels (as users of YOLO know them). */
+/** Crops show a little more than the box: its sides times this, plus this many pixels (as in Ultralytics 8.4, save_one_box). */
 const CROP_GAIN = 1.02;
 const CROP_PAD = 10;
-/** An animation that is written without ffmpeg is collected in memory first: at most so many bytes. */
+/** An animation that is written without ffmpeg is collected in memory first: at most this many bytes. */
 const MAX_ANIMATION_BYTES = 400_000_000;
 const MAX_NAME_BYTES = 150;
 

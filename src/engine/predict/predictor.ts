@@ -1,6 +1,6 @@
 /**
- * Prediction: images in, detections out. While the network runs on one batch, the next images are decoded and the last ones
- * are written. Nothing here grows with the number of images.
+ * Prediction: images in, detections out. While the network runs on one batch, the next images are decoded and the previous
+ * ones written. Nothing here grows with the number of images.
  */
 import type { PredictConfig } from '../../cfg/schema.js';
 import { mapAhead } from '../../core/ahead.js';
@@ -14,11 +14,11 @@ import { sourcesOf } from '../../data/program-source.js';
 import { type Failure, type Frame, readSources } from '../../data/sources.js';
 import { loadDetector } from '../load-detector.js';
 import { sizeFor } from '../model-defaults.js';
-import { detectionOptions } from '../options.js';
+import { detectionOptions, outputOptions } from '../options.js';
 import { createRunDir, removeWithoutResults } from '../run-dir.js';
 import { BatchPredictor, batchesOf } from './batch.js';
 import type { PredictObserver, PredictRunOptions, ResultPlace } from './observer.js';
-import { type OutputOptions, PredictOutput } from './output.js';
+import { PredictOutput } from './output.js';
 
 /** What a run of prediction comes to. */
 export interface PredictSummary {
@@ -104,20 +104,6 @@ export async function* predict(
 
 function writesFiles({ save, save_txt, save_crop, save_frames }: PredictConfig): boolean {
   return save || save_txt || save_crop || save_frames;
-}
-
-function outputOptions(config: PredictConfig): OutputOptions {
-  return {
-    save: config.save,
-    saveTxt: config.save_txt,
-    saveConf: config.save_conf,
-    saveCrop: config.save_crop,
-    saveFrames: config.save_frames,
-    showLabels: config.show_labels,
-    showConf: config.show_conf,
-    showBoxes: config.show_boxes,
-    lineWidth: config.line_width ?? undefined,
-  };
 }
 
 function batchOptions(config: PredictConfig): ConstructorParameters<typeof BatchPredictor>[1] {

@@ -25,6 +25,7 @@ export interface RunSummary {
   'mAP50-95'?: number;
 }
 
+/** Runs side by side. */
 export interface Comparison {
   runs: RunSummary[];
   /** Settings that differ: values by run, as written; '' where a run does not tell. */
@@ -33,6 +34,7 @@ export interface Comparison {
   report: string;
 }
 
+/** What is compared, and where the page goes. */
 export interface CompareOptions {
   runs: readonly string[];
   /** Folder to write into; none: a new one beside the first run. */
@@ -42,7 +44,7 @@ export interface CompareOptions {
 /** Settings that say where a run writes, not what it does. */
 const PLACES = new Set(['name', 'project', 'exist_ok', 'json', 'verbose', 'plots', 'resume', 'mode', 'task']);
 
-/** @throws UserError for a folder that is no run */
+/** Compares runs and writes the page. @throws UserError for a folder that is no run */
 export function compareRuns({ runs: folders, out }: CompareOptions): Comparison {
   if (!folders.length) {
     throw new UserError(

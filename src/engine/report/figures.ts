@@ -6,7 +6,7 @@ import type { Evaluation } from '../val/evaluate.js';
 
 /** Every tenth of the thousand points: a pixel of a chart is wider than that. */
 const POINTS = 101;
-/** Curves of so many classes fit into the page; of more, those with the most objects are kept. */
+/** Curves of this many classes fit into the page; of more, those with the most objects are kept. */
 const MAX_CLASSES = 300;
 
 /** The curves over the epochs. */

@@ -41,6 +41,7 @@ export interface ImageCollector {
   finish(evaluation: Evaluation, confusion: ConfusionData, names: readonly string[]): Promise<ImageData[]>;
 }
 
+/** A collector for one validation. */
 export function collectImages(): ImageCollector {
   const kept = new Map<string, Kept>();
   return {

@@ -37,6 +37,7 @@ function writePlot(dir: string, name: string, chart: () => string): Promise<void
   });
 }
 
+/** Writes an image as JPEG; a failure is logged and goes no further. */
 export function writeImage(dir: string, name: string, make: () => Promise<RgbImage>): Promise<void> {
   return drawn(name, async () => writeFileAtomic(join(dir, name), await encodeImage(await make(), 'jpg', 90)));
 }

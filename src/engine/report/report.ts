@@ -1,5 +1,5 @@
 /**
- * report.html of a run: filled in from what training or validation has at hand anyway, written whole each time. A report
+ * report.html of a run: filled in from what training or validation computes anyway, written as a whole each time. A report
  * that cannot be made is a warning, never the end of a run. Only loaded when plots are asked for.
  */
 import { join } from 'node:path';

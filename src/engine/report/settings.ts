@@ -35,13 +35,13 @@ function wordsOf(mode: Mode, config: Values, keys: readonly Key[]): string {
   return ['yolo', mode, ...keys.map((key) => shellWord(`${key}=${written(config[key])}`))].join(' ');
 }
 
-/** The command of a fresh training run. `optimizer=auto` heeds whether a rate was given, be it the default. */
+/** The command of a fresh training run. With `optimizer=auto` a rate that was given is named even where it is the default: `auto` keeps it. */
 export function trainCommand(config: TrainConfig, batch: number): string {
   const rates = (['lr0', 'momentum', 'warmup_bias_lr'] as const).filter((key) => wasGiven(config, key));
   return commandLine('train', { ...config, batch }, config.optimizer === 'auto' ? rates : []);
 }
 
-/** Keys that say how a run is done and shown, not what comes of it. */
+/** Keys that change how a run is carried out and shown, not its result. */
 const ASIDE: readonly Key[] = ['workers', 'cache', 'verbose', 'json', 'plots', 'model', 'exist_ok', 'project', 'name'];
 
 /**

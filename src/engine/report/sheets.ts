@@ -46,7 +46,7 @@ export async function validationSheets(
     labels.push({ image, detections: labelled(labelsToPx(source.labels, source), source, image, names), caption });
     const all = found(detections, confidence, source, image, names);
     const shown = all.slice(0, MAX_FOUND);
-    const rest = all.length > shown.length ? `: the surest ${shown.length} of ${all.length}` : '';
+    const rest = all.length > shown.length ? `: the ${shown.length} most confident of ${all.length}` : '';
     pred.push({ image, detections: shown, caption: caption + rest });
   }
   return { labels: await contactSheet(labels), pred: await contactSheet(pred, { showConf: true }) };

@@ -24,6 +24,7 @@ import { buildNetwork } from '../../nn/model.js';
 import { loadCheckpoint, resolveModelPath, specOf } from '../../nn/weights.js';
 import { type AssignedLabel, drawAssignment } from '../../render/assignment.js';
 
+/** Of which images the assignment is shown. */
 export interface AssignOptions {
   dir: string;
   model: string;
@@ -36,6 +37,7 @@ export interface AssignOptions {
   workers: number;
 }
 
+/** An image whose assignment was drawn. */
 export interface ShownAssignment {
   file: string;
   path: string;

@@ -18,6 +18,7 @@ import { batchSheet } from '../report/sheets.js';
 import { createRunDir } from '../run-dir.js';
 import { type ShownAssignment, showAssignments } from './assign.js';
 
+/** The keys of `yolo show`. */
 export type ShowConfig = ConfigOf<'show'>;
 
 /** A batch that was drawn. */
@@ -31,11 +32,12 @@ export interface ShownBatch {
   paths: string[];
 }
 
+/** One drawn image file. */
 export type Shown = ShownBatch | ShownAssignment;
 
-/** So many batches of the first epoch, and as many of the epoch where mosaic is closed. */
+/** Batches that are drawn of the first epoch, and of the epoch where mosaic is closed. */
 const BATCHES = 3;
-/** what=assign draws so many images when batch= says nothing. */
+/** Images that what=assign draws where batch= is not given. */
 const IMAGES = 4;
 const STRIDE = 32;
 

@@ -9,16 +9,16 @@ import { costOf } from '../../nn/cost.js';
 import type { ModelSpec } from '../../nn/model-yaml.js';
 
 /**
- * Bytes that stay in memory through a step for each number that a layer puts out. A convolution's output is kept for its
+ * Bytes that stay in memory through a step for each activation. A convolution's output is kept for its
  * BatchNorm, the normalised one for the SiLU, the activated one for the next layer, and backward needs about as much at
  * its widest place: measured on YOLOv8n and s at 320 and 640.
  */
 const BYTES_PER_ACTIVATION = 4 * 4;
 /** Engine, graphs, JavaScript and worker threads. */
 const BASE_BYTES = 900e6;
-/** Weights, their average, momentum, waiting gradients, and the new ones while they replace the old. */
+/** Weights, EMA weights, momentum, accumulated gradients, and the new values of each while they replace the old. */
 const COPIES_OF_WEIGHTS = 8;
-/** `batch=-1` leaves the rest to everything else on the machine. */
+/** The share of the available memory that `batch=-1` may use. */
 const SHARE_OF_FREE = 0.6;
 
 /** Values that all convolutions and poolings put out for one image of this size. */
@@ -31,7 +31,7 @@ function trainingBytes(spec: ModelSpec, parameters: number, imgsz: number, batch
   return BASE_BYTES + parameters * 4 * COPIES_OF_WEIGHTS + batch * activations(spec, imgsz) * BYTES_PER_ACTIVATION;
 }
 
-/** Memory that can be had without swapping: MemAvailable where the system tells it, else free memory; bytes. */
+/** Available memory, bytes: MemAvailable where the system tells it, else free memory. */
 function availableBytes(): number {
   try {
     const kb = /^MemAvailable:\s+(\d+) kB/m.exec(readFileSync('/proc/meminfo', 'utf8'))?.[1];
@@ -52,7 +52,7 @@ export function fittingBatch(spec: ModelSpec, parameters: number, imgsz: number,
   while (batch < 64 && trainingBytes(spec, parameters, imgsz, batch === 1 ? 2 : batch + 2) <= room)
     batch = batch === 1 ? 2 : batch + 2;
   const need = trainingBytes(spec, parameters, imgsz, batch);
-  log.info(`batch=-1: ${batch} images of ${imgsz} px take about ${gb(need)} of the ${gb(available)} that can be had`);
+  log.info(`batch=-1: ${batch} images of ${imgsz} px take about ${gb(need)} of the ${gb(available)} available`);
   return batch;
 }
 
@@ -67,7 +67,7 @@ export function warnOfMemory(
   const need = trainingBytes(spec, parameters, imgsz, batch);
   if (need <= available) return;
   log.warn(
-    `batch=${batch} at imgsz=${imgsz} takes about ${gb(need)}, but only ${gb(available)} of memory can be had; a smaller batch (or batch=-1) gives the same training, since gradients are accumulated to nbs`,
+    `batch=${batch} at imgsz=${imgsz} takes about ${gb(need)}, but only ${gb(available)} of memory are available; a smaller batch (or batch=-1) gives the same training, since gradients are accumulated to nbs`,
   );
 }
 

@@ -43,7 +43,7 @@ export interface BestInfo {
   epoch: number;
   best_fitness: number;
   date: string;
-  /** Its validation at the end of the run, after so many epochs. */
+  /** Its validation at the end of the run, and the epochs that were done then. */
   final?: { epochs: number } & EpochMetrics;
 }
 
@@ -94,6 +94,7 @@ export function infoOf({ bestFitness }: Pick<Progress, 'bestFitness'>, epoch: nu
 
 type Stored = { version: number; progress: Progress } & Pick<RunDescription, 'optimizer' | 'schedule' | 'commands'>;
 
+/** A checkpoint of a run, read. */
 export interface LoadedRun {
   run: RunDescription;
   state: TrainState;

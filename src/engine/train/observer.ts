@@ -66,4 +66,5 @@ export interface Run extends Required<Pick<RunOptions, 'observers'>>, Pick<RunOp
   held: Release[];
 }
 
+/** Gives something back that a run holds. */
 export type Release = () => void | Promise<void>;

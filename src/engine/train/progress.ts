@@ -5,6 +5,7 @@
 import type { EpochRow, LossItems } from './results.js';
 import { freshCounters, type StepCounters, type StepResult } from './step.js';
 
+/** The counters of a run. */
 export interface Progress extends StepCounters {
   /** Epoch that comes next or is under way, from 0. */
   epoch: number;

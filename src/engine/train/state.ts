@@ -36,6 +36,7 @@ export interface Piece {
 /** Which parameter lies where: the pieces of each vector in their order. A vector may be empty. */
 export type Layout = Record<VectorName, Piece[]>;
 
+/** The layout of a network's parameters: those that are trained by group, all others in `kept`. */
 export function layoutOf(parameters: readonly ParameterSpec[], trainables: readonly Trainable[]): Layout {
   const groups = new Map(trainables.map(({ name, group }) => [name, group]));
   const layout: Layout = { weight: [], bn: [], bias: [], kept: [] };
@@ -45,6 +46,7 @@ export function layoutOf(parameters: readonly ParameterSpec[], trainables: reado
   return layout;
 }
 
+/** Elements of a vector of these pieces. */
 export function vectorSize(pieces: readonly Piece[]): number {
   return pieces.reduce((n, { size }) => n + size, 0);
 }

@@ -19,6 +19,7 @@ const MAX_NORM = 10;
 /** The scalars that change from step to step, besides the rule's own coefficients. */
 export const RATES = ['lrWeight', 'lrBn', 'lrBias', 'momentum', 'emaDecay'] as const;
 
+/** What a step is compiled for. */
 export interface StepOptions {
   network: Network;
   layout: Layout;
@@ -37,6 +38,7 @@ export interface StepOptions {
 /** Vectors by name: 'weight', or '0/weight' for the optimizer state. Those without elements are left out. */
 type Vectors = Record<string, tf.Tensor>;
 
+/** What a step reads: a batch, its rates, and the state. */
 export type StepInputs = {
   /** [B, H, W, 3] 0..255 */
   images: tf.Tensor;
@@ -49,6 +51,7 @@ export type StepInputs = {
   accumulated: Vectors;
 };
 
+/** What a step computes: losses, and the next state. */
 export type StepOutputs = {
   /** [3] box, class and DFL loss with their gains, divided by the target scores, not by the batch. */
   items: tf.Tensor;
@@ -62,6 +65,7 @@ export type StepOutputs = {
   next: { model: Vectors; ema: Vectors; optimizerState: Vectors };
 };
 
+/** The training step. Its optimizer update is computed of the accumulated gradients, whether it is applied or not. */
 export function trainStep(inputs: StepInputs, options: StepOptions): StepOutputs {
   const { network, layout, frozenLayers, gains, classWeights } = options;
   const params = parametersOf(layout, inputs.model);
@@ -97,7 +101,7 @@ export function trainStep(inputs: StepInputs, options: StepOptions): StepOutputs
   };
 }
 
-/** Clips, updates and averages. */
+/** Clips the accumulated gradients, updates the weights and the EMA of them. */
 function applyGradients(
   inputs: StepInputs,
   kept: tf.Tensor,

@@ -54,20 +54,21 @@ export interface StepBatch {
   labels: Float32Array[];
 }
 
+/** What a step is compiled for, before its vectors are laid out. */
 export interface TrainStepOptions extends Omit<StepOptions, 'layout'> {
   /** The parameters that are trained; all others are kept. */
   trainables: readonly Trainable[];
 }
 
-/** The two things that a batch can be for; both are of one graph. */
+/** The two ways to run a batch; both are of one graph. */
 interface Plans {
-  /** Adds the gradients to those that wait. */
+  /** Adds the gradients to the accumulated ones. */
   collect: Plan;
   /** Takes a step with them. */
   step: Plan;
 }
 
-/** Each shape makes the session larger, and none goes before the session does: after so many the state moves to a new one. */
+/** Each shape adds a graph to the session, which can't be removed: after this many the state moves to a new session. */
 const MAX_SHAPES = 24;
 
 /** The compiled step of a run, and the tensors it changes. What is counted is the caller's (`StepCounters`). */

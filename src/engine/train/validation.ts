@@ -3,7 +3,7 @@ import { notify } from '../../core/observers.js';
 import type { NamedArray } from '../../core/types.js';
 import { toFile } from '../../nn/layout.js';
 import { loadCheckpoint } from '../../nn/weights.js';
-import { detectionOptions } from '../options.js';
+import { evaluationOptions } from '../options.js';
 import { type Evaluation, evaluate } from '../val/evaluate.js';
 import { type BestInfo, saveBest } from './checkpoint.js';
 import type { Run } from './observer.js';
@@ -42,9 +42,7 @@ async function validateWeights(
     imgsz,
     batch: schedule.batch * 2,
     rect: true,
-    nms: detectionOptions(config),
-    singleCls: config.single_cls,
-    workers: config.workers,
+    ...evaluationOptions(config),
     coco: full,
     errors: full,
     signal,

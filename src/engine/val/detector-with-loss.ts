@@ -15,11 +15,13 @@ export interface LossSettings {
   mostLabels?: number;
 }
 
+/** Predictions of a batch, and its loss. */
 export interface OutputWithLoss extends InferOutput {
   /** Box, class and DFL loss with their gains, as while training. */
   items: [box: number, cls: number, dfl: number];
 }
 
+/** A network that gives the loss along with its predictions. */
 export class DetectorWithLoss extends NetworkDetector<LabelTensors, { items: tf.Tensor }> {
   private slots: number;
 

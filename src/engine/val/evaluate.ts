@@ -19,6 +19,7 @@ import { createTally, type Metrics } from '../../metrics/tally.js';
 /** Confidence and IoU that validation has by default. */
 const DEFAULT_NMS: NmsOptions = { conf: 0.001, iou: 0.7 };
 
+/** What is measured, and how. */
 export interface EvaluateOptions {
   /** Long side of the images, a multiple of the stride. */
   imgsz: number;
@@ -58,6 +59,7 @@ export interface EvaluatedImage {
   detections: Float32Array;
 }
 
+/** Every figure of a validation. */
 export interface Evaluation extends Metrics {
   /** Mean milliseconds an image. */
   speed: Speed;

@@ -1,4 +1,4 @@
-/** What validation writes: metrics.json always; predictions.json, labels/*.txt and images on request; errors.json. */
+/** What validation writes: metrics.json and errors.json; predictions.json, labels/*.txt and images on request. */
 
 import { mkdirSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
@@ -12,7 +12,7 @@ import type { EvaluatedImage, EvaluateObserver, Evaluation } from './evaluate.js
 import { mistakesByKind } from './mistakes.js';
 import { writeJudgedImage } from './visualize.js';
 
-/** The object that `json=true` prints and metrics.json holds: reference cli, "For machines". */
+/** The object that `json=true` prints and metrics.json holds. */
 export interface ValSummary {
   images: number;
   instances: number;
@@ -27,6 +27,7 @@ export interface ValSummary {
   save_dir: string;
 }
 
+/** The figures of an evaluation for programs. @param saveDir the run folder */
 export function summarizeEvaluation(evaluation: Evaluation, saveDir: string): ValSummary {
   const { images, instances, precision, recall, mAP50, classes, coco, loss, speed } = evaluation;
   return {

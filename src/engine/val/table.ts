@@ -8,6 +8,7 @@ const WIDTHS = [8, 11, 10, 10, 10, 11];
 const KIND = 14;
 const COST = 8;
 
+/** The row of names over `tableRows`. */
 export function tableHeader(): string {
   return row('Class', ['Images', 'Instances', 'P', 'R', 'mAP50', 'mAP50-95']);
 }
@@ -22,7 +23,7 @@ export function tableRows(metrics: Metrics, perClass: boolean): string[] {
   return rows;
 }
 
-/** What costs most, a line each: kind, cost in mAP50, meaning. */
+/** Kinds of mistakes, the costliest first, a line each: kind, cost in mAP50, meaning. */
 export function costRows({ costs }: Metrics): string[] {
   if (!costs) return [];
   const sorted = [...ERROR_KINDS].sort((a, b) => costs[b] - costs[a]);
@@ -37,7 +38,7 @@ export function cocoRows({ coco }: Metrics): string[] {
   return [`COCO: ${line('AP')}`, `      ${line('AR')}`];
 }
 
-/** Three significant digits, as the reference prints them; at most five decimals. */
+/** Three significant digits, as Ultralytics prints them; at most five decimals. */
 function short(value: number): string {
   return Number(value < 0.001 ? value.toFixed(5) : value.toPrecision(3)).toString();
 }

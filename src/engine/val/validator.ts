@@ -11,7 +11,7 @@ import { writeFileAtomic } from '../../io/files.js';
 import { inputSide } from '../image-size.js';
 import { loadDetector } from '../load-detector.js';
 import { sideFor, withTrainedData } from '../model-defaults.js';
-import { datasetOptions, detectionOptions } from '../options.js';
+import { datasetOptions, evaluationOptions } from '../options.js';
 import { openRunDir, type RunDir } from '../run-dir.js';
 import { type EvaluateObserver, type EvaluateOptions, type Evaluation, evaluate, loaderFor } from './evaluate.js';
 import { nameMismatch, summarizeEvaluation, ValOutput, type ValSummary } from './output.js';
@@ -25,6 +25,7 @@ export interface ValRunOptions {
   observers?: readonly EvaluateObserver[];
 }
 
+/** What a validation gives. */
 export interface ValResult {
   /** What `json=true` prints; also metrics.json. */
   summary: ValSummary;
@@ -60,9 +61,7 @@ export async function validate(given: ValConfig, { signal, observers = [] }: Val
       imgsz,
       batch,
       rect: config.rect,
-      nms: detectionOptions(config),
-      singleCls: config.single_cls,
-      workers: config.workers,
+      ...evaluationOptions(config),
       signal,
       observers: all,
     };

@@ -1,4 +1,4 @@
-/** `visualize=true`: every image with label, hit, false positive and miss in different colours. */
+/** `visualize=true`: every image with its labels, true positives, false positives and missed labels in different colours. */
 import { basename, extname, join } from 'node:path';
 import { labelsToPx } from '../../core/boxes.js';
 import type { Box } from '../../core/types.js';
@@ -21,7 +21,7 @@ export async function writeJudgedImage(
   writeFileAtomic(join(dir, 'visualize', `${stem}.jpg`), await encodeImage(drawn, 'jpg', 90));
 }
 
-/** Labels, and the detections over 0.25 with their judgement at IoU 0.5. */
+/** Labels, and the detections over the confidence of the confusion matrix, judged at IoU 0.5. @returns boxes in pixels */
 function judgedBoxes({ image, detections }: EvaluatedImage, names: readonly string[]): JudgedBox[] {
   const truth = labelsToPx(image.labels, image);
   const sure = overConfidence(detections, CONFUSION_CONFIDENCE);
