@@ -1,10 +1,12 @@
 /**
  * Runs a detector over a split and gives every figure: what `yolo val` does, and what training does after each epoch with
- * its averaged weights. Images are decoded ahead in threads while the network runs.
+ * its averaged weights. Images are decoded ahead in threads, and the boxes of one
+ * batch are matched while the network runs on the next.
  */
+import { mapAhead } from '../../core/ahead.js';
 import { DETECTION, labelsToPx } from '../../core/boxes.js';
 import { UserError } from '../../core/errors.js';
-import { hearSignals } from '../../core/interruption.js';
+import { hearSignals, orInterrupted } from '../../core/interruption.js';
 import { log } from '../../core/log.js';
 import { notify } from '../../core/observers.js';
 import { progress } from '../../core/progress.js';
@@ -15,6 +17,9 @@ import { detectionsOf } from '../../detect/detections.js';
 import type { Detector, InferOutput } from '../../detect/detector.js';
 import type { NmsOptions } from '../../detect/nms.js';
 import { createTally, type Metrics } from '../../metrics/tally.js';
+
+/** Batches on their way: one is matched, the network runs on the next. */
+const AT_WORK = 2;
 
 /** Confidence and IoU that validation has by default. */
 const DEFAULT_NMS: NmsOptions = { conf: 0.001, iou: 0.7 };
@@ -110,7 +115,7 @@ type LossTriple = [box: number, cls: number, dfl: number];
 
 /**
  * Runs the detector over the dataset.
- * @throws UserError when no image can be read; Interrupted after `signal`, before the next batch
+ * @throws UserError when no image can be read; Interrupted as soon as `signal` is aborted
  */
 export async function evaluate(
   detector: Detector | LossDetector,
@@ -124,12 +129,18 @@ export async function evaluate(
   const total = loader.batches;
   try {
     await progress.track({ label: 'Validating', unit: 'batches', total }, async (update) => {
-      let done = 0;
-      for await (const batch of loader) {
+      const ran = mapAhead(
+        loader,
+        AT_WORK,
+        timed((batch) => run(detector, dataset, batch)),
+      );
+      for (let count = 1; ; count++) {
+        const { done, value } = await orInterrupted(ran.next(), signal);
+        if (done) break;
         await hearSignals(signal);
-        await evaluateBatch(detector, dataset, batch, options, gathered);
-        update(++done);
-        await notify(observers, 'onBatch', done, total);
+        await evaluateBatch(value, dataset, detector.endToEnd, options, gathered);
+        update(count);
+        await notify(observers, 'onBatch', count, total);
       }
     });
   } finally {
@@ -146,17 +157,34 @@ export async function evaluate(
   return evaluation;
 }
 
+/** A batch and what the network says of it. */
+interface Ran {
+  batch: ValBatch;
+  output: InferOutput;
+  items?: LossTriple;
+}
+
+/** Adds the milliseconds that the network ran; it takes batches one after the other, so that one may wait for another. */
+function timed<R>(work: (batch: ValBatch) => Promise<R>): (batch: ValBatch) => Promise<R & { inference: number }> {
+  let idleSince = 0;
+  return async (batch) => {
+    const asked = performance.now();
+    const result = await work(batch);
+    const started = Math.max(asked, idleSince);
+    idleSince = performance.now();
+    return { ...result, inference: idleSince - started };
+  };
+}
+
 async function evaluateBatch(
-  detector: Detector | LossDetector,
+  { batch, output, items, inference }: Ran & { inference: number },
   dataset: Dataset,
-  batch: ValBatch,
+  endToEnd: boolean | undefined,
   options: EvaluateOptions,
   { tally, broken, times, losses }: Gathered,
 ): Promise<void> {
   const started = performance.now();
-  const { output, items } = await run(detector, dataset, batch);
   if (items) losses.push(items);
-  const inferred = performance.now();
   for (const [k, index] of batch.indices.entries()) {
     const image = dataset.images[index];
     const why = batch.broken[k];
@@ -164,15 +192,15 @@ async function evaluateBatch(
       broken.push({ path: image.path, message: why });
       continue;
     }
-    const detections = detectionsIn(output, k, options, detector.endToEnd);
+    const detections = detectionsIn(output, k, options, endToEnd);
     const { path, width, height, labels } = image;
     // What the tally gives back is in pixels of the image.
     const judged = tally.add({ path, width, height, place: batch.places[k], detections, labels });
     await notify(options.observers ?? [], 'onImage', { image, index, detections: judged });
   }
   times.preprocess += batch.time;
-  times.inference += inferred - started;
-  times.postprocess += performance.now() - inferred;
+  times.inference += inference;
+  times.postprocess += performance.now() - started;
 }
 
 /** Figures of no image are no figures: a folder that is gone must not look like a network that finds nothing. */
@@ -194,24 +222,20 @@ function faultOf({ path, message }: Evaluation['broken'][number]): string {
   return message.includes(path) ? message : `${path}: ${message}`;
 }
 
-async function run(
-  detector: Detector | LossDetector,
-  dataset: Dataset,
-  batch: ValBatch,
-): Promise<{ output: InferOutput; items?: LossTriple }> {
+async function run(detector: Detector | LossDetector, dataset: Dataset, batch: ValBatch): Promise<Ran> {
   if ('inferWithLoss' in detector) {
     const { indices, places } = batch;
     const images = indices.map((index) => dataset.images[index]);
     const labels = images.map((image, k) => labelsToPx(image.labels, image, places[k]));
     const { items, ...output } = await detector.inferWithLoss(batch.images, batch.shape, labels);
-    return { output, items };
+    return { batch, output, items };
   }
   const [b, h, w] = batch.shape;
   const fixed = detector.fixedBatch;
-  if (!fixed || fixed === b) return { output: await detector.infer(batch.images, batch.shape) };
+  if (!fixed || fixed === b) return { batch, output: await detector.infer(batch.images, batch.shape) };
   const padded = new Uint8Array(fixed * h * w * 3);
   padded.set(batch.images);
-  return { output: await detector.infer(padded, [fixed, h, w]) };
+  return { batch, output: await detector.infer(padded, [fixed, h, w]) };
 }
 
 /** Detections of image k of a batch. @returns rows of 6: x1 y1 x2 y2 confidence class, pixels of the network's input */
