@@ -1,6 +1,6 @@
 /** Does the engine in this folder compute? `node smoke.mjs FOLDER` ends with code 0 if so. */
 import { createRequire } from 'node:module';
-import { useNative } from '../../dist/backend/native.js';
+import { useNative } from '../../dist/backend/tfjs-node.js';
 import { Session } from '../../dist/graph/session.js';
 
 const tf = createRequire(import.meta.url)('@tensorflow/tfjs-core');

@@ -1,20 +1,20 @@
 /**
- * The choice of the engine that computes: native TensorFlow where the set-up built it, else the binary that tfjs-node-gpu
- * fetched itself, else WebAssembly, which predicts and validates but cannot train (its package has no gradient kernels).
+ * The choice of the engine that computes: sessions of native TensorFlow where the set-up built them; else TensorFlow.js, which
+ * predicts and validates but cannot train: over the binary that tfjs-node-gpu fetched itself, or on WebAssembly.
  */
 import { availableParallelism } from 'node:os';
 import { gpuSetupCommand } from '../../bin/setup/gpu-paths.mjs';
 import { isClone, lastFailure, setupCommand } from '../../bin/setup/paths.mjs';
 import { messageOf, UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
+import { Session } from '../graph/session.js';
+import { loadedTensorflow, loadTensorflow, type TensorflowFiles, tensorflowFiles } from '../graph/tensorflow.js';
 import { type Device, readDevice } from './device.js';
 import { findGpu, type Gpu, gpuFiles, hasDriver, type NoGpu } from './gpu.js';
-import { engineDir, nativeInfo, useNative, usePackageBinary } from './native.js';
-import { useWasm } from './wasm.js';
 
 /** The engine in use. */
 export interface Engine {
-  /** tfjs-core's name of the backend. */
+  /** As tfjs-core calls it. */
   name: 'tensorflow' | 'wasm';
   /** For people: 'TensorFlow 2.21.0 (CPU, 2 threads)'. */
   description: string;
@@ -93,14 +93,12 @@ async function start(device: Device, { threads, deterministic = false, tf32 = tr
     const hint = `To use a GPU: ${gpu.remedy}. Without one: device=cpu, or leave device out.`;
     throw new UserError('no-gpu', `device=${device.gpu}: ${gpu.why}`, hint);
   }
-  if (!nativeInfo()) process.env.CUDA_VISIBLE_DEVICES = '-1';
-  let problem: string | undefined;
-  for (const use of [useNative, usePackageBinary]) {
-    const result = await tryNative(use);
-    if (result === 'running') return describeNative(cores, gpu);
-    problem ??= result;
-  }
-  const reason = whyNotNative(problem);
+  if (!loadedTensorflow()) process.env.CUDA_VISIBLE_DEVICES = '-1';
+  const result = tryNative(tensorflowFiles());
+  if (result === 'running') return describeNative(cores, gpu);
+  const reason = whyNotNative(result);
+  const eager = await startPackageBinary(cores, reason);
+  if (eager) return eager;
   if (forced) throw new UserError('no-engine', `the native engine is not there: ${reason.why}`, reason.faster, 1);
   return startWasm(cores, reason);
 }
@@ -119,10 +117,10 @@ async function startGpu(
     TF_DETERMINISTIC_OPS: deterministic ? '1' : undefined,
     NVIDIA_TF32_OVERRIDE: tf32 ? undefined : '0',
   });
-  const result = await tryNative(() => useNative(engineDir(), gpuFiles()));
-  if (result === 'running' && nativeInfo()?.gpu) {
+  const result = tryNative(gpuFiles());
+  if (result === 'running' && seesGpu()) {
     const memory = `${(gpu.memory / 2 ** 30).toFixed(1)} GiB`;
-    const description = `TensorFlow ${nativeInfo()!.version} (GPU ${gpu.index}: ${gpu.name}, ${memory})`;
+    const description = `TensorFlow ${loadedTensorflow()!.version} (GPU ${gpu.index}: ${gpu.name}, ${memory})`;
     return { name: 'tensorflow', description, threads: availableParallelism(), canTrain: true, gpu };
   }
   undo();
@@ -149,18 +147,42 @@ function wantsGpu(): boolean {
 }
 
 /** @returns 'running', undefined when it is not there, or why it would not load */
-async function tryNative(use: () => Promise<boolean>): Promise<string | undefined> {
+function tryNative(files: TensorflowFiles | undefined): string | undefined {
+  if (!files) return undefined;
   try {
-    return (await use()) ? 'running' : undefined;
+    loadTensorflow(files);
+    return 'running';
   } catch (error) {
     return messageOf(error).split('\n')[0];
   }
 }
 
+/** Whether TensorFlow has a GPU among its devices. */
+function seesGpu(): boolean {
+  const session = Session.open();
+  try {
+    return session.devices().some(({ type }) => type === 'GPU');
+  } finally {
+    session.close();
+  }
+}
+
+/** TensorFlow.js over the binary of tfjs-node-gpu, where that is there and loads. */
+async function startPackageBinary(
+  threads: number,
+  reason: { why: string; faster?: string },
+): Promise<Engine | undefined> {
+  const { usePackageBinary } = await import('./tfjs-node.js');
+  const version = await usePackageBinary().catch(() => undefined);
+  if (!version) return undefined;
+  const description = `TensorFlow ${version} of tfjs-node-gpu (CPU, ${countThreads(threads)})`;
+  return { name: 'tensorflow', description, threads, canTrain: false, ...reason };
+}
+
 function describeNative(threads: number, { why, remedy }: Partial<NoGpu>): Engine {
   return {
     name: 'tensorflow',
-    description: `TensorFlow ${nativeInfo()!.version} (CPU, ${countThreads(threads)})`,
+    description: `TensorFlow ${loadedTensorflow()!.version} (CPU, ${countThreads(threads)})`,
     threads,
     canTrain: true,
     ...(why && { why: `the GPU is not used: ${why}`, faster: remedy, noGpu: { why, remedy: remedy! } }),
@@ -168,6 +190,7 @@ function describeNative(threads: number, { why, remedy }: Partial<NoGpu>): Engin
 }
 
 async function startWasm(threads: number, reason: { why: string; faster?: string }): Promise<Engine> {
+  const { useWasm } = await import('./wasm.js');
   const got = await useWasm(threads);
   return { name: 'wasm', description: `WebAssembly (${countThreads(got)})`, threads: got, canTrain: false, ...reason };
 }

@@ -4,7 +4,7 @@
  * scale is asked for what it sees best.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { decode } from '../nn/decode.js';
+import { decode } from '../nn/forward.js';
 import type { HeadOutput } from '../nn/head.js';
 
 const SCALES = [

@@ -2,11 +2,9 @@
  * `yolo benchmark`: times what users wait for, and prints the keys that the comparison script of other implementations
  * prints. wall_s counts from the start of the process. Times of one machine mean little: run two sides in turn and compare.
  */
-import * as tf from '@tensorflow/tfjs-core';
 import { type Engine, requireTraining, selectEngine } from '../backend/select-engine.js';
 import type { ConfigOf, PredictConfig, TrainConfig, ValConfig } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
-import { toArrays } from '../nn/layout.js';
 import { buildNetwork } from '../nn/model.js';
 import { parseModelYaml } from '../nn/model-yaml.js';
 import { OPTIMIZERS } from '../optim/optimizers.js';
@@ -57,9 +55,7 @@ async function step(config: BenchmarkConfig, engine: Engine): Promise<BenchmarkR
   requireTraining(engine);
   const trainables = trainablesOf(network, null);
   const rule = OPTIMIZERS.SGD;
-  const params = network.init(0);
-  const state = freshState(toArrays(params), trainables, rule.stateTensors);
-  tf.dispose(params);
+  const state = freshState(network.init(0), trainables, rule.stateTensors);
   const gains = { box: config.box, cls: config.cls, dfl: config.dfl };
   const trainStep = new TrainStep(state, { network, trainables, frozenLayers: new Set(), rule, decay: 0, gains });
   const data = syntheticBatch(batch, imgsz);
@@ -77,7 +73,6 @@ async function step(config: BenchmarkConfig, engine: Engine): Promise<BenchmarkR
   return {
     median_s_per_image: seconds[seconds.length >> 1] / batch,
     min_s_per_image: seconds[0] / batch,
-    tensors: tf.memory().numTensors,
   };
 }
 

@@ -114,7 +114,7 @@ async function loadNetwork(model: string, options: LoadOptions): Promise<Detecto
   const detector: Detector =
     lossFor && engine.canTrain && !half && !augment
       ? await withLoss(checkpoint, description, lossFor.mostLabels)
-      : createDetector(checkpoint, { half, augment, engine: description, where: model });
+      : await createDetector(checkpoint, { half, augment, engine: description, where: model });
   detector.trained = trainedWith(checkpoint.trainArgs);
   return detector;
 }

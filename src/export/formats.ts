@@ -73,8 +73,8 @@ export const FORMATS: Record<ExportFormatName, ExportFormat> = {
     write: writeGraphModel,
     replaces: SHARD_NAME,
     async open(target, device) {
-      await selectEngine({ device });
-      return createTfjsDetector(target);
+      const { description } = await selectEngine({ device });
+      return createTfjsDetector(target, description);
     },
   },
   saved_model: {
@@ -82,8 +82,8 @@ export const FORMATS: Record<ExportFormatName, ExportFormat> = {
     target: (stem) => `${stem}_saved_model`,
     write: writeSaved,
     async open(target, device) {
-      await selectEngine({ device });
-      return createSavedModelDetector(target);
+      const { description } = await selectEngine({ device });
+      return createSavedModelDetector(target, description);
     },
   },
   safetensors: {

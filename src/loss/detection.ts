@@ -5,7 +5,8 @@
  * Pure: it runs eagerly and inside the graph compiler, and differentiates by tfjs' tape.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { type Anchors, anchorsOf, expectedDistances, type HeadOutput, REG_MAX } from '../nn/head.js';
+import { expectedDistances } from '../nn/distances.js';
+import { type Anchors, anchorsOf, type HeadOutput, REG_MAX } from '../nn/head.js';
 import { stopGradient } from '../nn/kernels.js';
 import { boxLoss, type Sides } from './ciou.js';
 import { bins, dfl } from './dfl.js';

@@ -4,10 +4,10 @@
  * Only graphs have it; without the addon, eagerly and on other engines the two are ops of their own.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { nativeInfo } from '../backend/native.js';
 import { addsUp } from '../graph/fuse-gradient-sums.js';
 import type { OutputSpec } from '../graph/raw.js';
 import { defineOp } from '../graph/raw.js';
+import { loadedTensorflow } from '../graph/tensorflow.js';
 import { isTracing } from '../graph/trace.js';
 import { batchNormTrain, silu } from './kernels.js';
 
@@ -39,7 +39,7 @@ export interface BatchNormSilu {
  */
 export function batchNormSilu(x: tf.Tensor4D, norm: BatchNorm, withHalf = false): BatchNormSilu {
   const { gamma, beta, mean, variance, epsilon, momentum } = norm;
-  if (isTracing() && nativeInfo()?.fused) {
+  if (isTracing() && loadedTensorflow()?.ops.length) {
     const out = (withHalf ? valueAndHalf : value)({ x, gamma, beta, mean, variance }, { epsilon, momentum });
     return { y: out[0] as tf.Tensor4D, mean: out[3], variance: out[4], half: out[5] as tf.Tensor4D | undefined };
   }

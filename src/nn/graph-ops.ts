@@ -6,7 +6,7 @@
 import type { Attrs, ElementType } from '../graph/graph.js';
 import type { NodeList } from '../graph/node-list.js';
 import { anchorsOf } from './head.js';
-import { convAttrs, NHWC, POOL5, reach } from './kernels.js';
+import { convAttrs, NHWC, POOL5, reach } from './op-attrs.js';
 import type { Conv, Ops, PlainConv } from './ops.js';
 
 export interface GraphValue {

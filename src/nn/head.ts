@@ -2,7 +2,7 @@
  * What the head of a network gives: for each anchor logits of the distances from it to the four sides of a box, and of its
  * classes. Anchors are the cells of the levels P3 P4 P5, row by row; A is their number.
  */
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 
 /** Bins of a side's distribution. */
 export const REG_MAX = 16;
@@ -45,26 +45,4 @@ export function anchorsOf(levels: readonly (readonly [number, number])[], stride
 /** Levels of an image of this size. */
 export function levelsOf(height: number, width: number, strides: readonly number[]): [number, number][] {
   return strides.map((stride) => [Math.ceil(height / stride), Math.ceil(width / stride)]);
-}
-
-/**
- * Expected value of distributions over 0, 1, … `bins` − 1: softmax over the bins, times these values.
- * @param logits [..., bins] in groups along the last axis @returns [N, 1], N the number of distributions
- */
-export function expectedValues(logits: tf.Tensor, bins: number): tf.Tensor2D {
-  const values = tf.tensor2d(
-    Float32Array.from({ length: bins }, (_, i) => i),
-    [bins, 1],
-  );
-  const p = tf.softmax(tf.reshape(logits, [-1, bins])) as tf.Tensor2D;
-  return tf.matMul(p, values);
-}
-
-/**
- * Expected distance to each side.
- * @param boxes [..., 4R] logits
- * @returns [N, 4] in units of the stride, N the product of the leading sizes
- */
-export function expectedDistances(boxes: tf.Tensor): tf.Tensor2D {
-  return tf.reshape(expectedValues(boxes, REG_MAX), [-1, 4]);
 }

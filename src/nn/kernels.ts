@@ -7,13 +7,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Attrs, ElementType } from '../graph/graph.js';
 import { defineOp, type Emitter } from '../graph/raw.js';
-
-export const NHWC = 'NHWC';
+import { convAttrs, NHWC, type ConvAttrs as Place, POOL5, reach } from './op-attrs.js';
 
 // ---- convolution
 
 /** `precise`: in float32 although feature maps are bfloat16. */
-type ConvAttrs = { stride: number; pad: [number, number]; precise?: boolean };
+type ConvAttrs = Place & { precise?: boolean };
 
 /**
  * Convolution with PyTorch's padding: k // 2 on both sides ("autopad").
@@ -127,24 +126,6 @@ function unpadded(
   });
   const padded = x.map((d, i) => (i === 1 || i === 2 ? d + sides[i - 1][0] + sides[i - 1][1] : d));
   return { pass: convAttrs(w, { ...attrs, pad: [0, 0] }), padded, sides };
-}
-
-/** Number of places a kernel of size k fits along n pixels with p more on both sides. */
-export function reach(n: number, k: number, stride: number, p: number): number {
-  return Math.floor((n + 2 * p - k) / stride) + 1;
-}
-
-export function convAttrs([kh, kw]: number[], { stride, pad }: ConvAttrs): Attrs {
-  const rest: Attrs = {
-    strides: [1, stride, stride, 1],
-    data_format: NHWC,
-    dilations: [1, 1, 1, 1],
-    use_cudnn_on_gpu: true,
-  };
-  if (pad[0] === 0 && pad[1] === 0) return { ...rest, padding: 'VALID' };
-  const centred = 2 * pad[0] === kh - 1 && 2 * pad[1] === kw - 1;
-  if (stride === 1 && centred) return { ...rest, padding: 'SAME' };
-  return { ...rest, padding: 'EXPLICIT', explicit_paddings: [0, 0, pad[0], pad[0], pad[1], pad[1], 0, 0] };
 }
 
 /** x [B, H, W, C] + b [C]. */
@@ -284,8 +265,6 @@ const swishGrad = defineOp<'dy' | 'x', object>({
 export function maxPool5(x: tf.Tensor): tf.Tensor4D {
   return pool5({ x }, {})[0] as tf.Tensor4D;
 }
-
-export const POOL5 = { ksize: [1, 5, 5, 1], strides: [1, 1, 1, 1], padding: 'SAME', data_format: NHWC };
 
 const pool5 = defineOp<'x', object>({
   name: 'MaxPool5',

@@ -1,28 +1,9 @@
 /**
- * Parameters between files and tensors. A file keeps PyTorch's layout (convolution kernels OIHW), a tensor is HWIO.
+ * Parameters between files and the network. A file keeps PyTorch's layout (convolution kernels OIHW), a tensor is HWIO.
  */
-import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.js';
 import type { NamedArray } from '../core/types.js';
-import type { ParameterSpec, Params } from './parameters.js';
-
-/**
- * @param weights arrays by name, as a checkpoint has them
- * @param parameters what the network needs: each is checked, and entries that it doesn't have are left out; without it
- *   every array becomes a tensor
- * @returns tensors by name, which the caller disposes of
- * @throws UserError wrong-weights when one is missing or has another shape
- */
-export function toTensors(weights: ReadonlyMap<string, NamedArray>, parameters?: readonly ParameterSpec[]): Params {
-  for (const parameter of parameters ?? []) check(weights.get(parameter.name), parameter);
-  const names = parameters?.map(({ name }) => name) ?? [...weights.keys()];
-  return Object.fromEntries(names.map((name) => [name, toTensor(weights.get(name)!)]));
-}
-
-function toTensor(array: NamedArray): tf.Tensor {
-  const { data, shape } = fromFile(array);
-  return tf.tensor(data, shape);
-}
+import type { ParameterSpec } from './parameters.js';
 
 /** An array of a file in a tensor's layout. */
 export function fromFile({ data, shape }: NamedArray): NamedArray {
@@ -40,22 +21,6 @@ export function tensorValues(array: NamedArray | undefined, parameter: Parameter
 /** An array in a tensor's layout as a file has it. */
 export function toFile({ data, shape }: NamedArray): NamedArray {
   return { data: shape.length === 4 ? hwioToOihw(data, shape) : data, shape: fileShape(shape) };
-}
-
-/** The reverse of `toTensors`: reads all tensors from the engine. */
-export function fromTensors(params: Params): Map<string, NamedArray> {
-  const weights = new Map<string, NamedArray>();
-  for (const [name, array] of Object.entries(toArrays(params))) weights.set(name, toFile(array));
-  return weights;
-}
-
-/** The values of tensors, in their own layout. */
-export function toArrays(params: Params): Record<string, NamedArray> {
-  const read = (tensor: tf.Tensor): NamedArray => ({
-    shape: [...tensor.shape],
-    data: Float32Array.from(tensor.dataSync()),
-  });
-  return Object.fromEntries(Object.entries(params).map(([name, tensor]) => [name, read(tensor)]));
 }
 
 /** Shape in a file of a parameter with this shape as a tensor. */

@@ -1,6 +1,7 @@
 /** What a network keeps from one image to the next: its parameters and running statistics. */
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import { hashString, rng } from '../core/rng.js';
+import type { NamedArray } from '../core/types.js';
 
 /**
  * weight: convolution kernel (the group with weight decay); bn: BatchNorm's scale; bias: BatchNorm's offset or a
@@ -17,6 +18,9 @@ export interface ParameterSpec {
   /** How it starts: one value, or uniform in ±1/√fanIn (Kaiming-uniform with a = √5, He et al. 2015 as PyTorch has it). */
   start: { value: number } | { fanIn: number };
 }
+
+/** Values by parameter name; kernels HWIO. */
+export type Arrays = Record<string, NamedArray>;
 
 /** Tensors by parameter name. */
 export type Params = Record<string, tf.Tensor>;
@@ -36,11 +40,11 @@ export function inOrder(parameters: readonly ParameterSpec[]): ParameterSpec[] {
   return [...parameters].sort((a, b) => compare(stem(a), stem(b)));
 }
 
-/** Fresh values, which the caller disposes of. Each tensor has a random stream of its own, keyed by seed and name. */
-export function startOf({ name, shape, start }: ParameterSpec, seed: number): tf.Tensor {
-  if ('value' in start) return tf.fill(shape, start.value);
+/** Fresh values. Each parameter has a random stream of its own, keyed by seed and name. */
+export function startOf({ name, shape, start }: ParameterSpec, seed: number): NamedArray {
+  const size = sizeOf({ shape });
+  if ('value' in start) return { shape, data: new Float32Array(size).fill(start.value) };
   const bound = 1 / Math.sqrt(start.fanIn);
   const random = rng(seed, hashString(name));
-  const values = Float32Array.from({ length: sizeOf({ shape }) }, () => random.uniform(-bound, bound));
-  return tf.tensor(values, shape);
+  return { shape, data: Float32Array.from({ length: size }, () => random.uniform(-bound, bound)) };
 }

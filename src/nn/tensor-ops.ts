@@ -3,8 +3,8 @@
  * WebAssembly. Pure: parameters come in, tensors come out, and nothing is held.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { expectedValues } from './distances.js';
 import { type BatchNorm, batchNormSilu, secondHalf } from './fused.js';
-import { expectedValues } from './head.js';
 import { biasAdd, conv2d, maxPool5, silu, upsample2x } from './kernels.js';
 import { BN_EPS, BN_MOMENTUM, type Conv, type Ops } from './ops.js';
 import type { Params } from './parameters.js';

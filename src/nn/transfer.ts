@@ -3,9 +3,9 @@
  * convolutions of the class branch are new when the class count differs, but for the rows of classes that both know.
  */
 import type { Checkpoint, NamedArray } from '../core/types.js';
-import { fileShape, fromTensors, toTensors } from './layout.js';
+import { fileShape, fromFile, toFile } from './layout.js';
 import type { Network } from './model.js';
-import type { ParameterSpec, Params } from './parameters.js';
+import type { Arrays, ParameterSpec } from './parameters.js';
 
 export interface TransferOptions {
   /** Class names of the new network; with `clsRemap` the rows of classes with the same name are copied. */
@@ -15,19 +15,19 @@ export interface TransferOptions {
 
 export interface Transferred {
   /** All parameters of the network: those of the source, the others as they were. */
-  params: Params;
+  params: Arrays;
   /** Items taken over and in all, counted as a PyTorch state dict has them (with each BatchNorm's counter and the DFL kernel). */
   transferred: number;
   total: number;
 }
 
 /**
- * @param params fresh parameters of the network (`network.init`); those that are replaced are disposed of
+ * @param params fresh parameters of the network (`network.init`)
  */
 export function transferWeights(
   source: Checkpoint,
   network: Network,
-  params: Params,
+  params: Arrays,
   { names, clsRemap }: TransferOptions,
 ): Transferred {
   const { weights } = source;
@@ -41,10 +41,9 @@ export function transferWeights(
     const fits = from?.shape.join() === fileShape(shape).join();
     if (fits) same.push(parameter);
     const ofClasses = name.startsWith(`model.${spec.head.index}.cv3.`) && /\.2\.(weight|bias)$/.test(name);
-    const taken = from && ofClasses && rows.length ? withRows(fromTensors({ [name]: params[name] }), from, rows) : from;
+    const taken = from && ofClasses && rows.length ? withRows(toFile(params[name]), from, rows) : from;
     if (taken === undefined || !(fits || taken !== from)) continue;
-    params[name].dispose();
-    out[name] = toTensors(new Map([[name, taken]]))[name];
+    out[name] = fromFile(taken);
   }
   const norms = (list: readonly ParameterSpec[]) => list.filter(({ kind }) => kind === 'mean').length;
   const dfl = weights.has(`model.${spec.head.index}.cv2.0.2.weight`) ? 1 : 0;
@@ -71,9 +70,10 @@ function matchingClasses(source: readonly string[], target: readonly string[]): 
   return asIs ? [] : pairs;
 }
 
-/** The one array of `fresh` with these rows of `source` copied over its own; the source's when a row has another length. */
-function withRows(fresh: Map<string, NamedArray>, source: NamedArray, rows: [from: number, to: number][]): NamedArray {
-  const [{ shape, data }] = fresh.values();
+/** `fresh` with these rows of `source` copied over its own; the source's when a row has another length. */
+function withRows(fresh: NamedArray, source: NamedArray, rows: [from: number, to: number][]): NamedArray {
+  const { shape } = fresh;
+  const data = fresh.data.slice();
   const size = data.length / shape[0];
   if (size !== source.data.length / source.shape[0]) return source;
   for (const [from, to] of rows) data.set(source.data.subarray(from * size, (from + 1) * size), to * size);

@@ -58,9 +58,10 @@ describe('choice of the engine', () => {
     const { answer, stderr, status } = inProcess(`
       const engine = await selectEngine();
       requireTraining(engine);
-      return [engine.name, tf.getBackend(), tf.matMul([[2, 1]], [[3], [4]]).dataSync()[0], describeEngine(engine)];`);
-    expect(answer.slice(0, 3)).toEqual(['tensorflow', 'tensorflow', 10]);
-    expect(answer[3]).toMatch(/^Engine: TensorFlow 2\.21\.0 \(CPU, \d+ threads?\)/);
+      const modules = Object.keys(createRequire(import.meta.url).cache);
+      return [engine.name, modules.filter((path) => /tfjs_binding/.test(path)), describeEngine(engine)];`);
+    expect(answer.slice(0, 2)).toEqual(['tensorflow', []]);
+    expect(answer[2]).toMatch(/^Engine: TensorFlow 2\.21\.0 \(CPU, \d+ threads?\)/);
     expect([stderr, status]).toEqual(['', 0]);
   });
 

@@ -2,14 +2,17 @@ import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { engineReady } from '../../bin/setup/paths.mjs';
-import { useNative } from '../../src/backend/native.js';
+import { useNative } from '../../src/backend/tfjs-node.js';
 import { rng } from '../../src/core/rng.js';
 import type { Checkpoint, NamedArray } from '../../src/core/types.js';
 import { createDetector, NetworkDetector } from '../../src/detect/detectors/network.js';
-import { decode } from '../../src/nn/decode.js';
+import { NetworkSession } from '../../src/detect/detectors/network-session.js';
+import { NetworkTfjs } from '../../src/detect/detectors/network-tfjs.js';
+import { decode, forward } from '../../src/nn/forward.js';
 import type { HeadOutput } from '../../src/nn/head.js';
-import { buildNetwork, toTensors } from '../../src/nn/model.js';
+import { buildNetwork } from '../../src/nn/model.js';
 import { expectClose, expectSameOutput } from '../helpers/close.js';
+import { toTensors } from '../helpers/tensors.js';
 import { trainedModel } from '../helpers/trained-model.js';
 
 const trained = trainedModel();
@@ -18,6 +21,7 @@ const { nc } = spec;
 const names = Array.from({ length: nc }, (_, i) => `thing ${i}`);
 const checkpoint: Checkpoint = { ...trained.checkpoint, names };
 const { weights } = checkpoint;
+const runnerOn = (backend: string) => (backend === 'tensorflow' ? NetworkSession : NetworkTfjs);
 const network = buildNetwork(spec);
 
 function image(b: number, h: number, w: number): Uint8Array {
@@ -29,7 +33,7 @@ function image(b: number, h: number, w: number): Uint8Array {
 function reference(bytes: Uint8Array, [b, h, w]: [number, number, number]) {
   const params = toTensors(weights, network.parameters);
   const out = tf.tidy(() =>
-    decode(network.forward(tf.div(tf.tensor4d(Float32Array.from(bytes), [b, h, w, 3]), 255) as tf.Tensor4D, params)),
+    decode(forward(network, tf.div(tf.tensor4d(Float32Array.from(bytes), [b, h, w, 3]), 255) as tf.Tensor4D, params)),
   );
   const data = out.dataSync() as Float32Array;
   tf.dispose([out, params]);
@@ -37,6 +41,7 @@ function reference(bytes: Uint8Array, [b, h, w]: [number, number, number]) {
 }
 
 describe.each(engineReady() ? ['tensorflow', 'wasm'] : ['wasm'])('detector on %s', (backend) => {
+  const runner = runnerOn(backend);
   beforeAll(async () => {
     if (backend === 'tensorflow') expect(await useNative()).toBe(true);
     else await tf.setBackend(backend);
@@ -44,14 +49,14 @@ describe.each(engineReady() ? ['tensorflow', 'wasm'] : ['wasm'])('detector on %s
   });
 
   it("the reference's answers for two images", async () => {
-    const detector = createDetector(checkpoint);
+    const detector = await createDetector(checkpoint, { runner });
     const { data, shape } = trained.images;
     expectSameOutput(await detector.infer(data, shape), trained.decoded, { rtol: 1e-4 });
     detector.dispose();
   });
 
   it("the reference's answers with augment", async () => {
-    const detector = createDetector(checkpoint, { augment: true });
+    const detector = await createDetector(checkpoint, { augment: true, runner });
     const { data, shape } = trained.images;
     expectSameOutput(await detector.infer(data, shape), trained.augmented, { rtol: 1e-3 });
     detector.dispose();
@@ -64,7 +69,7 @@ describe.each(engineReady() ? ['tensorflow', 'wasm'] : ['wasm'])('detector on %s
   ] as [number, number, number][])
     it(`${shape.join(' x ')} bytes give what the network gives`, async () => {
       const before = tf.memory().numTensors;
-      const detector = createDetector(checkpoint);
+      const detector = await createDetector(checkpoint, { runner });
       const bytes = image(...shape);
       for (let repeat = 0; repeat < 2; repeat++) {
         const out = await detector.infer(bytes, shape);
@@ -76,7 +81,7 @@ describe.each(engineReady() ? ['tensorflow', 'wasm'] : ['wasm'])('detector on %s
     });
 
   it('augment gives three scales, the first of them as without it', async () => {
-    const detector = createDetector(checkpoint, { augment: true });
+    const detector = await createDetector(checkpoint, { augment: true, runner });
     const bytes = image(1, 128, 96);
     const { shape, data } = await detector.infer(bytes, [1, 128, 96]);
     const first = 16 * 12 + 8 * 6; // without the largest level
@@ -94,6 +99,7 @@ describe.each(engineReady() ? ['tensorflow', 'wasm'] : ['wasm'])('detector on %s
 type Numbers = { weights: tf.Tensor };
 
 describe.each(engineReady() ? ['tensorflow', 'wasm'] : ['wasm'])('what is computed from the head, on %s', (backend) => {
+  const runner = runnerOn(backend);
   beforeAll(async () => {
     if (backend === 'tensorflow') expect(await useNative()).toBe(true);
     else await tf.setBackend(backend);
@@ -108,12 +114,12 @@ describe.each(engineReady() ? ['tensorflow', 'wasm'] : ['wasm'])('what is comput
 
   it('golden weights: it goes with the predictions, for several shapes and for new weights', async () => {
     const before = tf.memory().numTensors;
-    const detector = new NetworkDetector(network, names, {}, also);
+    const detector = new NetworkDetector(network, names, { runner }, also);
     detector.setWeights(weights);
     const expected = (bytes: Uint8Array, [b, h, w]: number[], now: Map<string, NamedArray>) =>
       tf.tidy(() => {
         const x = tf.div(tf.tensor4d(Float32Array.from(bytes), [b, h, w, 3]), 255) as tf.Tensor4D;
-        const head = network.forward(x, toTensors(now, network.parameters));
+        const head = forward(network, x, toTensors(now, network.parameters));
         return also(head, { weights: tf.tensor(each) }).weighted.dataSync() as Float32Array;
       });
     const check = async (shape: [number, number, number], now: Map<string, NamedArray>) => {
@@ -139,17 +145,17 @@ describe.each(engineReady() ? ['tensorflow', 'wasm'] : ['wasm'])('what is comput
 describe('detector', () => {
   it('names classes that the file does not name; refuses half without the native engine', async () => {
     await tf.setBackend('wasm');
-    const detector = createDetector({ ...checkpoint, names: ['one'] });
+    const detector = await createDetector({ ...checkpoint, names: ['one'] }, { runner: NetworkTfjs });
     expect(detector.names).toEqual(['one', ...Array.from({ length: nc - 1 }, (_, i) => `class${i + 1}`)]);
     detector.dispose();
-    expect(() => createDetector(checkpoint, { half: true })).toThrow(/native engine/);
+    await expect(createDetector(checkpoint, { half: true, runner: NetworkTfjs })).rejects.toThrow(/native engine/);
   });
 
   it.runIf(engineReady())('half=true is near the full precision', async () => {
     await tf.setBackend('tensorflow');
     const bytes = image(1, 64, 64);
     const full = reference(bytes, [1, 64, 64]);
-    const detector = createDetector(checkpoint, { half: true });
+    const detector = await createDetector(checkpoint, { half: true });
     const out = await detector.infer(bytes, [1, 64, 64]);
     expectSameOutput(out, full, { rtol: 0.03 });
     detector.dispose();

@@ -58,7 +58,7 @@ describe('SavedModel export', () => {
   test('as a detector: the numbers of the original, images beyond the batch in further runs', async () => {
     const exported = await createSavedModelDetector(write('again'), 'here');
     expect(exported).toMatchObject({ fixedShape: [H, W], fixedBatch: B, names: checkpoint.names, engine: 'here' });
-    const original = createDetector(checkpoint);
+    const original = await createDetector(checkpoint);
     const random = rng(2);
     const count = B + 1;
     const bytes = Uint8Array.from({ length: count * H * W * 3 }, () => random.int(256));

@@ -11,7 +11,8 @@ import { inferenceGraph, literalOf } from '../../src/export/inference-graph.js';
 import { writeTfjs } from '../../src/export/tfjs.js';
 import { encodeWeight, inEightBits, type WeightType } from '../../src/export/tfjs-weights.js';
 import { halfToFloat } from '../../src/io/half.js';
-import { buildNetwork, fromTensors } from '../../src/nn/model.js';
+import { toFile } from '../../src/nn/layout.js';
+import { buildNetwork } from '../../src/nn/model.js';
 import { parseModelYaml } from '../../src/nn/model-yaml.js';
 import { type Arrayish, expectSameOutput } from '../helpers/close.js';
 import { pick } from '../helpers/golden.js';
@@ -102,9 +103,7 @@ describe('TensorFlow.js export', () => {
   test('yolov8n with random weights: three shards of at most 4 MB', async () => {
     const n = parseModelYaml('yolov8n.yaml', { nc: 5 });
     const network = buildNetwork(n);
-    const params = network.init(3);
-    const weights = fromTensors(params);
-    tf.dispose(params);
+    const weights = new Map(Object.entries(network.init(3)).map(([name, array]) => [name, toFile(array)]));
     const target = join(dir, 'n');
     const metadata = { names: ['a', 'b', 'c', 'd', 'e'] };
     const options = { imgsz: [64, 96] as const, batch: 1, weights: 'float32' as const, metadata, version: '1' };
@@ -113,7 +112,7 @@ describe('TensorFlow.js export', () => {
     expect(files).toEqual(['model.json', ...shards].map((name) => join(target, name)));
     expect(readdirSync(target).sort()).toEqual([...shards, 'model.json']);
     expect(shards.slice(0, 2).map((name) => statSync(join(target, name)).size)).toEqual([4, 4].map((x) => x * 2 ** 20));
-    const original = createDetector({ spec: n, weights, names: metadata.names });
+    const original = await createDetector({ spec: n, weights, names: metadata.names });
     const exported = await createTfjsDetector(target);
     expect(exported).toMatchObject({ fixedShape: [64, 96], fixedBatch: 1, names: metadata.names, stride: 32 });
     const random = rng(1);

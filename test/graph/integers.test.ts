@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { rng } from '../../src/core/rng.js';
-import { compile } from '../../src/graph/compile.js';
 import type { Graph } from '../../src/graph/graph.js';
 import { trace } from '../../src/graph/trace.js';
 import { assign } from '../../src/loss/tal.js';
+import { compile } from '../helpers/compile.js';
 import { native } from '../helpers/native.js';
 
 beforeAll(native);

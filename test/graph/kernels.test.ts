@@ -1,9 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, it } from 'vitest';
 import { rng } from '../../src/core/rng.js';
-import { compile } from '../../src/graph/compile.js';
 import { differentiate } from '../../src/graph/gradients.js';
 import { expectClose } from '../helpers/close.js';
+import { compile } from '../helpers/compile.js';
 import { native } from '../helpers/native.js';
 
 beforeAll(native);

@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, it } from 'vitest';
 import { type Rng, rng } from '../../src/core/rng.js';
-import { compile } from '../../src/graph/compile.js';
 import { differentiate } from '../../src/graph/gradients.js';
 import { batchNormTrain, biasAdd, conv2d, maxPool5, silu, stopGradient, upsample2x } from '../../src/nn/kernels.js';
 import { expectClose } from '../helpers/close.js';
+import { compile } from '../helpers/compile.js';
 import { native } from '../helpers/native.js';
 
 beforeAll(native);

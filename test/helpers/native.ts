@@ -1,4 +1,4 @@
-import { useNative } from '../../src/backend/native.js';
+import { useNative } from '../../src/backend/tfjs-node.js';
 import { ensureGradients } from '../../src/graph/gradients.js';
 import { tensorflowFiles } from '../../src/graph/tensorflow.js';
 

@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { engineReady } from '../../bin/setup/paths.mjs';
-import { useNative } from '../../src/backend/native.js';
-import { compile } from '../../src/graph/compile.js';
+import { useNative } from '../../src/backend/tfjs-node.js';
 import { ensureGradients } from '../../src/graph/gradients.js';
 import { ciou, sidesOf } from '../../src/loss/ciou.js';
 import { type Arrayish, expectClose } from '../helpers/close.js';
+import { compile } from '../helpers/compile.js';
 import { golden, pick } from '../helpers/golden.js';
 
 const g = golden('ciou');

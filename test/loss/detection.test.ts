@@ -1,13 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { rng } from '../../src/core/rng.js';
-import { compile } from '../../src/graph/compile.js';
 import { ensureGradients } from '../../src/graph/gradients.js';
 import { classWeights } from '../../src/loss/class-weights.js';
 import { detectionLoss, type Labels, type LossOptions } from '../../src/loss/detection.js';
 import { assign } from '../../src/loss/tal.js';
-import { anchorsOf, expectedDistances, type HeadOutput, levelsOf } from '../../src/nn/head.js';
+import { expectedDistances } from '../../src/nn/distances.js';
+import { anchorsOf, type HeadOutput, levelsOf } from '../../src/nn/head.js';
 import { type Arrayish, expectClose } from '../helpers/close.js';
+import { compile } from '../helpers/compile.js';
 import { golden, pick } from '../helpers/golden.js';
 import { native } from '../helpers/native.js';
 

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { useNative } from '../../src/backend/native.js';
+import { useNative } from '../../src/backend/tfjs-node.js';
 import { rng } from '../../src/core/rng.js';
 import { ensureGradients } from '../../src/graph/gradients.js';
 import { ciou, sidesOf } from '../../src/loss/ciou.js';

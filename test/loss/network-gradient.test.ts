@@ -1,14 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { NamedArray } from '../../src/core/types.js';
-import { compile } from '../../src/graph/compile.js';
 import { ensureGradients } from '../../src/graph/gradients.js';
 import { detectionLoss, type Labels } from '../../src/loss/detection.js';
-import { buildNetwork, fromTensors, type Params, toTensors } from '../../src/nn/model.js';
+import { forward } from '../../src/nn/forward.js';
+import { buildNetwork, type Params } from '../../src/nn/model.js';
 import { parseModelYaml } from '../../src/nn/model-yaml.js';
 import { type Arrayish, expectClose } from '../helpers/close.js';
+import { compile } from '../helpers/compile.js';
 import { golden, pick } from '../helpers/golden.js';
 import { native } from '../helpers/native.js';
+import { fromTensors, toTensors } from '../helpers/tensors.js';
 
 const g = golden('training');
 const want = (name: string) => pick(g, name) as Arrayish;
@@ -29,7 +31,7 @@ function gradients({ params, images, ...labels }: Inputs): { items: tf.Tensor; g
   const { grads } = tf.valueAndGrads((...values: tf.Tensor[]) => {
     const now = { ...params };
     for (const [i, { name }] of trained.entries()) now[name] = values[i];
-    const head = network.forward(tf.div(images, 255) as tf.Tensor4D, now, { training: true });
+    const head = forward(network, tf.div(images, 255) as tf.Tensor4D, now, { training: true });
     const loss = detectionLoss(head, labels, { gains });
     items = tf.keep(loss.items);
     return loss.total;

@@ -3,14 +3,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ElementType, Graph } from '../../src/graph/graph.js';
 import type { HostTensor } from '../../src/graph/host-tensor.js';
 import { Session } from '../../src/graph/session.js';
-import { decode } from '../../src/nn/decode.js';
 import { foldedArray } from '../../src/nn/fold.js';
+import { decode, forward } from '../../src/nn/forward.js';
 import { oihwToHwio } from '../../src/nn/layout.js';
-import { buildNetwork, toTensors } from '../../src/nn/model.js';
+import { buildNetwork } from '../../src/nn/model.js';
 import { type GraphOptions, INPUT, networkGraph, OUTPUT } from '../../src/nn/network-graph.js';
 import { type Arrayish, expectClose } from '../helpers/close.js';
 import { pick } from '../helpers/golden.js';
 import { native } from '../helpers/native.js';
+import { toTensors } from '../helpers/tensors.js';
 import { tinyModel } from '../helpers/tiny-model.js';
 import { trainedModel } from '../helpers/trained-model.js';
 
@@ -78,7 +79,8 @@ describe('the network as one TensorFlow graph', () => {
       const images = noise([...shape, 3]);
       const want = tf.tidy(() => {
         const out = decode(
-          network.forward(
+          forward(
+            network,
             tf.tensor4d(images.data as Float32Array, images.shape as [number, number, number, number]),
             params,
           ),

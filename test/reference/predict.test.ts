@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { useNative } from '../../src/backend/native.js';
+import { useNative } from '../../src/backend/tfjs-node.js';
 import { useWasm } from '../../src/backend/wasm.js';
 import { resolveConfig } from '../../src/cfg/load.js';
 import type { Detection } from '../../src/core/types.js';
@@ -60,7 +60,7 @@ describe.skipIf(!folder).each(engines)(
     let detector: Detector;
     beforeAll(async () => {
       await use();
-      detector = createDetector(await loadCheckpoint(join(folder as string, 'weights/yolov8n.pt')));
+      detector = await createDetector(await loadCheckpoint(join(folder as string, 'weights/yolov8n.pt')));
     });
     afterAll(() => detector?.dispose());
 

@@ -21,13 +21,22 @@ export interface RunnerOptions<I extends Tensors, O extends Tensors> {
   /** What images are multiplied by before the network. */
   scale: number;
   also?: Also<I, O>;
+  /** Test-time augmentation: predictions are those of three scales. */
+  augment?: boolean;
+  /** Runs that may wait for their turn; one more is refused. */
+  maxWaiting?: number;
+}
+
+export interface RunOptions {
+  /** Takes the run away while it waits. */
+  signal?: AbortSignal;
 }
 
 /** Images are bytes [B, H, W, 3], RGB; outputs are predictions [B, 4 + K, A]. */
 export interface NetworkRunner<I extends Tensors, O extends Tensors> {
   /** @param values of a parameter (BatchNorm folded, kernels HWIO), asked for once each */
   setWeights(values: (parameter: ParameterSpec) => Float32Array): void;
-  run(images: HostTensor<'uint8'>): Promise<HostTensor<'float32'>>;
+  run(images: HostTensor<'uint8'>, options?: RunOptions): Promise<HostTensor<'float32'>>;
   /** With what `also` gives. */
   runWith(
     images: HostTensor<'uint8'>,

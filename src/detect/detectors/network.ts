@@ -2,8 +2,6 @@
  * The project's own network as a detector: weights are set, and may be set again; BatchNorm is folded, images go in as
  * bytes, decoded predictions come out, and what else is wanted from the same pass.
  */
-import * as tf from '@tensorflow/tfjs-core';
-import { nativeInfo } from '../../backend/native.js';
 import { UserError } from '../../core/errors.js';
 import type { Checkpoint, NamedArray } from '../../core/types.js';
 import type { HostTensor } from '../../graph/host-tensor.js';
@@ -14,9 +12,8 @@ import { buildNetwork, type Network } from '../../nn/model.js';
 import type { ModelSpec } from '../../nn/model-yaml.js';
 import { specOf } from '../../nn/weights.js';
 import type { Detector, InferOutput } from '../detector.js';
-import type { Also, HostTensors, NetworkRunner, Tensors } from './network-runner.js';
+import type { Also, HostTensors, NetworkRunner, RunnerOptions, Tensors } from './network-runner.js';
 import { NetworkSession } from './network-session.js';
-import { NetworkTfjs } from './network-tfjs.js';
 
 export interface DetectorOptions {
   /** bfloat16 convolutions on the native engine (faster, a little less exact). */
@@ -25,8 +22,23 @@ export interface DetectorOptions {
   augment?: boolean;
   /** What to call the engine; else found out. */
   engine?: string;
+  /** Predictions that may wait for their turn in the native engine; one more is refused. Default: 64. */
+  maxWaiting?: number;
+  /** What runs the network; default: a session of TensorFlow, or where there is none TensorFlow.js. */
+  runner?: Runner;
   /** Name of the model, for messages. */
   where?: string;
+}
+
+/** NetworkSession or NetworkTfjs. */
+export type Runner = new <I extends Tensors, O extends Tensors>(
+  network: Network,
+  options: RunnerOptions<I, O>,
+) => NetworkRunner<I, O>;
+
+/** What runs networks on the engine that is in use. */
+export async function chosenRunner(): Promise<Runner> {
+  return loadedTensorflow() ? NetworkSession : (await import('./network-tfjs.js')).NetworkTfjs;
 }
 
 /** Weights that aren't in a Checkpoint: their description is given. */
@@ -41,9 +53,13 @@ export interface Weights {
  * @param source a loaded model file, or weights with the description of their network
  * @throws UserError when weights and description don't fit, or half is asked of an engine without it
  */
-export function createDetector(source: Checkpoint | Weights, options: DetectorOptions = {}): NetworkDetector {
+export async function createDetector(
+  source: Checkpoint | Weights,
+  options: DetectorOptions = {},
+): Promise<NetworkDetector> {
   const spec = 'spec' in source ? source.spec : specOf(source, options.where);
-  const detector = new NetworkDetector(buildNetwork(spec), source.names, options);
+  const runner = options.runner ?? (await chosenRunner());
+  const detector = new NetworkDetector(buildNetwork(spec), source.names, { ...options, runner });
   detector.setWeights(source.weights);
   return detector;
 }
@@ -67,20 +83,18 @@ export class NetworkDetector<I extends Tensors = Tensors, O extends Tensors = Te
   constructor(
     network: Network,
     names: readonly string[],
-    { half = false, augment = false, engine }: DetectorOptions = {},
+    { half = false, augment = false, engine, maxWaiting, runner = NetworkSession }: DetectorOptions = {},
     also?: Also<I, O>,
   ) {
     const { spec } = network;
-    if (half && tf.getBackend() !== 'tensorflow') throw noHalf();
+    if (half && runner !== NetworkSession) throw noHalf(engine);
     this.names = Array.from({ length: spec.nc }, (_, i) => names[i] ?? `class${i}`);
     this.stride = Math.max(32, spec.stride);
     this.engine = engine ?? engineName(half);
     // Padding of test-time augmentation is given in 0..1, so images have to be in it, too.
     this.scaled = augment ? [] : imageKernels(spec);
-    const options = { half, also, scale: this.scaled.length ? 1 : 1 / 255 };
-    const sessions = tf.getBackend() === 'tensorflow' && loadedTensorflow() !== undefined;
-    this.runner =
-      sessions && !augment ? new NetworkSession(network, options) : new NetworkTfjs(network, { ...options, augment });
+    const scale = this.scaled.length ? 1 : 1 / 255;
+    this.runner = new runner(network, { half, augment, also, maxWaiting, scale });
   }
 
   /** @param weights unfolded, as in a checkpoint @throws UserError 'wrong-weights' */
@@ -122,16 +136,12 @@ function inferOutput({ data, shape }: HostTensor<'float32'>): InferOutput {
   return { data, shape: [...shape] as InferOutput['shape'] };
 }
 
-function noHalf(): UserError {
-  return new UserError(
-    'no-half',
-    `half=true needs the native engine; '${tf.getBackend()}' runs here`,
-    'run: yolo setup',
-  );
+function noHalf(engine = 'TensorFlow.js'): UserError {
+  return new UserError('no-half', `half=true needs the native engine; ${engine} runs here`, 'run: yolo setup');
 }
 
 function engineName(half: boolean): string {
-  if (tf.getBackend() !== 'tensorflow') return tf.getBackend();
-  const info = nativeInfo();
-  return `TensorFlow ${info?.version ?? ''} (${info?.gpu ? 'GPU' : 'CPU'}${half ? ', bfloat16' : ''})`;
+  const tensorflow = loadedTensorflow();
+  if (!tensorflow) return 'TensorFlow.js';
+  return `TensorFlow ${tensorflow.version} (${tensorflow.gpu ? 'GPU' : 'CPU'}${half ? ', bfloat16' : ''})`;
 }

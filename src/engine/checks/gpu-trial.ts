@@ -3,13 +3,12 @@
  * process has one TensorFlow, and one that fails may end it.
  */
 import { createHash } from 'node:crypto';
-import * as tf from '@tensorflow/tfjs-core';
 import { gpuLibraries } from '../../../bin/setup/gpu-paths.mjs';
 import { selectEngine } from '../../backend/select-engine.js';
 import { messageOf } from '../../core/errors.js';
 import { createDetector } from '../../detect/detectors/network.js';
 import { loadTensorflow, tensorflowFiles } from '../../graph/tensorflow.js';
-import { toArrays, toFile } from '../../nn/layout.js';
+import { toFile } from '../../nn/layout.js';
 import { buildNetwork, type Network } from '../../nn/model.js';
 import { parseModelYaml } from '../../nn/model-yaml.js';
 import { OPTIMIZERS } from '../../optim/optimizers.js';
@@ -77,9 +76,7 @@ export async function runTrial({
 function openStep(network: Network, logPlacement = false): TrainStep {
   const trainables = trainablesOf(network, null);
   const rule = OPTIMIZERS.SGD;
-  const params = network.init(0);
-  const state = freshState(toArrays(params), trainables, rule.stateTensors);
-  tf.dispose(params);
+  const state = freshState(network.init(0), trainables, rule.stateTensors);
   const options = { network, trainables, frozenLayers: new Set<number>(), rule, decay: 0, gains: GAINS };
   return new TrainStep(state, options, { logPlacement });
 }
@@ -100,10 +97,8 @@ async function measured(network: Network): Promise<Record<string, number | strin
     }
   };
   await measure('training 640 b16', 16, stepping(network, 16, 640));
-  const params = network.init(0);
-  const weights = new Map(Object.entries(toArrays(params)).map(([name, array]) => [name, toFile(array)]));
-  tf.dispose(params);
-  const detector = createDetector({ spec: network.spec, weights, names: [] });
+  const weights = new Map(Object.entries(network.init(0)).map(([name, array]) => [name, toFile(array)]));
+  const detector = await createDetector({ spec: network.spec, weights, names: [] });
   for (const batch of [1, 8]) {
     const { images } = syntheticBatch(batch, 640);
     await measure(`prediction 640 b${batch}`, batch, () => detector.infer(images, [batch, 640, 640]));

@@ -103,7 +103,7 @@ async function costOf(
 ): Promise<MapCost> {
   const { data, split, model, device } = config;
   const open = {
-    original: async () => createDetector(checkpoint, { where: model }),
+    original: () => createDetector(checkpoint, { where: model }),
     exported: () => format.open(target, device),
   };
   return mapCost(open, { data: data!, split, imgsz, batch: COST_BATCH, signal });

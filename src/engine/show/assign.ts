@@ -11,7 +11,7 @@ import type { Box, RgbImage } from '../../core/types.js';
 import type { Dataset, DatasetImage } from '../../data/dataset.js';
 import { listSources } from '../../data/source-list.js';
 import { createValLoader, type ValBatch } from '../../data/val-loader.js';
-import { NetworkDetector } from '../../detect/detectors/network.js';
+import { chosenRunner, NetworkDetector } from '../../detect/detectors/network.js';
 import type { HostTensor } from '../../graph/host-tensor.js';
 import { encodeImage } from '../../image/codec.js';
 import { resize } from '../../image/resize.js';
@@ -118,7 +118,12 @@ async function assignerOf(model: string, { names }: Dataset): Promise<Assigner> 
       'give weights that were trained on this dataset: model=runs/detect/train/weights/last.safetensors',
     );
   const assigned = (head: HeadOutput, labels: LabelTensors) => ({ ...assignHead(head, labels).assignment });
-  const detector: Assigner['detector'] = new NetworkDetector(network, names, {}, assigned);
+  const detector: Assigner['detector'] = new NetworkDetector(
+    network,
+    names,
+    { runner: await chosenRunner() },
+    assigned,
+  );
   detector.setWeights(checkpoint.weights);
   return { detector, strides: network.spec.strides };
 }

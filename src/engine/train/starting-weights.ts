@@ -1,17 +1,15 @@
 /** Where a fresh run starts: random weights for a network description, or the weights of a model that may know other classes. */
-import * as tf from '@tensorflow/tfjs-core';
 import type { TrainConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { Checkpoint } from '../../core/types.js';
 import type { Dataset } from '../../data/dataset.js';
-import { toArrays } from '../../nn/layout.js';
-import { buildNetwork, type Network, type Params } from '../../nn/model.js';
+import { buildNetwork, type Network } from '../../nn/model.js';
 import { parseModelYaml } from '../../nn/model-yaml.js';
+import type { Arrays } from '../../nn/parameters.js';
 import { describeNetwork } from '../../nn/summary.js';
 import { transferWeights } from '../../nn/transfer.js';
 import { loadCheckpoint, resolveModelPath, specOf } from '../../nn/weights.js';
-import type { Arrays } from './state.js';
 
 /** A network before its first step. */
 export interface StartingPoint {
@@ -64,21 +62,12 @@ export function announceNetwork({ spec }: Network): void {
 }
 
 /** Fresh weights by the seed, over them what a weight file has for this network. */
-function startingWeights(network: Network, from: WeightFile | undefined, config: TrainConfig, train: Dataset): Arrays {
-  let weights!: Arrays;
-  // Not as the result of `tidy`, which would look for tensors in every array.
-  tf.tidy(() => {
-    weights = toArrays(initialParams(network, from, config, train));
-  });
-  return weights;
-}
-
-function initialParams(
+function startingWeights(
   network: Network,
   from: WeightFile | undefined,
   config: TrainConfig,
   { names }: Dataset,
-): Params {
+): Arrays {
   const fresh = network.init(config.seed);
   if (from === undefined) return fresh;
   const { params, transferred, total } = transferWeights(from.checkpoint, network, fresh, {

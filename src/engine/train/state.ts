@@ -4,11 +4,10 @@
  * operations over whole vectors, where one of each parameter would be thousands of small ones.
  */
 import type { NamedArray } from '../../core/types.js';
-import { type ParameterSpec, sizeOf } from '../../nn/parameters.js';
+import { type Arrays, type ParameterSpec, sizeOf } from '../../nn/parameters.js';
 import { GROUPS, type ParameterGroup, type Trainable } from '../../optim/groups.js';
 
-/** Arrays by name; convolution kernels HWIO. */
-export type Arrays = Record<string, NamedArray>;
+export type { Arrays };
 
 /** The tensors of a run; its counters are in progress.ts. */
 export interface TrainState {

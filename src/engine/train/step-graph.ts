@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { differentiate } from '../../graph/gradients.js';
 import { detectionLoss, type LossGains } from '../../loss/detection.js';
 import type { LabelTensors } from '../../loss/label-tensors.js';
+import { forward } from '../../nn/forward.js';
 import type { Network, Params } from '../../nn/model.js';
 import { emaUpdate } from '../../optim/ema.js';
 import { GROUPS, type ParameterGroup } from '../../optim/groups.js';
@@ -75,7 +76,7 @@ export function trainStep(inputs: StepInputs, options: StepOptions): StepOutputs
   const images = tf.div(inputs.images, 255) as tf.Tensor4D; // [B, H, W, 3] 0..1
   const { rest, gradients } = differentiate(
     () => {
-      const head = network.forward(images, params, { training: true, frozenLayers });
+      const head = forward(network, images, params, { training: true, frozenLayers });
       const { total, items } = detectionLoss(head, inputs.labels, { gains, classWeights });
       return { loss: total, rest: { items: items as tf.Tensor, statistics: head.statistics as Params } };
     },

@@ -35,7 +35,7 @@ async function outputOfOriginal(
 ): Promise<InferOutput> {
   await selectEngine({ device: config.device });
   const source = { spec, weights: checkpoint.weights, names };
-  return outputOf(createDetector(source, { where: config.model }), image, imgsz);
+  return outputOf(await createDetector(source, { where: config.model }), image, imgsz);
 }
 
 /** Errors that mean that the runtime is missing, not that the export is wrong. */

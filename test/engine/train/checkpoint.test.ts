@@ -1,6 +1,5 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, it } from 'vitest';
 import { resolveConfig } from '../../../src/cfg/load.js';
 import { log } from '../../../src/core/log.js';
@@ -8,7 +7,7 @@ import { loadRun } from '../../../src/engine/train/checkpoint.js';
 import type { TrainEpoch } from '../../../src/engine/train/results.js';
 import { train } from '../../../src/engine/train/trainer.js';
 import { readSafetensors, type StoredTensor, writeSafetensors } from '../../../src/io/safetensors.js';
-import { toArrays, toFile } from '../../../src/nn/layout.js';
+import { toFile } from '../../../src/nn/layout.js';
 import { buildNetwork } from '../../../src/nn/model.js';
 import { parseModelYaml } from '../../../src/nn/model-yaml.js';
 import { native } from '../../helpers/native.js';
@@ -30,9 +29,8 @@ beforeAll(async () => {
   log.setSink({ write: () => {} });
   data = await writeTinyData(dir, { train: 10, val: 4 });
   const network = buildNetwork(parseModelYaml(writeLeastModel(dir)));
-  const params = network.init(0);
   const tensors: [string, StoredTensor][] = [];
-  for (const [name, array] of Object.entries(toArrays(params))) {
+  for (const [name, array] of Object.entries(network.init(0))) {
     const stored = (key: string, { shape, data }: typeof array) =>
       tensors.push([key, { dtype: 'F32', shape, data: data as Float32Array<ArrayBuffer> }]);
     stored(name, toFile(array));
@@ -41,7 +39,6 @@ beforeAll(async () => {
     stored(`train/slots/0/${name}`, { shape: array.shape, data: new Float32Array(array.data.length).fill(0.5) });
     stored(`train/sums/${name}`, { shape: array.shape, data: new Float32Array(array.data.length).fill(0.25) });
   }
-  tf.dispose(params);
   const settings = { data, model: 'least.yaml', epochs: 3, imgsz: 64, batch: 4, nbs: 8, optimizer: 'SGD' };
   const args = { ...resolveConfig('train', settings), workers: 0, plots: false, warmup_epochs: 0, project: dir };
   mkdirSync(weights, { recursive: true });

@@ -115,7 +115,7 @@ async function train(optimizer: OptimizerName, frozen?: number[]): Promise<void>
 }
 
 async function infer(options: { half?: boolean; augment?: boolean }): Promise<void> {
-  const detector = createDetector(checkpoint, options);
+  const detector = await createDetector(checkpoint, options);
   await detector.infer(images(1), [1, 64, 64]);
 }
 

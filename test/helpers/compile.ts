@@ -4,14 +4,14 @@
  * inside of another traced function or under a gradient tape, it runs as it is.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { ElementType } from './graph.js';
-import { elementType } from './graph.js';
-import type { HostTensor } from './host-tensor.js';
-import { NATIVE } from './raw.js';
-import { type Plan, Session } from './session.js';
-import { loadedTensorflow } from './tensorflow.js';
-import { type TensorSpec, type Traced, type TraceOptions, trace } from './trace.js';
-import { flatten, isTensor, type Tree, unflatten } from './tree.js';
+import type { ElementType } from '../../src/graph/graph.js';
+import { elementType } from '../../src/graph/graph.js';
+import type { HostTensor } from '../../src/graph/host-tensor.js';
+import { NATIVE } from '../../src/graph/raw.js';
+import { type Plan, Session } from '../../src/graph/session.js';
+import { loadedTensorflow } from '../../src/graph/tensorflow.js';
+import { type TensorSpec, type Traced, type TraceOptions, trace } from '../../src/graph/trace.js';
+import { flatten, isTensor, type Tree, unflatten } from '../../src/graph/tree.js';
 
 export interface CompileOptions extends Pick<TraceOptions, 'half' | 'integers'> {
   /** For error messages. */

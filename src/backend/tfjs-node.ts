@@ -1,8 +1,9 @@
 /**
- * Loads the native TensorFlow engine: the JavaScript of @tensorflow/tfjs-node-gpu over an addon that the set-up
- * (bin/setup/engine.mjs) compiled against the TensorFlow of a PyPI wheel, both in a per-user cache. Only the backend and
- * its kernels are loaded, against this project's own tfjs-core: the umbrella package @tensorflow/tfjs would cost most of
- * a second and isn't used.
+ * Eager TensorFlow.js on the native engine, for tests and for programs that compute with tfjs themselves (the project's own
+ * modes run in sessions, src/graph/session.ts, and need none of this): the JavaScript of @tensorflow/tfjs-node-gpu over an
+ * addon that the set-up (bin/setup/engine.mjs) compiled against the TensorFlow of a PyPI wheel, both in a per-user cache.
+ * Only the backend and its kernels are loaded, against this project's own tfjs-core: the umbrella package @tensorflow/tfjs
+ * would cost most of a second.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import Module, { createRequire } from 'node:module';
@@ -12,19 +13,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { engineDir } from '../../bin/setup/paths.mjs';
 import { loadTensorflow, type TensorflowFiles, tensorflowFiles } from '../graph/tensorflow.js';
 
-export { engineDir } from '../../bin/setup/paths.mjs';
-
 const require = createRequire(import.meta.url);
-
-/** What a loaded engine tells of itself. */
-export interface NativeInfo {
-  /** Version of TensorFlow, e.g. 2.21.0. */
-  version: string;
-  /** True when TensorFlow runs on a GPU. */
-  gpu: boolean;
-  /** True when the ops of native/fused are there. */
-  fused: boolean;
-}
 
 /** An addon and the JavaScript of tfjs-node-gpu that goes with it. */
 interface NativeFiles {
@@ -35,7 +24,8 @@ interface NativeFiles {
   tensorflow?: TensorflowFiles;
 }
 
-let loaded: NativeInfo | undefined;
+/** Version of the TensorFlow that is loaded. */
+let loaded: string | undefined;
 
 /**
  * Registers and selects the backend 'tensorflow'.
@@ -56,17 +46,11 @@ export async function useNative(dir: string = engineDir(), tensorflow = tensorfl
 
 /**
  * The same from the binary that tfjs-node-gpu fetches itself, where its install script was allowed and could.
- * @returns false when it is not there
+ * @returns version of TensorFlow; undefined when it is not there
  */
-export async function usePackageBinary(): Promise<boolean> {
+export async function usePackageBinary(): Promise<string | undefined> {
   const files = packageBinary();
-  if (files) await load(files);
-  return files !== undefined;
-}
-
-/** What the loaded engine is; undefined before one was loaded. */
-export function nativeInfo(): NativeInfo | undefined {
-  return loaded;
+  return files && load(files);
 }
 
 /** The files of tfjs-node-gpu's own binary, where its install worked: addon and libtensorflow. */
@@ -83,11 +67,11 @@ function packageBinary(): NativeFiles | undefined {
   }
 }
 
-async function load({ addon, pkg, tensorflow }: NativeFiles): Promise<void> {
+async function load({ addon, pkg, tensorflow }: NativeFiles): Promise<string> {
   if (!loaded) {
     restoreUtil();
     process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
-    const ops = tensorflow ? loadTensorflow(tensorflow).ops : [];
+    if (tensorflow) loadTensorflow(tensorflow);
     const bindings = withProjectCore(() => {
       const native = require(addon);
       const { NodeJSKernelBackend } = require(join(pkg, 'dist/nodejs_kernel_backend.js'));
@@ -95,11 +79,11 @@ async function load({ addon, pkg, tensorflow }: NativeFiles): Promise<void> {
       tf.registerBackend('tensorflow', () => new NodeJSKernelBackend(native, '@tensorflow/tfjs-node-gpu'), 3);
       return native;
     });
-    const gpu = bindings.isUsingGpuDevice?.() === true;
-    loaded = { version: bindings.TF_Version, gpu, fused: ops.length > 0 };
+    loaded = String(bindings.TF_Version);
   }
   await tf.setBackend('tensorflow');
   await tf.ready();
+  return loaded;
 }
 
 /**
