@@ -188,8 +188,26 @@ export class TrainStep {
     return plans;
   }
 
-  private addGraph(prefix: string, [b, h, w]: StepBatch['shape'], m: number): Plans {
-    const { rule } = this.options;
+  private addGraph(prefix: string, shape: StepBatch['shape'], labelSlots: number): Plans {
+    const specs = this.inputSpecs(shape, labelSlots);
+    const traced = trace((inputs: StepInputs) => trainStep(inputs, this.options), specs, { half: this.options.amp });
+    const input = new Map(traced.inputs.map(({ name, node }) => [name, node]));
+    const output = new Map(traced.outputs.map(({ name, node }) => [name, node]));
+    this.session.add(this.onVariables(traced.nodes, input, output), { prefix });
+
+    const at = (name: string | undefined) => `${prefix}/${name}`;
+    const batch = ['images', 'labels/boxesPx', 'labels/classes', 'labels/mask'].map((name) => at(input.get(name)));
+    const scalars = traced.inputs
+      .filter(({ name }) => /^(rates|coefficients)\//.test(name))
+      .map(({ node }) => at(node));
+    const fetches = [at(output.get('items')), at(output.get('norm'))];
+    const plan = (feeds: string[], target: string): Plan =>
+      this.session.plan({ name: 'the training step', feeds, fetches, targets: [at(target)] });
+    return { collect: plan(batch, 'collect'), step: plan([...batch, ...scalars], 'step') };
+  }
+
+  /** The inputs that a graph is traced with: a batch, its scalars, and the variables. */
+  private inputSpecs([b, h, w]: StepBatch['shape'], m: number): Tree<TensorSpec> {
     const float = (...shape: number[]): TensorSpec => ({ shape, dtype: 'float32' });
     const part = (name: string): Record<string, TensorSpec> =>
       Object.fromEntries(
@@ -197,22 +215,26 @@ export class TrainStep {
           .filter((variable) => variable.name.startsWith(`${name}/`))
           .map((variable) => [variable.name.slice(name.length + 1), float(...variable.shape)]),
       );
-    const specs = {
+    return {
       images: { shape: [b, h, w, 3], dtype: 'uint8' },
       labels: { boxesPx: float(b, m, 4), classes: { shape: [b, m], dtype: 'int32' }, mask: float(b, m) },
       rates: Object.fromEntries(RATES.map((name) => [name, float()])),
-      coefficients: rule.coefficients(1, 0.9).map(() => float()),
+      coefficients: this.options.rule.coefficients(1, 0.9).map(() => float()),
       model: part('model'),
       ema: part('ema'),
       optimizerState: part('optimizerState'),
       accumulated: part('accumulated'),
     } as unknown as Tree<TensorSpec>;
-    const traced = trace((inputs: StepInputs) => trainStep(inputs, this.options), specs, { half: this.options.amp });
-    const input = new Map(traced.inputs.map(({ name, node }) => [name, node]));
-    const output = new Map(traced.outputs.map(({ name, node }) => [name, node]));
+  }
 
+  /** The traced nodes reading the variables, and the targets `collect` and `step`, which assign to them if all is finite. */
+  private onVariables(
+    traced: GraphNode[],
+    input: ReadonlyMap<string, string>,
+    output: ReadonlyMap<string, string>,
+  ): GraphNode[] {
     const bindings = new Map([...this.specs].map(([name, variable]) => [input.get(name)!, variable]));
-    const nodes = bindVariables(traced.nodes, bindings);
+    const nodes = bindVariables(traced, bindings);
     nodes.push(...allFinite('finite', [output.get('items')!, output.get('norm')!]));
     const to = (name: string, value?: string): Assignment => ({ variable: this.specs.get(name)!, value });
     const results = (of: string) => [...output].filter(([name]) => name.startsWith(`${of}/`));
@@ -222,23 +244,7 @@ export class TrainStep {
     const gate = { condition: 'finite', after: accumulated.map(([, ref]) => ref) };
     nodes.push(...assignments('collect', [kept, ...accumulated.map(([name, ref]) => to(name, ref))], gate));
     nodes.push(...assignments('step', [kept, ...next, ...accumulated.map(([name]) => to(name))], gate));
-    this.session.add(nodes, { prefix });
-
-    const at = (name: string | undefined) => `${prefix}/${name}`;
-    const batch = ['images', 'labels/boxesPx', 'labels/classes', 'labels/mask'].map((name) => at(input.get(name)));
-    const scalars = traced.inputs
-      .filter(({ name }) => /^(rates|coefficients)\//.test(name))
-      .map(({ node }) => at(node));
-    const fetches = [at(output.get('items')), at(output.get('norm'))];
-    return {
-      collect: this.session.plan({ name: 'the training step', feeds: batch, fetches, targets: [at('collect')] }),
-      step: this.session.plan({
-        name: 'the training step',
-        feeds: [...batch, ...scalars],
-        fetches,
-        targets: [at('step')],
-      }),
-    };
+    return nodes;
   }
 }
 
