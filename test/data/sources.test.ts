@@ -57,6 +57,12 @@ describe('listSources and readSources', () => {
     expect(names(await read(join(dir, '**/*.jpg')))).toEqual(['images/b.jpg', 'images/deeper/c.jpg']);
     expect(glob(join(dir, 'images/{a,b}.*')).length).toBe(2);
     expect(glob(join(dir, 'imag*/[!b].J?G')).length).toBe(1);
+    expect(glob(join(dir, 'images')).length).toBe(0);
+    const odd = join(tmpDir(), '!set (1)');
+    mkdirSync(odd);
+    for (const name of ['b.jpg', 'a.jpg', '.c.jpg']) writeFileSync(join(odd, name), '');
+    expect(glob(join(odd, '*.jpg'))).toEqual([join(odd, 'a.jpg'), join(odd, 'b.jpg')]);
+    expect(glob(join(odd, '.*'))).toEqual([join(odd, '.c.jpg')]);
     await expect(listSources(join(dir, '*.tif'))).rejects.toMatchObject({ code: 'missing-source' });
   });
 

@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, relative } from 'node:path';
+import { XMLBuilder, XMLParser, XMLValidator } from 'fast-xml-parser';
 import { messageOf } from '../../core/errors.js';
 import type { Box } from '../../core/types.js';
 import { IMAGE_EXTENSIONS, readImageSize } from '../../image/codec.js';
@@ -50,16 +51,32 @@ export async function readVoc(source: string, files: string[]): Promise<Annotati
   return { names, splits, findings };
 }
 
+/** Names stay as they are written ('007'); entities of the file's own are not nested, external ones are an error. */
+const parser = new XMLParser({
+  parseTagValue: false,
+  htmlEntities: true,
+  captureMetaData: true,
+  isArray: (name) => name === 'object',
+});
+const META = XMLParser.getMetaDataSymbol() as symbol;
+
 async function readOne(source: string, file: string, findings: Finding[]): Promise<Parsed | undefined> {
-  const bad = (kind: Finding['kind'], message: string): undefined => {
-    findings.push({ kind, severity: 'corrupt', file, message: `${message}; left out` });
+  const bad = (kind: Finding['kind'], message: string, line?: number): undefined => {
+    findings.push({ kind, severity: 'corrupt', file, line, message: `${message}; left out` });
   };
   const xml = readFileSync(file, 'utf8');
-  const root = /<annotation[\s>]/.exec(xml) && /<\/annotation>/.exec(xml) ? xml : undefined;
-  if (!root) return bad('unreadable-label', 'no <annotation> in it');
+  const valid = XMLValidator.validate(xml);
+  if (valid !== true) return bad('unreadable-label', `no readable XML: ${valid.err.msg}`, valid.err.line);
+  let root: unknown;
+  try {
+    root = parser.parse(xml).annotation;
+  } catch (error) {
+    return bad('unreadable-label', `no readable XML: ${messageOf(error)}`);
+  }
+  if (root === undefined) return bad('unreadable-label', 'no <annotation> in it');
   const stem = basename(file, extname(file));
-  const path = findImage(source, file, tag(root, 'filename'), stem);
-  let [width, height] = [Number(tag(root, 'width')), Number(tag(root, 'height'))];
+  const path = findImage(source, file, textAt(root, 'filename'), stem);
+  let [width, height] = [Number(textAt(root, 'size', 'width')), Number(textAt(root, 'size', 'height'))];
   if (!(width > 0 && height > 0)) {
     if (!path) return bad('missing-image', 'no size and no image');
     try {
@@ -69,25 +86,22 @@ async function readOne(source: string, file: string, findings: Finding[]): Promi
     }
   }
   if (!path) findings.push({ kind: 'missing-image', severity: 'warning', file, message: 'its image was not found' });
-  const objects = [...root.matchAll(/<object>([\s\S]*?)<\/object>/g)].map((match) => {
-    const corner = (name: string): number => Number(tag(match[1], name) ?? Number.NaN);
-    const box: Box = [corner('xmin'), corner('ymin'), corner('xmax'), corner('ymax')];
-    return { name: tag(match[1], 'name') ?? 'object', box, line: root.slice(0, match.index).split('\n').length };
-  });
-  const name = path ? basename(path) : (tag(root, 'filename') ?? `${stem}.jpg`);
+  const name = path ? basename(path) : (textAt(root, 'filename') ?? `${stem}.jpg`);
+  const objects = ((root as { object?: unknown[] }).object ?? []).map((object) => objectOf(object, xml));
   return { file, image: { path, name, width, height, objects: [] }, objects };
 }
 
-/** Text of the first such element. */
-function tag(xml: string, name: string): string | undefined {
-  const match = new RegExp(`<${name}>\\s*([\\s\\S]*?)\\s*</${name}>`).exec(xml);
-  return match?.[1].replace(/&(lt|gt|quot|apos|amp);/g, (_, entity: string) => ENTITIES[entity]);
+function objectOf(object: unknown, xml: string): Parsed['objects'][number] {
+  const corner = (name: string): number => Number(textAt(object, 'bndbox', name) ?? Number.NaN);
+  const box: Box = [corner('xmin'), corner('ymin'), corner('xmax'), corner('ymax')];
+  const { startIndex = 0 } = (object as Record<symbol, { startIndex?: number } | undefined>)[META] ?? {};
+  return { name: textAt(object, 'name') ?? 'object', box, line: xml.slice(0, startIndex).split('\n').length };
 }
 
-const ENTITIES: Record<string, string> = { lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' };
-
-function escaped(text: string): string {
-  return text.replace(/[<>&"']/g, (c) => `&${Object.keys(ENTITIES).find((entity) => ENTITIES[entity] === c)};`);
+/** Text of the first such element below another one. */
+function textAt(node: unknown, ...path: string[]): string | undefined {
+  for (const name of path) [node] = [(node as Record<string, unknown> | undefined)?.[name]].flat();
+  return typeof node === 'string' ? node : undefined;
 }
 
 function findImage(source: string, file: string, named: string | undefined, stem: string): string | undefined {
@@ -143,11 +157,10 @@ export function writeVoc({ names, splits }: Annotations, out: string): string[] 
 }
 
 function vocXml({ name, width, height, objects }: AnnotatedImage, names: string[]): string {
-  const rows = objects.map(({ class: id, box }) => {
-    const [x1, y1, x2, y2] = box.map((value) => Number(value.toFixed(2)));
-    const corners = `<xmin>${x1}</xmin><ymin>${y1}</ymin><xmax>${x2}</xmax><ymax>${y2}</ymax>`;
-    return `  <object>\n    <name>${escaped(names[id])}</name>\n    <difficult>0</difficult>\n    <bndbox>${corners}</bndbox>\n  </object>\n`;
+  const object = objects.map(({ class: id, box }) => {
+    const [xmin, ymin, xmax, ymax] = box.map((value) => Number(value.toFixed(2)));
+    return { name: names[id], difficult: 0, bndbox: { xmin, ymin, xmax, ymax } };
   });
-  const size = `  <size><width>${width}</width><height>${height}</height><depth>3</depth></size>\n`;
-  return `<annotation>\n  <filename>${escaped(basename(name))}</filename>\n${size}${rows.join('')}</annotation>\n`;
+  const annotation = { filename: basename(name), size: { width, height, depth: 3 }, object };
+  return new XMLBuilder({ format: true }).build({ annotation });
 }

@@ -122,15 +122,20 @@ describe('convertDataset', () => {
     put(dir, 'JPEGImages/a.png', await png(200, 100));
     const object = (name: string, box: number[]): string =>
       `<object>\n<name>${name}</name><bndbox>${['xmin', 'ymin', 'xmax', 'ymax'].map((k, i) => `<${k}>${box[i]}</${k}>`).join('')}</bndbox></object>\n`;
-    const objects = object('a &amp; b', [20, 10, 60, 90]) + object('cat', [50, 50, 50, 90]);
+    const objects = object('a &amp; b&#233;', [20, 10, 60, 90]) + object('cat', [50, 50, 50, 90]);
     put(dir, 'Annotations/a.xml', `<annotation>\n<filename>a.png</filename>\n${objects}</annotation>`);
-    put(dir, 'Annotations/broken.xml', 'not xml');
+    put(dir, 'Annotations/broken.xml', '<annotation>\n<object></annotation>');
+    put(dir, 'Annotations/other.xml', '<html></html>');
+    const foreign = '<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]>';
+    put(dir, 'Annotations/reads.xml', `${foreign}<annotation><filename>&x;</filename></annotation>`);
     put(dir, 'ImageSets/Main/val.txt', 'a\n');
     const out = join(tmpDir(), 'out');
     const result = await convert(dir, 'yolo', out);
-    expect(result.names).toEqual(['a & b', 'cat']);
+    expect(result.names).toEqual(['a & bé', 'cat']);
     expect(readFileSync(join(out, 'labels/val/a.txt'), 'utf8')).toBe('0 0.2 0.5 0.2 0.8\n');
     expect(result.findings.map(({ kind, line }) => [kind, line])).toEqual([
+      ['unreadable-label', 2],
+      ['unreadable-label', undefined],
       ['unreadable-label', undefined],
       ['empty-box', 5],
     ]);
