@@ -1,7 +1,8 @@
 /**
  * Training batches: shuffled, augmented, prepared ahead in worker threads. What a batch holds is a function of (seed,
  * epoch, image) and the settings: the number of workers, what was drawn before and where an epoch was entered change
- * nothing. Memory is bounded: `depth` batches, and a cache of decoded images (cache-plan.ts).
+ * nothing. Memory is bounded: `depth` batches, and a cache of decoded images (cache-plan.ts). The threads are started here
+ * and not by a pool (thread-pool.ts): each has a state of its own, a run of images that it takes itself.
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';

@@ -4,9 +4,7 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import { messageOf, UserError } from '../core/errors.js';
-import { workerUrl } from '../core/worker-url.js';
 import { decodeImage, readImageSize } from '../image/codec.js';
 import { readImageHeader } from '../image/header.js';
 import { imageTooLarge, pixelLimit } from '../image/pixel-limit.js';
@@ -43,66 +41,44 @@ const MIN_SIDE = 10;
 
 /** Looks at every item; results stand in the items' order. */
 export async function scan(items: ScanItem[], nc: number, onProgress?: (done: number) => void): Promise<ScanEntry[]> {
-  if (items.length >= WORTH_THREADS) {
-    const threads = Math.min(8, Math.max(2, availableParallelism()));
-    const done = await scanInThreads(items, nc, threads, onProgress);
-    if (done) return done;
-  }
+  const chunks = Array.from({ length: Math.ceil(items.length / CHUNK) }, (_, i) => ({
+    items: items.slice(i * CHUNK, (i + 1) * CHUNK),
+    nc,
+  }));
+  let done = 0;
+  const tell = (entries: ScanEntry[]): ScanEntry[] => {
+    done += entries.length;
+    onProgress?.(done);
+    return entries;
+  };
+  if (items.length >= WORTH_THREADS) return scanInThreads(chunks, tell);
   const entries: ScanEntry[] = [];
-  for (let at = 0; at < items.length; at += CHUNK) {
-    entries.push(...(await scanChunk(items.slice(at, at + CHUNK), nc)));
-    onProgress?.(entries.length);
+  for (const chunk of chunks) {
+    entries.push(...tell(await scanChunk(chunk)));
     await new Promise((next) => setImmediate(next));
   }
   return entries;
 }
 
-/** @returns undefined when threads can't be started (then the caller does it itself) */
-async function scanInThreads(
-  items: ScanItem[],
-  nc: number,
-  threads: number,
-  onProgress?: (done: number) => void,
-): Promise<ScanEntry[] | undefined> {
-  const url = workerUrl('./scan-worker.js', import.meta.url);
-  const entries = new Array<ScanEntry>(items.length);
-  let next = 0;
-  let done = 0;
-  const work = (): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const worker = new Worker(url);
-      let from = 0;
-      const give = (): void => {
-        if (next >= items.length) {
-          resolve();
-          void worker.terminate();
-          return;
-        }
-        from = next;
-        next += CHUNK;
-        worker.postMessage({ items: items.slice(from, from + CHUNK), nc });
-      };
-      worker.on('error', reject);
-      worker.on('message', (part: ScanEntry[]) => {
-        part.forEach((entry, i) => {
-          entries[from + i] = entry;
-        });
-        done += part.length;
-        onProgress?.(done);
-        give();
-      });
-      give();
-    });
+async function scanInThreads(chunks: Chunk[], tell: (entries: ScanEntry[]) => ScanEntry[]): Promise<ScanEntry[]> {
+  const { startThreads } = await import('./thread-pool.js');
+  const threads = Math.min(8, Math.max(2, availableParallelism()));
+  const pool = startThreads('scan-worker.js', { threads }, scanChunk);
   try {
-    await Promise.all(Array.from({ length: threads }, work));
-    return entries;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND') return undefined;
-    throw error;
+    return (await Promise.all(chunks.map(async (chunk) => tell(await pool.run(chunk))))).flat();
+  } finally {
+    await pool.close();
   }
 }
 
-export async function scanChunk(items: ScanItem[], nc: number): Promise<ScanEntry[]> {
+/** What a thread is given at a time. */
+export interface Chunk {
+  items: ScanItem[];
+  /** Number of classes. */
+  nc: number;
+}
+
+export async function scanChunk({ items, nc }: Chunk): Promise<ScanEntry[]> {
   const entries: ScanEntry[] = [];
   for (const item of items) entries.push(await scanOne(item, nc));
   return entries;

@@ -3,14 +3,12 @@
  * batch must come from elsewhere. At most AHEAD batches are in memory besides the one in use; the order is fixed.
  */
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import type { Placement } from '../core/boxes.js';
-import { messageOf } from '../core/errors.js';
-import { workerUrl } from '../core/worker-url.js';
 import { PAD_VALUE } from '../image/letterbox.js';
 import type { DatasetImage } from './dataset.js';
 import { orderByAspect } from './rect-order.js';
-import { type Filled, fillSlot, placeForValidation, type Slot } from './val-slot.js';
+import type { ThreadPool } from './thread-pool.js';
+import { type Filled, fillShared, fillSlot, placeForValidation, type SharedSlot, type Slot } from './val-slot.js';
 import { Vanished } from './vanished.js';
 
 export interface ValLoaderOptions {
@@ -64,6 +62,7 @@ export function createValLoader(images: readonly DatasetImage[], options: ValLoa
   const { workers = Infinity, imgsz } = options;
   const threads = Math.min(workers, Math.max(1, Math.ceil(availableParallelism() / 2)), 8, images.length);
   const pool = threads > 0 ? startPool(threads) : undefined;
+  const close = async (): Promise<void> => (await pool)?.close();
   const pending = new Map<number, Promise<ValBatch>>();
   const gone = new Vanished(images.length);
   const ask = (k: number): void => {
@@ -84,12 +83,10 @@ export function createValLoader(images: readonly DatasetImage[], options: ValLoa
           yield batch;
         }
       } finally {
-        await pool?.close();
+        await close();
       }
     },
-    async close() {
-      await pool?.close();
-    },
+    close,
   };
 }
 
@@ -125,8 +122,9 @@ async function makeBatch(
   let pixels: Uint8Array;
   let filled: Filled[];
   if (pool) {
+    const { run } = await pool;
     const buffer = new SharedArrayBuffer(indices.length * one);
-    filled = await Promise.all(slots.map((slot) => pool.fill(slot, buffer)));
+    filled = await Promise.all(slots.map((slot) => run({ slot, buffer })));
     pixels = new Uint8Array(buffer).slice(); // out of shared memory, which native code does not take everywhere
   } else {
     pixels = new Uint8Array(indices.length * one);
@@ -151,66 +149,9 @@ async function makeBatch(
   };
 }
 
-interface Pool {
-  fill(slot: Slot, buffer: SharedArrayBuffer): Promise<Filled>;
-  close(): Promise<void>;
-}
+type Pool = ReturnType<typeof startPool>;
 
-interface Job {
-  id: number;
-  slot: Slot;
-  buffer: SharedArrayBuffer;
-  done: (filled: Filled) => void;
-}
-
-/** Threads that take jobs in order, each at most IN_FLIGHT at a time. */
-function startPool(threads: number): Pool {
-  const queue: Job[] = [];
-  const running = new Map<number, Job>();
-  const members: { worker: Worker; busy: Set<number> }[] = [];
-  let id = 0;
-  const feed = (): void => {
-    for (const { worker, busy } of members) {
-      while (busy.size < IN_FLIGHT && queue.length) {
-        const job = queue.shift()!;
-        busy.add(job.id);
-        running.set(job.id, job);
-        worker.postMessage({ id: job.id, slot: job.slot, buffer: job.buffer });
-      }
-    }
-  };
-  /** A thread that died (no memory, no dist/): its jobs are done here instead. */
-  const replace = (member: { worker: Worker; busy: Set<number> }, why: unknown): void => {
-    members.splice(members.indexOf(member), 1);
-    const jobs = [...member.busy].map((lost) => running.get(lost)!);
-    if (!members.length) jobs.push(...queue.splice(0));
-    for (const job of jobs) {
-      fillSlot(job.slot, new Uint8Array(job.buffer)).then(job.done, () =>
-        job.done({ time: 0, broken: messageOf(why) }),
-      );
-    }
-  };
-  for (let i = 0; i < threads; i++) {
-    const member = { worker: new Worker(workerUrl('./val-worker.js', import.meta.url)), busy: new Set<number>() };
-    member.worker.on('message', ({ id: done, ...filled }: Filled & { id: number }) => {
-      member.busy.delete(done);
-      running.get(done)?.done(filled);
-      running.delete(done);
-      feed();
-    });
-    member.worker.on('error', (error) => replace(member, error));
-    members.push(member);
-  }
-  return {
-    fill: (slot, buffer) =>
-      new Promise((done) => {
-        if (members.length) {
-          queue.push({ id: id++, slot, buffer, done });
-          feed();
-        } else fillSlot(slot, new Uint8Array(buffer)).then(done);
-      }),
-    async close() {
-      await Promise.all(members.splice(0).map(({ worker }) => worker.terminate()));
-    },
-  };
+async function startPool(threads: number): Promise<ThreadPool<SharedSlot, Filled>> {
+  const { startThreads } = await import('./thread-pool.js');
+  return startThreads('val-worker.js', { threads, inFlight: IN_FLIGHT }, fillShared);
 }

@@ -48,3 +48,13 @@ export async function fillSlot(slot: Slot, batch: Uint8Array): Promise<Filled> {
     return { time: performance.now() - start, broken: messageOf(error), unreadable: isUnreadable(error) };
   }
 }
+
+/** A slot of a batch that several threads write. */
+export interface SharedSlot {
+  slot: Slot;
+  buffer: SharedArrayBuffer;
+}
+
+export function fillShared({ slot, buffer }: SharedSlot): Promise<Filled> {
+  return fillSlot(slot, new Uint8Array(buffer));
+}
