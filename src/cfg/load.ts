@@ -157,10 +157,6 @@ function isFixed(name: string, given: unknown, origin: Origin): boolean {
   if (!fixed) return false;
   const raw = rawOf(name, given, origin);
   if (fixed.values.includes(raw) || (raw === null && origin.file !== undefined)) return true;
-  if (fixed.same?.includes(raw)) {
-    if (origin.file === undefined) log.info(`'${name}=${show(given)}' has no effect: ${fixed.reason}`);
-    return true;
-  }
   const takes = show(fixed.values[0]);
   throw new UserError(
     'fixed-key',

@@ -49,19 +49,12 @@ export const OTHER_NAMES: Record<string, OtherName> = {
 interface FixedKey {
   values: Raw[];
   reason: string;
-  /** Values that are accepted, too, because they have no effect; the reason is printed. */
-  same?: Raw[];
 }
 
 const never = (reason: string): FixedKey => ({ values: [false, null, 0], reason });
 
 export const FIXED: Record<string, FixedKey> = {
   task: { values: ['detect'], reason: 'this tool does detection only' },
-  amp: {
-    values: [true],
-    same: [false, 'fp16', 'bf16', 'fp32'],
-    reason: 'training always computes in float32',
-  },
   simplify: { values: [true], reason: 'exported graphs are always simplified' },
   compile: never('the training step always runs as one compiled graph'),
   profile: never("speed is measured by 'yolo benchmark'"),

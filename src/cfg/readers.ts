@@ -51,6 +51,13 @@ export function readDevice(raw: Raw, written: string): string | undefined {
   return typeof raw === 'boolean' ? undefined : written.toLowerCase();
 }
 
+/** Mixed precision; true, as in Ultralytics, is on after a check. */
+export function readAmp(raw: Raw): 'auto' | 'bf16' | false | undefined {
+  if (typeof raw === 'boolean') return raw && 'auto';
+  const word = typeof raw === 'string' ? raw.toLowerCase() : '';
+  return word === 'auto' || word === 'bf16' ? word : word === 'fp32' ? false : undefined;
+}
+
 export function readRuns(raw: Raw, written: string): string[] | undefined {
   if (raw === null) return [];
   if (Array.isArray(raw)) return raw.map(String);

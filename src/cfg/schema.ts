@@ -18,6 +18,7 @@ import {
   text,
 } from './option.js';
 import {
+  readAmp,
   readBatch,
   readCache,
   readClasses,
@@ -151,6 +152,12 @@ const training = under('Training', {
     true,
     TRAIN,
     'bit-identical results for the same seed; a GPU uses slower kernels for it, a CPU is always deterministic',
+  ),
+  amp: custom(
+    false,
+    TRAIN,
+    'mixed precision: convolutions in bfloat16 (bf16), in float32 (false), or what a check of a few steps finds (auto)',
+    { what: 'auto, bf16 or false', offer: ['auto', 'bf16', 'false'], flag: true, read: readAmp },
   ),
   close_mosaic: integer(10, FEEDS, 'number of final epochs without mosaic, mixup and cutmix', { min: 0 }),
   multi_scale: custom(0.0, FEEDS, 'vary the image size of each batch by up to this fraction of imgsz', {

@@ -10,6 +10,7 @@ import { parseModelYaml } from '../nn/model-yaml.js';
 import { OPTIMIZERS } from '../optim/optimizers.js';
 import { sideFor, trainedOf } from './model-defaults.js';
 import { predict } from './predict/predictor.js';
+import { chooseAmp } from './train/amp.js';
 import { trainablesOf } from './train/optimizer.js';
 import { freshState } from './train/state.js';
 import { freshCounters, TrainStep } from './train/step.js';
@@ -57,7 +58,8 @@ async function step(config: BenchmarkConfig, engine: Engine): Promise<BenchmarkR
   const rule = OPTIMIZERS.SGD;
   const state = freshState(network.init(0), trainables, rule.stateTensors);
   const gains = { box: config.box, cls: config.cls, dfl: config.dfl };
-  const trainStep = new TrainStep(state, { network, trainables, frozenLayers: new Set(), rule, decay: 0, gains });
+  const amp = chooseAmp(config.amp, engine);
+  const trainStep = new TrainStep(state, { network, trainables, frozenLayers: new Set(), rule, decay: 0, gains, amp });
   const data = syntheticBatch(batch, imgsz);
   const rates = { lrWeight: 1e-3, lrBn: 1e-3, lrBias: 1e-3, momentum: 0.937, accumulate: 1 };
   const counters = freshCounters();
@@ -73,6 +75,7 @@ async function step(config: BenchmarkConfig, engine: Engine): Promise<BenchmarkR
   return {
     median_s_per_image: seconds[seconds.length >> 1] / batch,
     min_s_per_image: seconds[0] / batch,
+    amp: amp ? 'bf16' : 'false',
   };
 }
 

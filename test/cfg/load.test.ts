@@ -61,7 +61,7 @@ describe('resolveConfig', () => {
     ['benchmark', { what: 'step' }, { what: 'step', conf: 0.001, batch: 16, model: 'yolov8n.yaml' }],
     ['show', { what: 'assign' }, { what: 'assign' }],
     ['report', { runs: ['a', 'b'] }, { runs: ['a', 'b'] }],
-    ['train', { amp: true, simplify: 'True', task: 'detect', copy_paste: '0.0' }, { task: 'detect' }],
+    ['train', { simplify: 'True', task: 'detect', copy_paste: '0.0' }, { task: 'detect' }],
   ])('%s %j → %j', (mode, overrides, want) => {
     expect(resolveConfig(mode, overrides)).toMatchObject(want);
   });
@@ -140,9 +140,14 @@ describe('resolveConfig', () => {
     expect(warned).toEqual([expect.stringMatching(message)]);
   });
 
-  it.each(['False', 'bf16', 'true'])('amp=%s changes nothing', (amp) => {
-    expect(resolveConfig('train', { model: 'a.pt', amp })).toEqual(resolveConfig('train', { model: 'a.pt' }));
-    expect(warned).toEqual([]);
+  it.each([
+    ['True', 'auto'],
+    ['auto', 'auto'],
+    ['bf16', 'bf16'],
+    ['False', false],
+    ['fp32', false],
+  ])('amp=%s is %s', (amp, value) => {
+    expect(resolveConfig('train', { model: 'a.pt', amp }).amp).toBe(value);
   });
 
   it('is frozen and holds every key', () => {

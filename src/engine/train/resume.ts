@@ -57,6 +57,9 @@ const HARMLESS: ReadonlySet<Key> = new Set<Key>([
   'save_json',
 ]);
 
+/** Settings that runs of earlier versions had without naming them. */
+const BEFORE = { amp: false } satisfies Partial<TrainConfig>;
+
 /** The checkpoint that `resume` names. @throws UserError when there is none */
 export function checkpointToResume(given: TrainConfig): string {
   if (typeof given.resume === 'string') return checkpointIn(given.resume, `resume=${given.resume}`);
@@ -80,7 +83,7 @@ export function resumeRun(given: TrainConfig, path: string): Resumed {
   const schedule = resumedSchedule(run, given);
   const changed = changedKeys(given, run);
   const overrides = Object.fromEntries(changed.map((key) => [key, given[key]]));
-  const config = { ...given, ...run.args, ...overrides, resume: path } as TrainConfig;
+  const config = { ...given, ...BEFORE, ...run.args, ...overrides, resume: path } as TrainConfig;
   if (!wasGiven(given, 'epochs') && changed.includes('time')) {
     schedule.epochs = fittedEpochs(config.time, config.epochs, progress);
   }
@@ -98,7 +101,13 @@ export function resumeRun(given: TrainConfig, path: string): Resumed {
 
 /** Keys that are given now with another value than the run has. @throws UserError for one that its state depends on */
 function changedKeys(given: TrainConfig, run: RunDescription): Key[] {
-  const passedOver: readonly Key[] = ['resume', 'model', 'optimizer'];
+  // With amp=auto the run keeps what was chosen at its start.
+  const passedOver: readonly Key[] = [
+    'resume',
+    'model',
+    'optimizer',
+    ...(given.amp === 'auto' ? ['amp' as const] : []),
+  ];
   const changed = KEYS.filter(
     (key) => wasGiven(given, key) && !passedOver.includes(key) && !same(given[key], trainedWith(run, key)),
   );

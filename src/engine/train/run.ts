@@ -24,6 +24,7 @@ import { datasetOptions, trainLoaderOptions } from '../options.js';
 import { trainCommand } from '../report/settings.js';
 import { lockRunDir, openRunDir, type RunDir } from '../run-dir.js';
 import { DetectorWithLoss, type LossSettings } from '../val/detector-with-loss.js';
+import { chooseAmp } from './amp.js';
 import { fittingBatch, warnOfMemory } from './batch-size.js';
 import type { RunDescription } from './checkpoint.js';
 import type { Release, Run, RunOptions } from './observer.js';
@@ -55,13 +56,16 @@ async function assemble(given: TrainConfig, { signal, observers = [] }: RunOptio
   const { train, val } = await openData(resumed?.config ?? given, signal);
   if (resumed) refuseOtherClasses(resumed.run, train);
   const start = resumed ?? (await begin(given, train));
-  const { config, network } = start;
+  const { network } = start;
+  // The arguments of a run say what it computes with, so that it is resumed with the same.
+  const amp = chooseAmp(start.config.amp, engine);
+  const config = { ...start.config, amp: amp && ('bf16' as const) };
   const { batch, imgsz } = inputOf(config, network, engine);
   const loader = createTrainLoader(trainLoaderOptions(config, train.images, { batch, imgsz }));
   held.push(() => loader.close());
   const { optimizer, schedule } = resumed ?? chooseOptimizer(config, train, batch, loader.batches);
   Object.assign(schedule, { batch, nbs: config.nbs, batchesPerEpoch: loader.batches });
-  const { step, detector } = compile(start, { train, schedule, optimizer }, held);
+  const { step, detector } = compile({ ...start, config }, { train, schedule, optimizer }, held);
   const folder = prepareFolder(resumed?.dir ?? makeRunDir(given, held), config);
   const description = {
     names: train.names,
@@ -153,7 +157,15 @@ function compile(
   const loss = lossSettings(config, train);
   const state = 'state' in start ? start.state : freshState(start.weights, trainables, rule.stateTensors);
   const frozen = frozenLayers(config.freeze);
-  const step = new TrainStep(state, { network, trainables, frozenLayers: frozen, rule, decay, ...loss });
+  const step = new TrainStep(state, {
+    network,
+    trainables,
+    frozenLayers: frozen,
+    rule,
+    decay,
+    amp: config.amp === 'bf16',
+    ...loss,
+  });
   held.push(() => step.dispose());
   const detector = new DetectorWithLoss(network, train.names, loss);
   held.push(() => detector.dispose());

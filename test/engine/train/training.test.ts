@@ -59,10 +59,12 @@ function openStep({
   gains = { box: 7.5, cls: 0.5, dfl: 1.5 },
   state,
   maxShapes,
+  amp,
 }: {
   gains?: LossGains;
   state?: TrainState;
   maxShapes?: number;
+  amp?: boolean;
 } = {}) {
   const net = network();
   const trainables = trainablesOf(net, null);
@@ -75,11 +77,48 @@ function openStep({
     rule,
     decay: scaledWeightDecay(h.weight_decay, h.batch, h.nbs),
     gains,
+    amp,
   };
   return new TrainStep(state ?? freshState(model, trainables, rule.stateTensors), options, { maxShapes });
 }
 
 const ratesOf = (ni: number) => ratesAt(goldenSchedule(h), Math.floor(ni / h.batches_per_epoch), ni);
+
+describe('amp: convolutions in bfloat16', () => {
+  const run = async (step: TrainStep, counters = freshCounters(), [from, to] = [0, 8]) => {
+    const losses: number[][] = [];
+    for (let ni = from; ni < to; ni++) {
+      const { items } = await step.run(batch(ni % h.batches_per_epoch), ratesOf(ni), counters);
+      losses.push([...items]);
+    }
+    return losses;
+  };
+
+  it('the losses of eight batches are those of the golden run within 6 %', async () => {
+    const step = openStep({ amp: true });
+    const steps = pick(g, 'steps');
+    const columns: string[] = g.meta.columns;
+    const rows = await run(step);
+    rows.forEach((got, ni) => {
+      const want = ['box_loss', 'cls_loss', 'dfl_loss'].map((c) =>
+        Number(steps.data[ni * columns.length + columns.indexOf(c)]),
+      );
+      expectClose({ shape: [3], data: got }, { shape: [3], data: want }, { rtol: 0.06, relativeTo: 'each' });
+    });
+    step.dispose();
+  });
+
+  it('a run that goes on from the state of another ends with the same bits', async () => {
+    const [whole, first] = [openStep({ amp: true }), openStep({ amp: true })];
+    const wanted = await run(whole);
+    const counters = freshCounters();
+    const begun = await run(first, counters, [0, 5]);
+    const second = openStep({ amp: true, state: first.read() });
+    expect([...begun, ...(await run(second, counters, [5, 8]))]).toEqual(wanted);
+    expect(second.read()).toEqual(whole.read());
+    for (const step of [whole, first, second]) step.dispose();
+  });
+});
 
 describe('golden training: eight batches through the compiled step', () => {
   it('losses, steps, gradient norms, final weights, statistics and average', async () => {

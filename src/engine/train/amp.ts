@@ -1,0 +1,115 @@
+/**
+ * Mixed precision (`amp`): convolutions, their gradients and feature maps in bfloat16; weights, statistics, loss and update in
+ * float32. bfloat16 has the exponent of float32, so that the loss needs no scaling (Kalamkar et al. 2019, "A Study of BFLOAT16
+ * for Deep Learning Training"). amp=auto turns it on where a check of a few steps shows that it is faster and agrees.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { hasBfloat16 } from '../../backend/bfloat16.js';
+import type { Engine } from '../../backend/select-engine.js';
+import { log } from '../../core/log.js';
+import { rng } from '../../core/rng.js';
+import { differentiate } from '../../graph/gradients.js';
+import { type HostTensor, valuesOf } from '../../graph/host-tensor.js';
+import { type Plan, Session } from '../../graph/session.js';
+import { trace } from '../../graph/trace.js';
+import { batchNormSilu } from '../../nn/fused.js';
+import { conv2d } from '../../nn/kernels.js';
+import { BN_EPS, BN_MOMENTUM } from '../../nn/ops.js';
+
+/** The check's feature map [B, H, W, C]: a stage of YOLOv8n at 320 pixels. */
+const SHAPE = [4, 40, 40, 64];
+/** Steps of each precision, in turn. */
+const STEPS = 7;
+/** bfloat16 has to take less than this share of float32's time. */
+const MAX_TIME = 0.9;
+/** Largest difference of a gradient that agrees, of its largest element: eight times bfloat16's own rounding. */
+const MAX_DIFFERENCE = 8 * 2 ** -8;
+
+export interface AmpCheck {
+  /** Time of a step in bfloat16 over that in float32. */
+  time: number;
+  /** Largest difference of the gradients, of the largest element of each. */
+  difference: number;
+}
+
+/** @param amp 'bf16' without a check; 'auto' after one @returns whether a run computes in bfloat16 */
+export function chooseAmp(amp: 'auto' | 'bf16' | false, engine: Pick<Engine, 'gpu'>): boolean {
+  const native = hasBfloat16(engine);
+  if (amp === 'auto') {
+    const reason = native ? whyNot(checkAmp()) : 'this processor has no bfloat16 instructions';
+    log.info(reason ? `amp=auto: float32 (${reason})` : 'amp=auto: bfloat16 (checked: faster, and gradients agree)');
+    return reason === undefined;
+  }
+  if (amp && !native) log.warn('amp=bf16: this processor has no bfloat16 instructions; training will be slower');
+  return amp === 'bf16';
+}
+
+/** @returns undefined when bfloat16 pays and agrees */
+function whyNot({ time, difference }: AmpCheck): string | undefined {
+  if (!(difference <= MAX_DIFFERENCE)) return `gradients in bfloat16 differ by ${(100 * difference).toFixed(1)} %`;
+  return time < MAX_TIME ? undefined : `bfloat16 takes ${time.toFixed(2)} of the time of float32 here`;
+}
+
+/** Two convolutions with BatchNorm and SiLU and their gradients, in both precisions. */
+export function checkAmp(): AmpCheck {
+  const session = Session.open();
+  try {
+    const [float, half] = [false, true].map((half) => addTrial(session, half));
+    const feeds = madeUpFeeds();
+    const want = float.run(feeds); // the first runs are not timed
+    const got = half.run(feeds);
+    const best = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    for (let step = 0; step < STEPS; step++) {
+      [float, half].forEach((plan, k) => {
+        const started = performance.now();
+        plan.run(feeds);
+        best[k] = Math.min(best[k], performance.now() - started);
+      });
+    }
+    return { time: best[1] / best[0], difference: Math.max(...want.map((tensor, i) => differenceOf(tensor, got[i]))) };
+  } finally {
+    session.close();
+  }
+}
+
+const CHANNELS = SHAPE[3];
+const KERNEL = [3, 3, CHANNELS, CHANNELS];
+
+function addTrial(session: Session, half: boolean): Plan {
+  const specs = [SHAPE, KERNEL, KERNEL].map((shape) => ({ shape, dtype: 'float32' as const }));
+  const traced = trace((inputs) => trialStep(inputs as unknown as tf.Tensor[]), specs, { half });
+  const prefix = half ? 'bfloat16' : 'float32';
+  session.add(traced.nodes, { prefix });
+  const at = ({ node }: { node: string }): string => `${prefix}/${node}`;
+  return session.plan({ name: 'the check of amp', feeds: traced.inputs.map(at), fetches: traced.outputs.map(at) });
+}
+
+/** @returns gradients of the kernels */
+function trialStep([x, ...kernels]: tf.Tensor[]): tf.Tensor[] {
+  const [zeros, ones] = [tf.zeros([CHANNELS]), tf.ones([CHANNELS])];
+  const norm = { gamma: ones, beta: zeros, mean: zeros, variance: ones, epsilon: BN_EPS, momentum: BN_MOMENTUM };
+  const forward = () => {
+    const y = kernels.reduce((value, kernel) => batchNormSilu(conv2d(value, kernel), norm).y, x);
+    return { loss: tf.mean(tf.square(y)), rest: {} };
+  };
+  return differentiate(forward, kernels).gradients;
+}
+
+function madeUpFeeds(): HostTensor<'float32'>[] {
+  return [SHAPE, KERNEL, KERNEL].map((shape, k) => {
+    const random = rng(k);
+    const data = Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => random.uniform(-1, 1));
+    return { dtype: 'float32', shape, data };
+  });
+}
+
+/** Largest difference, of the largest element of `want`; NaN when something is not a number. */
+function differenceOf(want: HostTensor, got: HostTensor): number {
+  const [a, b] = [valuesOf(want, 'float32'), valuesOf(got, 'float32')];
+  let [difference, largest] = [0, 0];
+  for (let i = 0; i < a.length; i++) {
+    difference = Math.max(difference, Math.abs(a[i] - b[i]));
+    largest = Math.max(largest, Math.abs(a[i]));
+  }
+  return difference / largest;
+}

@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { hasBfloat16 } from '../../../src/backend/bfloat16.js';
+import type { Gpu } from '../../../src/backend/gpu.js';
+import { log } from '../../../src/core/log.js';
+import { checkAmp, chooseAmp } from '../../../src/engine/train/amp.js';
+import { native } from '../../helpers/native.js';
+import { runCli } from '../../helpers/run-cli.js';
+import { writeLeastModel, writeTinyData } from '../../helpers/tiny-data.js';
+import { tmpDir } from '../../helpers/tmp.js';
+
+beforeAll(native);
+
+describe('bfloat16 instructions', () => {
+  it.each([
+    ['flags\t\t: fpu avx2 avx512f avx512_bf16 amx_tile', true],
+    ['flags\t\t: fpu avx2 avx512f avx512_vnni', false],
+    ['Features\t: fp asimd bf16 i8mm', true],
+    ['Features\t: fp asimd', false],
+    ['', false],
+  ])('%j: %s', (text, has) => expect(hasBfloat16({}, text)).toBe(has));
+
+  it.each([
+    [75, false],
+    [80, true],
+    [90, true],
+  ])('a GPU of capability %i: %s', (capability, has) => {
+    expect(hasBfloat16({ gpu: { capability } as Gpu }, 'flags: avx512_bf16')).toBe(has);
+  });
+});
+
+describe('amp', () => {
+  it('the check computes in both precisions: gradients differ, by no more than rounding', () => {
+    const { time, difference } = checkAmp();
+    expect(difference).toBeGreaterThan(0);
+    expect(difference).toBeLessThan(8 * 2 ** -8);
+    expect(time).toBeGreaterThan(0);
+  });
+
+  it('bf16 and false are not checked; auto says what it chose', () => {
+    const said: string[] = [];
+    const old = log.setSink({ write: (_, text) => said.push(text) });
+    try {
+      expect([chooseAmp('bf16', {}), chooseAmp(false, {})]).toEqual([true, false]);
+      const chosen = chooseAmp('auto', {});
+      expect(said.at(-1)).toContain(chosen ? 'amp=auto: bfloat16' : 'amp=auto: float32 (');
+    } finally {
+      log.setSink(old);
+    }
+  });
+
+  it('through the command: args.yaml keeps what was chosen', async () => {
+    const dir = tmpDir();
+    const data = await writeTinyData(dir, { train: 4, val: 2 });
+    const model = writeLeastModel(dir);
+    const args = [`data=${data}`, `model=${model}`, 'epochs=1', 'imgsz=64', 'batch=2', 'plots=false', 'amp=bf16'];
+    const { code, stderr } = await runCli(['train', ...args, `project=${dir}`, 'name=run']);
+    expect(code, stderr).toBe(0);
+    expect(readFileSync(join(dir, 'run/args.yaml'), 'utf8')).toMatch(/^amp: bf16$/m);
+    const csv = readFileSync(join(dir, 'run/results.csv'), 'utf8').trim().split('\n');
+    expect(csv[1].split(',').slice(2, 5).map(Number).every(Number.isFinite)).toBe(true);
+  });
+});
