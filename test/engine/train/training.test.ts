@@ -94,7 +94,7 @@ describe('amp: convolutions in bfloat16', () => {
     return losses;
   };
 
-  it('the losses of eight batches are those of the golden run within 6 %', async () => {
+  it('the losses of eight batches are those of the golden run within 10 %', async () => {
     const step = openStep({ amp: true });
     const steps = pick(g, 'steps');
     const columns: string[] = g.meta.columns;
@@ -103,7 +103,7 @@ describe('amp: convolutions in bfloat16', () => {
       const want = ['box_loss', 'cls_loss', 'dfl_loss'].map((c) =>
         Number(steps.data[ni * columns.length + columns.indexOf(c)]),
       );
-      expectClose({ shape: [3], data: got }, { shape: [3], data: want }, { rtol: 0.06, relativeTo: 'each' });
+      expectClose({ shape: [3], data: got }, { shape: [3], data: want }, { rtol: 0.1, relativeTo: 'each' });
     });
     step.dispose();
   });
