@@ -54,7 +54,7 @@ module.exports = {
       severity: 'error',
       comment: 'bin/setup runs before dependencies are installed; the build, after it, may use the bundler',
       from: { path: '^bin/setup' },
-      to: { dependencyTypesNot: ['core', 'local'], pathNot: '^node_modules/esbuild/' },
+      to: { dependencyTypesNot: ['core', 'local'], pathNot: '^node_modules/esbuild/|(^|/)dist/' },
     },
     {
       name: 'sharp-only-in-image',
