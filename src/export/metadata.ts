@@ -22,7 +22,7 @@ export function exportMetadata(
   const { imgsz, batch, args, version } = options;
   const { license, date } = checkpoint.info;
   const entries: Record<string, string> = {
-    description: `YOLOv8${spec.scale ?? ''} detection, ${spec.nc} classes`,
+    description: `${spec.title} detection, ${spec.nc} classes`,
     author: 'yolov8-tfjs',
     version,
     // The licence of the weights, which is that of whoever trained them.

@@ -6,7 +6,7 @@
 import type { NamedArray } from '../core/types.js';
 import { floatToHalf } from '../io/half.js';
 import { foldedArray, foldedShape } from '../nn/fold.js';
-import type { Conv, Ops } from '../nn/ops.js';
+import type { Conv, Ops, PlainConv } from '../nn/ops.js';
 import { ELEMENT, type OnnxGraph } from './onnx-graph.js';
 
 /** A value is the name of a node's output. */
@@ -27,11 +27,12 @@ export class OnnxOps implements Ops<string> {
 
   /** The input of the graph, RGB 0..1, as layers take it. */
   image(name: string): string {
-    return this.half ? this.graph.op('Cast', `${name}_half`, [name], { to: ELEMENT.float16 }) : name;
+    return this.narrowed(name);
   }
 
-  conv(x: string, name: string, { kernel = 1, stride = 1 }: Conv): string {
-    const y = this.convolve(x, `${name}.conv`, kernel, stride);
+  conv(x: string, name: string, { activation = true, ...conv }: Conv): string {
+    const y = this.convolve(x, `${name}.conv`, conv);
+    if (!activation) return y;
     return this.graph.op('Mul', `${name}.silu`, [y, this.graph.op('Sigmoid', `${name}.sigmoid`, [y])]);
   }
 
@@ -40,19 +41,19 @@ export class OnnxOps implements Ops<string> {
     return { whole, half: this.split(whole, [conv.to / 2, conv.to / 2])[1] };
   }
 
-  plainConv(x: string, name: string): string {
-    return this.convolve(x, name, 1, 1);
+  plainConv(x: string, name: string, { to }: PlainConv): string {
+    return this.convolve(x, name, { to });
   }
 
   /** With bias: its own, or what folding made of the BatchNorm. */
-  private convolve(x: string, name: string, kernel: number, stride: number): string {
+  private convolve(x: string, name: string, { to, kernel = 1, stride = 1, depthwise = false }: Conv): string {
     const pad = kernel >> 1;
     return this.graph.op('Conv', name, [x, this.weight(`${name}.weight`), this.weight(`${name}.bias`)], {
       kernel_shape: [kernel, kernel],
       strides: [stride, stride],
       pads: [pad, pad, pad, pad],
       dilations: [1, 1],
-      group: 1,
+      group: depthwise ? to : 1,
     });
   }
 
@@ -79,6 +80,19 @@ export class OnnxOps implements Ops<string> {
     });
   }
 
+  attend(q: string, k: string, v: string, factor: number): string {
+    const g = this.graph;
+    const at = `${this.layer}.attend`;
+    const [qs, ks, vs] = [q, k, v].map((map) =>
+      g.op('Reshape', `${map}.rows`, [map, g.ints(`${at}.rows`, [0, 0, -1])]),
+    ); // [B, C, HW]
+    const turned = g.op('Transpose', `${at}.keys`, [ks], { perm: [0, 2, 1] });
+    const logits = this.scale(this.widened(g.op('MatMul', `${at}.products`, [turned, qs])), factor); // [B, keys, queries]
+    const weights = g.op('Softmax', `${at}.softmax`, [logits], { axis: 1 });
+    const rows = g.op('MatMul', at, [vs, this.narrowed(weights)]);
+    return g.op('Reshape', `${at}.map`, [rows, g.op('Shape', `${at}.size`, [v])]);
+  }
+
   cells(maps: string[]): string {
     const rows = this.graph.ints(`${this.layer}.rows`, [0, 0, -1]);
     const parts = maps.map((map) => this.graph.op('Reshape', `${map}.cells`, [this.widened(map), rows])); // [B, C, h·w]
@@ -87,6 +101,10 @@ export class OnnxOps implements Ops<string> {
 
   private widened(x: string): string {
     return this.half ? this.graph.op('Cast', `${x}.float`, [x], { to: ELEMENT.float32 }) : x;
+  }
+
+  private narrowed(x: string): string {
+    return this.half ? this.graph.op('Cast', `${x}.half`, [x], { to: ELEMENT.float16 }) : x;
   }
 
   concat(xs: string[]): string {

@@ -1,7 +1,7 @@
 /**
  * A traced graph in terms of what the GraphModel executor of TensorFlow.js knows and every backend of it computes alike:
  * a convolution with explicit padding becomes Pad and a convolution without (tfjs-node takes no explicit one), a
- * convolution and the BiasAdd after it become one _FusedConv2D.
+ * convolution and the BiasAdd after it become one op.
  */
 import { type Attrs, type AttrValue, type Graph, type GraphNode, TYPE_NAME } from '../graph/graph.js';
 
@@ -13,7 +13,7 @@ function padded(nodes: readonly GraphNode[]): GraphNode[] {
   const made = new Map<string, GraphNode>();
   return nodes.flatMap((node): GraphNode[] => {
     const { explicit_paddings: sides, ...attrs } = node.attrs;
-    if (node.op !== 'Conv2D' || !Array.isArray(sides)) return [node];
+    if (!Array.isArray(sides)) return [node];
     const [x, kernel] = node.inputs;
     const name = `paddings_${sides.join('_')}`;
     const first = !made.has(name);
@@ -35,6 +35,12 @@ function int32(name: string, shape: number[], values: number[]): GraphNode {
   return { name, op: 'Const', inputs: [], attrs: { dtype: { type: 'int32' }, value: { tensor } } };
 }
 
+/** What a convolution and its BiasAdd become. */
+const WITH_BIAS: Record<string, string> = {
+  Conv2D: '_FusedConv2D',
+  DepthwiseConv2dNative: 'FusedDepthwiseConv2dNative',
+};
+
 function fused(nodes: readonly GraphNode[]): GraphNode[] {
   const readers = new Map<string, number>();
   for (const input of nodes.flatMap(({ inputs }) => inputs)) readers.set(input, (readers.get(input) ?? 0) + 1);
@@ -42,10 +48,11 @@ function fused(nodes: readonly GraphNode[]): GraphNode[] {
   const gone = new Set<GraphNode>();
   const out = nodes.map((node): GraphNode => {
     const conv = byName.get(node.inputs[0]);
-    if (node.op !== 'BiasAdd' || conv?.op !== 'Conv2D' || readers.get(conv.name) !== 1) return node;
+    const op = node.op === 'BiasAdd' && conv ? WITH_BIAS[conv.op] : undefined;
+    if (!op || !conv || readers.get(conv.name) !== 1) return node;
     gone.add(conv);
     const attrs: Attrs = { ...conv.attrs, num_args: 1, epsilon: { float: 0 } };
-    return { name: node.name, op: '_FusedConv2D', inputs: [...conv.inputs, node.inputs[1]], attrs };
+    return { name: node.name, op, inputs: [...conv.inputs, node.inputs[1]], attrs };
   });
   return out.filter((node) => !gone.has(node));
 }
@@ -53,7 +60,7 @@ function fused(nodes: readonly GraphNode[]): GraphNode[] {
 /** A node in protobuf's JSON; values of constants are left to the weights. */
 export function nodeJson({ name, op, inputs, attrs }: GraphNode): object {
   const attr = Object.fromEntries(Object.entries(attrs).map(([key, value]) => [key, attrJson(value)]));
-  if (op === '_FusedConv2D') Object.assign(attr, { fused_ops: { list: { s: [base64('BiasAdd')] } } });
+  if (Object.values(WITH_BIAS).includes(op)) Object.assign(attr, { fused_ops: { list: { s: [base64('BiasAdd')] } } });
   return { name, op, ...(inputs.length ? { input: inputs } : {}), attr };
 }
 

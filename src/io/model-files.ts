@@ -26,6 +26,11 @@ const RELEASED: Record<string, { sha256?: string; megabytes: [least: number, mos
   'yolov8m.pt': { megabytes: [48, 56] },
   'yolov8l.pt': { megabytes: [80, 92] },
   'yolov8x.pt': { megabytes: [128, 142] },
+  'yolo11n.pt': { megabytes: [5, 6] },
+  'yolo11s.pt': { megabytes: [17, 21] },
+  'yolo11m.pt': { megabytes: [36, 43] },
+  'yolo11l.pt': { megabytes: [45, 54] },
+  'yolo11x.pt': { megabytes: [102, 118] },
 };
 
 /** Folder of fetched weights, in the per-user cache. */

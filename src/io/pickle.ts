@@ -199,7 +199,7 @@ class Machine {
 export function unsafeName(where: string, name: string): UserError {
   return new UserError(
     'unsafe-pickle',
-    `${where} names the Python object '${printable(name)}', which a YOLOv8 checkpoint has no need of; nothing of the file was used`,
+    `${where} names the Python object '${printable(name)}', which a checkpoint of YOLO has no need of; nothing of the file was used`,
     'if you trust where it comes from, convert it to safetensors there; a file from elsewhere may be an attack',
   );
 }

@@ -1,5 +1,5 @@
 /**
- * The names that the pickle of a YOLOv8 checkpoint may use, and what they mean here. Classes of torch.nn and of ultralytics
+ * The names that the pickle of a checkpoint of YOLOv8 or YOLO11 may use, and what they mean here. Classes of torch.nn and of ultralytics
  * are represented, never made: a name becomes a plain object with its attributes. Everything that is not listed is refused.
  */
 import { UserError } from '../core/errors.js';

@@ -80,7 +80,7 @@ function refuseOthers(path: string): void {
   if (looksLikeZip(head)) return;
   const [what, hint] = kindOf(head) ?? [
     'is no checkpoint: neither a .pt of PyTorch nor safetensors',
-    'give a .pt file of YOLOv8 or a .safetensors file; it may have been damaged on its way',
+    'give a .pt file of YOLOv8 or YOLO11, or a .safetensors file; it may have been damaged on its way',
   ];
   throw new UserError('bad-checkpoint', `${path} ${what}`, hint);
 }
@@ -111,7 +111,7 @@ function findFolder(zip: Zip): string {
     throw new UserError(
       'bad-checkpoint',
       `${where} is a zip file, but not one of PyTorch (no data.pkl)`,
-      'give a .pt file of YOLOv8',
+      'give a .pt file of YOLOv8 or YOLO11',
     );
   const folder = folders[0];
   if (zip.entries.has(`${folder}constants.pkl`))

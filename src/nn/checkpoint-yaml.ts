@@ -41,7 +41,7 @@ export function cleanWeightNames<T>(weights: Map<string, T>): Map<string, T> {
  * The network of a checkpoint, ready to be built. Class count and the hidden width of the class branch are those of the
  * weights: fine-tuning keeps the width of the weights it started from.
  * @param where name of the file, for messages
- * @throws UserError 'wrong-model' when the weights are not YOLOv8's
+ * @throws UserError 'wrong-model' when the weights are those of no packaged description
  */
 export function specOf(checkpoint: Checkpoint, where = 'the checkpoint'): ModelSpec {
   const { weights } = checkpoint;

@@ -6,7 +6,7 @@ import { inOrder, type ParameterSpec } from './parameters.js';
 import { type Cost, type Shape, ShapeOps } from './shape-ops.js';
 
 export interface NetworkCost {
-  /** In the order of a PyTorch state dict. */
+  /** In the order of `inOrder`. */
   parameters: ParameterSpec[];
   /** By layer; decoding counts with the head. */
   layers: Cost[];

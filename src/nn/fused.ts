@@ -22,7 +22,7 @@ export interface BatchNorm {
   momentum: number;
 }
 
-export interface BatchNormSilu {
+export interface Normalized {
   /** [B, H, W, C] */
   y: tf.Tensor4D;
   /** [B, H, W, C / 2], the second half of y's channels; when it was asked for. */
@@ -37,17 +37,23 @@ export interface BatchNormSilu {
  * @param x [B, H, W, C]
  * @param withHalf the second half of the channels is wanted once more as a tensor of its own
  */
-export function batchNormSilu(x: tf.Tensor4D, norm: BatchNorm, withHalf = false): BatchNormSilu {
-  const { gamma, beta, mean, variance, epsilon, momentum } = norm;
+export function batchNormSilu(x: tf.Tensor4D, norm: BatchNorm, withHalf = false): Normalized {
   if (isTracing() && loadedTensorflow()?.ops.length) {
+    const { gamma, beta, mean, variance, epsilon, momentum } = norm;
     const out = (withHalf ? valueAndHalf : value)({ x, gamma, beta, mean, variance }, { epsilon, momentum });
     return { y: out[0] as tf.Tensor4D, mean: out[3], variance: out[4], half: out[5] as tf.Tensor4D | undefined };
   }
+  const { y, ...statistics } = batchNorm(x, norm);
+  const active = silu(y);
+  return { y: active, half: withHalf ? secondHalf(active) : undefined, ...statistics };
+}
+
+/** batchNorm(x) with the batch's own statistics. @param x [B, H, W, C] */
+export function batchNorm(x: tf.Tensor4D, norm: BatchNorm): Normalized {
+  const { gamma, beta, mean, variance, epsilon, momentum } = norm;
   const batch = batchNormTrain(x, gamma, beta, epsilon);
   const moved = (running: tf.Tensor, now: tf.Tensor) => tf.add(tf.mul(running, 1 - momentum), tf.mul(now, momentum));
-  const y = silu(batch.y);
-  const half = withHalf ? secondHalf(y) : undefined;
-  return { y, half, mean: moved(mean, batch.mean), variance: moved(variance, batch.variance) };
+  return { y: batch.y, mean: moved(mean, batch.mean), variance: moved(variance, batch.variance) };
 }
 
 /** The second half of x's channels. */

@@ -47,8 +47,9 @@ export class GraphOps implements Ops<GraphValue> {
     return { ref: this.list.cast(this.scale(x, scale).ref, 'float32', type), shape, type };
   }
 
-  conv(x: GraphValue, name: string, { to, kernel = 1, stride = 1 }: Conv): GraphValue {
-    const y = this.convolve(x, `${name}.conv`, to, kernel, stride);
+  conv(x: GraphValue, name: string, { activation = true, ...conv }: Conv): GraphValue {
+    const y = this.convolve(x, `${name}.conv`, conv);
+    if (!activation) return y;
     const s = this.node('Sigmoid', [y], {}, y.shape);
     return this.node('Mul', [y, s], {}, y.shape, `${name}.silu`);
   }
@@ -59,15 +60,21 @@ export class GraphOps implements Ops<GraphValue> {
   }
 
   plainConv(x: GraphValue, name: string, { to }: PlainConv): GraphValue {
-    return this.convolve(x, name, to, 1, 1);
+    return this.convolve(x, name, { to });
   }
 
-  private convolve(x: GraphValue, name: string, to: number, k: number, stride: number): GraphValue {
+  private convolve(
+    x: GraphValue,
+    name: string,
+    { to, kernel: k = 1, stride = 1, depthwise = false }: Conv,
+  ): GraphValue {
     const [b, h, w, c] = x.shape;
     const pad: [number, number] = [k >> 1, k >> 1];
     const side = (n: number) => (n < 0 ? -1 : reach(n, k, stride, k >> 1));
-    const kernel = this.weight(`${name}.weight`, [k, k, c, to], x.type);
-    const y = this.node('Conv2D', [x, kernel], convAttrs([k, k], { stride, pad }), [b, side(h), side(w), to]);
+    const weight = this.weight(`${name}.weight`, [k, k, depthwise ? 1 : c, to], x.type);
+    const kernel = depthwise ? this.reshaped(weight, weight, [k, k, to, 1]) : weight;
+    const op = depthwise ? 'DepthwiseConv2dNative' : 'Conv2D';
+    const y = this.node(op, [x, kernel], convAttrs([k, k], { stride, pad }), [b, side(h), side(w), to]);
     const bias = this.weight(`${name}.bias`, [to], x.type);
     return this.node('BiasAdd', [y, bias], { data_format: NHWC }, y.shape, name);
   }
@@ -91,13 +98,28 @@ export class GraphOps implements Ops<GraphValue> {
     return { ...x, ref, shape: [b, twice(h), twice(w), c] };
   }
 
+  attend(q: GraphValue, k: GraphValue, v: GraphValue, factor: number): GraphValue {
+    const [qs, ks, vs] = [q, k, v].map((map) => this.rowsOf(map)); // [B, HW, C]
+    const [b, n] = vs.shape;
+    const product = (x: GraphValue, y: GraphValue, adj_y: boolean, shape: number[]) =>
+      this.node('BatchMatMulV2', [x, y], { adj_x: false, adj_y }, shape);
+    const logits = this.scale(this.widened(product(qs, ks, true, [b, n, n])), factor);
+    const weights = this.node('Softmax', [logits], {}, logits.shape);
+    const narrow = { ...weights, ref: this.list.cast(weights.ref, 'float32', v.type), type: v.type };
+    return this.reshaped(product(narrow, vs, false, vs.shape), v, v.shape);
+  }
+
   cells(maps: GraphValue[]): GraphValue {
-    const rows = maps.map((map) => {
-      const [b, h, w, c] = map.shape;
-      const cells = this.known([h, w]) ? h * w : -1;
-      return { ...this.reshaped(this.widened(map), map, [b, cells, c]), shape: [b, cells, c] };
-    });
-    return this.joined(rows, 1);
+    return this.joined(
+      maps.map((map) => this.rowsOf(this.widened(map))),
+      1,
+    );
+  }
+
+  /** [B, H, W, C] → [B, HW, C] */
+  private rowsOf(map: GraphValue): GraphValue {
+    const [b, h, w, c] = map.shape;
+    return this.reshaped(map, map, [b, this.known([h, w]) ? h * w : -1, c]);
   }
 
   private widened(x: GraphValue): GraphValue {
@@ -109,6 +131,7 @@ export class GraphOps implements Ops<GraphValue> {
   }
 
   private joined(xs: GraphValue[], axis: number): GraphValue {
+    if (xs.length === 1) return xs[0]; // ConcatV2 takes two or more
     const sizes = xs.map(({ shape }) => shape[axis]);
     const size = this.known(sizes) ? sizes.reduce((a, b) => a + b, 0) : -1;
     const shape = xs[0].shape.map((n, i) => (i === axis ? size : n));
@@ -230,14 +253,16 @@ export class GraphOps implements Ops<GraphValue> {
 
   /**
    * @param like has the leading sizes that `shape` leaves open
-   * @param shape one open size is found out from the number of values
+   * @param shape the last open size is found out from the number of values
    */
   private reshaped(x: GraphValue, like: GraphValue, shape: number[]): GraphValue {
     const { list } = this;
-    let target = list.ints(shape);
-    if (shape.filter((n) => n < 0).length > 1) {
-      const batch = this.sizes(like, 0, 1);
-      target = list.add('ConcatV2', [batch, list.ints(shape.slice(1)), list.ints(0)], { N: 2, T: INT32, ...INDEX });
+    let leading = 0;
+    while (shape.slice(leading).filter((n) => n < 0).length > 1) leading++;
+    let target = list.ints(shape.slice(leading));
+    if (leading > 0) {
+      const sizes = this.sizes(like, 0, leading);
+      target = list.add('ConcatV2', [sizes, target, list.ints(0)], { N: 2, T: INT32, ...INDEX });
     }
     const ref = list.add('Reshape', [x.ref, target], { T: { type: x.type }, Tshape: INT32 });
     return { ...x, ref, shape };

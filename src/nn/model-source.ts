@@ -47,7 +47,7 @@ export function readModelSource(source: string | YamlObject): ModelSource {
   throw new UserError(
     'missing-file',
     `no model description '${cut(source, 200)}': neither here nor among those of this package (${known})`,
-    'Names such as yolov8n.yaml, yolov8s.yaml … yolov8x.yaml are known; another file is given by its path (model=path/to/my.yaml)',
+    'Names such as yolov8n.yaml … yolov8x.yaml and yolo11n.yaml … yolo11x.yaml are known; another file is given by its path (model=path/to/my.yaml)',
   );
 }
 

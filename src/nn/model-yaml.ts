@@ -10,7 +10,7 @@ import { UserError } from '../core/errors.js';
 import { chooseScale, type RawRow, refuseOtherKinds, rowsOf, wholeNumber } from './model-rows.js';
 import { readModelSource } from './model-source.js';
 import type { DetectArgs } from './modules/detect.js';
-import { MAX_CHANNELS, Row, type Scaling } from './modules/module.js';
+import { MAX_CHANNELS, type NetworkTraits, Row, type Scaling } from './modules/module.js';
 import { headNamed, isHead, moduleName, moduleNamed } from './modules/registry.js';
 import { type Shape, ShapeOps } from './shape-ops.js';
 
@@ -92,7 +92,7 @@ export function parseModelYaml(source: string | YamlObject, options: ModelOption
     throw new UserError('bad-model', `${where}: ${rows.length} layers; at most ${MAX_LAYERS} are built`);
   const given = options.headHidden ?? yaml.head_hidden;
   const headHidden = given === undefined ? undefined : wholeNumber(given, 'head_hidden', MAX_CHANNELS, where);
-  const layers = layersOf(rows, { nc, channels, scaling, headHidden, where });
+  const layers = layersOf(rows, { nc, channels, scale, scaling, headHidden, where });
   const head = layers[layers.length - 1] as LayerSpec<DetectArgs>;
   const { strides } = head.args;
   const stride = Math.max(...layers.map((layer) => layer.stride), ...strides);
@@ -115,10 +115,8 @@ function titleOf(file = 'yolo.yaml', scale = ''): string {
   return whole.replace(/^yolo/i, 'YOLO');
 }
 
-interface Context {
-  nc: number;
+interface Context extends Omit<NetworkTraits, 'separableClasses'> {
   channels: number;
-  headHidden?: number;
   scaling: Scaling;
   where: string;
 }
@@ -136,7 +134,8 @@ function layersOf(rows: readonly RawRow[], context: Context): LayerSpec[] {
       throw new UserError('bad-model', `${context.where}: the last row, and only that, should be a Detect`);
     const inputs = inputsOf(row, index, where);
     const shapes = inputs.map((i) => (i < 0 ? image : outputs[i]));
-    const layer = readLayer({ ...row, module }, shapes, { ...context, where });
+    const separableClasses = layers.some((layer) => moduleNamed(layer.module).separableClasses);
+    const layer = readLayer({ ...row, module }, shapes, { ...context, separableClasses, where });
     const name = `model.${index}`;
     ops.begin(index);
     const shape = isHead(module)
@@ -167,7 +166,7 @@ function inputsOf({ from }: RawRow, index: number, where: string): number[] {
 function readLayer(
   { module, repeats, args }: RawRow,
   shapes: Shape[],
-  context: Context,
+  context: Context & NetworkTraits,
 ): Pick<LayerSpec, 'args' | 'repeats'> {
   const { scaling, where } = context;
   const definition = isHead(module) ? headNamed(module) : moduleNamed(module);

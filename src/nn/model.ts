@@ -7,7 +7,7 @@ export type { ParameterKind, ParameterSpec, Params } from './parameters.js';
 
 export interface Network {
   spec: ModelSpec;
-  /** In the order of a PyTorch state dict. */
+  /** In the order of `inOrder`. */
   parameters: ParameterSpec[];
   /** Fresh parameters, kernels HWIO. Each has a random stream of its own, keyed by seed and name. */
   init(seed: number): Arrays;

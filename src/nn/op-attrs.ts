@@ -12,12 +12,7 @@ export function reach(n: number, k: number, stride: number, p: number): number {
 
 /** @param shape of the kernel [kh, kw, C, D] */
 export function convAttrs([kh, kw]: number[], { stride, pad }: ConvAttrs): Attrs {
-  const rest: Attrs = {
-    strides: [1, stride, stride, 1],
-    data_format: NHWC,
-    dilations: [1, 1, 1, 1],
-    use_cudnn_on_gpu: true,
-  };
+  const rest: Attrs = { strides: [1, stride, stride, 1], data_format: NHWC, dilations: [1, 1, 1, 1] };
   if (pad[0] === 0 && pad[1] === 0) return { ...rest, padding: 'VALID' };
   const centred = 2 * pad[0] === kh - 1 && 2 * pad[1] === kw - 1;
   if (stride === 1 && centred) return { ...rest, padding: 'SAME' };

@@ -13,7 +13,7 @@ export interface Ops<V> {
 
   // ---- feature maps
 
-  /** Convolution without bias and with padding k // 2 on both sides, BatchNorm, SiLU. */
+  /** Convolution without bias and with padding k // 2 on both sides, BatchNorm, SiLU unless `activation` is false. */
   conv(x: V, name: string, conv: Conv): V;
   /** The same; the second half of its channels comes once more as a value of its own, for what goes on from there. */
   convAndHalf(x: V, name: string, conv: Conv): { whole: V; half: V };
@@ -23,6 +23,12 @@ export interface Ops<V> {
   maxPool5(x: V, name: string): V;
   /** Every cell twice along both sides. */
   upsample2x(x: V): V;
+  /**
+   * Scaled dot-product attention between the cells of an image (Vaswani et al. 2017, "Attention Is All You Need", eq. 1):
+   * every cell gets the mean of `v` over all cells, weighted by the softmax of q · k · factor.
+   * @param q queries @param k keys, as many channels @returns of the size of v
+   */
+  attend(q: V, k: V, v: V, factor: number): V;
   /** [B, A, C]: the cells of all maps as rows, row by row, one map after the other. */
   cells(maps: V[]): V;
 
@@ -55,6 +61,10 @@ export interface Conv {
   kernel?: number;
   /** Default 1. */
   stride?: number;
+  /** Every channel has a kernel of its own and sees no other: `to` is the number of channels that come in. */
+  depthwise?: boolean;
+  /** False: without SiLU. */
+  activation?: boolean;
 }
 
 export interface PlainConv {

@@ -31,7 +31,7 @@ export function sizeOf({ shape }: { shape: readonly number[] }): number {
 }
 
 /**
- * By name, numbers in it as numbers: of YOLOv8 that is the order of a PyTorch state dict. Parameters of one convolution
+ * By name, numbers in it as numbers: of YOLOv8 that is the order of a PyTorch state dict, of YOLO11 nearly so. Parameters of one convolution
  * stay as they stand.
  */
 export function inOrder(parameters: readonly ParameterSpec[]): ParameterSpec[] {

@@ -22,8 +22,8 @@ export interface Cost {
   /** Of these, BatchNorms. */
   norms: number;
   /**
-   * Operations for one image: two for each multiplication and addition of a convolution; activations, poolings and sums
-   * don't count.
+   * Operations for one image: two for each multiplication and addition of a convolution or of attention; activations,
+   * poolings and sums don't count.
    */
   flops: number;
   /** Operations of BatchNorms: eight for each value. */
@@ -51,20 +51,22 @@ export class ShapeOps implements Ops<Shape> {
     this.costs[layer] = this.layer;
   }
 
-  conv(x: Shape, name: string, { to, kernel = 1, stride = 1 }: Conv): Shape {
+  conv(x: Shape, name: string, { to, kernel = 1, stride = 1, depthwise = false, activation = true }: Conv): Shape {
     const y = { channels: to, strides: x.strides.map((s) => s * stride) };
-    const fanIn = kernel * kernel * x.channels;
-    this.declare({
-      name: `${name}.conv.weight`,
-      shape: [kernel, kernel, x.channels, to],
-      kind: 'weight',
-      start: { fanIn },
-    });
+    const seen = depthwise ? 1 : x.channels; // channels that a kernel sees
+    const fanIn = kernel * kernel * seen;
+    this.declare({ name: `${name}.conv.weight`, shape: [kernel, kernel, seen, to], kind: 'weight', start: { fanIn } });
     this.declare({ name: `${name}.bn.weight`, shape: [to], kind: 'bn', start: { value: 1 } });
     this.declare({ name: `${name}.bn.bias`, shape: [to], kind: 'bias', start: { value: 0 } });
     this.declare({ name: `${name}.bn.running_mean`, shape: [to], kind: 'mean', start: { value: 0 } });
     this.declare({ name: `${name}.bn.running_var`, shape: [to], kind: 'variance', start: { value: 1 } });
-    this.spend({ parts: 2, norms: 1, flops: 2 * fanIn * this.values(y), normFlops: 8 * this.values(y) });
+    // PyTorch has a module for no activation; SiLU is one that all share.
+    this.spend({
+      parts: activation ? 2 : 3,
+      norms: 1,
+      flops: 2 * fanIn * this.values(y),
+      normFlops: 8 * this.values(y),
+    });
     this.spend({ activations: this.values(y) });
     return y;
   }
@@ -95,6 +97,12 @@ export class ShapeOps implements Ops<Shape> {
 
   upsample2x(x: Shape): Shape {
     return { ...x, strides: x.strides.map((s) => s / 2) };
+  }
+
+  attend(q: Shape, _k: Shape, v: Shape): Shape {
+    const cells = this.values({ ...v, channels: 1 });
+    this.spend({ flops: 2 * cells * cells * (q.channels + v.channels) });
+    return v;
   }
 
   cells(maps: Shape[]): Shape {

@@ -3,8 +3,9 @@
  * WebAssembly. Pure: parameters come in, tensors come out, and nothing is held.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { depthwiseConv2d } from './depthwise.js';
 import { expectedValues } from './distances.js';
-import { type BatchNorm, batchNormSilu, secondHalf } from './fused.js';
+import { type BatchNorm, batchNorm, batchNormSilu, secondHalf } from './fused.js';
 import { biasAdd, conv2d, maxPool5, silu, upsample2x } from './kernels.js';
 import { BN_EPS, BN_MOMENTUM, type Conv, type Ops } from './ops.js';
 import type { Params } from './parameters.js';
@@ -48,15 +49,16 @@ export class TensorOps implements Ops<tf.Tensor> {
   private convolve(
     x: tf.Tensor,
     name: string,
-    { stride }: Conv,
+    { stride, depthwise, activation = true }: Conv,
     withHalf: boolean,
   ): { whole: tf.Tensor; half?: tf.Tensor } {
-    const z = conv2d(x, this.params[`${name}.conv.weight`], stride);
+    const z = (depthwise ? depthwiseConv2d : conv2d)(x, this.params[`${name}.conv.weight`], stride);
     const bias = this.params[`${name}.conv.bias`];
-    if (bias) return { whole: silu(biasAdd(z, bias)) };
+    const active = (y: tf.Tensor) => ({ whole: activation ? silu(y) : y });
+    if (bias) return active(biasAdd(z, bias));
     const norm = this.norm(name);
-    if (!this.mode.training || this.mode.frozenLayers?.has(this.layer)) return { whole: silu(onStatistics(z, norm)) };
-    const { y, half, mean, variance } = batchNormSilu(z, norm, withHalf);
+    if (!this.mode.training || this.mode.frozenLayers?.has(this.layer)) return active(onStatistics(z, norm));
+    const { y, half, mean, variance } = activation ? batchNormSilu(z, norm, withHalf) : batchNorm(z, norm);
     this.statistics[`${name}.bn.running_mean`] = mean;
     this.statistics[`${name}.bn.running_var`] = variance;
     return { whole: y, half };
@@ -84,6 +86,15 @@ export class TensorOps implements Ops<tf.Tensor> {
 
   upsample2x(x: tf.Tensor): tf.Tensor {
     return upsample2x(x);
+  }
+
+  attend(q: tf.Tensor, k: tf.Tensor, v: tf.Tensor, factor: number): tf.Tensor {
+    const [qs, ks, vs] = [q, k, v].map((x) => {
+      const [b, h, w, c] = x.shape as [number, number, number, number];
+      return tf.reshape(x, [b, h * w, c]);
+    });
+    const weights = tf.softmax(tf.mul(tf.matMul(qs, ks, false, true), factor)); // [B, HW, HW]
+    return tf.reshape(tf.matMul(weights, vs), v.shape);
   }
 
   cells(maps: tf.Tensor[]): tf.Tensor {

@@ -23,7 +23,7 @@ export { specOf } from './checkpoint-yaml.js';
 /**
  * Reads a checkpoint: `.pt` of ultralytics (a whole checkpoint, a module, or a state dict) or safetensors.
  * @param path a file that is there; see resolveModelPath for names
- * @throws UserError when it is missing, damaged, unsafe, or no YOLOv8 detection model
+ * @throws UserError when it is missing, damaged, unsafe, or no detection model of YOLOv8 or YOLO11
  */
 export async function loadCheckpoint(path: string): Promise<Checkpoint> {
   return nonEmpty(path, isSafetensors(path) ? fromSafetensors(path) : readTorchCheckpoint(path));
@@ -65,12 +65,12 @@ export async function openCheckpoint(path: string): Promise<OpenCheckpoint> {
 
 function nonEmpty(path: string, checkpoint: Checkpoint): Checkpoint {
   if (checkpoint.weights.size === 0)
-    throw new UserError('bad-checkpoint', `${path} holds no weights`, 'give a checkpoint of YOLOv8');
+    throw new UserError('bad-checkpoint', `${path} holds no weights`, 'give a checkpoint of YOLOv8 or YOLO11');
   return checkpoint;
 }
 
 /**
- * Where the file of this name is; a released model that is nowhere (`yolov8n.pt` … `yolov8x.pt`) is fetched.
+ * Where the file of this name is; a released model that is nowhere (`yolov8n.pt`, `yolo11x.pt`) is fetched.
  * @throws UserError 'missing-file' (any other name), 'no-network' (says where to put the file)
  */
 export async function resolveModelPath(name: string): Promise<string> {
@@ -108,7 +108,7 @@ export function checkpointMetadata({
   };
 }
 
-/** A file of this project, or anybody's safetensors of YOLOv8 weights. */
+/** A file of this project, or anybody's safetensors of such weights. */
 function fromSafetensors(path: string): Checkpoint {
   const { tensors, metadata } = readSafetensors(path, { only: (name) => !isTraining(name) });
   const weights = new Map<string, NamedArray>();

@@ -1,7 +1,7 @@
 /**
  * From the Python objects of an ultralytics checkpoint to a Checkpoint: the module tree gives weights under their usual
- * names (`model.2.m.0.cv1.conv.weight`), the model object gives class names, YAML and strides. What is no YOLOv8 detection
- * model is refused with its right name.
+ * names (`model.2.m.0.cv1.conv.weight`), the model object gives class names, YAML and strides. What is no
+ * detection model of modules that are known here is refused with its right name.
  */
 import { UserError } from '../core/errors.js';
 import type { Checkpoint } from '../core/types.js';
@@ -9,8 +9,9 @@ import { PyDict, PyName, PyObject } from '../io/pickle.js';
 import { TorchTensor } from '../io/torch-names.js';
 import { openTorchFile, type TorchFile, type TorchReading } from '../io/torch-pt.js';
 import { cleanWeightNames, normalizeYaml } from './checkpoint-yaml.js';
+import { isModule } from './modules/registry.js';
 
-/** Reads a `.pt` file. @throws UserError when it is damaged, unsafe, or not a YOLOv8 detection model */
+/** Reads a `.pt` file. @throws UserError when it is damaged, unsafe, or not a detection model of YOLOv8 or YOLO11 */
 export function readTorchCheckpoint(path: string, reading: TorchReading = {}): Checkpoint {
   const file = openTorchFile(path, reading);
   try {
@@ -26,7 +27,7 @@ export function readTorchCheckpoint(path: string, reading: TorchReading = {}): C
     throw new UserError(
       'bad-checkpoint',
       `${path} holds no model: neither 'ema' nor 'model' is a network`,
-      'give a checkpoint of YOLOv8 (a .pt file that ultralytics or torch.save(model.state_dict()) wrote)',
+      'give a checkpoint of YOLOv8 or YOLO11 (a .pt file that ultralytics or torch.save(model.state_dict()) wrote)',
     );
   } finally {
     file.close();
@@ -79,7 +80,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Deepest nesting of modules that is followed; YOLOv8 has six. */
+/** Deepest nesting of modules that is followed; YOLO11 has eight. */
 const MAX_DEPTH = 32;
 
 /** torch.nn.Module.state_dict: parameters and persistent buffers of a module, then of its children. */
@@ -177,10 +178,9 @@ const OTHER_TASKS: Record<string, string> = {
   Classify: 'a classification',
 };
 
-/** Blocks that YOLOv8 does not have, by the model family that they tell. */
+/** Blocks that no module here stands for, by the model family that they tell. */
 const OTHER_FAMILIES: [RegExp, string][] = [
   [/^(A2C2f)$/, 'YOLO12'],
-  [/^(C3k2|C2PSA|C3k)$/, 'YOLO11 or later'],
   [/^(v10Detect|SCDown|C2fCIB|PSA)$/, 'YOLOv10'],
   [/^(RepNCSPELAN4|ELAN1|ADown|AConv|SPPELAN|CBLinear|CBFuse)$/, 'YOLOv9'],
   [/^(WorldDetect|C2fAttn|WorldModel|YOLOEDetect)$/, 'YOLO-World'],
@@ -188,11 +188,10 @@ const OTHER_FAMILIES: [RegExp, string][] = [
   [/^(C3|C3x|C3TR|C3Ghost|Focus|BottleneckCSP|SPP)$/, 'YOLOv3 or YOLOv5'],
 ];
 
-const V8_LAYERS = new Set(['Conv', 'C2f', 'SPPF', 'Upsample', 'Concat', 'Detect']);
-
 /** Other tasks and other families: one message each. */
 function refuseOtherModels(path: string, model: PyObject): void {
-  const hint = 'this project runs YOLOv8 detection models: yolov8n.pt, yolov8s.pt … and what was trained from them';
+  const hint =
+    'this project runs YOLOv8 and YOLO11 detection models: yolov8n.pt, yolo11s.pt … and what was trained from them';
   if (/^(models|utils)\./.test(model.className))
     throw new UserError(
       'wrong-model',
@@ -213,13 +212,17 @@ function refuseOtherModels(path: string, model: PyObject): void {
   for (const [pattern, family] of OTHER_FAMILIES) {
     const kind = kinds.find((k) => pattern.test(k));
     if (kind)
-      throw new UserError('wrong-model', `${path} is a ${family} checkpoint (it has ${kind}), not YOLOv8`, hint);
+      throw new UserError(
+        'wrong-model',
+        `${path} is a ${family} checkpoint (it has ${kind}), not YOLOv8 or YOLO11`,
+        hint,
+      );
   }
-  const strange = kinds.slice(1).find((k) => !V8_LAYERS.has(k));
+  const strange = kinds.slice(1).find((k) => !isModule(k));
   if (strange || layers.length === 0)
     throw new UserError(
       'wrong-model',
-      `${path} is not a YOLOv8 model: ${strange ? `it has a layer of class ${strange}` : `${model.className} has no layers`}`,
+      `${path} is not a YOLOv8 or YOLO11 model: ${strange ? `it has a layer of class ${strange}` : `${model.className} has no layers`}`,
       hint,
     );
 }

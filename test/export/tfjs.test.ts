@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import * as converter from '@tensorflow/tfjs-converter';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { useWasm } from '../../src/backend/wasm.js';
@@ -17,6 +16,7 @@ import { parseModelYaml } from '../../src/nn/model-yaml.js';
 import { type Arrayish, expectSameOutput } from '../helpers/close.js';
 import { pick } from '../helpers/golden.js';
 import { native } from '../helpers/native.js';
+import { loadAsFetched } from '../helpers/tfjs-model.js';
 import { tinyModel } from '../helpers/tiny-model.js';
 import { tmpDir } from '../helpers/tmp.js';
 import { trainedModel } from '../helpers/trained-model.js';
@@ -42,16 +42,6 @@ async function outputOf(folder: string, data: Float32Array, shape: [number, numb
   tf.dispose([x, y]);
   model.dispose();
   return output;
-}
-
-/** The model as a page loads it: model.json and shards, nothing else known. */
-async function loadAsFetched(folder: string): Promise<converter.GraphModel> {
-  const json = JSON.parse(readFileSync(join(folder, 'model.json'), 'utf8')) as tf.io.ModelJSON;
-  const artifacts = await tf.io.getModelArtifactsForJSON(json, async ([{ paths, weights }]) => {
-    const bytes = Buffer.concat(paths.map((name) => readFileSync(join(folder, name))));
-    return [weights, bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) as ArrayBuffer];
-  });
-  return converter.loadGraphModel({ load: async () => artifacts });
 }
 
 beforeAll(native);

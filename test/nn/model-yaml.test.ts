@@ -75,7 +75,7 @@ describe('parseModelYaml', () => {
       'backbone: []\nhead: []\nscales: {n: [1, 1, 1]}\nscale: q\n',
       /no scale 'q'; there is n/,
     ],
-    ['an unknown module', { ...plain, backbone: [[-1, 1, 'C3k2', [16]]] }, /row 0 \(C3k2\).*no module 'C3k2'.*C2f/],
+    ['an unknown module', { ...plain, backbone: [[-1, 1, 'A2C2f', [16]]] }, /row 0 \(A2C2f\).*no module 'A2C2f'.*C2f/],
     ['a segmentation head', { ...plain, head: [[[0], 1, 'Segment', ['nc', 32, 256]]] }, /segmentation/],
     ['a missing backbone', { nc: 1, head: [] }, /'backbone' should be a list/],
     ['a row that is none', { ...plain, head: ['Detect'] }, /row 0 of 'head'/],

@@ -34,7 +34,7 @@ export function readContract(where: string, { input, output, metadata }: Descrip
     new UserError(
       'wrong-model',
       `${where}: ${what}`,
-      'YOLOv8 detection models are run: input [B, H, W, 3] float32, output [B, 4 + K, A]',
+      'YOLOv8 and YOLO11 detection models are run: input [B, H, W, 3] float32, output [B, 4 + K, A]',
     );
   const { task = 'detect', names: given, stride } = metadata;
   if (task !== 'detect') throw wrong(`it is a model for the task '${task}'`);

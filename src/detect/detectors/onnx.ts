@@ -106,7 +106,7 @@ function readContract(path: string, { metadata, inputs, outputs }: OnnxHeader): 
     new UserError(
       'wrong-model',
       `${path}: ${what}`,
-      'YOLOv8 detection models are run: input [B, 3, H, W], output [B, 4 + K, A]',
+      'YOLOv8 and YOLO11 detection models are run: input [B, 3, H, W], output [B, 4 + K, A]',
     );
   if (metadata.task !== undefined && metadata.task !== 'detect')
     throw wrong(`it is a model for the task '${metadata.task}'`);

@@ -64,6 +64,12 @@ function constant(name: string, tensor: Literal): GraphNode {
   return { name, op: 'Const', inputs: [], attrs: { dtype: { type: tensor.dtype }, value: { tensor } } };
 }
 
+/** Fused convolutions of TensorFlow.js, and what they begin with. */
+const FUSED: Record<string, string> = {
+  _FusedConv2D: 'Conv2D',
+  FusedDepthwiseConv2dNative: 'DepthwiseConv2dNative',
+};
+
 /** @returns the node; instead of a fused convolution, which is no op for the users of TensorFlow, its parts */
 function plainNodes({ name, op, input: inputs = [], attr = {} }: NodeJson): GraphNode[] {
   const attrs: Attrs = {};
@@ -71,11 +77,12 @@ function plainNodes({ name, op, input: inputs = [], attr = {} }: NodeJson): Grap
     const plain = key.startsWith('_') ? undefined : attrOf(value);
     if (plain !== undefined) attrs[key] = plain;
   }
-  if (op !== '_FusedConv2D') return [{ name, op, inputs, attrs }];
+  const convOp = FUSED[op];
+  if (!convOp) return [{ name, op, inputs, attrs }];
   const { T, strides, padding, dilations, data_format, explicit_paddings = [] } = attrs;
-  const conv = `${name}/Conv2D`;
-  const convAttrs = { T, strides, padding, dilations, data_format, explicit_paddings, use_cudnn_on_gpu: true };
-  const chain: GraphNode[] = [{ name: conv, op: 'Conv2D', inputs: inputs.slice(0, 2), attrs: convAttrs }];
+  const convAttrs = { T, strides, padding, dilations, data_format, explicit_paddings };
+  const conv = { name: `${name}/${convOp}`, op: convOp, inputs: inputs.slice(0, 2), attrs: convAttrs };
+  const chain: GraphNode[] = [conv];
   const after = (attr.fused_ops?.list?.s ?? []).map((s) => Buffer.from(s, 'base64').toString());
   for (const [i, next] of after.entries()) {
     const args = next === 'BiasAdd' ? [inputs[2]] : [];

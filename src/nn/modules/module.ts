@@ -20,6 +20,11 @@ export interface Module<A extends object = object> {
   readonly repeatable?: boolean;
   /** Takes a list of layers. */
   readonly takesMany?: boolean;
+  /**
+   * In networks that have this module the class branch of a Detect consists of depthwise separable convolutions. Descriptions
+   * don't say so: it came with the module.
+   */
+  readonly separableClasses?: boolean;
   /** @throws UserError bad-model, naming the row */
   read(row: Row): A;
   /** @param name of the layer in a checkpoint: `model.2` */
@@ -48,6 +53,18 @@ export const MAX_CHANNELS = 16_384;
 const MAX_REPEATS = 100;
 export const MAX_KERNEL = 31;
 
+/** What the whole network has, as far as modules depend on it. */
+export interface NetworkTraits {
+  /** Number of classes. */
+  nc: number;
+  /** Hidden width of the class branch, where it is given. */
+  headHidden?: number;
+  /** Name of the scale. */
+  scale?: string;
+  /** A layer before this one asks for it (`Module.separableClasses`). */
+  separableClasses: boolean;
+}
+
 /** One row `[from, repeats, module, arguments]`, and what reading it needs to know. */
 export class Row {
   /** Repeats after scaling: at least 1; halves go to the even neighbour. */
@@ -61,8 +78,7 @@ export class Row {
     /** Of the layers that it takes. */
     readonly inputs: readonly Shape[],
     private readonly scaling: Scaling,
-    /** What the whole network has: number of classes, hidden width of the class branch where it is given. */
-    readonly network: { nc: number; headHidden?: number },
+    readonly network: NetworkTraits,
   ) {
     const scaled = repeats > 1 ? Math.max(roundHalfEven(repeats * scaling.depth), 1) : repeats;
     if (scaled > MAX_REPEATS) this.fail(`${scaled} repeats; at most ${MAX_REPEATS} are built`);

@@ -2,17 +2,23 @@
 import { cut } from '../../core/brief.js';
 import { UserError } from '../../core/errors.js';
 import { c2f } from './c2f.js';
+import { c2psa } from './c2psa.js';
+import { c3k2 } from './c3k2.js';
 import { concat } from './concat.js';
 import { conv } from './conv.js';
 import { detect } from './detect.js';
+import { dwConv } from './dw-conv.js';
 import type { Head, Module } from './module.js';
 import { sppf } from './sppf.js';
 import { upsample } from './upsample.js';
 
 const MODULES: Readonly<Record<string, Module>> = {
   Conv: conv,
+  DWConv: dwConv,
   C2f: c2f,
+  C3k2: c3k2,
   SPPF: sppf,
+  C2PSA: c2psa,
   Upsample: upsample,
   Concat: concat,
 };
@@ -29,6 +35,11 @@ export function headNamed(name: string): Head {
   return HEADS[name];
 }
 
+/** Whether a module is known under this name. */
+export function isModule(name: string): boolean {
+  return Object.hasOwn(MODULES, name) || isHead(name);
+}
+
 export function isHead(name: string): boolean {
   return Object.hasOwn(HEADS, name);
 }
@@ -39,11 +50,11 @@ export function isHead(name: string): boolean {
  */
 export function moduleName(name: string, where: string): string {
   const plain = name.replace(/^(torch\.)?nn\./, '');
-  if (Object.hasOwn(MODULES, plain) || Object.hasOwn(HEADS, plain)) return plain;
+  if (isModule(plain)) return plain;
   throw new UserError(
     'bad-model',
     `${where}: there is no module '${cut(name)}' here; there is ${supportedModules()}`,
-    'Networks of YOLOv8 detection can be built; other generations use other modules',
+    'Networks of YOLOv8 and YOLO11 detection can be built; other generations use other modules',
   );
 }
 

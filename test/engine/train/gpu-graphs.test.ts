@@ -6,6 +6,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { gpuLibraries, gpuReady } from '../../../bin/setup/gpu-paths.mjs';
 import { labelsToPx } from '../../../src/core/boxes.js';
@@ -18,19 +19,23 @@ import { DetectorWithLoss } from '../../../src/engine/val/detector-with-loss.js'
 import type { GraphNode } from '../../../src/graph/graph.js';
 import { Session } from '../../../src/graph/session.js';
 import { loadTensorflow, nativeSessions, tensorflowFiles } from '../../../src/graph/tensorflow.js';
+import { depthwiseConv2d } from '../../../src/nn/depthwise.js';
 import { fromFile } from '../../../src/nn/layout.js';
 import { buildNetwork } from '../../../src/nn/model.js';
 import { OPTIMIZERS } from '../../../src/optim/optimizers.js';
 import { expectClose } from '../../helpers/close.js';
+import { compile } from '../../helpers/compile.js';
 import { golden, pick } from '../../helpers/golden.js';
 import { native } from '../../helpers/native.js';
 import { placeOnGpu } from '../../helpers/placement.js';
 import { type Registry, readRegistry } from '../../helpers/registry.js';
 import { tinyModel } from '../../helpers/tiny-model.js';
+import { goldenYolo11 } from '../../helpers/yolo11.js';
 
 const GOLDEN = fileURLToPath(new URL('../../golden/gpu-kernels.json', import.meta.url));
 const { checkpoint, spec } = tinyModel();
 const training = golden('training');
+const [v11] = goldenYolo11();
 let registry: Registry;
 
 beforeAll(async () => {
@@ -93,8 +98,11 @@ async function graphsOf(work: () => Promise<unknown>, large: number): Promise<Gr
 const images = (n: number, side = 64) => Uint8Array.from({ length: n * side * side * 3 }, (_, i) => (i * 7) % 256);
 const labels = [Float32Array.of(...[0, 19, 13, 45, 51], ...[1, 13, 13, 26, 26]), Float32Array.of()];
 
-function openStep(optimizer: OptimizerName, { classes = spec.nc, frozen = [] as number[], start = weightsOf() } = {}) {
-  const network = buildNetwork({ ...spec, nc: classes });
+function openStep(
+  optimizer: OptimizerName,
+  { model = spec, classes = spec.nc, frozen = [] as number[], start = weightsOf() } = {},
+) {
+  const network = buildNetwork({ ...model, nc: classes });
   const trainables = trainablesOf(network, frozen.length > 0 ? frozen : null);
   const rule = OPTIMIZERS[optimizer];
   const state = freshState(start, trainables, rule.stateTensors);
@@ -102,14 +110,14 @@ function openStep(optimizer: OptimizerName, { classes = spec.nc, frozen = [] as 
   return new TrainStep(state, { network, trainables, frozenLayers: new Set(frozen), rule, decay: 5e-4, gains });
 }
 
-function weightsOf() {
-  return Object.fromEntries([...checkpoint.weights].map(([name, array]) => [name, fromFile(array)]));
+function weightsOf({ weights } = checkpoint) {
+  return Object.fromEntries([...weights].map(([name, array]) => [name, fromFile(array)]));
 }
 
 const rates = { lrWeight: 1e-3, lrBn: 1e-3, lrBias: 1e-3, momentum: 0.9, accumulate: 1 };
 
-async function train(optimizer: OptimizerName, frozen?: number[]): Promise<void> {
-  const step = openStep(optimizer, { frozen });
+async function train(optimizer: OptimizerName, options?: Parameters<typeof openStep>[1]): Promise<void> {
+  const step = openStep(optimizer, options);
   const batch: StepBatch = { images: images(2), shape: [2, 64, 64], labels };
   await step.run(batch, rates, freshCounters());
 }
@@ -134,7 +142,12 @@ const WORK: [string, () => Promise<void>, number][] = [
     () => train(name),
     1,
   ]),
-  ['training with frozen layers', () => train('SGD', [0, 1]), 1],
+  ['training with frozen layers', () => train('SGD', { frozen: [0, 1] }), 1],
+  [
+    'training of YOLO11',
+    () => train('SGD', { model: v11.spec, classes: v11.spec.nc, start: weightsOf(v11.checkpoint) }),
+    1,
+  ],
   ['validation with its loss', validate, 2], // the second of them has the loss
   ['prediction', () => infer({}), 1],
   ['prediction in half precision', () => infer({ half: true }), 1],
@@ -145,7 +158,13 @@ const WORK: [string, () => Promise<void>, number][] = [
  * Ops that a GPU computes only in an order that changes from run to run: with TF_DETERMINISTIC_OPS they end the run with an
  * error (tensorflow/core/kernels, "A deterministic GPU implementation of … is not currently available").
  */
-const NOT_DETERMINISTIC = ['ResizeNearestNeighborGrad', 'MaxPoolGradWithArgmax', 'Bincount', 'DenseBincount'];
+const NOT_DETERMINISTIC = [
+  'DepthwiseConv2dNativeBackpropFilter',
+  'ResizeNearestNeighborGrad',
+  'MaxPoolGradWithArgmax',
+  'Bincount',
+  'DenseBincount',
+];
 
 /** What the host reads although the GPU computes it, and why. */
 const READ_ON_THE_HOST = {
@@ -214,6 +233,31 @@ describe('graphs for a GPU', () => {
     const want = ['box_loss', 'cls_loss', 'dfl_loss'].map((name) => Number(first[columns.indexOf(name)]));
     expectClose({ shape: [3], data: items }, { shape: [3], data: want }, { rtol: 1e-3, relativeTo: 'each' });
     step.dispose();
+  });
+
+  it.each([
+    [1, 3],
+    [2, 5],
+  ])('the gradient of a depthwise filter with stride %i and %i cells a side is that of elsewhere', (stride, k) => {
+    tf.tidy(() => {
+      const x = tf.randomNormal<tf.Rank.R4>([2, 9, 12, 4], 0, 1, 'float32', 1);
+      const w = tf.randomNormal([k, k, 1, 4], 0, 1, 'float32', 2);
+      const by = (conv: (w: tf.Tensor) => tf.Tensor) => tf.grad((w) => tf.sum(tf.square(conv(w))))(w);
+      const [p, c] = [k >> 1, 4];
+      const sides: [number, number][] = [
+        [0, 0],
+        [p, p],
+        [p, p],
+        [0, 0],
+      ];
+      const stock = (w: tf.Tensor) =>
+        tf.depthwiseConv2d(tf.pad(x, sides), tf.reshape<tf.Rank.R4>(w, [k, k, c, 1]), stride, 'valid');
+      const run = compile((inputs: { x: tf.Tensor }) => ({ y: by((w) => depthwiseConv2d(inputs.x, w, stride)) }));
+      const [got, want] = [run({ x }).y, by(stock)];
+      const read = (t: tf.Tensor) => ({ shape: t.shape, data: t.dataSync() });
+      expectClose(read(got), read(want), { rtol: 1e-5 });
+      run.dispose();
+    });
   });
 
   it.runIf(gpuReady())('the kernels that were written down are those of the CUDA build', async () => {
