@@ -8,7 +8,7 @@ import type { Split } from '../core/choices.js';
 import { progress } from '../core/progress.js';
 import { imageFingerprint } from '../image/codec.js';
 import type { Dataset, DatasetImage } from './dataset.js';
-import type { DoctorNote } from './doctor-note.js';
+import type { DoctorNote, NoteKind } from './doctor-note.js';
 
 /** Of 256 bits; unrelated images differ in about 128, an image saved anew in 0 to 5. */
 const NEAR = 7;
@@ -123,7 +123,7 @@ function pairNotes(pairs: Pair[]): DoctorNote[] {
   const contradicting = within.filter(({ a, b }) => !sameLabels(a.image.labels, b.image.labels));
   const make = (
     level: DoctorNote['level'],
-    kind: string,
+    kind: NoteKind,
     list: Pair[],
     message: string,
     meaning: string,

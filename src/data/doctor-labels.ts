@@ -3,8 +3,9 @@ import { existsSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { xywhToXyxy } from '../core/boxes.js';
 import type { Dataset, DatasetImage } from './dataset.js';
-import type { DoctorNote } from './doctor-note.js';
+import type { DoctorNote, NoteKind } from './doctor-note.js';
 import { formatFinding } from './finding.js';
+import { LIKE_PIXELS } from './labels.js';
 import { filesUnder } from './listing.js';
 import { repeatedRows } from './repeated-rows.js';
 
@@ -53,7 +54,7 @@ export function strayLabels(set: Dataset): DoctorNote[] {
 function note(
   set: Dataset | undefined,
   level: DoctorNote['level'],
-  kind: string,
+  kind: NoteKind,
   count: number,
   examples: string[],
   words: { message: string; meaning: string },
@@ -71,7 +72,7 @@ function note(
 /** Pixels instead of fractions; corners instead of centre and size; ids from 1. */
 function unitNotes(set: Dataset): DoctorNote[] {
   const notes: DoctorNote[] = [];
-  const pixels = set.findings.filter((f) => f.kind === 'out-of-range' && /pixels/.test(f.message));
+  const pixels = set.findings.filter((f) => f.kind === 'out-of-range' && (f.value ?? 0) > LIKE_PIXELS);
   if (pixels.length)
     notes.push(
       note(set, 'harm', 'pixel-coordinates', pixels.length, pixels.map(formatFinding), {
@@ -81,7 +82,7 @@ function unitNotes(set: Dataset): DoctorNote[] {
       }),
     );
   const nc = set.names.length;
-  const over = set.findings.filter((f) => f.kind === 'bad-class' && f.message.startsWith(`class ${nc},`));
+  const over = set.findings.filter((f) => f.kind === 'bad-class' && f.value === nc);
   if (over.length && !used(set).has(0))
     notes.push(
       note(set, 'harm', 'classes-from-one', over.length, over.map(formatFinding), {

@@ -23,6 +23,8 @@ export interface Finding {
   file: string;
   /** From 1. */
   line?: number;
+  /** The number that is wrong, of kinds 'bad-class' and 'out-of-range'. */
+  value?: number;
   message: string;
 }
 

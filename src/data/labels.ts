@@ -6,7 +6,9 @@ import { xyxyToXywh } from '../core/boxes.js';
 import type { FindingKind } from './finding.js';
 
 /** Raise it when the meaning of what is cached changes: caches of older versions are then made anew. */
-export const PARSER_VERSION = 3;
+export const PARSER_VERSION = 4;
+/** A coordinate over this was hardly meant as a part of the image. */
+export const LIKE_PIXELS = 2;
 /** Values may be this far outside 0..1 (rounding of labelling tools); they are cut back. */
 const TOLERANCE = 0.01;
 /** More objects in one image than can be assigned to anchor points in a usual memory. */
@@ -18,6 +20,8 @@ export interface RowFinding {
   kind: FindingKind;
   corrupt: boolean;
   line: number;
+  /** The number that is wrong, of kinds 'bad-class' and 'out-of-range'. */
+  value?: number;
   message: string;
 }
 
@@ -57,8 +61,8 @@ export function parseLabels(text: string, nc: number): ParsedLabels {
     const values = row.split(/[\s,]+/).map((token) => Number(token));
     const checked = checkRow(values, nc);
     if ('kind' in checked) {
-      const { kind, message } = checked;
-      const finding = { kind, corrupt: kind !== 'empty-box', line, message: `${message} in '${row.slice(0, 60)}'` };
+      const corrupt = checked.kind !== 'empty-box';
+      const finding = { ...checked, corrupt, line, message: `${checked.message} in '${row.slice(0, 60)}'` };
       say(finding);
       if (finding.corrupt && findings.length === MAX_FINDINGS) return broken(findings, finding);
       continue;
@@ -81,23 +85,30 @@ function tooMany(line: number): RowFinding {
   return { kind: 'too-many-labels', corrupt: true, line, message };
 }
 
-type Checked = { box: number[] } | { kind: FindingKind; message: string };
+type Checked = { box: number[] } | Pick<RowFinding, 'kind' | 'message' | 'value'>;
 
 /** A row's class and box, or what is wrong with it. */
 function checkRow(values: number[], nc: number): Checked {
-  const wrong = (kind: FindingKind, message: string): Checked => ({ kind, message });
+  const wrong = (kind: FindingKind, message: string, value?: number): Checked => ({
+    kind,
+    message,
+    ...(value !== undefined && { value }),
+  });
   if (values.some((value) => !Number.isFinite(value))) return wrong('not-a-number', 'not a number');
   const n = values.length;
   if (n !== 5 && (n < 7 || n % 2 === 0))
     return wrong('wrong-columns', `expected 5 columns (class cx cy w h) or a polygon, got ${n}`);
   const id = values[0];
-  if (!Number.isInteger(id) || id < 0) return wrong('bad-class', `class ${id} is not a whole number from 0`);
-  if (id >= nc) return wrong('bad-class', `class ${id}, but the dataset has ${nc} (0 to ${nc - 1})`);
+  if (!Number.isInteger(id) || id < 0) return wrong('bad-class', `class ${id} is not a whole number from 0`, id);
+  if (id >= nc) return wrong('bad-class', `class ${id}, but the dataset has ${nc} (0 to ${nc - 1})`, id);
   if (n === 5 && (values[3] < 0 || values[4] < 0))
     return wrong('negative-size', `negative size ${values[3]} x ${values[4]}`);
   for (let i = 1; i < n; i++) {
-    if (values[i] < -TOLERANCE || values[i] > 1 + TOLERANCE)
-      return wrong('out-of-range', `${values[i]} is outside 0..1${values[i] > 2 ? ' (pixels, not fractions?)' : ''}`);
+    const value = values[i];
+    if (value < -TOLERANCE || value > 1 + TOLERANCE) {
+      const guess = value > LIKE_PIXELS ? ' (pixels, not fractions?)' : '';
+      return wrong('out-of-range', `${value} is outside 0..1${guess}`, value);
+    }
     values[i] = Math.min(1, Math.max(0, values[i]));
   }
   const box = n === 5 ? values : [id, ...polygonBox(values)];

@@ -153,7 +153,7 @@ function readLabels(file: string, nc: number, findings: Finding[]): ParsedLabels
     return NO_LABELS;
   }
   const parsed = parseLabels(text, nc);
-  for (const { kind, corrupt, line, message } of parsed.findings)
-    findings.push({ kind, severity: corrupt ? 'corrupt' : 'warning', file, line, message });
+  for (const { corrupt, ...finding } of parsed.findings)
+    findings.push({ ...finding, severity: corrupt ? 'corrupt' : 'warning', file });
   return parsed;
 }

@@ -3,7 +3,7 @@
  * then the image is letterboxed without enlarging (Ultralytics 8.4, LetterBox with scaleup=False).
  */
 import { type LetterboxTransform, letterboxTransform, type Size, withLongSide } from '../core/boxes.js';
-import { messageOf } from '../core/errors.js';
+import { messageOf, UserError } from '../core/errors.js';
 import { letterboxInto } from '../image/letterbox.js';
 import { resize } from '../image/resize.js';
 import { decodeAgain, isUnreadable } from './vanished.js';
@@ -21,7 +21,7 @@ export interface Slot {
 export interface Filled {
   /** Milliseconds it took. */
   time: number;
-  /** Why the image can't be used; its slot is grey then. */
+  /** Which image can't be used and why; its slot is grey then. */
   broken?: string;
   /** It is broken because it could not be read, whatever is in it. */
   unreadable?: boolean;
@@ -45,7 +45,9 @@ export async function fillSlot(slot: Slot, batch: Uint8Array): Promise<Filled> {
     letterboxInto(resize(image, size.width, size.height), at, batch, slot.start);
     return { time: performance.now() - start };
   } catch (error) {
-    return { time: performance.now() - start, broken: messageOf(error), unreadable: isUnreadable(error) };
+    // Errors that are known name the image.
+    const broken = error instanceof UserError ? error.message : `${slot.path}: ${messageOf(error)}`;
+    return { time: performance.now() - start, broken, unreadable: isUnreadable(error) };
   }
 }
 

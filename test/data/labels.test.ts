@@ -42,6 +42,15 @@ describe('parseLabels', () => {
     expect(parseLabels(`1 .5 .5 .1 .1\n${row}`, 3).rows.length).toBe(0);
   });
 
+  it('tells the number that is wrong as a number', () => {
+    const values = (text: string) => parseLabels(text, 3).findings.map(({ kind, value }) => [kind, value]);
+    expect(values('0 320 240 50 60\n3 0.5 0.5 0.1 0.1\n0 0.5 -0.2 0.1 0.1')).toEqual([
+      ['out-of-range', 320],
+      ['bad-class', 3],
+      ['out-of-range', -0.2],
+    ]);
+  });
+
   it('forgives 0.01 outside 0..1 and cuts it back', () => {
     const { rows, findings } = parseLabels('0 1.009 0.5 0.1 -0.0 0.3 0.3 0.2 0.2\n0 1.009 0.5 0.1 0.1', 3);
     expect(findings).toEqual([]);

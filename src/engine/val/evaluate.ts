@@ -148,7 +148,7 @@ export async function evaluate(
   }
   const { broken, times, losses } = gathered;
   refuseNoImages(dataset, broken);
-  for (const one of broken) log.warn(`left out: ${faultOf(one)}`);
+  for (const { message } of broken) log.warn(`left out: ${message}`);
   const n = Math.max(dataset.images.length, 1);
   const { preprocess, inference, postprocess } = times;
   const speed = { preprocess: preprocess / n, inference: inference / n, postprocess: postprocess / n };
@@ -206,7 +206,7 @@ async function evaluateBatch(
 /** Figures of no image are no figures: a folder that is gone must not look like a network that finds nothing. */
 function refuseNoImages({ images }: Dataset, broken: Evaluation['broken']): void {
   if (broken.length < images.length || broken.length === 0) return;
-  const first = faultOf(broken[0]);
+  const first = broken[0].message;
   throw new UserError(
     'unreadable-images',
     images.length === 1
@@ -215,11 +215,6 @@ function refuseNoImages({ images }: Dataset, broken: Evaluation['broken']): void
     'make them readable again',
     1,
   );
-}
-
-/** The message of an image that can't be read; most messages name it already. */
-function faultOf({ path, message }: Evaluation['broken'][number]): string {
-  return message.includes(path) ? message : `${path}: ${message}`;
 }
 
 async function run(detector: Detector | LossDetector, dataset: Dataset, batch: ValBatch): Promise<Ran> {
