@@ -49,10 +49,8 @@ beforeAll(async () => {
 /** Of all ops that the sources name, the kernels for GPUs. */
 function liveRegistry(): Registry {
   const ops = new Uint8Array(nativeSessions().ops());
-  const folders = ['graph', 'graph/kernels', 'nn', 'engine'].map((name) =>
-    join(import.meta.dirname, '../../../src', name),
-  );
-  const files = folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
+  const root = join(import.meta.dirname, '../../../src');
+  const files = readdirSync(root, { recursive: true, encoding: 'utf8' }).map((name) => join(root, name));
   const source = files.filter((file) => file.endsWith('.ts')).map((file) => readFileSync(file, 'utf8'));
   const names = new Set(source.flatMap((text) => [...text.matchAll(/'([A-Z]\w+)'/g)].map(([, name]) => name)));
   const { ops: definitions, kernels } = readRegistry(new Uint8Array(nativeSessions().kernels('')), ops, names);
