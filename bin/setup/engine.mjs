@@ -47,16 +47,19 @@ export async function setupEngine({ force = false, retry = true } = {}) {
     rmSync(failureFile(), { force: true });
     return { ready: true, changed: true };
   } catch (error) {
-    return noteFailure(error);
+    return noteFailure(error, { file: failureFile(), command: setupCommand });
   }
 }
 
-/** Keeps the reason, for those who ask later which engine runs and why. */
-function noteFailure(error) {
-  const { why, faster } = problemOf(error, setupCommand);
+/**
+ * Keeps the reason, for those who ask later which engine runs and why.
+ * @param {{ file: string, command: string }} setUp where the reason is kept, and how the user runs that set-up
+ */
+export function noteFailure(error, { file, command }) {
+  const { why, faster } = problemOf(error, command);
   try {
     mkdirSync(cacheDir(), { recursive: true });
-    writeFileSync(failureFile(), `${JSON.stringify({ why, faster, at: Date.now() })}\n`);
+    writeFileSync(file, `${JSON.stringify({ why, faster, at: Date.now() })}\n`);
   } catch {
     // the cache can't be written: that is the reason itself
   }

@@ -7,7 +7,7 @@ import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, write
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { findDriver, isOlder } from './driver.mjs';
-import { problemOf } from './engine.mjs';
+import { noteFailure } from './engine.mjs';
 import { gpuDir, gpuFailureFile, gpuPins, gpuReady, gpuSetupCommand, isGpuPlatform } from './gpu-paths.mjs';
 import { temporaryFolder, withLock } from './lock.mjs';
 import { cacheDir, engineReady } from './paths.mjs';
@@ -36,13 +36,7 @@ export async function setupGpu() {
     rmSync(gpuFailureFile(), { force: true });
     return { ready: true, changed };
   } catch (error) {
-    const { why, faster } = problemOf(error, gpuSetupCommand);
-    try {
-      writeFileSync(gpuFailureFile(), `${JSON.stringify({ why, faster, at: Date.now() })}\n`);
-    } catch {
-      // the cache can't be written: that is the reason itself
-    }
-    return { ready: false, changed: false, why, faster };
+    return noteFailure(error, { file: gpuFailureFile(), command: gpuSetupCommand });
   }
 }
 

@@ -13,10 +13,10 @@ import { tinyModel } from '../helpers/tiny-model.js';
 import { tmpDir } from '../helpers/tmp.js';
 import { trainedModel } from '../helpers/trained-model.js';
 
-const dir = tmpDir();
 const { checkpoint, spec, images, decoded } = trainedModel();
 const [B, H, W] = images.shape;
-const names = Object.fromEntries(checkpoint.names.map((name, i) => [i, name]));
+const names = { ...checkpoint.names };
+const dir = tmpDir();
 
 function write(name: string, half = false): string {
   const target = join(dir, name);

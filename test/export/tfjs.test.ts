@@ -25,7 +25,7 @@ const dir = tmpDir();
 const { checkpoint, spec, images, decoded } = trainedModel();
 const [B, H, W] = images.shape;
 const input = Float32Array.from(images.data, (v) => v / 255);
-const names = Object.fromEntries(checkpoint.names.map((name, i) => [i, name]));
+const names = { ...checkpoint.names };
 
 function write(name: string, weights: WeightType = 'float32'): string {
   const target = join(dir, name);

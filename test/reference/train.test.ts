@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { readSafetensors } from '../../src/io/safetensors.js';
 import { referenceFolder } from '../helpers/reference.js';
+import { tensorsOf } from '../helpers/tensors-of.js';
 import { tmpDir } from '../helpers/tmp.js';
 
 const yolo = fileURLToPath(new URL('../../bin/yolo.js', import.meta.url));
@@ -32,14 +32,6 @@ function run(
     }
   });
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, lines: text.trim().split('\n') })));
-}
-
-function tensorsOf(path: string): Record<string, string> {
-  const out: Record<string, string> = {};
-  for (const [name, { data: values }] of readSafetensors(path).tensors) {
-    out[name] = Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('base64');
-  }
-  return out;
 }
 
 describe.skipIf(!folder)('three epochs on real images', () => {

@@ -7,8 +7,8 @@ import { log } from '../../../src/core/log.js';
 import type { TrainObserver } from '../../../src/engine/train/observer.js';
 import type { TrainEpoch, TrainSummary } from '../../../src/engine/train/results.js';
 import { train } from '../../../src/engine/train/trainer.js';
-import { readSafetensors } from '../../../src/io/safetensors.js';
 import { native } from '../../helpers/native.js';
+import { tensorsOf } from '../../helpers/tensors-of.js';
 import { writeLeastModel, writeTinyData, writeTinyModel } from '../../helpers/tiny-data.js';
 import { tmpDir } from '../../helpers/tmp.js';
 
@@ -52,15 +52,6 @@ async function run(
     if (done) return { epochs, summary: value };
     epochs.push(value);
   }
-}
-
-/** Bytes of every tensor of a checkpoint. */
-function tensorsOf(path: string): Record<string, string> {
-  const out: Record<string, string> = {};
-  for (const [name, { data: values }] of readSafetensors(path).tensors) {
-    out[name] = Buffer.from(values.buffer, values.byteOffset, values.byteLength).toString('base64');
-  }
-  return out;
 }
 
 describe('a run of three epochs', () => {
