@@ -1,10 +1,11 @@
-/** Work on several items at once whose results come in order. */
+/** Concurrent mapping of an asynchronous sequence, with results in order. */
 
 /**
- * Starts `map` before the result is asked for, so that what one item waits for can overlap with the work on the next.
- * @param n so many items may be on their way, the one whose result was handed out last among them; 1: one after the other
- * @yields results in the order of the items, each as soon as it is there
- * @throws what `items` or `map` throws, after the results before it
+ * Maps the items of a sequence, several at a time: `map` is called before its result is requested, so that waiting for one
+ * item overlaps with work on the next.
+ * @param n maximum number of items in flight, including the one whose result was yielded last; 1: sequential
+ * @yields the results in the order of the items, each as soon as it is available
+ * @throws what `items` or `map` throws, after all results before it
  */
 export async function* mapAhead<T, R>(
   items: AsyncIterable<T>,
@@ -12,7 +13,7 @@ export async function* mapAhead<T, R>(
   map: (item: T) => Promise<R>,
 ): AsyncGenerator<R, void, undefined> {
   const started: Promise<R>[] = [];
-  let over = false;
+  let ended = false;
   let failure: { error: unknown } | undefined;
   let changed = (): void => {};
   const change = () => new Promise<void>((resolve) => (changed = resolve));
@@ -20,25 +21,25 @@ export async function* mapAhead<T, R>(
   const pump = async (): Promise<void> => {
     try {
       for await (const item of items) {
-        if (over) return;
+        if (ended) return;
         const result = map(item);
-        result.catch(() => {}); // heard below, in its turn
+        result.catch(() => {}); // handled when the result is awaited below
         started.push(result);
         changed();
-        while (started.length >= n && !over) await change();
-        if (over) return;
+        while (started.length >= n && !ended) await change();
+        if (ended) return;
       }
     } catch (error) {
       failure = { error };
     }
-    over = true;
+    ended = true;
     changed();
   };
 
   void pump();
   try {
     for (;;) {
-      while (started.length === 0 && !over) await change();
+      while (started.length === 0 && !ended) await change();
       if (started.length === 0) break;
       yield await started[0];
       started.shift();
@@ -46,7 +47,7 @@ export async function* mapAhead<T, R>(
     }
     if (failure) throw failure.error;
   } finally {
-    over = true;
+    ended = true;
     changed();
   }
 }

@@ -1,2 +1,2 @@
-/** The per-user cache of this tool (engine, weights, made datasets, decoded images); YOLO_CACHE moves it. */
+/** The per-user cache folder: engine, weights, generated datasets, decoded images. The variable YOLO_CACHE overrides it. */
 export { cacheDir } from '../../bin/setup/paths.mjs';

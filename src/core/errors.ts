@@ -1,13 +1,13 @@
 /**
- * Errors that the user can mend. A message says what was expected, what was got and where; the hint says how to mend it.
- * The command prints them without a stack trace and ends with `exitCode`; any other error is a bug and keeps its stack.
+ * An error that the user can fix. The message says what was expected, what was found and where; the hint says how to fix it.
+ * The command prints it without a stack trace and exits with `exitCode`; any other error is a bug and keeps its stack.
  */
 export class UserError extends Error {
   /** Stable, machine-readable kind, e.g. 'missing-file'. */
   readonly code: string;
-  /** How to mend it, one sentence; printed on a line of its own. */
+  /** How to fix it, one sentence; printed on a separate line. */
   readonly hint?: string;
-  /** Exit code of the command: 2 for a wrong request (the default), 1 for a request that could not be carried out. */
+  /** Exit code of the command: 2 for an invalid request (the default), 1 for a valid request that failed. */
   readonly exitCode: 1 | 2;
 
   constructor(code: string, message: string, hint?: string, exitCode: 1 | 2 = 2) {
@@ -19,7 +19,7 @@ export class UserError extends Error {
   }
 }
 
-/** The run was stopped by a signal after finishing what it was doing; the command ends with 130 after Ctrl-C. */
+/** Thrown when an AbortSignal or a process signal stopped the work; the command exits with 130 after Ctrl-C. */
 export class Interrupted extends Error {
   constructor(message = 'interrupted') {
     super(message);
@@ -27,7 +27,7 @@ export class Interrupted extends Error {
   }
 }
 
-/** Text of anything that was thrown. */
+/** Message of any value that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,17 +1,17 @@
-/** Stopping in good order: work that holds the thread lets an AbortSignal be heard, and waiting ends when one is. */
+/** Cancellation by AbortSignal: of loops that would block the event loop, and of promises. */
 import { Interrupted } from './errors.js';
 
 /**
- * Lets timers, Ctrl-C and progress through, which computing without a pause would keep out.
- * @throws Interrupted when `signal` is aborted
+ * Yields to the event loop, so that timers, Ctrl-C and progress are handled between blocking computations.
+ * @throws Interrupted if `signal` is aborted
  */
-export async function hearSignals(signal?: AbortSignal): Promise<void> {
+export async function checkSignals(signal?: AbortSignal): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   if (signal?.aborted) throw new Interrupted();
 }
 
-/** The same outcome as `work`. @throws Interrupted as soon as `signal` is aborted: `work` may never end */
-export function orInterrupted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+/** @returns the result of `work` @throws Interrupted as soon as `signal` is aborted, even if `work` never settles */
+export function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return work;
   return new Promise<T>((resolve, reject) => {
     const stop = (): void => reject(new Interrupted());

@@ -1,2 +1,2 @@
-/** One process at a time: a lock file whose owner, when it is gone, is no obstacle. The set-up uses the same. */
+/** Lock files for mutual exclusion between processes; the lock of a process that no longer exists is ignored. */
 export { tryLockFile, withLockFile } from '../../bin/setup/lock.mjs';

@@ -1,9 +1,10 @@
 /**
- * Progress and messages. They go to standard error: standard output is for results alone.
- * Code below `cli` writes through this one object, so that a program that uses the Node API can silence or redirect it.
+ * Messages. They go to standard error: standard output is for results only. All code below `cli` writes through the object
+ * `log`, so that programs that use the Node API can silence or redirect messages.
  */
 import { printable } from './printable.js';
 
+/** Receiver of messages. */
 export interface LogSink {
   write(level: 'debug' | 'info' | 'warn' | 'error', text: string): void;
 }
@@ -16,13 +17,15 @@ const stderrSink: LogSink = {
 
 let sink: LogSink = stderrSink;
 let verbose = true;
-const said = new Set<string>();
+const warned = new Set<string>();
 
+/** Writes messages to the current sink. */
 export const log = {
-  /** Only for those who look for a fault; not shown by default. */
+  /** For debugging: shown only if the variable YOLO_DEBUG is set. */
   debug(text: string): void {
     if (process.env.YOLO_DEBUG) sink.write('debug', text);
   },
+  /** Suppressed by `setVerbose(false)`. */
   info(text: string): void {
     if (verbose) sink.write('info', text);
   },
@@ -32,18 +35,19 @@ export const log = {
   error(text: string): void {
     sink.write('error', text);
   },
-  /** A warning that is worth saying once per process. */
+  /** A warning that is shown only once per process. */
   warnOnce(text: string): void {
-    if (said.has(text)) return;
-    said.add(text);
+    if (warned.has(text)) return;
+    warned.add(text);
     sink.write('warn', text);
   },
-  /** Sends messages elsewhere; returns the sink that was there. */
+  /** Replaces the sink. @returns the previous one */
   setSink(next: LogSink): LogSink {
     const old = sink;
     sink = next;
     return old;
   },
+  /** Shows or suppresses messages of level info. */
   setVerbose(on: boolean): void {
     verbose = on;
   },

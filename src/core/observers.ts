@@ -1,8 +1,8 @@
-/** Observers: objects that are told what happens, each by the methods that it has. */
+/** The observer pattern: objects whose methods are called on events; every method is optional. */
 
 type Arguments<Method> = Method extends (...args: infer A) => unknown ? A : never;
 
-/** Calls a method of every observer that has it, in their order, each when the one before is done. */
+/** Calls the method `name` of every observer that has it, in order, waiting for each before the next. */
 export async function notify<Observer extends object, Name extends keyof Observer>(
   observers: readonly Observer[],
   name: Name,

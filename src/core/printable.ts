@@ -1,15 +1,15 @@
 /**
- * Text for a terminal. Names of classes and files come from others and may hold anything: sequences that colour, move the
- * cursor, set the clipboard or the title (ECMA-48: ESC, CSI, OSC, also as single bytes 80 to 9F), line breaks that forge a
- * message, marks that turn the direction of writing around. They are shown as escapes instead.
+ * Escaping of untrusted text for terminals. Names of classes and files may contain control sequences that colour, move the
+ * cursor, set the clipboard or the title (ECMA-48: ESC, CSI, OSC, also as single bytes 80 to 9F), line breaks that imitate
+ * a message, and characters that reverse the text direction. They are shown as \u escapes.
  */
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not reach a terminal
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters to be escaped
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
 
 const escaped = (char: string): string => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
-/** One line of text without anything that a terminal acts on; what JSON strings hold stays JSON. */
+/** @returns the text with all control characters, including line breaks, as \u escapes; valid JSON remains valid */
 export function printable(text: string): string {
   return text.replace(UNPRINTABLE, escaped);
 }

@@ -1,33 +1,35 @@
 /**
- * Progress of long work: scans, downloads, validations. All of it goes through here, as events of one kind. Nothing is shown
- * by itself: the command puts bars (or plain lines, without a terminal) behind it, a program what it likes.
+ * Progress of long tasks: scans, downloads, validations. All of them report the same kind of event to one sink. The default
+ * sink ignores them; the command shows bars (or plain lines without a terminal).
  */
 
-/** A piece of work that has begun, gone on or ended. */
+/** Start, progress or end of a task. */
 export interface ProgressEvent {
-  /** The same for all events of a piece of work. */
+  /** Identifies the task; the same in all its events. */
   id: number;
   state: 'start' | 'update' | 'end';
-  /** 'Scanning train', 'Fetching yolov8n.pt' … */
+  /** E.g. 'Scanning train' or 'Fetching yolov8n.pt'. */
   label: string;
-  /** How much is done, of how much; a total that is not known (yet) is undefined. */
+  /** Completed units. */
   done: number;
+  /** All units; undefined if not (yet) known. */
   total?: number;
-  /** What is counted. */
   unit: 'images' | 'batches' | 'bytes';
 }
 
+/** Receiver of progress events. */
 export type ProgressSink = (event: ProgressEvent) => void;
 
-/** Tells how much of the work is done. @param total where it becomes known on the way */
+/** Reports progress. @param total if it becomes known during the task */
 type Update = (done: number, total?: number) => void;
 
 let sink: ProgressSink = () => {};
 let last = 0;
 
+/** Reports the progress of tasks to the current sink. */
 export const progress = {
   /**
-   * Does a piece of work that tells how far it has come.
+   * Runs a task that reports its progress by calling `update`.
    * @returns what `work` returns
    */
   async track<T>(
@@ -35,15 +37,15 @@ export const progress = {
     work: (update: Update) => T | Promise<T>,
   ): Promise<T> {
     const event: ProgressEvent = { id: ++last, state: 'start', label, done: 0, total, unit };
-    const tell = (change: Partial<ProgressEvent>): void => sink({ ...Object.assign(event, change) });
-    tell({});
+    const emit = (change: Partial<ProgressEvent>): void => sink({ ...Object.assign(event, change) });
+    emit({});
     try {
-      return await work((done, total = event.total) => tell({ state: 'update', done, total }));
+      return await work((done, total = event.total) => emit({ state: 'update', done, total }));
     } finally {
-      tell({ state: 'end' });
+      emit({ state: 'end' });
     }
   },
-  /** Sends progress elsewhere; returns the sink that was there. */
+  /** Replaces the sink. @returns the previous one */
   setSink(next: ProgressSink): ProgressSink {
     const old = sink;
     sink = next;

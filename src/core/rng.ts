@@ -1,8 +1,10 @@
 /**
  * Random numbers as a function of a key. `rng(seed, epoch, image)` always gives the same stream, on any machine and
- * whatever was drawn elsewhere before: that makes a run independent of the number of workers and exactly resumable.
+ * regardless of other streams: training does not depend on the number of workers and can be resumed exactly.
  * Generator: sfc32 (Chris Doty-Humphrey, PractRand), seeded by hashing the keys with murmur3's 32-bit finaliser.
  */
+
+/** A stream of random numbers. */
 export interface Rng {
   /** Uniform in [0, 1), 32 bits. */
   next(): number;
@@ -24,16 +26,14 @@ function mix(h: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** 32-bit hash of a string (FNV-1a, finalised), for keys that are names. */
+/** 32-bit hash of a string (FNV-1a with murmur3's finaliser), for keys that are names. */
 export function hashString(text: string): number {
   let h = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
   return mix(h);
 }
 
-/**
- * A stream of random numbers for these keys (integers; larger ones are taken apart into 32-bit words).
- */
+/** @param keys integers; their low 64 bits are used @returns the stream of random numbers of these keys */
 export function rng(...keys: number[]): Rng {
   const s = [0x9e3779b9, 0x243f6a88, 0xb7e15162, 1];
   for (const key of keys) {

@@ -1,4 +1,4 @@
-/** Rounds halves to the even neighbour, as Python's round() and OpenCV's cvRound do (Math.round takes them up). */
+/** Rounds halves to the nearest even integer, as Python's round() and OpenCV's cvRound do (Math.round rounds them up). */
 export function roundHalfEven(x: number): number {
   const low = Math.floor(x);
   const rest = x - low;

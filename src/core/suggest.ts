@@ -1,9 +1,9 @@
 /**
- * Names that someone may have meant: by edit distance, with swapped neighbours counted as one edit
- * (optimal string alignment, Damerau 1964), and by a common beginning.
+ * Suggestions for misspelled names, by edit distance (optimal string alignment, Damerau 1964: a transposition of adjacent
+ * letters is one edit) and by common prefix.
  */
 
-/** Fewest insertions, deletions, replacements and swaps of neighbours that make `b` of `a`. */
+/** Minimum number of insertions, deletions, substitutions and transpositions of adjacent letters from `a` to `b`. */
 export function editDistance(a: string, b: string): number {
   let before: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, j) => j);
@@ -21,12 +21,12 @@ export function editDistance(a: string, b: string): number {
   return last[b.length];
 }
 
-/** No name is that long, and distances of long texts take long. */
+/** Letters. No name is longer, and the time of the distance grows with the product of the lengths. */
 const MAX_WORD = 64;
 
 /**
- * The names nearest to `word`, best first, at most `limit`; none when nothing is near.
- * Near: at most 40 % of the longer word's letters differ, or the name begins with the word (two letters or more).
+ * @returns the names most similar to `word`, best first, at most `limit`. Similar: the edit distance is at most 40 % of
+ * the longer word, or the name begins with the word (of two letters or more)
  */
 export function similar(word: string, names: readonly string[], limit = 3): string[] {
   if (word.length > MAX_WORD) return [];

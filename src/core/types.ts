@@ -1,6 +1,6 @@
 /**
- * Plain data that several parts share. Letters of shapes, everywhere in this project:
- * B batch, H W image, C channels, A anchors, M labels of an image, K classes, R = 16 bins of a side's distribution.
+ * Plain data types that several folders share. Letters of shapes, throughout the project: B batch, H W image height and
+ * width, C channels, A anchor points, M labels of an image, K classes, R = 16 bins of the distribution of a box side.
  */
 
 /** An image in memory: RGB, 8 bits a channel, row by row, [H, W, 3]. */
@@ -10,10 +10,10 @@ export interface RgbImage {
   height: number;
 }
 
-/** x1, y1, x2, y2: left, top, right, bottom. The name of the variable says the unit: boxPx, boxGrid, boxNorm. */
+/** Left, top, right, bottom. The unit is in the name of the variable: boxPx, boxGrid, boxNorm. */
 export type Box = [x1: number, y1: number, x2: number, y2: number];
 
-/** One found object; the box in pixels of the image it was found in. */
+/** A detected object; the box in pixels of the image. */
 export interface Detection {
   class: number;
   name: string;
@@ -22,17 +22,17 @@ export interface Detection {
   box: Box;
 }
 
-/** Milliseconds an image took, by stage. */
+/** Milliseconds per image, by stage. */
 export interface Speed {
   preprocess: number;
   inference: number;
   postprocess: number;
 }
 
-/** What prediction yields for an image or a frame; also the line that `json=true` prints. */
+/** Prediction of an image or a frame; also the line that `json=true` prints. */
 export interface PredictResult {
   path: string;
-  /** Number of the frame, for video and animated images: from 1, of those that were predicted (`vid_stride` skips some). */
+  /** For video and animated images: index of the frame, from 1, among those predicted (`vid_stride` skips some). */
   frame?: number;
   width: number;
   height: number;
@@ -40,24 +40,24 @@ export interface PredictResult {
   speed: Speed;
 }
 
-/** A weight as it stands in a file: name as in the checkpoint, PyTorch's layout (OIHW for convolutions), float32. */
+/** A weight as stored in a checkpoint: float32, in PyTorch's layout (OIHW for convolutions). */
 export interface NamedArray {
   shape: number[];
   data: Float32Array;
 }
 
-/** Everything that a model file tells, whatever its format. */
+/** Contents of a model file of any format. */
 export interface Checkpoint {
   /** Weights and running statistics by name, e.g. `model.2.m.0.cv1.conv.weight`. */
   weights: Map<string, NamedArray>;
-  /** Batches that each BatchNorm has seen, by name (`model.0.bn.num_batches_tracked`): kept for PyTorch, of no use here. */
+  /** num_batches_tracked of each BatchNorm by name (`model.0.bn.num_batches_tracked`); only written back for PyTorch. */
   counters?: Map<string, number>;
   /** Class names by index. */
   names: string[];
   /** The network as in cfg/models/yolov8.yaml, with `scale` chosen and `nc` set; absent in a bare weight file. */
   yaml?: Record<string, unknown>;
-  /** Arguments of the training run that made it, as far as the file tells. */
+  /** Arguments of the training run, if the file contains them. */
   trainArgs?: Record<string, unknown>;
-  /** Anything else worth keeping (epoch, best fitness, date, licence …). */
+  /** Other metadata (epoch, best fitness, date, licence …). */
   info: Record<string, unknown>;
 }

@@ -5,7 +5,7 @@
 import { statSync } from 'node:fs';
 import { loadDataYaml, splitSources } from '../cfg/data-yaml.js';
 import type { Split } from '../core/choices.js';
-import { warnOfClasses } from '../core/class-range.js';
+import { warnUnknownClasses } from '../core/class-range.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { progress } from '../core/progress.js';
@@ -79,7 +79,7 @@ export interface OpenOptions {
  */
 export async function openDataset(data: string, split: Split, options: OpenOptions = {}): Promise<Dataset> {
   const spec = loadDataYaml(await prepareData(data, [split], options.signal));
-  warnOfClasses(options.classes, spec.names, spec.file);
+  warnUnknownClasses(options.classes, spec.names, spec.file);
   const sources = splitSources(spec, split);
   const { paths, unsupported } = listImages(sources, spec.root);
   if (!paths.length)

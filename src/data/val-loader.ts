@@ -3,7 +3,7 @@
  * batch must come from elsewhere. At most AHEAD batches are in memory besides the one in use; the order is fixed.
  */
 import { availableParallelism } from 'node:os';
-import type { Placement } from '../core/boxes.js';
+import type { PixelTransform } from '../core/boxes.js';
 import { PAD_VALUE } from '../image/letterbox.js';
 import type { DatasetImage } from './dataset.js';
 import { orderByAspect } from './rect-order.js';
@@ -32,7 +32,7 @@ export interface ValBatch {
   /** Index in the dataset of each image. */
   indices: number[];
   /** Where each image lies. */
-  places: Placement[];
+  transforms: PixelTransform[];
   /** Why an image could not be decoded, each image. */
   broken: (string | undefined)[];
   /** Milliseconds of decoding and resizing, summed over the images. */
@@ -139,7 +139,7 @@ async function makeBatch(
     images: pixels,
     shape: [indices.length, height, width],
     indices,
-    places: indices.map((i) => {
+    transforms: indices.map((i) => {
       const { at } = placeForValidation(images[i], { imgsz, height, width });
       const { innerWidth, innerHeight, padX, padY } = at;
       return { ratioX: innerWidth / images[i].width, ratioY: innerHeight / images[i].height, padX, padY };

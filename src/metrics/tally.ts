@@ -2,7 +2,7 @@
  * Adds up a validation image by image and gives every figure at the end: the table, COCO's figures, the confusion
  * matrix, the curves, and what went wrong where.
  */
-import { DETECTION, LABEL, labelsToPx, type Placement, unletterbox } from '../core/boxes.js';
+import { DETECTION, LABEL, labelsToPx, type PixelTransform, unletterbox } from '../core/boxes.js';
 import type { Box } from '../core/types.js';
 import { type ApResult, averagePrecision, mean } from './ap.js';
 import { type CocoFigures, type CocoImage, cocoFigures } from './coco.js';
@@ -21,7 +21,7 @@ export interface JudgedImage {
   /** Pixels of the original image. */
   width: number;
   height: number;
-  place: Placement;
+  transform: PixelTransform;
   /** Rows of 6 by falling confidence, pixels of the network's input. */
   detections: Float32Array;
   /** Rows of 5: class, cx, cy, w, h in 0..1 of the original image. */
@@ -108,13 +108,13 @@ export function createTally(names: readonly string[], { coco = true, errors = tr
   return {
     add(image) {
       const { detections } = image;
-      const labels = labelsToPx(image.labels, image, image.place);
+      const labels = labelsToPx(image.labels, image, image.transform);
       images++;
       for (const id of classesOf(labels)) imageCounts[id]++;
       for (let j = 0; j < labels.length; j += LABEL) labelCounts[labels[j]]++;
       parts.push({ tp: truePositives(detections, labels), detections });
       addToConfusion(confusion, detections, labels);
-      const original = unletterbox(Float32Array.from(detections), DETECTION, image.place, image);
+      const original = unletterbox(Float32Array.from(detections), DETECTION, image.transform, image);
       if (coco) cocoImages.push({ detections: rounded(original), labels: labelsToPx(image.labels, image) });
       if (errors) {
         costs.add(detections, labels);
@@ -194,7 +194,7 @@ function judge(image: JudgedImage, labels: Float32Array, names: readonly string[
   const n = sure.length / DETECTION;
   const m = labels.length / LABEL;
   const typed = typeErrors(sure, labels);
-  const boxes = unletterbox(Float32Array.from(sure), DETECTION, image.place, image);
+  const boxes = unletterbox(Float32Array.from(sure), DETECTION, image.transform, image);
   const truth = labelsToPx(image.labels, image);
   const iou = iouMatrix(sure, labels);
   const boxAt = (rows: Float32Array, from: number): Box =>

@@ -83,7 +83,7 @@ describe('createValLoader', () => {
     expect(plain[1].broken[0]).toContain('3.png');
     expect(plain[1].images.subarray(0, 64 * 64 * 3).every((value) => value === 114)).toBe(true);
     expect(plain[0].images.subarray(0, 64 * 64 * 3)).toEqual(pixels(64, 64).data); // 64 x 64 is taken as it is
-    const { ratioX, ratioY, padX, padY } = plain[2].places[0]; // 112 x 64 → 64 x 37, 13 rows of grey above
+    const { ratioX, ratioY, padX, padY } = plain[2].transforms[0]; // 112 x 64 → 64 x 37, 13 rows of grey above
     expect([ratioX, ratioY, padX, padY]).toEqual([64 / 112, 37 / 64, 0, 13]);
   });
 

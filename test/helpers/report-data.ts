@@ -39,9 +39,9 @@ export async function sampleReport(
   for (const [index, { name, detections, labels }] of images.entries()) {
     const path = join(dir, name);
     writeFileSync(path, file);
-    const place = { ratioX: 1, ratioY: 1, padX: 0, padY: 0 };
+    const transform = { ratioX: 1, ratioY: 1, padX: 0, padY: 0 };
     const rows = { detections: Float32Array.from(detections), labels: Float32Array.from(labels) };
-    tally.add({ path, width: 100, height: 100, place, ...rows });
+    tally.add({ path, width: 100, height: 100, transform, ...rows });
     const image = { path, width: 100, height: 100, labels: rows.labels } as DatasetImage;
     collector.add({ image, index, detections: rows.detections });
   }

@@ -3,9 +3,9 @@ import { existsSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, resolve, sep } from 'node:path';
 import { wasGiven } from '../../cfg/load.js';
 import type { ExportConfig, Key } from '../../cfg/schema.js';
-import { warnOfClasses } from '../../core/class-range.js';
+import { warnUnknownClasses } from '../../core/class-range.js';
 import { UserError } from '../../core/errors.js';
-import { hearSignals } from '../../core/interruption.js';
+import { checkSignals } from '../../core/interruption.js';
 import { log } from '../../core/log.js';
 import { version } from '../../core/version.js';
 import { createDetector } from '../../detect/detectors/network.js';
@@ -50,7 +50,7 @@ export interface ExportRunOptions {
  *   written then); Interrupted after `signal`
  */
 export async function exportModel(config: ExportConfig, { signal }: ExportRunOptions = {}): Promise<ExportResult> {
-  await hearSignals(signal);
+  await checkSignals(signal);
   const format = FORMATS[config.format];
   refuseUnused(config, (key: Key) => wasGiven(config, key));
   const started = performance.now();
@@ -69,12 +69,12 @@ export async function exportModel(config: ExportConfig, { signal }: ExportRunOpt
       log.info(
         `written ${((performance.now() - started) / 1000).toFixed(1)} s after the start, ${megabytes(written)} MB`,
       );
-      await hearSignals(signal);
+      await checkSignals(signal);
       const exported = format.target(staged.stem);
       const verification = await verifyExport(format, exported, staged, image);
       const cost =
         config.int8 && config.data && verification ? { cost: await costOf(format, exported, job, signal) } : {};
-      await hearSignals(signal);
+      await checkSignals(signal);
       const files = stage.publish(written, format.replaces);
       return { format: config.format, files, imgsz: job.imgsz, verification, ...cost };
     });
@@ -120,7 +120,7 @@ async function prepare(path: string, config: ExportConfig): Promise<ExportJob> {
   const spec = specOf(checkpoint, path);
   warnOfNonFinite(checkpoint.weights, config.model);
   const names = Array.from({ length: spec.nc }, (_, i) => checkpoint.names[i] ?? `class${i}`);
-  warnOfClasses(config.classes, names, 'the model');
+  warnUnknownClasses(config.classes, names, 'the model');
   const stride = Math.max(32, spec.stride);
   const imgsz = inputShape(sizeFor(config, { trained: trainedWith(checkpoint.trainArgs) }), stride);
   const isFetched = resolve(path).startsWith(resolve(weightsDir()) + sep);

@@ -4,9 +4,9 @@
  */
 import type { PredictConfig } from '../../cfg/schema.js';
 import { mapAhead } from '../../core/ahead.js';
-import { warnOfClasses } from '../../core/class-range.js';
+import { warnUnknownClasses } from '../../core/class-range.js';
 import { UserError } from '../../core/errors.js';
-import { hearSignals, orInterrupted } from '../../core/interruption.js';
+import { abortable, checkSignals } from '../../core/interruption.js';
 import { log } from '../../core/log.js';
 import { notify } from '../../core/observers.js';
 import type { PredictResult, Speed } from '../../core/types.js';
@@ -55,14 +55,14 @@ export async function* predict(
     throw new UserError('missing-source', "'source' is missing", 'give a file, folder, URL or -, e.g. source=bus.jpg');
   }
   const { signal } = options;
-  await hearSignals(signal);
+  await checkSignals(signal);
   const [origins, detector] = await Promise.all([
     sourcesOf(source),
     options.detector ?? loadDetector(config.model, config),
   ]);
   const saveDir = writesFiles(config) ? createRunDir(config, 'predict') : undefined;
   const output = saveDir === undefined ? undefined : new PredictOutput(saveDir, outputOptions(config));
-  warnOfClasses(config.classes, detector.names, 'the model');
+  warnUnknownClasses(config.classes, detector.names, 'the model');
   const sources = Array.isArray(origins) ? origins.length : undefined;
   const observers: PredictObserver[] = [...(output ? [output] : []), ...(options.observers ?? [])];
   await notify(observers, 'onStart', { sources, saveDir, engine: detector.engine });
@@ -79,9 +79,9 @@ export async function* predict(
   const predicted = mapAhead(batches, sources === undefined ? 1 : AT_WORK, (batch) => predictor.predict(batch));
   try {
     for (;;) {
-      const { done, value } = await orInterrupted(predicted.next(), signal);
+      const { done, value } = await abortable(predicted.next(), signal);
       if (done) break;
-      await hearSignals(signal);
+      await checkSignals(signal);
       const { frames: batch, results, inputShape } = value;
       summary.inputShape = inputShape;
       for (let i = 0; i < results.length; i++) {

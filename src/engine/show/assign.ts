@@ -131,10 +131,10 @@ async function assignerOf(model: string, { names }: Dataset): Promise<Assigner> 
 /** Boxes and points in pixels of the network's input. */
 async function assignedLabels(
   assigner: Assigner,
-  { images, shape: [, h, w], places }: ValBatch,
+  { images, shape: [, h, w], transforms }: ValBatch,
   image: DatasetImage,
 ): Promise<AssignedLabel[]> {
-  const labels = labelsToPx(image.labels, image, places[0]);
+  const labels = labelsToPx(image.labels, image, transforms[0]);
   const out = Array.from({ length: labels.length / LABEL }, (_, j): AssignedLabel => {
     const [cls, ...box] = labels.subarray(LABEL * j, LABEL * (j + 1));
     return { class: cls, name: assigner.detector.names[cls], box: box as Box, points: [] };
@@ -197,11 +197,11 @@ function enlarged({ images, shape: [, height, width] }: ValBatch, labels: readon
 
 function summary(
   label: AssignedLabel,
-  { places }: ValBatch,
+  { transforms }: ValBatch,
   image: DatasetImage,
   levels: number,
 ): ShownAssignment['labels'][number] {
-  const box = [...unletterbox(Float32Array.from(label.box), 4, places[0], image)];
+  const box = [...unletterbox(Float32Array.from(label.box), 4, transforms[0], image)];
   return {
     class: label.class,
     name: label.name,

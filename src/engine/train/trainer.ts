@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TrainConfig } from '../../cfg/schema.js';
 import { Interrupted, UserError } from '../../core/errors.js';
-import { hearSignals } from '../../core/interruption.js';
+import { checkSignals } from '../../core/interruption.js';
 import { log } from '../../core/log.js';
 import { notify } from '../../core/observers.js';
 import type { Batch } from '../../data/batch.js';
@@ -30,7 +30,7 @@ const MAX_BAD_BATCHES = 5;
  * @throws UserError when model, data or engine can't be used; Interrupted after `signal`
  */
 export async function* train(config: TrainConfig, options: RunOptions = {}): AsyncGenerator<TrainEpoch, TrainSummary> {
-  await hearSignals(options.signal);
+  await checkSignals(options.signal);
   const run = await prepareRun(config, options);
   try {
     await notify(run.observers, 'onStart', run);
@@ -91,7 +91,7 @@ async function trainBatches(run: Run, seconds: () => number): Promise<EpochRow['
   await notify(run.observers, 'onEpochStart', start);
   let rates = ratesOf(run, Math.max(progress.index - 1, 0));
   for await (const input of loader.epoch(epoch, { mosaic: epoch < closing, startBatch: batch })) {
-    await hearSignals(run.signal);
+    await checkSignals(run.signal);
     rates = ratesOf(run, progress.index);
     await trainBatch(run, input, rates);
     if (progress.badBatches >= MAX_BAD_BATCHES) {

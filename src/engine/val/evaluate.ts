@@ -6,7 +6,7 @@
 import { mapAhead } from '../../core/ahead.js';
 import { DETECTION, labelsToPx } from '../../core/boxes.js';
 import { UserError } from '../../core/errors.js';
-import { hearSignals, orInterrupted } from '../../core/interruption.js';
+import { abortable, checkSignals } from '../../core/interruption.js';
 import { log } from '../../core/log.js';
 import { notify } from '../../core/observers.js';
 import { progress } from '../../core/progress.js';
@@ -135,9 +135,9 @@ export async function evaluate(
         timed((batch) => run(detector, dataset, batch)),
       );
       for (let count = 1; ; count++) {
-        const { done, value } = await orInterrupted(ran.next(), signal);
+        const { done, value } = await abortable(ran.next(), signal);
         if (done) break;
-        await hearSignals(signal);
+        await checkSignals(signal);
         await evaluateBatch(value, dataset, detector.endToEnd, options, gathered);
         update(count);
         await notify(observers, 'onBatch', count, total);
@@ -195,7 +195,7 @@ async function evaluateBatch(
     const detections = detectionsIn(output, k, options, endToEnd);
     const { path, width, height, labels } = image;
     // What the tally gives back is in pixels of the image.
-    const judged = tally.add({ path, width, height, place: batch.places[k], detections, labels });
+    const judged = tally.add({ path, width, height, transform: batch.transforms[k], detections, labels });
     await notify(options.observers ?? [], 'onImage', { image, index, detections: judged });
   }
   times.preprocess += batch.time;
@@ -219,9 +219,9 @@ function refuseNoImages({ images }: Dataset, broken: Evaluation['broken']): void
 
 async function run(detector: Detector | LossDetector, dataset: Dataset, batch: ValBatch): Promise<Ran> {
   if ('inferWithLoss' in detector) {
-    const { indices, places } = batch;
+    const { indices, transforms } = batch;
     const images = indices.map((index) => dataset.images[index]);
-    const labels = images.map((image, k) => labelsToPx(image.labels, image, places[k]));
+    const labels = images.map((image, k) => labelsToPx(image.labels, image, transforms[k]));
     const { items, ...output } = await detector.inferWithLoss(batch.images, batch.shape, labels);
     return { batch, output, items };
   }

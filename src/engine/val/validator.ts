@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { dump } from 'js-yaml';
 import type { ValConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
-import { hearSignals } from '../../core/interruption.js';
+import { checkSignals } from '../../core/interruption.js';
 import { log } from '../../core/log.js';
 import { announce, type Dataset, openDataset } from '../../data/dataset.js';
 import type { Detector } from '../../detect/detector.js';
@@ -35,7 +35,7 @@ export interface ValResult {
 
 /** @throws UserError when model or dataset can't be used; Interrupted after `signal` */
 export async function validate(given: ValConfig, { signal, observers = [] }: ValRunOptions = {}): Promise<ValResult> {
-  await hearSignals(signal);
+  await checkSignals(signal);
   const asked = await withTrainedData(given, given.split);
   const dataset = await openSplit(asked, signal);
   const { device, tf32, half, augment } = asked;
@@ -47,7 +47,7 @@ export async function validate(given: ValConfig, { signal, observers = [] }: Val
     const config = { ...asked, imgsz: sideFor(asked, detector) };
     const imgsz = inputSide(config.imgsz, detector.stride);
     if (!config.single_cls) warnOfNames(detector, dataset);
-    await hearSignals(signal);
+    await checkSignals(signal);
     folder = openRunDir(config, 'val');
     const dir = folder.path;
     writeFileAtomic(join(dir, 'args.yaml'), dump({ ...config }));
