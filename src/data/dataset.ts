@@ -2,8 +2,10 @@
  * A split of a dataset, opened: its images with their sizes and labels, in a fixed order, and everything that was
  * found wrong on the way. Files of the user are only read.
  */
+
 import { statSync } from 'node:fs';
 import { loadDataYaml, splitSources } from '../cfg/data-yaml.js';
+import { LABEL } from '../core/boxes.js';
 import type { Split } from '../core/choices.js';
 import { warnUnknownClasses } from '../core/class-range.js';
 import { UserError } from '../core/errors.js';
@@ -173,7 +175,7 @@ function sizeAndTime(path: string): [size: number, time: number] {
 function chooseLabels(labels: Float32Array, { singleCls, classes }: OpenOptions): Float32Array {
   if (!singleCls && !classes) return labels;
   const rows: number[] = [];
-  for (let i = 0; i < labels.length; i += 5) {
+  for (let i = 0; i < labels.length; i += LABEL) {
     if (classes && !classes.includes(labels[i])) continue;
     rows.push(singleCls ? 0 : labels[i], labels[i + 1], labels[i + 2], labels[i + 3], labels[i + 4]);
   }
@@ -189,7 +191,7 @@ function count(images: DatasetImage[], entries: CachedEntry[]): DatasetCounts {
     corrupt: sum((entry) => (entry.corrupt ? 1 : 0)),
     duplicateRows: sum((entry) => entry.duplicates),
     polygons: sum((entry) => entry.polygons),
-    instances: images.reduce((n, image) => n + image.labels.length / 5, 0),
+    instances: images.reduce((n, image) => n + image.labels.length / LABEL, 0),
   };
 }
 

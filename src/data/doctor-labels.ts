@@ -1,7 +1,7 @@
 /** Mistakes that show in the labels: wrong units, class numbers from 1, boxes all alike, objects too small to be found. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import { xywhToXyxy } from '../core/boxes.js';
+import { LABEL, xywhToXyxy } from '../core/boxes.js';
 import type { Dataset, DatasetImage } from './dataset.js';
 import type { DoctorNote, NoteKind } from './doctor-note.js';
 import { formatFinding } from './finding.js';
@@ -222,7 +222,7 @@ type Row = [id: number, cx: number, cy: number, w: number, h: number];
 function rowsOf(set: Dataset): Row[] {
   return set.images.flatMap(({ labels }) => {
     const rows: Row[] = [];
-    for (let i = 0; i < labels.length; i += 5) rows.push([...labels.subarray(i, i + 5)] as Row);
+    for (let i = 0; i < labels.length; i += LABEL) rows.push([...labels.subarray(i, i + LABEL)] as Row);
     return rows;
   });
 }
@@ -236,8 +236,8 @@ function where(set: Dataset, holds: (row: Row, image: DatasetImage) => boolean):
   return set.images.flatMap((image) => {
     const { labels, labelFile } = image;
     const found: string[] = [];
-    for (let i = 0; i < labels.length; i += 5) {
-      const row = [...labels.subarray(i, i + 5)] as Row;
+    for (let i = 0; i < labels.length; i += LABEL) {
+      const row = [...labels.subarray(i, i + LABEL)] as Row;
       if (holds(row, image)) found.push(`${labelFile}: ${row.map((value) => Number(value.toFixed(5))).join(' ')}`);
     }
     return found;

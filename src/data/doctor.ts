@@ -2,7 +2,9 @@
  * Looks a dataset over before hours of training are spent on it: what is in it, what is broken, what is probably a
  * mistake, and what each of these means. Only reads.
  */
+
 import { type DataSpec, loadDataYaml, splitSources } from '../cfg/data-yaml.js';
+import { LABEL } from '../core/boxes.js';
 import { SPLITS, type Split } from '../core/choices.js';
 import { messageOf, UserError } from '../core/errors.js';
 import { type Dataset, openDataset } from './dataset.js';
@@ -194,7 +196,7 @@ function reportOf({ split, images, names, counts }: Dataset, imgsz: number): Spl
   const [widths, heights]: number[][] = [[], []];
   for (const { labels, width, height } of images) {
     const scale = imgsz / Math.max(width, height);
-    for (let i = 0; i < labels.length; i += 5) {
+    for (let i = 0; i < labels.length; i += LABEL) {
       perClass[labels[i]]++;
       const [w, h] = [labels[i + 3] * width * scale, labels[i + 4] * height * scale];
       sizes[w * h < 32 ** 2 ? 'small' : w * h < 96 ** 2 ? 'medium' : 'large']++;

@@ -4,10 +4,12 @@
  * another class count counts as absent. Entries are keyed on size and time of image and label file, each on its own; what
  * the state of the system caused (a disk that is away, missing permissions) is not remembered.
  */
+
 import { createHash } from 'node:crypto';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { LABEL } from '../core/boxes.js';
 import { cacheDir } from '../core/cache-dir.js';
 import { messageOf } from '../core/errors.js';
 import { log } from '../core/log.js';
@@ -97,7 +99,7 @@ function encode(entries: Map<string, CachedEntry>, nc: number): Buffer {
     header.images.push(image);
     header.stamps.push(...stamp);
     const { width, height, corrupt, labels, polygons, duplicates } = entry;
-    header.facts.push(width, height, corrupt ? 1 : 0, labels.length / 5, polygons, duplicates);
+    header.facts.push(width, height, corrupt ? 1 : 0, labels.length / LABEL, polygons, duplicates);
     if (labels.length) rows.push(Buffer.from(labels.buffer, labels.byteOffset, labels.byteLength));
   }
   const json = Buffer.from(JSON.stringify(header));

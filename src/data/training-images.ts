@@ -116,7 +116,7 @@ export class TrainingImages {
   }
 
   private labels(index: number): Float32Array {
-    return this.set.labels.subarray(this.set.labelStart[index] * 5, this.set.labelStart[index + 1] * 5);
+    return this.set.labels.subarray(this.set.labelStart[index] * LABEL, this.set.labelStart[index + 1] * LABEL);
   }
 
   private loadedSize(index: number): Size {

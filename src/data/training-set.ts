@@ -1,5 +1,7 @@
 /** Gathers a dataset into what producers work from: numbers in shared memory, so that no thread has a copy of its own. */
+
 import { AUGMENTATION_KEYS, type AugmentSettings } from '../cfg/schema.js';
+import { LABEL } from '../core/boxes.js';
 import { UserError } from '../core/errors.js';
 import { type CacheMode, planCache } from './cache-plan.js';
 import { shareImages } from './image-cache.js';
@@ -30,7 +32,7 @@ export function gatherTrainingSet(options: TrainLoaderOptions): TrainingSet {
   const labelStart = new Int32Array(new SharedArrayBuffer((images.length + 1) * 4));
   images.forEach(({ width, height, labels }, i) => {
     sizes.set([width, height], 2 * i);
-    labelStart[i + 1] = labelStart[i] + labels.length / 5;
+    labelStart[i + 1] = labelStart[i] + labels.length / LABEL;
   });
   const labels = new Float32Array(new SharedArrayBuffer(labelStart[images.length] * 20));
   for (let i = 0; i < images.length; i++) labels.set(images[i].labels, labelStart[i] * 5);
