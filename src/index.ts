@@ -59,6 +59,11 @@ export interface ModelOptions {
   device?: string;
   /** Half precision, where the engine has it. */
   half?: boolean;
+  /**
+   * Batches of concurrent `predict` calls that may wait for the network on the native engine (default 64). One more makes its
+   * call throw a UserError 'queue-full'.
+   */
+  maxWaiting?: number;
 }
 
 /** A model: ready to predict, or a network without weights, which is to be trained first. */
@@ -124,7 +129,8 @@ export class YOLO {
     this.requireWeights();
     const { validate } = await import('./engine/val/validator.js');
     const { signal, ...keys } = options;
-    return validate(resolveConfig('val', { ...this.options, ...keys, model: this.path }), {
+    const { device, half } = this.options;
+    return validate(resolveConfig('val', { device, half, ...keys, model: this.path }), {
       signal,
       observers: [callbacks],
     });

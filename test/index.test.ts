@@ -4,6 +4,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { pathToFileURL } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { engineReady } from '../bin/setup/paths.mjs';
 import {
   encodeImage,
   Interrupted,
@@ -79,16 +80,42 @@ describe('YOLO', () => {
 
   it('leaves no tensors behind', async () => {
     await all(image);
-    const before = tf.memory().numTensors;
+    const before = tf.engine().state.numTensors;
     await all([image, image]);
     for await (const _ of yolo.predict([image, image], options)) break;
-    expect(tf.memory().numTensors).toBe(before);
+    expect(tf.engine().state.numTensors).toBe(before);
   });
 
   it('test-time augmentation is another network on the same weights', async () => {
     const [plain] = await all(image);
     const [merged] = await all(image, { augment: true });
     expect(merged.detections).not.toEqual(plain.detections);
+  });
+
+  it.runIf(engineReady())('concurrent calls share a bounded queue; an aborted one leaves it', async () => {
+    const small = await YOLO.load(path, { maxWaiting: 1 });
+    const first = async (signal?: AbortSignal) => {
+      for await (const { detections } of small.predict(image, { ...options, imgsz: 960, signal })) return detections;
+    };
+    const found = await first();
+    const settled = await Promise.allSettled([first(), first(), first(), first()]);
+    const done = settled.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
+    const refused = settled.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+    expect(done.length).toBeGreaterThanOrEqual(2); // one ran, one waited
+    for (const detections of done) expect(detections).toEqual(found);
+    expect(refused.length).toBeGreaterThan(0);
+    for (const error of refused) {
+      expect(error).toBeInstanceOf(UserError);
+      expect(error).toMatchObject({ code: 'queue-full', message: 'the queue of the network is full: 1 waiting' });
+    }
+    const stop = new AbortController();
+    const [running, waiting] = [first(), first(stop.signal)];
+    waiting.catch(() => {});
+    setTimeout(() => stop.abort(), 10);
+    await expect(waiting).rejects.toBeInstanceOf(Interrupted);
+    expect(await running).toEqual(found);
+    expect(await first()).toEqual(found);
+    await small.dispose();
   });
 
   it('wrong requests are told as such', async () => {

@@ -21,9 +21,14 @@ export interface Detector {
   readonly endToEnd?: boolean;
   /**
    * @param images [B, H, W, 3] RGB 0..255, row by row
+   * @param options signal: aborted, it takes away a call that waits for its turn
    * @returns predictions [B, 4 + K, A]: cx cy w h in pixels of the network's input, then K scores 0..1
    */
-  infer(images: Uint8Array, shape: [batch: number, height: number, width: number]): Promise<InferOutput>;
+  infer(
+    images: Uint8Array,
+    shape: [batch: number, height: number, width: number],
+    options?: { signal?: AbortSignal },
+  ): Promise<InferOutput>;
   dispose(): void;
 }
 

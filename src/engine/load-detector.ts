@@ -23,6 +23,8 @@ export interface LoadOptions {
   half?: boolean;
   /** Detects at three scales and merges (TTA). */
   augment?: boolean;
+  /** Calls that may wait for the network's native session; one more is refused. Default: 64. */
+  maxWaiting?: number;
   /** Also gives the validation loss, where the native engine runs the network in float32; most labels of an image. */
   lossFor?: { mostLabels: number };
 }
@@ -98,7 +100,7 @@ function refuseUnused(model: string, { half, augment }: LoadOptions): void {
 
 /** Weights, run by this project's own network. */
 async function loadNetwork(model: string, options: LoadOptions): Promise<Detector> {
-  const { device = 'auto', tf32, half = false, augment = false, lossFor } = options;
+  const { device = 'auto', tf32, half = false, augment = false, maxWaiting, lossFor } = options;
   // Reading the weights takes a while: the engine starts meanwhile.
   const backend = import('../backend/select-engine.js');
   const starting = backend.then(({ selectEngine }) => selectEngine({ device, tf32 }));
@@ -114,7 +116,7 @@ async function loadNetwork(model: string, options: LoadOptions): Promise<Detecto
   const detector: Detector =
     lossFor && engine.canTrain && !half && !augment
       ? await withLoss(checkpoint, description, lossFor.mostLabels)
-      : await createDetector(checkpoint, { half, augment, engine: description, where: model });
+      : await createDetector(checkpoint, { half, augment, maxWaiting, engine: description, where: model });
   detector.trained = trainedWith(checkpoint.trainArgs);
   return detector;
 }

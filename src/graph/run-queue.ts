@@ -18,7 +18,7 @@ export class RunQueue {
   private running = false;
 
   /** @param limit how many tasks may wait, besides the one that runs */
-  constructor(private readonly limit: number) {}
+  constructor(readonly limit: number) {}
 
   get full(): boolean {
     return this.running && this.waiting.length >= this.limit;

@@ -159,7 +159,8 @@ export class Plan {
     signal?.throwIfAborted();
     const { native, queue } = this.parts;
     if (queue.full) {
-      throw new UserError('queue-full', `too many runs of ${this.name} wait`, 'Wait for some before starting more.', 1);
+      const hint = 'Wait for some to end before starting more, or allow more to wait (maxWaiting).';
+      throw new UserError('queue-full', `the queue of ${this.name} is full: ${queue.limit} waiting`, hint, 1);
     }
     const run = this.prepare(feeds);
     return results(await queue.add({ start: () => native.runApart(run), drop: () => native.discard(run), signal }));

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { useNative } from '../../src/backend/tfjs-node.js';
+import { useWasm } from '../../src/backend/wasm.js';
 import { resolveConfig } from '../../src/cfg/load.js';
 import { unletterbox } from '../../src/core/boxes.js';
 import { log } from '../../src/core/log.js';
@@ -72,6 +74,7 @@ describe('yolo.js', () => {
     const data = weights.buffer.slice(weights.byteOffset, weights.byteOffset + weights.length);
     const artifacts = await tf.io.getModelArtifactsForJSON(json, async () => [json.weightsManifest[0].weights, data]);
     const handler = { load: async () => artifacts };
+    if (!(await useNative())) await useWasm(1); // what a page's own backend is here
     const yolo = await loadYolo(handler, { ...tf, loadGraphModel });
     expect(yolo).toBeInstanceOf(Yolo);
     expect(yolo.imgsz).toEqual([96, 96]);

@@ -2,7 +2,7 @@
 import { UserError } from '../../core/errors.js';
 import { toUnit } from '../../core/unit.js';
 import { type HostTensor, valuesOf } from '../../graph/host-tensor.js';
-import type { Plan, Session } from '../../graph/session.js';
+import type { Plan, RunOptions, Session } from '../../graph/session.js';
 import type { Trained } from '../../nn/trained.js';
 import type { Detector, InferOutput } from '../detector.js';
 import { type Contract, unusable } from './exported-metadata.js';
@@ -29,14 +29,19 @@ export abstract class ExportedDetector implements Detector {
   }
 
   /** @param x [B, H, W, 3] RGB 0..1 @returns [B, 4 + K, A] */
-  protected abstract run(x: HostTensor<'float32'>): Promise<HostTensor<'float32'>>;
+  protected abstract run(x: HostTensor<'float32'>, options?: RunOptions): Promise<HostTensor<'float32'>>;
   abstract dispose(): void;
 
-  async infer(images: Uint8Array, shape: [batch: number, height: number, width: number]): Promise<InferOutput> {
+  async infer(
+    images: Uint8Array,
+    shape: [batch: number, height: number, width: number],
+    options?: RunOptions,
+  ): Promise<InferOutput> {
     return inSteps(images, shape, this.fixedBatch, async (part, [b, h, w]) => {
       const x: HostTensor<'float32'> = { dtype: 'float32', shape: [b, h, w, 3], data: toUnit(part, b * h * w * 3) };
-      const { data, shape } = await this.run(x).catch((error) => {
-        throw error instanceof UserError ? error : unusable(this.path, 'run', error);
+      const { data, shape } = await this.run(x, options).catch((error) => {
+        const known = error instanceof UserError || options?.signal?.aborted;
+        throw known ? error : unusable(this.path, 'run', error);
       });
       return { data, shape: [...shape] as InferOutput['shape'] };
     });
@@ -59,8 +64,8 @@ export class SessionDetector extends ExportedDetector {
     this.plan = session.plan({ name: 'the model', feeds: [input.tensor], fetches: [output.tensor] });
   }
 
-  protected async run(x: HostTensor<'float32'>): Promise<HostTensor<'float32'>> {
-    const [output] = await this.plan.runAsync([x]);
+  protected async run(x: HostTensor<'float32'>, options?: RunOptions): Promise<HostTensor<'float32'>> {
+    const [output] = await this.plan.runAsync([x], options);
     return { dtype: 'float32', shape: output.shape, data: valuesOf(output, 'float32') };
   }
 

@@ -1,6 +1,7 @@
 /** What runs the project's network: a session of TensorFlow (network-session.ts), or tfjs (network-tfjs.ts). */
 import type * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor } from '../../graph/host-tensor.js';
+import type { RunOptions } from '../../graph/session.js';
 import type { HeadOutput } from '../../nn/head.js';
 import type { ParameterSpec } from '../../nn/parameters.js';
 
@@ -27,11 +28,6 @@ export interface RunnerOptions<I extends Tensors, O extends Tensors> {
   maxWaiting?: number;
 }
 
-export interface RunOptions {
-  /** Takes the run away while it waits. */
-  signal?: AbortSignal;
-}
-
 /** Images are bytes [B, H, W, 3], RGB; outputs are predictions [B, 4 + K, A]. */
 export interface NetworkRunner<I extends Tensors, O extends Tensors> {
   /** @param values of a parameter (BatchNorm folded, kernels HWIO), asked for once each */
@@ -44,3 +40,5 @@ export interface NetworkRunner<I extends Tensors, O extends Tensors> {
   ): Promise<{ output: HostTensor<'float32'>; also: HostTensors<O> }>;
   dispose(): void;
 }
+
+export type { RunOptions };

@@ -12,7 +12,7 @@ import { buildNetwork, type Network } from '../../nn/model.js';
 import type { ModelSpec } from '../../nn/model-yaml.js';
 import { specOf } from '../../nn/weights.js';
 import type { Detector, InferOutput } from '../detector.js';
-import type { Also, HostTensors, NetworkRunner, RunnerOptions, Tensors } from './network-runner.js';
+import type { Also, HostTensors, NetworkRunner, RunnerOptions, RunOptions, Tensors } from './network-runner.js';
 import { NetworkSession } from './network-session.js';
 
 export interface DetectorOptions {
@@ -105,8 +105,8 @@ export class NetworkDetector<I extends Tensors = Tensors, O extends Tensors = Te
     });
   }
 
-  async infer(images: Uint8Array, shape: Shape): Promise<InferOutput> {
-    return inferOutput(await this.runner.run(this.input(images, shape)));
+  async infer(images: Uint8Array, shape: Shape, options?: RunOptions): Promise<InferOutput> {
+    return inferOutput(await this.runner.run(this.input(images, shape), options));
   }
 
   /** @returns predictions, and what `also` gives */

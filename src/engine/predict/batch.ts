@@ -15,6 +15,8 @@ export interface BatchOptions extends NmsOptions {
   batch: number;
   /** Pads only to the next multiple of the stride when all images of a batch have one size. */
   rect: boolean;
+  /** Aborted, it takes away batches that wait for the network. */
+  signal?: AbortSignal;
 }
 
 /** A batch that was predicted. */
@@ -58,7 +60,7 @@ export class BatchPredictor {
     const buffer = this.take(slots * size);
     for (let i = 0; i < frames.length; i++) letterboxInto(frames[i].image, placed[i], buffer, i * size);
     const ready = performance.now();
-    const output = await this.detector.infer(buffer, [slots, height, width]);
+    const output = await this.detector.infer(buffer, [slots, height, width], { signal: this.options.signal });
     const inferred = performance.now();
     const started = Math.max(ready, this.idleSince);
     this.idleSince = inferred;

@@ -66,7 +66,7 @@ export async function* predict(
   const sources = Array.isArray(origins) ? origins.length : undefined;
   const observers: PredictObserver[] = [...(output ? [output] : []), ...(options.observers ?? [])];
   await notify(observers, 'onStart', { sources, saveDir, engine: detector.engine });
-  const predictor = new BatchPredictor(detector, { ...batchOptions(config), imgsz: sizeFor(config, detector) });
+  const predictor = new BatchPredictor(detector, { ...batchOptions(config), imgsz: sizeFor(config, detector), signal });
   const frames = readSources(origins, {
     stride: config.vid_stride,
     buffer: config.stream_buffer,
