@@ -123,8 +123,8 @@ function decode(file: Buffer, nc: number): Map<string, CachedEntry> | undefined 
   let at = 0;
   header.images.forEach((image, i) => {
     const [width, height, corrupt, count, polygons, duplicates] = header.facts.slice(6 * i, 6 * i + 6);
-    const labels = rows.subarray(at, at + 5 * count);
-    at += 5 * count;
+    const labels = rows.subarray(at, at + LABEL * count);
+    at += LABEL * count;
     const entry = {
       width,
       height,

@@ -34,8 +34,8 @@ export function gatherTrainingSet(options: TrainLoaderOptions): TrainingSet {
     sizes.set([width, height], 2 * i);
     labelStart[i + 1] = labelStart[i] + labels.length / LABEL;
   });
-  const labels = new Float32Array(new SharedArrayBuffer(labelStart[images.length] * 20));
-  for (let i = 0; i < images.length; i++) labels.set(images[i].labels, labelStart[i] * 5);
+  const labels = new Float32Array(new SharedArrayBuffer(labelStart[images.length] * LABEL * 4));
+  for (let i = 0; i < images.length; i++) labels.set(images[i].labels, labelStart[i] * LABEL);
   // Each scene takes up to four images; a worker holds those of the image at hand and of the next one.
   const scenes = 1 + (augment.mixup > 0 ? 1 : 0) + (augment.cutmix > 0 ? 1 : 0);
   const pinned = Math.max(1, workers) * 2 * 4 * scenes;
