@@ -1,7 +1,7 @@
 /**
- * CRC-32C (Castagnoli, RFC 3720 appendix B.4), which LevelDB's tables and TensorFlow's checkpoints carry; zlib has only the
- * other CRC-32. Eight tables, eight bytes at a time (Kounavis and Berry, "A systematic approach to building high performance
- * software-based CRC generators", 2005): a gigabyte takes about a second.
+ * CRC-32C (Castagnoli, RFC 3720 appendix B.4), the checksum of LevelDB's tables and TensorFlow's checkpoints; zlib offers
+ * only CRC-32. Slicing by eight: eight tables, eight bytes at a time (Kounavis and Berry, "A systematic approach to building
+ * high performance software-based CRC generators", 2005), about a gigabyte per second.
  */
 
 /** Reversed polynomial. */
@@ -20,7 +20,7 @@ function makeTables(): Int32Array[] {
   return all;
 }
 
-/** @param before the checksum of what comes before these bytes @returns an unsigned 32-bit number */
+/** @param before checksum of the preceding bytes, to continue it @returns an unsigned 32-bit number */
 export function crc32c(bytes: Uint8Array, before = 0): number {
   tables ??= makeTables();
   const [t0, t1, t2, t3, t4, t5, t6, t7] = tables;
@@ -42,7 +42,7 @@ export function crc32c(bytes: Uint8Array, before = 0): number {
   return ~c >>> 0;
 }
 
-/** As LevelDB stores it, so that a checksum over bytes that hold checksums stays a good one. */
+/** Checksum of the concatenated parts, masked as in LevelDB: the CRC of data that contains plain CRCs is problematic. */
 export function maskedCrc32c(...parts: Uint8Array[]): number {
   const crc = parts.reduce((before, part) => crc32c(part, before), 0);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;

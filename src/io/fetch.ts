@@ -1,57 +1,60 @@
 /**
- * Fetches files over http(s): released weights, archives of datasets, images named by URL. A file appears whole or not at
- * all; redirects, size and time are limited, and a stalled transfer is given up and tried once more.
+ * Downloads over http(s): released weights, dataset archives, images given by URL. Files are written atomically; redirects,
+ * size and stalls are limited, and a failed transfer is repeated.
  */
 import { createHash } from 'node:crypto';
 import { messageOf, UserError } from '../core/errors.js';
 import { openAtomic } from './files.js';
 
+/** Limits and callbacks of a download. */
 export interface DownloadOptions {
-  /** Most bytes that are accepted, default 4 GB. */
+  /** Maximum size in bytes, default 4 GB. */
   maxBytes?: number;
-  /** Called as bytes arrive; `total` is missing when the server doesn't say. */
+  /** Called as bytes arrive; `total` is undefined if the server does not send the size. */
   onProgress?: (done: number, total?: number) => void;
-  /** Told the type of the content, without parameters, before any of it is taken; may throw. */
+  /** Called with the content type, without parameters, before the body is read; may throw. */
   onType?: (contentType: string | undefined) => void;
-  /** Expected sha256, in hexadecimal; anything else is refused. */
+  /** Expected sha256 in hexadecimal; a file with another hash is refused. */
   sha256?: string;
-  /** Milliseconds without a byte after which it is given up, default 30 s. */
+  /** Milliseconds without data after which a transfer fails, default 30,000. */
   stallMs?: number;
   signal?: AbortSignal;
-  /** How often it is tried again after a broken connection or a server error, default 2. */
+  /** Number of retries after a broken connection or a server error, default 2. */
   retries?: number;
 }
 
+/** What was downloaded. */
 export interface Download {
   bytes: number;
   sha256: string;
-  /** As the server says, without parameters: 'image/jpeg'. */
+  /** From the server, without parameters, e.g. 'image/jpeg'. */
   contentType?: string;
-  /** Address after redirects. */
+  /** URL after redirects. */
   url: string;
 }
 
 const MAX_BYTES = 4 * 2 ** 30;
 
-/** Whether a source is an address. */
+/** Whether a text is an http(s) URL. */
 export function isUrl(text: string): boolean {
   return /^https?:\/\//i.test(text);
 }
 
 /**
- * Fetches into a file.
- * @throws UserError 'no-network' (exit code 1): no connection, an error status, too large, wrong hash; nothing is left behind
+ * Downloads to a file.
+ * @throws UserError 'bad-url' if it is no http(s) URL; with exit code 1 'no-network' if there is no connection or the server
+ *   reports an error, 'too-large' and 'bad-download' (wrong hash). Then no file is left behind.
  */
 export async function download(url: string, dest: string, options: DownloadOptions = {}): Promise<Download> {
-  return attempts(url, options, async () => {
+  return withRetries(url, options, async () => {
     const file = openAtomic(dest);
     try {
       const got = await transfer(url, options, (chunk) => file.write(chunk));
       if (options.sha256 && got.sha256 !== options.sha256)
         throw new UserError(
           'bad-download',
-          `${url} gave a file with sha256 ${got.sha256} where ${options.sha256} was expected; it was not kept`,
-          'something between here and there changed the file: try another network',
+          `${url}: the file has the sha256 ${got.sha256}, but ${options.sha256} was expected; it was not saved`,
+          'it may have been modified in transit: try another network',
           1,
         );
       file.commit();
@@ -62,10 +65,10 @@ export async function download(url: string, dest: string, options: DownloadOptio
   });
 }
 
-/** Fetches into memory, e.g. an image. @throws as `download` */
+/** Downloads to memory, at most 256 MB by default. @throws UserError as `download` */
 export async function fetchBytes(url: string, options: DownloadOptions = {}): Promise<Download & { data: Uint8Array }> {
   const limits = { maxBytes: 256 << 20, ...options };
-  return attempts(url, limits, async () => {
+  return withRetries(url, limits, async () => {
     const chunks: Uint8Array[] = [];
     const got = await transfer(url, limits, (chunk) => chunks.push(chunk));
     return { ...got, data: Buffer.concat(chunks) };
@@ -73,9 +76,10 @@ export async function fetchBytes(url: string, options: DownloadOptions = {}): Pr
 }
 
 /**
- * Fetches what has a type that is wanted.
- * @param accept looks at the type, without parameters, before anything else is taken
- * @returns the type alone when it is not wanted
+ * Downloads to memory only if the content type is accepted.
+ * @param accept decides by the content type, without parameters, before the body is read
+ * @returns the content type and, if accepted, the data
+ * @throws UserError as `download`
  */
 export async function fetchIf(
   url: string,
@@ -83,24 +87,24 @@ export async function fetchIf(
   options: DownloadOptions = {},
 ): Promise<{ contentType?: string; data?: Uint8Array }> {
   let contentType: string | undefined;
-  const wanted = (type: string | undefined): void => {
+  const onType = (type: string | undefined): void => {
     contentType = type;
     if (!accept(type)) throw new UserError('not-wanted', `${url} is ${type}`);
   };
   try {
-    return await fetchBytes(url, { ...options, onType: wanted });
+    return await fetchBytes(url, { ...options, onType });
   } catch (error) {
     if (error instanceof UserError && error.code === 'not-wanted') return { contentType };
     throw error;
   }
 }
 
-/** Whether a server hands out parts of a file, so that a reader can jump about in it; false when it cannot be asked. */
+/** Whether the server supports range requests, so that a reader can seek in the file; false if the request fails. */
 export async function servesRanges(url: string, { signal }: { signal?: AbortSignal } = {}): Promise<boolean> {
-  const stop = AbortSignal.timeout(10_000);
-  const asked = { range: 'bytes=0-0', 'user-agent': 'yolov8-tfjs' };
+  const timeout = AbortSignal.timeout(10_000);
+  const headers = { range: 'bytes=0-0', 'user-agent': 'yolov8-tfjs' };
   try {
-    const response = await fetch(url, { headers: asked, signal: signal ? AbortSignal.any([signal, stop]) : stop });
+    const response = await fetch(url, { headers, signal: signal ? AbortSignal.any([signal, timeout]) : timeout });
     await response.body?.cancel();
     return response.status === 206;
   } catch {
@@ -108,10 +112,10 @@ export async function servesRanges(url: string, { signal }: { signal?: AbortSign
   }
 }
 
-/** A server's answer that trying again may change. */
-class Passing extends Error {}
+/** A failure that a retry may resolve. */
+class TransientError extends Error {}
 
-async function attempts<T>(url: string, options: DownloadOptions, once: () => Promise<T>): Promise<T> {
+async function withRetries<T>(url: string, options: DownloadOptions, once: () => Promise<T>): Promise<T> {
   if (!isUrl(url)) throw new UserError('bad-url', `'${url}' is not an http or https address`);
   for (let left = options.retries ?? 2; ; left--) {
     try {
@@ -141,22 +145,23 @@ async function transfer(url: string, options: DownloadOptions, keep: (chunk: Uin
   const stop = new AbortController();
   const outer = (): void => stop.abort(signal?.reason);
   signal?.addEventListener('abort', outer);
-  const timer = setTimeout(() => stop.abort(new Error(`nothing came for ${stallMs / 1000} s`)), stallMs);
+  const timer = setTimeout(() => stop.abort(new Error(`no data received for ${stallMs / 1000} s`)), stallMs);
   try {
-    // At most 20 redirects (the fetch standard); an https address never leads to a file: or data: one.
+    // fetch follows at most 20 redirects, and none from https to file: or data: (Fetch standard).
     const response = await fetch(url, { signal: stop.signal, headers: { 'user-agent': 'yolov8-tfjs' } });
-    if (response.status >= 500 || response.status === 429) throw new Passing(`the server answers ${response.status}`);
+    if (response.status >= 500 || response.status === 429)
+      throw new TransientError(`the server answered ${response.status}`);
     if (!response.ok || !response.body)
       throw new UserError(
         'no-network',
-        `cannot fetch ${url}: the server answers ${response.status} ${response.statusText}`,
+        `cannot fetch ${url}: the server answered ${response.status} ${response.statusText}`,
         'check the address',
         1,
       );
     const contentType = response.headers.get('content-type')?.split(';')[0].trim().toLowerCase();
     options.onType?.(contentType);
-    const said = Number(response.headers.get('content-length'));
-    const total = said > 0 && !response.headers.get('content-encoding') ? said : undefined;
+    const contentLength = Number(response.headers.get('content-length'));
+    const total = contentLength > 0 && !response.headers.get('content-encoding') ? contentLength : undefined;
     if (total !== undefined && total > maxBytes) throw tooLarge(url, total, maxBytes);
     const hash = createHash('sha256');
     let bytes = 0;
@@ -168,7 +173,7 @@ async function transfer(url: string, options: DownloadOptions, keep: (chunk: Uin
       keep(chunk);
       onProgress?.(bytes, total);
     }
-    if (total !== undefined && bytes !== total) throw new Passing(`${bytes} of ${total} bytes came`);
+    if (total !== undefined && bytes !== total) throw new TransientError(`received ${bytes} of ${total} bytes`);
     return { bytes, sha256: hash.digest('hex'), contentType, url: response.url };
   } catch (error) {
     throw stop.signal.aborted && !signal?.aborted ? stop.signal.reason : error;
@@ -179,6 +184,6 @@ async function transfer(url: string, options: DownloadOptions, keep: (chunk: Uin
   }
 }
 
-function tooLarge(url: string, bytes: number, most: number): UserError {
-  return new UserError('too-large', `${url} has ${bytes} bytes or more; at most ${most} are accepted`, undefined, 1);
+function tooLarge(url: string, bytes: number, max: number): UserError {
+  return new UserError('too-large', `${url} has ${bytes} bytes or more; at most ${max} are accepted`, undefined, 1);
 }

@@ -1,7 +1,7 @@
 /**
- * Files that are there whole or not at all: written under another name in the same folder, flushed to the disk, then
- * renamed (rename within a folder is atomic: POSIX rename(2), MoveFileEx on Windows). A reader never sees half a file, and
- * a crash, Ctrl-C or a full disk leaves what was there before.
+ * Atomic writing of files: to a temporary file in the same folder, which is flushed to the disk and then renamed (rename
+ * within a folder is atomic: POSIX rename(2), MoveFileEx on Windows). Readers never see a partial file, and after a crash,
+ * Ctrl-C or on a full disk the previous file is unchanged.
  */
 import {
   closeSync,
@@ -19,23 +19,24 @@ import { basename, dirname, join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 import { messageOf, UserError } from '../core/errors.js';
 
-/** A file in the making. Nothing stands under its name before `commit`. */
+/** A file that is being written. It appears under its name with `commit`. */
 export interface AtomicFile {
   /** Name of the temporary file, in the same folder. */
   readonly temporary: string;
   /** Bytes written so far. */
   readonly size: number;
   write(data: string | Uint8Array): void;
-  /** Flushes and renames: from here on the file is there, whole. */
+  /** Flushes the file and moves it to its name. */
   commit(): void;
-  /** Removes what was written; harmless after `commit`. */
+  /** Removes the temporary file; no effect after `commit`. */
   abort(): void;
 }
 
+/** Options of atomic writing. */
 export interface AtomicOptions {
-  /** Permission bits of a new file, default 0o666 less the umask. */
+  /** Permission bits of a new file, default 0o666; the umask applies. */
   mode?: number;
-  /** Makes missing folders; default true. */
+  /** Create missing folders; default true. */
   makeFolder?: boolean;
 }
 
@@ -46,7 +47,7 @@ process.on('exit', () => {
   for (const path of unfinished) rmSync(path, { recursive: true, force: true });
 });
 
-/** Starts a file that is written piece by piece. @throws UserError when it cannot be made */
+/** Starts writing a file in pieces. @throws UserError 'cannot-write' (exit code 1), also from its methods */
 export function openAtomic(path: string, options: AtomicOptions = {}): AtomicFile {
   const temporary = join(dirname(path), `.${basename(path)}.${process.pid}-${threadId}-${counter++}.part`);
   const fd = orCannotWrite(path, () => {
@@ -94,7 +95,7 @@ export function openAtomic(path: string, options: AtomicOptions = {}): AtomicFil
 }
 
 /**
- * Writes a whole file, or leaves what was there. Missing folders are made.
+ * Writes a file atomically.
  * @throws UserError 'cannot-write' (exit code 1): disk full, no permission, the name is a folder …
  */
 export function writeFileAtomic(path: string, data: string | Uint8Array, options: AtomicOptions = {}): void {
@@ -103,20 +104,20 @@ export function writeFileAtomic(path: string, data: string | Uint8Array, options
   file.commit();
 }
 
-/** Removes what processes that were ended in the middle of a write have left in a folder; for its only writer. */
+/** Removes temporary files of killed processes from a folder that no other process is writing to. */
 export function removeUnfinished(folder: string): void {
   for (const name of readdirSync(folder)) {
     if (/^\..+\.\d+-\d+-\d+\.part$/.test(name)) rmSync(join(folder, name), { force: true });
   }
 }
 
-/** Removes the path when this process ends, until `finished` says otherwise. */
+/** Removes the path when this process exits, unless `finished` was called before. */
 export function unfinishedUntil(path: string): { finished(): boolean } {
   unfinished.add(path);
   return { finished: () => unfinished.delete(path) };
 }
 
-/** What stands under a name that is no plain file, in words: 'a folder', 'a pipe' … */
+/** Kind of a directory entry for messages: 'a folder', 'a pipe' … */
 export function kindOfFile(info: Stats): string {
   if (info.isDirectory()) return 'a folder';
   if (info.isFIFO()) return 'a pipe';
@@ -125,9 +126,9 @@ export function kindOfFile(info: Stats): string {
 }
 
 function writeAll(fd: number, bytes: Uint8Array): number {
-  // One call writes at most 2^31 − 4096 bytes on Linux, and may write less.
-  const most = 1 << 26;
-  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, Math.min(most, bytes.length - at));
+  // One call writes at most 2^31 − 4096 bytes on Linux, and may write fewer.
+  const max = 1 << 26;
+  for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, Math.min(max, bytes.length - at));
   return bytes.length;
 }
 
@@ -138,17 +139,17 @@ function refuseFolder(path: string): void {
 
 const HINTS: Record<string, string> = {
   ENOSPC: 'the disk is full: free some space or write elsewhere; nothing was changed',
-  EDQUOT: 'the disk quota is used up: free some space or write elsewhere; nothing was changed',
-  EACCES: 'you may not write there: choose another folder',
-  EPERM: 'you may not write there: choose another folder',
+  EDQUOT: 'the disk quota is exceeded: free some space or write elsewhere; nothing was changed',
+  EACCES: 'there is no permission to write there: choose another folder',
+  EPERM: 'there is no permission to write there: choose another folder',
   EROFS: 'that disk is read-only: choose another folder',
-  ENOENT: 'the folder does not exist: make it first or choose another',
+  ENOENT: 'the folder does not exist: create it first or choose another',
   ENOTDIR: 'a part of that path is a file, not a folder',
   EEXIST: 'a part of that path is a file, not a folder',
   ENAMETOOLONG: 'the name is too long: choose a shorter one',
 };
 
-/** Calls `step`. @throws UserError 'cannot-write' (exit code 1) with the reason in words when it fails */
+/** @returns the result of `step` @throws UserError 'cannot-write' (exit code 1) with the reason if it fails */
 export function orCannotWrite<T>(path: string, step: () => T): T {
   try {
     return step();

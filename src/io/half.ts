@@ -1,11 +1,11 @@
 /**
- * 16-bit floating point numbers in bulk: IEEE 754 binary16 ("half", F16) and bfloat16 (the upper half of a float32).
- * Node 20 has no Float16Array; halves travel as Uint16Array of their bits.
+ * Conversion of arrays of 16-bit floating point numbers: IEEE 754 binary16 (half precision, F16) and bfloat16 (the upper 16
+ * bits of a float32). Node 20 has no Float16Array, so that both are represented as a Uint16Array of their bits.
  */
 
 let table: Float32Array | undefined;
 
-/** Every half as a float: 65,536 entries, made on first use (0.25 MB, about a millisecond). */
+/** Float of every half: 65,536 entries, computed on first use (0.25 MB, about a millisecond). */
 function halfTable(): Float32Array {
   if (table) return table;
   table = new Float32Array(65536);
@@ -22,7 +22,7 @@ function halfTable(): Float32Array {
   return table;
 }
 
-/** @param bits halves @returns the same numbers, exactly */
+/** @param bits of halves @returns the same numbers, exactly */
 export function halfToFloat(bits: Uint16Array): Float32Array {
   const values = halfTable();
   const out = new Float32Array(bits.length);
@@ -30,7 +30,7 @@ export function halfToFloat(bits: Uint16Array): Float32Array {
   return out;
 }
 
-/** @returns bits of the nearest halves, ties to even; beyond 65,504 (rounded) infinity */
+/** @returns bits of the nearest halves, ties to even; infinity from 65,520 on, which would round to over 65,504 */
 export function floatToHalf(values: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const out = new Uint16Array(values.length);
@@ -49,7 +49,7 @@ export function floatToHalf(values: Float32Array): Uint16Array<ArrayBuffer> {
 /** @param magnitude bits of a positive float below 2^-14, the smallest normal half */
 function subnormalHalf(magnitude: number): number {
   const exponent = magnitude >>> 23;
-  if (exponent < 102) return 0; // below 2^-25, half of the smallest half
+  if (exponent < 102) return 0; // below 2^-25: less than 0.5 of the smallest subnormal
   const fraction = (magnitude & 0x7fffff) | 0x800000;
   const shift = 126 - exponent; // 14..24
   const whole = fraction >>> shift;
@@ -58,7 +58,7 @@ function subnormalHalf(magnitude: number): number {
   return whole + (rest > middle || (rest === middle && whole & 1) ? 1 : 0);
 }
 
-/** @param bits bfloat16 numbers @returns the same numbers, exactly */
+/** @param bits of bfloat16 numbers @returns the same numbers, exactly */
 export function bfloatToFloat(bits: Uint16Array): Float32Array {
   const out = new Uint32Array(bits.length);
   for (let i = 0; i < bits.length; i++) out[i] = bits[i] << 16;

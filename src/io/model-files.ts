@@ -1,9 +1,9 @@
 /**
- * Where model files are, and fetching those that were released. `yolov8n.pt` is looked for as a path, then in the per-user
- * cache, then fetched into that cache: one copy serves every folder. The same for an address.
+ * Finding model files and downloading released ones. `yolov8n.pt` is looked for as a path, then in the per-user cache, then
+ * downloaded into that cache. The same applies to URLs.
  *
- * The released weights are ultralytics' work under the AGPL-3.0; they are no part of this project, and whoever fetches them
- * is told so.
+ * The released weights are ultralytics' work under the AGPL-3.0. They are not part of this project; a message says so when
+ * they are downloaded.
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -17,10 +17,9 @@ import { type DownloadOptions, download, isUrl } from './fetch.js';
 const RELEASE = 'https://github.com/ultralytics/assets/releases/download/v8.3.0';
 
 /**
- * What is known of the released files. A hash is given only where a copy was at hand to compute it from; of the others
- * only the size is checked, and their structure when they are read.
+ * The released files. Where no hash is known, only the size is checked, and the structure when the file is read.
  */
-const RELEASED: Record<string, { sha256?: string; megabytes: [least: number, most: number] }> = {
+const RELEASED: Record<string, { sha256?: string; megabytes: [min: number, max: number] }> = {
   'yolov8n.pt': { sha256: 'f59b3d833e2ff32e194b5bb8e08d211dc7c5bdf144b90d2c8412c47ccfc83b36', megabytes: [6, 7] },
   'yolov8s.pt': { megabytes: [20, 25] },
   'yolov8m.pt': { megabytes: [48, 56] },
@@ -33,35 +32,36 @@ const RELEASED: Record<string, { sha256?: string; megabytes: [least: number, mos
   'yolo11x.pt': { megabytes: [102, 118] },
 };
 
-/** Folder of fetched weights, in the per-user cache. */
+/** Folder of downloaded weights, in the per-user cache. */
 export function weightsDir(): string {
   return join(cacheDir(), 'weights');
 }
 
 /**
- * The path itself; for `best.pt` of a run of this tool the best.safetensors beside it; the cache's copy of a released model
- * (`yolov8n` is `yolov8n.pt`) or of an address. Undefined when there is none of these.
+ * Finds a model file without downloading it.
+ * @returns the path itself if it exists; for `best.pt` the best.safetensors beside it; the copy in the cache of a released
+ *   model (`yolov8n` is `yolov8n.pt`) or of a URL; undefined if there is none of these
  */
 export function findModelFile(name: string): string | undefined {
   if (existsSync(name)) return name;
-  if (isUrl(name)) return existsOr(placeOf(name));
-  const beside = name.replace(/\.pt$/i, '.safetensors');
-  if (beside !== name && existsSync(beside)) {
-    log.warnOnce(`there is no ${name}; ${beside} is used`);
-    return beside;
+  if (isUrl(name)) return ifExists(cachePath(name));
+  const safetensors = name.replace(/\.pt$/i, '.safetensors');
+  if (safetensors !== name && existsSync(safetensors)) {
+    log.warnOnce(`there is no ${name}; using ${safetensors}`);
+    return safetensors;
   }
   const released = releasedName(name);
-  return released && existsOr(join(weightsDir(), released));
+  return released && ifExists(join(weightsDir(), released));
 }
 
-/** `yolov8n` as people write it, when there is no file or folder of that name. */
+/** File name of a released model; `yolov8n` without an extension counts if no file or folder has that name. */
 function releasedName(name: string): string | undefined {
   if (isReleased(name)) return name;
   return !existsSync(name) && isReleased(`${name}.pt`) ? `${name}.pt` : undefined;
 }
 
-/** Where in the cache the model of an address lies; addresses that differ do not share a place. */
-function placeOf(url: string): string {
+/** Path in the cache of the model at a URL; different URLs have different paths. */
+function cachePath(url: string): string {
   const { pathname } = new URL(url);
   const name = basename(decodeURIComponentSafely(pathname)).replace(/[^\w.-]/g, '_') || 'model';
   return join(weightsDir(), createHash('sha256').update(url).digest('hex').slice(0, 12), name);
@@ -75,7 +75,7 @@ function decodeURIComponentSafely(text: string): string {
   }
 }
 
-function existsOr(path: string): string | undefined {
+function ifExists(path: string): string | undefined {
   return existsSync(path) ? path : undefined;
 }
 
@@ -84,13 +84,16 @@ function isReleased(name: string): boolean {
 }
 
 /**
- * Fetches a released model, or the one at an address, into the cache. @returns its path
- * @throws UserError 'missing-file' for a name that was never released, 'no-network' with where to put the file
+ * Downloads a released model, or the one at a URL, to the cache.
+ * @param model name of a released model, or a URL
+ * @returns its path
+ * @throws UserError 'missing-file' for a name that was not released, 'bad-url' for a URL that is not of a model file;
+ *   otherwise as `download`, with a hint where to put the file
  */
-export async function fetchModel(asked: string, options: DownloadOptions & { base?: string } = {}): Promise<string> {
-  if (isUrl(asked)) return fetchAddress(asked, options);
-  const name = releasedName(asked);
-  if (!name) throw missing(asked);
+export async function fetchModel(model: string, options: DownloadOptions & { base?: string } = {}): Promise<string> {
+  if (isUrl(model)) return fetchFromUrl(model, options);
+  const name = releasedName(model);
+  if (!name) throw missing(model);
   const { sha256, megabytes } = RELEASED[name];
   const url = `${options.base ?? RELEASE}/${name}`;
   const path = join(weightsDir(), name);
@@ -101,27 +104,26 @@ export async function fetchModel(asked: string, options: DownloadOptions & { bas
     );
     if (got.bytes < megabytes[0] * 2 ** 20)
       log.warn(`${path} has ${got.bytes} bytes, fewer than expected; it will be checked when it is read`);
-    const checked = sha256 ? 'its hash is right' : 'its hash is not known here, its size is as expected';
+    const checked = sha256 ? 'its hash is correct' : 'no hash is known for it; its size is as expected';
     log.info(`saved as ${path}, ${(got.bytes / 2 ** 20).toFixed(1)} MB; ${checked}`);
     return path;
   } catch (error) {
     if (!(error instanceof UserError) || error.code === 'cannot-write') throw error;
     throw new UserError(
       error.code,
-      `'${name}' is not here, and it could not be fetched: ${error.message}`,
+      `'${name}' was not found and could not be downloaded: ${error.message}`,
       `put the file into this folder or into ${weightsDir()}, or give its path: model=/path/to/${name}`,
       1,
     );
   }
 }
 
-/** Formats that are one file. */
+/** Extensions of the formats that consist of one file. */
 const SINGLE_FILES = ['.pt', '.safetensors', '.onnx'];
 
-async function fetchAddress(url: string, options: DownloadOptions): Promise<string> {
-  const path = placeOf(url);
-  const ending = extname(path).toLowerCase();
-  if (!SINGLE_FILES.includes(ending))
+async function fetchFromUrl(url: string, options: DownloadOptions): Promise<string> {
+  const path = cachePath(url);
+  if (!SINGLE_FILES.includes(extname(path).toLowerCase()))
     throw new UserError(
       'bad-url',
       `model=${url} does not end in ${SINGLE_FILES.join(', ')}`,
@@ -141,7 +143,7 @@ function missing(name: string): UserError {
     return new UserError(
       'missing-file',
       `there is no file ${where}`,
-      `model=${basename(name)} (without a folder) fetches the released one`,
+      `model=${basename(name)} (without a folder) downloads the released one`,
     );
   return new UserError(
     'missing-file',

@@ -1,19 +1,21 @@
 /**
- * What an ONNX file says about itself: metadata, inputs and outputs, operator set. The weights are skipped over in the file,
- * so that this takes milliseconds and no memory whatever the size of the model. Field numbers: onnx.proto.
+ * Reads the header of an ONNX file: metadata, inputs and outputs, operator set. The weights are skipped, so that this takes
+ * milliseconds and little memory for a model of any size. Field numbers: onnx.proto.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { messageOf, UserError } from '../core/errors.js';
 import { bytesFields, intFields, type ProtoField, readFields, stringField } from './protobuf.js';
 
+/** An input or output of the model. */
 export interface OnnxPort {
   name: string;
   /** TensorProto.DataType: 1 float32, 10 float16 … */
   element: number;
-  /** A name (or '') for a size that is free. */
+  /** A dynamic dimension is given by its name, or ''. */
   shape: (number | string)[];
 }
 
+/** Header of a model. */
 export interface OnnxHeader {
   metadata: Record<string, string>;
   inputs: OnnxPort[];
@@ -22,13 +24,13 @@ export interface OnnxHeader {
   producer?: string;
 }
 
-/** Most bytes of a field that is read rather than skipped. */
+/** Bytes; larger fields are skipped. */
 const MAX_FIELD = 1 << 20;
-/** Fields of ModelProto and GraphProto that are wanted. */
+/** Numbers of the fields of ModelProto and GraphProto that are read. */
 const MODEL = { producer: 2, graph: 7, opset: 8, metadata: 14 };
 const GRAPH = { input: 11, output: 12 };
 
-/** @throws UserError 'bad-onnx' when the file is no ONNX model or ends early, 'missing-file' */
+/** @throws UserError 'bad-onnx' if the file is not an ONNX model or is truncated, 'missing-file' if it cannot be opened */
 export function readOnnxHeader(path: string): OnnxHeader {
   let fd: number;
   try {
@@ -42,7 +44,7 @@ export function readOnnxHeader(path: string): OnnxHeader {
     if (!(error instanceof RangeError)) throw error;
     throw new UserError(
       'bad-onnx',
-      `${path} is not an ONNX model, or is cut short (${error.message})`,
+      `${path} is not an ONNX model, or is truncated (${error.message})`,
       'export it again',
     );
   } finally {
@@ -87,7 +89,7 @@ function portOf(data: Uint8Array): OnnxPort {
   };
 }
 
-/** A field of a message in the file: where its contents are; [from, to) of its number for the other wire types. */
+/** A field of a message in the file: offset of its key, and [from, to) of its value. */
 interface Span {
   number: number;
   start: number;
@@ -97,7 +99,7 @@ interface Span {
 
 const WINDOW = 1 << 14;
 
-/** Reads a file in small pieces, forwards and with jumps. */
+/** Random access to a file through a small buffer. */
 class Window {
   private start = 0;
   private data = Buffer.alloc(0);
@@ -114,7 +116,7 @@ class Window {
     if (from < this.start || to > this.start + this.data.length) {
       const data = Buffer.alloc(Math.min(this.size - from, Math.max(WINDOW, to - from)));
       const got = readSync(this.fd, data, 0, data.length, from);
-      if (got < to - from) throw new RangeError('the file became shorter');
+      if (got < to - from) throw new RangeError('the file was truncated while it was read');
       this.data = data.subarray(0, got);
       this.start = from;
     }
@@ -144,7 +146,7 @@ class Window {
     }
   }
 
-  /** The field with its number, as readFields gives it. */
+  /** Reads the field with its key and value. */
   whole({ start, to }: Span): ProtoField[] {
     return readFields(this.bytes(start, to));
   }

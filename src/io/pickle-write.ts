@@ -1,8 +1,8 @@
 /**
- * Writes Python pickles, protocol 2, of plain values: the reverse of pickle.ts. Format: CPython's Lib/pickletools.py.
+ * Writes Python pickles, protocol 2, of plain values: the inverse of pickle.ts. Format: CPython's Lib/pickletools.py.
  *
- * null None · boolean bool · whole number int, other number float · string str · array list · PyTuple tuple · Map and plain
- * object dict · PyGlobal a class or function · PyCall what calling one gives · PyPersistent an object kept outside.
+ * Types here → in Python: null None · boolean bool · integer int, other number float · string str · array list ·
+ * PyTuple tuple · Map, plain object dict · PyGlobal class or function · PyCall result of a call · PyPersistent persistent id.
  */
 
 /** A class or function: `module.name`. */
@@ -10,7 +10,7 @@ export class PyGlobal {
   constructor(readonly name: string) {}
 }
 
-/** `callee(*args)`; a dict's `items` and the attributes of `state` are set on what comes out. */
+/** Result of `callee(*args)`, on which dict `items` and the attributes of `state` are set. */
 export class PyCall {
   constructor(
     readonly callee: PyGlobal,
@@ -19,19 +19,20 @@ export class PyCall {
   ) {}
 }
 
+/** A tuple. */
 export class PyTuple {
   constructor(readonly items: readonly unknown[]) {}
 }
 
-/** What the reader's `persistent_load` makes of `id`. */
+/** An object that is stored outside of the pickle; the reader's `persistent_load` resolves its `id`. */
 export class PyPersistent {
   constructor(readonly id: unknown) {}
 }
 
-/** Deepest nesting of a value. */
+/** Maximum nesting of a value. */
 const MAX_DEPTH = 100;
 
-/** @throws Error for what has no form in Python here (functions, symbols, values that contain themselves) */
+/** @returns the pickle @throws Error for values that cannot be pickled (functions, symbols, cyclic values) */
 export function pickle(value: unknown): Buffer {
   const out: Buffer[] = [Buffer.from([0x80, 2])];
   put(out, value, 0);
@@ -40,7 +41,7 @@ export function pickle(value: unknown): Buffer {
 }
 
 function put(out: Buffer[], value: unknown, depth: number): void {
-  if (depth > MAX_DEPTH) throw new Error(`a value is nested over ${MAX_DEPTH} deep`);
+  if (depth > MAX_DEPTH) throw new Error(`a value is nested deeper than ${MAX_DEPTH} levels`);
   const op = (letters: string): void => void out.push(Buffer.from(letters, 'latin1'));
   const all = (values: Iterable<unknown>): void => {
     for (const v of values) put(out, v, depth + 1);

@@ -1,17 +1,17 @@
 /**
- * Reads Python pickles, protocols 0 to 5, without Python and without executing anything. Format: CPython's
+ * Reads Python pickles, protocols 0 to 5, without Python and without executing code. Format: CPython's
  * Lib/pickletools.py, which documents every opcode.
  *
- * A pickle is a program for a small stack machine; its danger lies in naming any function of any module and calling it.
- * Here a name is looked up in an allow-list that the caller brings: it becomes a plain object of that class, or the result of
- * a TypeScript function, or the whole file is refused.
+ * A pickle is a program for a stack machine, which in Python can import and call any function. Here a name is looked up in an
+ * allow-list of the caller: an instance of an allowed class becomes a plain object, a call of an allowed function the result
+ * of a TypeScript function; a file with any other name is refused.
  *
- * Python → here: None null · bool, str, int, float as they are (an int beyond 2^53 is a bigint) · list, tuple Array ·
- * dict Map · set Set · bytes Uint8Array · instance of a class PyObject · a class or function itself PyName.
+ * Types in Python → here: None null · bool, str, int, float unchanged (an int beyond 2^53 is a bigint) · list, tuple Array ·
+ * dict Map · set Set · bytes Uint8Array · instance of a class PyObject · class or function PyName.
  */
 import { UserError } from '../core/errors.js';
 
-/** A class or function that the pickle names; `call` is what calling it means here. */
+/** A class or function; `call` evaluates a call. Without it a call makes a PyObject. */
 export class PyName {
   /** `module.name`. */
   readonly name: string;
@@ -23,12 +23,12 @@ export class PyName {
   }
 }
 
-/** An instance of a class that is only represented: its name, what it was made from, its attributes. */
+/** An instance of a class that is not implemented here: name of the class, arguments of the constructor, attributes. */
 export class PyObject {
   readonly className: string;
   readonly args: unknown[];
   readonly attributes = new Map<unknown, unknown>();
-  /** Entries, when the class extends dict; elements when it extends list or set. */
+  /** Entries if the class extends dict, elements if it extends list or set. */
   readonly entries = new Map<unknown, unknown>();
   readonly elements: unknown[] = [];
 
@@ -38,21 +38,22 @@ export class PyObject {
   }
 }
 
-/** A dict of a class that may also carry attributes (OrderedDict). */
+/** A dict that may also have attributes (OrderedDict). */
 export class PyDict extends Map<unknown, unknown> {
   readonly attributes = new Map<unknown, unknown>();
 }
 
+/** How to read a pickle. */
 export interface PickleOptions {
-  /** What is being read, for messages. */
+  /** Name of the file, for messages. */
   where: string;
-  /** Looks a name up; undefined refuses it. */
+  /** Looks up a name in the allow-list; undefined if it is not allowed. */
   allow(name: string): PyName | undefined;
-  /** Meaning of a persistent id (in PyTorch's files: a reference to a storage). */
+  /** Resolves a persistent id (in PyTorch's files a reference to a storage). */
   persistent?(id: unknown): unknown;
 }
 
-/** @throws UserError 'unsafe-pickle' (a name that is not allowed) or 'bad-pickle' (damaged) */
+/** @returns the value @throws UserError 'unsafe-pickle' for a name that is not allowed, 'bad-pickle' for invalid data */
 export function unpickle(data: Uint8Array, options: PickleOptions): unknown {
   const machine = new Machine(data, options);
   for (;;) {
@@ -123,11 +124,11 @@ class Machine {
   pop(): unknown {
     if (this.stack.length === 0) this.fail('nothing on the stack');
     const value = this.stack.pop();
-    if (value === MARK) this.fail('a mark where a value is expected');
+    if (value === MARK) this.fail('a mark instead of a value');
     return value;
   }
 
-  /** POP may also take a mark away. */
+  /** Opcode POP, which may also remove a mark. */
   drop(): void {
     if (this.stack.length === 0) this.fail('nothing on the stack');
     this.stack.pop();
@@ -155,7 +156,7 @@ class Machine {
     this.stack.push(MARK);
   }
 
-  /** Everything above the last mark; the mark goes too. */
+  /** Removes and returns everything above the last mark; removes the mark. */
   sinceMark(): unknown[] {
     const mark = this.stack.lastIndexOf(MARK);
     if (mark < 0) this.fail('no mark');
@@ -169,14 +170,14 @@ class Machine {
   }
 
   recall(index: number): void {
-    if (!this.memo.has(index)) this.fail(`nothing was kept as ${index}`);
+    if (!this.memo.has(index)) this.fail(`no memo ${index}`);
     this.push(this.memo.get(index));
   }
 
-  /** Looks a class or function up in the caller's list. */
+  /** Looks up a class or function in the caller's allow-list. */
   global(module: string, name: string): void {
     const full = `${module}.${name}`;
-    // A dot within the name would reach through one object to another ('utils' + 'os.system').
+    // A dot in the name would access attributes of another object ('utils' + 'os.system').
     const found = name.includes('.') ? undefined : this.options.allow(full);
     if (!found) throw unsafeName(this.options.where, full);
     this.push(found);
@@ -187,15 +188,15 @@ class Machine {
     this.push(this.options.persistent!(id));
   }
 
-  /** Calls: NEWOBJ, REDUCE and the old INST and OBJ all end here. */
+  /** A call, of opcodes NEWOBJ, REDUCE, INST and OBJ. */
   call(callee: unknown, args: unknown[]): void {
-    if (!(callee instanceof PyName)) this.fail('something that is no class is called');
+    if (!(callee instanceof PyName)) this.fail('the callee is not a class or function');
     const name = callee as PyName;
     this.push(name.call ? name.call(args) : new PyObject(name.name, args));
   }
 }
 
-/** What is said of a name that is not allowed. */
+/** Error of a name that is not allowed. */
 export function unsafeName(where: string, name: string): UserError {
   return new UserError(
     'unsafe-pickle',
@@ -251,7 +252,7 @@ function addAll(m: Machine, target: unknown, values: unknown[]): void {
   else m.fail('a set is expected');
 }
 
-/** BUILD: gives an object its state, a dict or (dict, dict of slots). What has no attributes here ignores it. */
+/** BUILD: sets the state of an object, a dict or (dict, dict of slots). Ignored for types without attributes here. */
 function build(m: Machine): void {
   const state = m.pop();
   const target = m.top();
@@ -262,7 +263,7 @@ function build(m: Machine): void {
   }
 }
 
-/** STRING of protocol 0: a quoted Python literal; only plain ones are taken. */
+/** STRING of protocol 0: a quoted Python literal; escapes are not supported. */
 function quoted(m: Machine, text: string): string {
   const match = /^(['"])([^\\]*)\1$/.exec(text);
   return match ? match[2] : m.fail('a plain string is expected');
@@ -282,7 +283,7 @@ function instance(m: Machine, values: unknown[]): void {
 
 type Step = (m: Machine) => void;
 
-/** What each opcode does, under its letter in pickletools. */
+/** Action of each opcode, by its character in pickletools. */
 const STEPS = new Map<number, Step>(
   Object.entries<Step>({
     // numbers, strings, bytes
@@ -303,7 +304,7 @@ const STEPS = new Map<number, Step>(
     X: (m) => m.push(m.text(m.uint(4))),
     '\x8c': (m) => m.push(m.text(m.byte())),
     '\x8d': (m) => m.push(m.text(m.uint(8))),
-    // a Python 2 string: text as far as we are concerned
+    // a string of Python 2, read as text
     U: (m) => m.push(m.take(m.byte()).toString('latin1')),
     T: (m) => m.push(m.take(m.uint(4)).toString('latin1')),
     B: (m) => m.push(Uint8Array.from(m.take(m.uint(4)))),
@@ -385,7 +386,7 @@ const STEPS = new Map<number, Step>(
     b: build,
     P: (m) => m.persistent(m.line()),
     Q: (m) => m.persistent(m.pop()),
-    // protocol marks: version, frame length (frames are only a reading aid)
+    // protocol version; frame length, which is only needed for buffered reading
     '\x80': (m) => {
       const version = m.byte();
       if (version > 5) m.fail(`pickle protocol ${version} (2 to 5 are known)`);

@@ -1,20 +1,22 @@
-/** Finds parts of a protobuf message in a file without reading the rest: a model's signature, not its weights. */
+/** Reads parts of a protobuf message from a file without the rest, e.g. a model's signature without its weights. */
 import { readSync } from 'node:fs';
 
-/** Where the bytes of a nested message, string or bytes field lie. */
+/** Position in the file of the value of a length-delimited field (message, string, bytes). */
 export interface Span {
   field: number;
   start: number;
   length: number;
 }
 
-/** A field's key and length: two numbers of at most ten bytes. */
+/** Bytes of a field's key and length: two varints of at most ten bytes. */
 const HEAD = 20;
 const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
 
 /**
- * Fields with a length of the message that lies at start..end of an open file; numbers are passed over.
- * @throws RangeError when the bytes are not a message or end early
+ * @param start of the message in the open file
+ * @param end offset after the message
+ * @returns positions of its length-delimited fields; numeric fields are skipped
+ * @throws RangeError if the bytes are not a message or are truncated
  */
 export function spansOf(fd: number, start: number, end: number): Span[] {
   const spans: Span[] = [];
@@ -35,6 +37,7 @@ export function spansOf(fd: number, start: number, end: number): Span[] {
   return spans;
 }
 
+/** Reads the bytes of a field. @throws RangeError if the file is truncated */
 export function readSpan(fd: number, { start, length }: Span): Uint8Array {
   const bytes = new Uint8Array(length);
   for (let at = 0; at < length; ) {
@@ -45,7 +48,7 @@ export function readSpan(fd: number, { start, length }: Span): Uint8Array {
   return bytes;
 }
 
-/** @returns value, and where the next byte is */
+/** @returns the value, and the index of the byte after it */
 function readVarint(bytes: Uint8Array, from: number, at: number): [value: number, next: number] {
   let value = 0;
   for (let i = from; i < bytes.length && i < from + 10; i++) {

@@ -1,19 +1,20 @@
 /**
- * Protocol buffers, wire format only (https://protobuf.dev/programming-guides/encoding/): enough to write and read ONNX
- * models and TensorFlow GraphDefs without a schema compiler. A message in the making is a list of chunks, so that a tensor
- * of a hundred megabytes is never copied: nesting concatenates lists, bytes are joined (or written to a file) once. Bytes
- * may also be made at the moment they are written: then a model's weights are never in memory together.
+ * Protocol buffers, wire format only (https://protobuf.dev/programming-guides/encoding/), to write and read ONNX models and
+ * TensorFlow GraphDefs without a schema compiler. A message is built as a list of chunks, so that large tensors are not
+ * copied: nesting concatenates lists, and bytes are joined (or written to a file) once. Chunks can also be produced when they
+ * are written, so that the weights of a model need not be in memory at the same time.
  */
 
-/** Bytes of a known number that are made when they are written, and may be made again. */
+/** Bytes of known length that are produced when they are written, possibly more than once. */
 export interface Deferred {
   readonly length: number;
   make(): Uint8Array;
 }
 
+/** Bytes, or a way to produce them. */
 export type Chunk = Uint8Array | Deferred;
 
-/** A finished piece of a message: chunks and their total length. */
+/** Encoded fields of a message: chunks and their total length. */
 export class ProtoPart {
   readonly chunks: Chunk[];
   readonly length: number;
@@ -23,14 +24,14 @@ export class ProtoPart {
     this.length = length;
   }
 
-  /** The bytes, piece by piece; deferred ones are made one after the other. */
+  /** The bytes, chunk by chunk; a deferred chunk is produced when it is reached. */
   *pieces(): Generator<Uint8Array> {
-    for (const chunk of this.chunks) yield made(chunk);
+    for (const chunk of this.chunks) yield chunkBytes(chunk);
   }
 
-  /** One array of all bytes. */
+  /** All bytes in one array. */
   finish(): Uint8Array {
-    if (this.chunks.length === 1) return made(this.chunks[0]);
+    if (this.chunks.length === 1) return chunkBytes(this.chunks[0]);
     const all = new Uint8Array(this.length);
     let at = 0;
     for (const piece of this.pieces()) {
@@ -41,21 +42,22 @@ export class ProtoPart {
   }
 }
 
-function made(chunk: Chunk): Uint8Array {
+function chunkBytes(chunk: Chunk): Uint8Array {
   if (chunk instanceof Uint8Array) return chunk;
   const bytes = chunk.make();
   if (bytes.length !== chunk.length)
-    throw new Error(`protobuf: ${chunk.length} bytes were promised, ${bytes.length} came`);
+    throw new Error(`protobuf: a deferred chunk has ${bytes.length} bytes, but ${chunk.length} were announced`);
   return bytes;
 }
 
+/** An optional part of a message. */
 export type Part = ProtoPart | null | undefined | false;
 
 const WIRE = { varint: 0, fixed64: 1, bytes: 2, fixed32: 5 } as const;
-/** Chunks up to this size are copied together: thousands of five-byte arrays would cost more than the copy. */
+/** Bytes; smaller chunks are merged, because thousands of arrays of five bytes cost more than copying them. */
 const SMALL = 1024;
 
-/** Several parts, one after the other; falsy parts are left out. */
+/** Concatenates parts; falsy ones are left out. */
 export function concat(...parts: (Part | readonly Part[])[]): ProtoPart {
   const chunks: Chunk[] = [];
   let length = 0;
@@ -88,7 +90,7 @@ export function concat(...parts: (Part | readonly Part[])[]): ProtoPart {
   return new ProtoPart(chunks, length);
 }
 
-/** int32, int64, uint64, bool, enum. Negative numbers take ten bytes (two's complement), as the format wants. */
+/** int32, int64, uint64, bool, enum. Negative numbers take ten bytes (64-bit two's complement), as specified. */
 export function varint(field: number, value: number | bigint | boolean): ProtoPart {
   return bytesOf([
     ...varintBytes((field << 3) | WIRE.varint),
@@ -96,12 +98,13 @@ export function varint(field: number, value: number | bigint | boolean): ProtoPa
   ]);
 }
 
-/** bytes; the array is referred to, not copied: do not change it before the message is written. */
+/** bytes; the array is referenced, not copied: it must not change before the message is written. */
 export function bytes(field: number, value: Chunk): ProtoPart {
   const head = tag(field, value.length);
   return new ProtoPart(value.length ? [head, value] : [head], head.length + value.length);
 }
 
+/** string, UTF-8. */
 export function string(field: number, value: string): ProtoPart {
   return bytes(field, Buffer.from(value, 'utf8'));
 }
@@ -153,14 +156,14 @@ export function packedFloats(field: number, values: ArrayLike<number>): ProtoPar
   return bytes(field, new Uint8Array(data.buffer));
 }
 
-/** One field as it stands in the file. */
+/** A decoded field: its number, wire type and raw value. */
 export type ProtoField =
   | { field: number; wire: 0; value: bigint }
   | { field: number; wire: 1 | 2 | 5; value: Uint8Array };
 
 /**
- * The fields of a message, in order; nested messages are read by calling this on their bytes.
- * @throws RangeError when the bytes are not a message or end early
+ * @returns the fields of a message in order; the value of a nested message is read by another call
+ * @throws RangeError if the bytes are not a message or are truncated
  */
 export function readFields(data: Uint8Array): ProtoField[] {
   const fields: ProtoField[] = [];
@@ -199,7 +202,7 @@ export function bytesFields(fields: readonly ProtoField[], field: number): Uint8
   return fields.flatMap((f) => (f.field === field && f.wire === WIRE.bytes ? [f.value] : []));
 }
 
-/** The last value of a string field, as the format rules; undefined when absent. */
+/** The last value of a string field, as the specification requires; undefined if absent. */
 export function stringField(fields: readonly ProtoField[], field: number): string | undefined {
   const found = bytesFields(fields, field).at(-1);
   return found && Buffer.from(found.buffer, found.byteOffset, found.length).toString('utf8');
@@ -214,7 +217,7 @@ export function intFields(fields: readonly ProtoField[], field: number): number[
   });
 }
 
-/** Numbers of a packed repeated integer field. */
+/** Values of a packed repeated integer field. */
 function unpackVarints(data: Uint8Array): number[] {
   const out: number[] = [];
   let value = 0n;
@@ -227,7 +230,7 @@ function unpackVarints(data: Uint8Array): number[] {
     value = 0n;
     shift = 0n;
   }
-  if (shift !== 0n) throw new RangeError('protobuf: a packed number ends early');
+  if (shift !== 0n) throw new RangeError('protobuf: a packed number is truncated');
   return out;
 }
 
@@ -239,7 +242,7 @@ function bytesOf(list: number[]): ProtoPart {
   return new ProtoPart([new Uint8Array(list)], list.length);
 }
 
-/** One number as the format writes it: seven bits a byte, least first. */
+/** Bytes of a varint: seven bits per byte, least significant first. */
 export function varintBytes(value: number | bigint | boolean): number[] {
   const out: number[] = [];
   if (typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER) {

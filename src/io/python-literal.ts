@@ -1,11 +1,12 @@
 /**
- * Values as Python writes them (`{0: 'person', 'dynamic': False}`): that is how the metadata of exported YOLO models holds
- * class names and settings. Literals only; nothing is evaluated.
+ * Python literals (`{0: 'person', 'dynamic': False}`), in which the metadata of exported YOLO models stores class names and
+ * settings. Nothing is evaluated.
  */
 
+/** Value of a literal; a dict is an object, a tuple an array. */
 export type Literal = string | number | boolean | null | Literal[] | { [key: string]: Literal };
 
-/** @returns the value; keys of a dict become strings @throws SyntaxError */
+/** @returns the value; keys of a dict become strings @throws SyntaxError if the text is not a literal */
 export function parsePythonLiteral(text: string): Literal {
   const parser = new Parser(text);
   const value = parser.value(0);
@@ -13,7 +14,7 @@ export function parsePythonLiteral(text: string): Literal {
   return value;
 }
 
-/** As Python's repr; keys that are whole numbers are written without quotes. */
+/** @returns the value as Python's repr() writes it; keys that are integers are written without quotes */
 export function toPythonLiteral(value: Literal): string {
   if (value === null) return 'None';
   if (typeof value === 'boolean') return value ? 'True' : 'False';
@@ -25,12 +26,12 @@ export function toPythonLiteral(value: Literal): string {
 }
 
 function quote(text: string): string {
-  // JSON's escapes are Python's, too.
+  // All escapes of JSON are valid in Python.
   const json = JSON.stringify(text);
   return text.includes("'") ? json : `'${json.slice(1, -1).replaceAll('\\"', '"')}'`;
 }
 
-/** Deeper nesting than any metadata has. */
+/** Maximum nesting. */
 const MAX_DEPTH = 20;
 const WORDS: Record<string, Literal> = { None: null, null: null, True: true, true: true, False: false, false: false };
 const ESCAPES: Record<string, string> = {
@@ -76,7 +77,7 @@ class Parser {
     while (/\s/.test(this.text[this.at] ?? '')) this.at++;
   }
 
-  /** Takes this character if it comes next. */
+  /** Consumes this character if it is next. */
   private take(c: string): boolean {
     this.space();
     if (this.text[this.at] !== c) return false;
@@ -120,7 +121,7 @@ class Parser {
     let out = '';
     for (this.at++; this.text[this.at] !== quoteMark; this.at++) {
       const c = this.text[this.at];
-      if (c === undefined) throw new SyntaxError('a string does not end');
+      if (c === undefined) throw new SyntaxError('a string is not terminated');
       out += c === '\\' ? this.escape() : c;
     }
     this.at++;

@@ -1,31 +1,34 @@
 /**
  * safetensors (https://github.com/huggingface/safetensors): 8 bytes header length, a JSON header (name → dtype, shape,
- * data_offsets; `__metadata__` holds strings), then the numbers, little-endian, without gaps. Nothing in such a file can be
- * executed; what a hostile header could do (overlaps, places outside the file, sizes that don't fit) is refused.
+ * data_offsets; `__metadata__` holds strings), then the data, little-endian, without gaps. Such a file contains no code;
+ * invalid headers (overlaps, offsets outside the file, sizes that do not match) are refused.
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { messageOf, UserError } from '../core/errors.js';
 import { type AtomicFile, openAtomic } from './files.js';
 import { bytesOf, type Dtype, elementBytes, isDtype, type RawArray, rawArray } from './typed.js';
 
+/** A tensor with its data. */
 export interface StoredTensor {
   dtype: Dtype;
   shape: number[];
-  /** Typed array for the dtype; F16 and BF16 as bits in a Uint16Array. A getter is asked again when it is written. */
+  /** Typed array of the dtype; F16 and BF16 as bits in a Uint16Array. May be a getter, evaluated again when it is written. */
   data: RawArray;
 }
 
+/** Contents of a file. */
 export interface Safetensors {
   tensors: Map<string, StoredTensor>;
   metadata: Record<string, string>;
 }
 
+/** Selection of tensors. */
 export interface ReadOptions {
-  /** Reads the numbers of these only; the others are left out. */
+  /** Read only these tensors; default: all. */
   only?: (name: string) => boolean;
 }
 
-/** The reference implementation's limit, too. */
+/** Limit of the reference implementation. */
 const MAX_HEADER_BYTES = 100_000_000;
 
 interface Entry {
@@ -36,12 +39,12 @@ interface Entry {
   to: number;
 }
 
-/** @throws UserError 'bad-safetensors' when the file is damaged or contradicts itself, 'missing-file' */
+/** @throws UserError 'bad-safetensors' if the file is damaged or inconsistent, 'missing-file' if it cannot be opened */
 export function readSafetensors(path: string, options: ReadOptions = {}): Safetensors {
   const { tensors, metadata, close } = openSafetensors(path);
   try {
-    const wanted = [...tensors].filter(([name]) => options.only?.(name) ?? true);
-    const read = wanted.map(([name, t]): [string, StoredTensor] => [
+    const selected = [...tensors].filter(([name]) => options.only?.(name) ?? true);
+    const read = selected.map(([name, t]): [string, StoredTensor] => [
       name,
       { dtype: t.dtype, shape: t.shape, data: t.read() },
     ]);
@@ -51,13 +54,14 @@ export function readSafetensors(path: string, options: ReadOptions = {}): Safete
   }
 }
 
-/** A tensor that stays in the file until it is read, as often as wanted. */
+/** A tensor in an open file; each call of `read` reads its data from the file. */
 export interface UnreadTensor {
   dtype: Dtype;
   shape: number[];
   read(): RawArray;
 }
 
+/** An open file. */
 export interface OpenSafetensors {
   tensors: Map<string, UnreadTensor>;
   metadata: Record<string, string>;
@@ -65,8 +69,9 @@ export interface OpenSafetensors {
 }
 
 /**
- * The same without the numbers: each is read from the file when it is asked for. The file is held open until `close`, so that
- * one that is replaced meanwhile (by a training run) is still read as it was.
+ * Reads the header; the data of a tensor is read on request. The file is kept open until `close`, so that its contents stay
+ * the same even if it is replaced meanwhile (by a training run).
+ * @throws UserError as `readSafetensors`
  */
 export function openSafetensors(path: string): OpenSafetensors {
   const fd = open(path);
@@ -83,7 +88,7 @@ export function openSafetensors(path: string): OpenSafetensors {
   }
 }
 
-/** Whether the first bytes of a file are those of a safetensors file: a believable length, then a JSON object. */
+/** Whether a file is safetensors by its first bytes: a plausible header length, then a JSON object. */
 export function looksLikeSafetensors(head: Uint8Array): boolean {
   if (head.length < 10) return false;
   const length = Buffer.from(head.buffer, head.byteOffset, 8).readBigUInt64LE();
@@ -91,7 +96,7 @@ export function looksLikeSafetensors(head: Uint8Array): boolean {
 }
 
 /**
- * Writes tensor by tensor beside the file, then renames. Tensors are ordered by element size so that each is aligned.
+ * Writes a file atomically. Tensors are ordered by descending element size, so that each is aligned.
  * @throws UserError 'cannot-write'
  */
 export function writeSafetensors(
@@ -105,7 +110,7 @@ export function writeSafetensors(
   for (const [name, { dtype, shape, data }] of list) {
     const bytes = countOf(shape) * elementBytes(dtype);
     if (data.byteLength !== bytes || Object.hasOwn(header, name))
-      throw new Error(`tensor ${name}: ${data.byteLength} bytes for ${dtype} [${shape}], or its name is there twice`);
+      throw new Error(`tensor ${name}: ${data.byteLength} bytes for ${dtype} [${shape}], or a duplicate name`);
     header[name] = { dtype, shape, data_offsets: [at, at + bytes] };
     at += bytes;
   }
@@ -171,11 +176,11 @@ function readHeader(
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header))
     throw bad(path, 'its header is not a JSON object');
-  const twice = repeatedKey(text);
-  if (twice !== undefined) throw bad(path, `'${twice}' is in its header twice`);
+  const duplicate = duplicateKey(text);
+  if (duplicate !== undefined) throw bad(path, `'${duplicate}' is in its header twice`);
   const { __metadata__: metadata = {}, ...rest } = header as Record<string, unknown>;
   if (typeof metadata !== 'object' || metadata === null || Object.values(metadata).some((v) => typeof v !== 'string'))
-    throw bad(path, '__metadata__ should hold strings');
+    throw bad(path, 'the values of __metadata__ are not all strings');
   const entries = Object.entries(rest).map(([name, value]) => parseEntry(path, name, value));
   refuseGaps(path, entries, size - 8 - length);
   return { entries, metadata: metadata as Record<string, string>, start: 8 + length };
@@ -187,14 +192,14 @@ function parseEntry(path: string, name: string, value: unknown): Entry {
     Array.isArray(list) && list.every((n) => Number.isSafeInteger(n) && n >= 0);
   if (!isDtype(dtype)) throw bad(path, `'${name}' has the unknown number type ${JSON.stringify(dtype)}`);
   if (!whole(shape) || !whole(offsets) || offsets.length !== 2)
-    throw bad(path, `shape or place of '${name}' is not given as whole numbers`);
+    throw bad(path, `shape or data_offsets of '${name}' are not lists of integers`);
   const bytes = countOf(shape) * elementBytes(dtype);
   if (offsets[1] - offsets[0] !== bytes)
     throw bad(path, `'${name}' of ${dtype} [${shape}] needs ${bytes} bytes, but has ${offsets[1] - offsets[0]}`);
   return { name, dtype, shape, from: offsets[0], to: offsets[1] };
 }
 
-/** The format wants the tensors side by side, covering everything after the header. */
+/** The format requires that the tensors cover everything after the header without gaps. */
 function refuseGaps(path: string, entries: Entry[], available: number): void {
   let at = 0;
   for (const { name, from, to } of [...entries].sort((a, b) => a.from - b.from || a.to - b.to)) {
@@ -206,7 +211,7 @@ function refuseGaps(path: string, entries: Entry[], available: number): void {
     throw bad(
       path,
       at > available
-        ? `${at} bytes of numbers are expected, ${available} are there`
+        ? `${at} bytes of data are expected after the header, but there are ${available}`
         : `${available - at} bytes follow after the last tensor`,
     );
 }
@@ -215,8 +220,8 @@ function countOf(shape: readonly number[]): number {
   return shape.reduce((a, b) => a * b, 1);
 }
 
-/** JSON.parse silently takes the last of two equal keys; different readers would see different files. */
-function repeatedKey(text: string): string | undefined {
+/** JSON.parse silently takes the last of equal keys; other readers may take the first and load other data. */
+function duplicateKey(text: string): string | undefined {
   const open: Set<string>[] = [];
   const tokens = /"(?:[^"\\]|\\.)*"(\s*:)?|[{}]/g;
   for (let match = tokens.exec(text); match; match = tokens.exec(text)) {

@@ -1,27 +1,27 @@
 /**
- * A sorted table of keys and values as LevelDB writes it (https://github.com/google/leveldb/blob/main/doc/table_format.md),
- * without compression: what TensorFlow keeps the list of a checkpoint's tensors in.
+ * LevelDB's sorted table of keys and values (https://github.com/google/leveldb/blob/main/doc/table_format.md), without
+ * compression: the format of the index file of a TensorFlow checkpoint.
  */
 import { maskedCrc32c } from './crc32c.js';
 import { varintBytes } from './protobuf.js';
 
 const MAGIC = 0xdb4775248b80fb57n;
 const FOOTER_BYTES = 48;
-/** Every so many keys one is written whole, so that readers can start there. LevelDB's default. */
+/** Keys between restart points, at which a key is stored without prefix compression. LevelDB's default. */
 const RESTART_INTERVAL = 16;
-/** A block is full from here on. TensorFlow's choice for this file. */
+/** Size from which on a block is finished. TensorFlow's value for this file. */
 const BLOCK_BYTES = 1 << 18;
 
 type Entry = readonly [key: Uint8Array, value: Uint8Array];
 
-/** @param entries need not be sorted; keys are compared byte by byte and must differ */
+/** @param entries in any order; keys must be unique @returns the file */
 export function sortedTable(entries: Iterable<readonly [key: string, value: Uint8Array]>): Uint8Array {
   const sorted = [...entries]
     .map(([key, value]): Entry => [Buffer.from(key, 'utf8'), value])
     .sort(([a], [b]) => Buffer.compare(a, b));
   const file: Uint8Array[] = [];
   let size = 0;
-  /** @returns where it is: offset and length without the trailer */
+  /** @returns the block's handle: offset and length without the trailer */
   const append = (block: Uint8Array): Uint8Array => {
     const handle = Uint8Array.from([...varintBytes(size), ...varintBytes(block.length)]);
     const type = Uint8Array.of(0); // not compressed
@@ -38,7 +38,7 @@ export function sortedTable(entries: Iterable<readonly [key: string, value: Uint
   return Buffer.concat([...file, footer]);
 }
 
-/** The data blocks, each with a key that is no less than its last one and less than the next block's first. */
+/** Data blocks, each with its last key, by which the index block refers to it. */
 function blocks(sorted: readonly Entry[]): [last: Uint8Array, block: Uint8Array][] {
   const out: [Uint8Array, Uint8Array][] = [];
   let from = 0;
@@ -53,7 +53,7 @@ function blocks(sorted: readonly Entry[]): [last: Uint8Array, block: Uint8Array]
   return out;
 }
 
-/** Keys without what they share with the one before, but whole at every restart; then the places of the restarts. */
+/** A block: entries with prefix-compressed keys, then the offsets of the restart points. */
 function blockOf(entries: readonly Entry[], interval: number): Uint8Array {
   const parts: Uint8Array[] = [];
   const restarts = entries.length ? [] : [0];

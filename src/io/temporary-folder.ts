@@ -1,6 +1,6 @@
 /**
- * Hidden folders in which something is made before it takes its place. Each goes with its process; what a killed process
- * (SIGKILL, a power cut) left is removed by the next one that works beside it.
+ * Hidden temporary folders for results that are moved to their final path when complete. A folder is removed when its process
+ * exits; folders of killed processes (SIGKILL, power failure) are removed by the next process that works beside them.
  */
 import { lstatSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -11,19 +11,19 @@ import { orCannotWrite, unfinishedUntil } from './files.js';
 /** A hidden folder of this process. */
 export interface TemporaryFolder {
   readonly path: string;
-  /** Removes it with all that is in it; when the process ends without, that does. */
+  /** Removes the folder with its contents; called automatically when the process exits. */
   remove(): void;
 }
 
-/** The owner stands in the name: process and machine, since several may share a disk. */
+/** The name contains the owner: process id and host name, since several hosts may share a disk. */
 const NAME = /^\.yolo-(\d+)-([\w.-]+)-\w{6}$/;
-/** No work in such a folder takes so long: its process is gone, whatever has its number now. */
+/** Older folders are abandoned even if their process id is in use: no task takes so long. */
 const STALE_MS = 24 * 3600_000;
 
-/** Makes one beside what is to be made in it, on the same disk. @throws UserError 'cannot-write' */
+/** Creates a temporary folder beside `target`, on the same disk. @throws UserError 'cannot-write' */
 export function temporaryFolderBeside(target: string): TemporaryFolder {
   const folder = dirname(target);
-  sweep(folder);
+  removeAbandoned(folder);
   const path = orCannotWrite(target, () => mkdtempSync(join(folder, `.yolo-${process.pid}-${machine()}-`)));
   const { finished } = unfinishedUntil(path);
   return {
@@ -38,16 +38,16 @@ function machine(): string {
   return hostname().replace(/[^\w.]/g, '_') || 'unnamed';
 }
 
-/** Removes folders whose process is no more; what can't be judged or removed stays. */
-function sweep(folder: string): void {
+/** Removes folders of processes that no longer exist. */
+function removeAbandoned(folder: string): void {
   for (const name of namesIn(folder)) {
     const path = join(folder, name);
-    if (!isLeftBehind(path, name)) continue;
+    if (!isAbandoned(path, name)) continue;
     try {
       rmSync(path, { recursive: true });
       log.info(`removed ${path}, which a killed process had left`);
     } catch {
-      // not ours to remove, or another was faster
+      // no permission, or another process removed it
     }
   }
 }
@@ -56,17 +56,17 @@ function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder).filter((name) => NAME.test(name));
   } catch {
-    return []; // making the folder will say what is wrong
+    return []; // creating the folder reports the error
   }
 }
 
-function isLeftBehind(path: string, name: string): boolean {
+function isAbandoned(path: string, name: string): boolean {
   const [, pid, host] = NAME.exec(name)!;
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (!stat?.isDirectory()) return false;
   if (Date.now() - stat.mtimeMs > STALE_MS) return true;
   if (host !== machine()) return false;
-  // A container that starts anew gives out the same numbers.
+  // After a restart of a container this process may have the same id.
   if (Number(pid) === process.pid) return stat.mtimeMs < Date.now() - process.uptime() * 1000;
   return !isAlive(Number(pid));
 }

@@ -1,12 +1,12 @@
 /**
- * The names that the pickle of a checkpoint of YOLOv8 or YOLO11 may use, and what they mean here. Classes of torch.nn and of ultralytics
- * are represented, never made: a name becomes a plain object with its attributes. Everything that is not listed is refused.
+ * Allow-list of the names in the pickle of a YOLOv8 or YOLO11 checkpoint, and their meanings here. Classes of torch.nn and
+ * ultralytics are not implemented: an instance becomes a plain object with its attributes. Other names are refused.
  */
 import { UserError } from '../core/errors.js';
 import { PyDict, PyName, unsafeName } from './pickle.js';
 import type { Dtype } from './typed.js';
 
-/** A block of numbers in the file, one zip entry. */
+/** PyTorch's storage: a one-dimensional array, one entry of the zip file. */
 export interface Storage {
   key: string;
   dtype: Dtype;
@@ -14,7 +14,7 @@ export interface Storage {
   count: number;
 }
 
-/** A view of a storage: element [i, j, …] is number offset + i·stride[0] + j·stride[1] + … of it. */
+/** A view of a storage: element [i, j, …] is at index offset + i·stride[0] + j·stride[1] + … of the storage. */
 export class TorchTensor {
   readonly storage: Storage;
   readonly offset: number;
@@ -32,8 +32,8 @@ export class TorchTensor {
 }
 
 /**
- * Classes of these packages are represented, whatever their name (one identifier, no dots). torchvision's transforms stand in
- * checkpoints of classification models, which are recognised, to be refused by their right name.
+ * Packages whose classes are represented as plain objects, whatever their name (one identifier, no dots). torchvision's
+ * transforms occur in checkpoints of classification models, which are read only as far as to name the task in the error.
  */
 const REPRESENTED =
   /^(torch\.nn\.(modules|parameter)\.([a-z_]+\.)*|torchvision\.transforms\.([a-z_0-9]+\.)*|ultralytics\.([a-zA-Z_0-9]+\.)*|models\.(yolo|common|experimental)\.|utils\.(loss|torch_utils)\.)[A-Za-z_]\w*$/;
@@ -58,7 +58,7 @@ type Call = (args: unknown[], where: string) => unknown;
 
 const first: Call = (args) => args[0];
 
-/** Functions and classes with a meaning of their own. */
+/** Functions and classes whose calls are evaluated. */
 const MEANINGS: Record<string, Call> = {
   'collections.OrderedDict': ([pairs]) => new PyDict(Array.isArray(pairs) ? (pairs as [unknown, unknown][]) : []),
   'collections.defaultdict': () => new Map(),
@@ -95,7 +95,7 @@ for (const module of ['builtins', '__builtin__']) {
   MEANINGS[`${module}.complex`] = ([re, im]) => [re, im];
 }
 
-/** Represented as plain objects without a meaning of their own. */
+/** Further names that are represented as plain objects. */
 const OPAQUE = new Set([
   'types.SimpleNamespace',
   'argparse.Namespace',
@@ -117,7 +117,7 @@ const OPAQUE = new Set([
   'builtins.bool',
 ]);
 
-/** @param where name of the file, for messages @returns undefined for a name that is not on the list */
+/** @param where name of the file, for messages @returns undefined if the name is not allowed */
 export function allowedName(name: string, where: string): PyName | undefined {
   if (Object.hasOwn(MEANINGS, name)) return new PyName(name, (args) => MEANINGS[name](args, where));
   if (OPAQUE.has(name) || REPRESENTED.test(name)) return new PyName(name);
@@ -140,15 +140,15 @@ function tensor(
   if (!storage || !named || !sizes([offset]) || !sizes(shape) || !sizes(stride) || shape.length !== stride.length)
     throw new UserError(
       'bad-checkpoint',
-      `${where}: a tensor is described in a way that is not known`,
+      `${where}: unknown form of a tensor in the pickle`,
       'save the checkpoint again with a current PyTorch',
     );
   return new TorchTensor(storage as Storage, offset as number, shape, stride, named);
 }
 
 /**
- * `getattr(Detect, 'forward')`, which is how a method is pickled: segmentation and pose heads of version 8.0 keep one. A
- * method of a represented class is represented, too; anything else that getattr could reach is refused.
+ * `getattr(Detect, 'forward')`, the pickled form of a method: segmentation and pose heads of version 8.0 contain one. A
+ * method of an ultralytics class is represented by its name; any other use of getattr is refused.
  */
 function attribute([owner, name]: unknown[], where: string): PyName {
   const isClass = owner instanceof PyName && !owner.call && owner.name.startsWith('ultralytics.');
@@ -156,7 +156,7 @@ function attribute([owner, name]: unknown[], where: string): PyName {
   return new PyName(`${owner.name}.${name}`);
 }
 
-/** numpy's scalars, as they stand in `best_fitness` and the like. */
+/** NumPy scalars, e.g. of `best_fitness`. */
 function scalar(type: unknown, bytes: unknown): unknown {
   const code = (type as { args?: unknown[] })?.args?.[0];
   if (typeof code !== 'string' || !(bytes instanceof Uint8Array)) return null;

@@ -1,8 +1,8 @@
 /**
- * Reads the files of `torch.save` (zip form, PyTorch 1.6 and later) without PyTorch: a zip with `data.pkl`, a pickle in which
- * tensors are views (offset, shape, strides) of storages, and one entry of raw numbers per storage. Storages are read from
- * the file when a tensor is asked for; half-precision weights stay 16 bits wide until their numbers are used.
- * Format: PyTorch's documentation notes "Serialization semantics" and the files themselves.
+ * Reads files of `torch.save` (zip format, PyTorch 1.6 and later) without PyTorch: a zip file with `data.pkl`, a pickle in
+ * which tensors are views (offset, shape, strides) of storages, and one entry of raw data per storage. A storage is read when
+ * one of its tensors is; half-precision weights are converted to float32 when their data is accessed.
+ * Format: PyTorch's notes "Serialization semantics" and the files themselves.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { messageOf, UserError } from '../core/errors.js';
@@ -12,28 +12,33 @@ import { allowedName, type Storage, type TorchTensor } from './torch-names.js';
 import { type Dtype, elementBytes, lazyFloats, type RawArray, rawArray, toFloats, unheldFloats } from './typed.js';
 import { looksLikeZip, openZip, type Zip } from './zip.js';
 
-/** YOLOv8x's pickle has 0.3 MB. */
+/** Limit; the pickle of YOLOv8x has 0.3 MB. */
 const MAX_PICKLE_BYTES = 64 << 20;
-/** Elements of a tensor; YOLOv8x has 68 million in all. */
+/** Limit of elements of a tensor; YOLOv8x has 68 million in all. */
 const MAX_ELEMENTS = 2 ** 29;
 
+/** An open file. */
 export interface TorchFile {
   readonly path: string;
-  /** What was saved: see pickle.ts for how Python's types look here; tensors are TorchTensor. */
+  /** The saved object: types as described in pickle.ts; tensors are TorchTensor. */
   readonly root: unknown;
-  /** The numbers of a tensor as float32, read now, widened when first used. */
+  /** Reads a tensor; it is converted to float32 at the first access. @throws UserError 'bad-checkpoint', 'bad-zip' */
   read(tensor: TorchTensor): NamedArray;
-  /** The only number of a tensor, as exactly as a double can. @returns undefined when it has none or several */
+  /** @returns the value of a tensor of one element, in double precision; undefined for other tensors */
   readScalar(tensor: TorchTensor): number | undefined;
   close(): void;
 }
 
+/** How data is kept. */
 export interface TorchReading {
-  /** Keeps numbers that were widened to float32; else they are widened each time they are asked for. Default: true. */
+  /** Keep data after conversion to float32, instead of converting it at every access. Default: true. */
   held?: boolean;
 }
 
-/** @throws UserError when it is no such file, is damaged, or names anything that is not allowed */
+/**
+ * @throws UserError 'missing-file', 'bad-checkpoint' for other files, 'bad-zip' and 'bad-pickle' for damaged ones,
+ *   'unsafe-pickle' if the pickle contains a name that is not allowed
+ */
 export function openTorchFile(path: string, { held = true }: TorchReading = {}): TorchFile {
   refuseOthers(path);
   const zip = openZip(path);
@@ -59,7 +64,7 @@ export function openTorchFile(path: string, { held = true }: TorchReading = {}):
   }
 }
 
-/** First bytes of a file. @throws UserError 'missing-file' */
+/** @returns the first bytes of a file @throws UserError 'missing-file' if it cannot be read */
 export function headOf(path: string, bytes = 64): Buffer {
   try {
     const fd = openSync(path, 'r');
@@ -74,18 +79,18 @@ export function headOf(path: string, bytes = 64): Buffer {
   }
 }
 
-/** Says what a file is that is no zip, as far as its first bytes tell. */
+/** @throws UserError 'bad-checkpoint' for a file that is not a zip file, with what it is by its first bytes */
 function refuseOthers(path: string): void {
   const head = headOf(path);
   if (looksLikeZip(head)) return;
   const [what, hint] = kindOf(head) ?? [
-    'is no checkpoint: neither a .pt of PyTorch nor safetensors',
-    'give a .pt file of YOLOv8 or YOLO11, or a .safetensors file; it may have been damaged on its way',
+    'is not a checkpoint: neither a .pt of PyTorch nor safetensors',
+    'give a .pt file of YOLOv8 or YOLO11, or a .safetensors file; the file may have been damaged in transit',
   ];
   throw new UserError('bad-checkpoint', `${path} ${what}`, hint);
 }
 
-/** What often stands where a checkpoint should, and what to do then; undefined for anything else. */
+/** Recognizes common kinds of files that are not checkpoints. @returns description and hint; undefined if not recognized */
 export function kindOf(head: Buffer): [what: string, hint: string] | undefined {
   const text = head.toString('latin1');
   if (head.length === 0) return ['is empty', 'fetch or write it again'];
@@ -95,13 +100,13 @@ export function kindOf(head: Buffer): [what: string, hint: string] | undefined {
     return ['is a Git LFS pointer, not the file itself', 'run git lfs pull'];
   if (head[0] === 0x80)
     return [
-      'is in the form that PyTorch wrote before 1.6 (a bare pickle), which is not read here',
+      'is in the format of PyTorch before 1.6 (a bare pickle), which is not supported',
       'with PyTorch, for weights alone: torch.save(torch.load(f, weights_only=True), g); without weights_only=True, loading it would execute whatever it says, so do that only with a file of your own',
     ];
   return undefined;
 }
 
-/** Name of the folder inside the zip that holds everything, with its slash. */
+/** Name of the folder in the zip file that contains everything, with a slash at the end. */
 function findFolder(zip: Zip): string {
   const folders = [...zip.entries.keys()]
     .filter((n) => /^([^/]+\/)?data\.pkl$/.test(n))
@@ -155,7 +160,10 @@ class Storages {
     this.folder = folder;
   }
 
-  /** ('storage', class, key, device, number of elements) → the storage, checked against its zip entry. */
+  /**
+   * @param id ('storage', class, key, device, number of elements)
+   * @returns the storage, checked against its zip entry
+   */
   describe(id: unknown): Storage {
     const [kind, type, key, , count] = Array.isArray(id) ? id : [];
     const dtype = type instanceof PyName ? STORAGE_DTYPES[type.name.replace(/^.*\./, '')] : undefined;
@@ -169,7 +177,7 @@ class Storages {
     )
       throw new UserError(
         'bad-checkpoint',
-        `${where}: a storage of numbers is described in a way that is not known`,
+        `${where}: unknown form of a storage in the pickle`,
         'save the checkpoint again with a current PyTorch',
       );
     const entry = this.zip.entries.get(`${this.folder}data/${key}`);
@@ -182,13 +190,13 @@ class Storages {
     return { key, dtype, count: count as number };
   }
 
-  /** @returns its numbers, and whether they were already given to somebody */
-  load({ key, dtype }: Storage): { raw: RawArray; taken: boolean } {
+  /** @returns its data, and whether another tensor already refers to it */
+  load({ key, dtype }: Storage): { raw: RawArray; shared: boolean } {
     const found = this.loaded.get(key);
-    if (found) return { raw: found, taken: true };
+    if (found) return { raw: found, shared: true };
     const raw = rawArray(dtype, this.zip.read(this.zip.entries.get(`${this.folder}data/${key}`)!, MAX_ELEMENTS * 8));
     this.loaded.set(key, raw);
-    return { raw, taken: false };
+    return { raw, shared: false };
   }
 }
 
@@ -196,7 +204,7 @@ function damaged(where: string, what: string): UserError {
   return new UserError('bad-checkpoint', `${where}: ${what}`, 'the file is damaged: fetch it again');
 }
 
-/** Numbers that are widened each time they are asked for. */
+/** Data that is converted to float32 at each access. */
 function unheld(shape: number[], dtype: Dtype, raw: RawArray): NamedArray {
   return unheldFloats(shape, dtype, () => raw);
 }
@@ -206,7 +214,7 @@ function scalarOf({ dtype }: TorchTensor, raw: RawArray): number | undefined {
   return dtype === 'F16' || dtype === 'BF16' ? toFloats(dtype, raw)[0] : Number(raw[0]);
 }
 
-/** Follows offset and strides; a tensor that is a whole storage in order (nearly all are) is not copied. */
+/** Applies offset and strides; a contiguous tensor that covers its storage (nearly all do) is not copied. */
 function readTensor(path: string, tensor: TorchTensor, storages: Storages): RawArray {
   const { shape, stride, offset, dtype } = tensor;
   const count = shape.reduce((a, b) => a * b, 1);
@@ -214,10 +222,10 @@ function readTensor(path: string, tensor: TorchTensor, storages: Storages): RawA
   const available = Math.floor((tensor.storage.count * elementBytes(tensor.storage.dtype)) / elementBytes(dtype));
   if (count > MAX_ELEMENTS || (count > 0 && last >= available))
     throw damaged(path, `a tensor of shape [${shape}] does not fit its storage of ${available} numbers`);
-  const { raw: stored, taken } = storages.load(tensor.storage);
+  const { raw: stored, shared } = storages.load(tensor.storage);
   const raw = rawArray(dtype, stored);
   if (!isContiguous(shape, stride)) return gather(raw, shape, stride, offset, count);
-  const whole = count === raw.length && !taken;
+  const whole = count === raw.length && !shared;
   return whole ? raw : raw.slice(offset, offset + count);
 }
 
@@ -230,7 +238,7 @@ function isContiguous(shape: number[], stride: number[]): boolean {
   return true;
 }
 
-/** Copies a strided view into the usual order, last axis fastest. */
+/** Copies a strided view to a contiguous array, last axis fastest. */
 function gather(raw: RawArray, shape: number[], stride: number[], offset: number, count: number): RawArray {
   const out = new (raw.constructor as new (n: number) => RawArray)(count);
   const index = shape.map(() => 0);

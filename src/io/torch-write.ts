@@ -1,7 +1,7 @@
 /**
- * Writes what `torch.save(state_dict)` writes: a zip with a pickle of an OrderedDict, in which each tensor is a view of a
- * storage, and one entry of raw numbers a storage. `torch.load(path, weights_only=True)` reads it.
- * Format: PyTorch's documentation notes "Serialization semantics".
+ * Writes the format of `torch.save(state_dict)`: a zip file with a pickle of an OrderedDict, in which each tensor is a view
+ * of a storage, and one entry of raw data per storage. `torch.load(path, weights_only=True)` reads it.
+ * Format: PyTorch's notes "Serialization semantics".
  */
 import { PyCall, PyGlobal, PyPersistent, PyTuple, pickle } from './pickle-write.js';
 import type { StoredTensor } from './safetensors.js';
@@ -25,7 +25,8 @@ const ORDERED_DICT = new PyGlobal('collections.OrderedDict');
 const REBUILD = new PyGlobal('torch._utils._rebuild_tensor_v2');
 
 /**
- * @param attributes set on the dict itself: in Python `state.names`
+ * Writes a state dict atomically.
+ * @param attributes of the dict object, in Python e.g. `state.names`
  * @throws UserError 'cannot-write'
  */
 export function writeStateDict(
@@ -45,7 +46,7 @@ function* entriesOf(data: Buffer, tensors: readonly (readonly [string, StoredTen
   yield { name: 'archive/version', data: Buffer.from('3\n') };
 }
 
-/** A tensor that is the whole of its storage, in order. */
+/** A contiguous tensor that covers its storage. */
 function view(key: string, { dtype, shape }: StoredTensor): PyCall {
   const storage = STORAGES[dtype];
   if (!storage) throw new Error(`PyTorch has no storage of ${dtype}`);

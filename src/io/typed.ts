@@ -1,10 +1,11 @@
 /**
- * Number types of model files, under safetensors' names, and typed arrays for them. Halves (F16, BF16) are held as the bits
- * in a Uint16Array.
+ * Data types of model files, by safetensors' names, and typed arrays for them. F16 and BF16 are represented as their bits in
+ * a Uint16Array.
  */
 import type { NamedArray } from '../core/types.js';
 import { bfloatToFloat, halfToFloat } from './half.js';
 
+/** Typed array of any Dtype. */
 export type RawArray =
   | Float64Array<ArrayBuffer>
   | Float32Array<ArrayBuffer>
@@ -33,17 +34,20 @@ const TYPES = {
   BOOL: Uint8Array,
 } as const;
 
+/** Data type, by safetensors' name. */
 export type Dtype = keyof typeof TYPES;
 
+/** Whether a value is the name of a Dtype. */
 export function isDtype(name: unknown): name is Dtype {
   return typeof name === 'string' && Object.hasOwn(TYPES, name);
 }
 
+/** Bytes per element. */
 export function elementBytes(dtype: Dtype): number {
   return TYPES[dtype].BYTES_PER_ELEMENT;
 }
 
-/** Little-endian bytes as an array of this type; shares memory where the alignment allows it. */
+/** Little-endian bytes as an array of this type; shares memory if the alignment allows it. */
 export function rawArray(dtype: Dtype, bytes: RawArray): RawArray {
   const Type = TYPES[dtype];
   if (bytes instanceof Type) return bytes;
@@ -53,7 +57,7 @@ export function rawArray(dtype: Dtype, bytes: RawArray): RawArray {
   return new Type(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + count * size));
 }
 
-/** Numbers of any type as float32; F32 is returned as it is. */
+/** Converts data of any type to float32; F32 is returned unchanged. */
 export function toFloats(dtype: Dtype, raw: RawArray): Float32Array<ArrayBuffer> {
   if (raw instanceof Float32Array) return raw;
   if (dtype === 'F16') return halfToFloat(raw as Uint16Array) as Float32Array<ArrayBuffer>;
@@ -63,7 +67,7 @@ export function toFloats(dtype: Dtype, raw: RawArray): Float32Array<ArrayBuffer>
   return out;
 }
 
-/** A weight whose numbers are read anew each time they are asked for, and kept by nobody here. */
+/** A weight whose data is read and converted to float32 at each access, and not kept. */
 export function unheldFloats(shape: number[], dtype: Dtype, read: () => RawArray): NamedArray {
   return {
     shape,
@@ -74,8 +78,8 @@ export function unheldFloats(shape: number[], dtype: Dtype, read: () => RawArray
 }
 
 /**
- * A weight whose numbers are widened to float32 when they are first used: 136 MB of halves stay 136 MB until then.
- * `data` may be replaced as on any object.
+ * A weight whose data is converted to float32 at the first access: until then half precision takes half the memory.
+ * `data` may be assigned.
  */
 export function lazyFloats(shape: number[], dtype: Dtype, raw: RawArray): NamedArray {
   if (raw instanceof Float32Array) return { shape, data: raw };
@@ -97,7 +101,7 @@ export function lazyFloats(shape: number[], dtype: Dtype, raw: RawArray): NamedA
   };
 }
 
-/** The bytes of an array, not copied. */
+/** The bytes of an array, without a copy. */
 export function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }

@@ -1,7 +1,6 @@
 /**
- * Unpacks an archive of files into a folder of its own: .zip, .tar, .tar.gz, a file at a time, whatever the archive's size.
- * Only plain files and folders come out; a link, or a name that leads out of the folder, is refused, and so is an archive
- * that unpacks to far more than it is worth. Nothing is run.
+ * Unpacks an archive (.zip, .tar, .tar.gz) to a folder, file by file. Only regular files and folders are created. Links,
+ * names outside of the folder (path traversal) and archives with an implausible ratio of compression (zip bombs) are refused.
  */
 import { closeSync, createReadStream, mkdirSync, openSync, readSync, statfsSync, statSync, writeSync } from 'node:fs';
 import { dirname, resolve, sep } from 'node:path';
@@ -13,47 +12,48 @@ import { messageOf, UserError } from '../core/errors.js';
 import { orCannotWrite } from './files.js';
 import { looksLikeZip, openZip } from './zip.js';
 
+/** Limits and callbacks of unpacking. */
 export interface UnpackOptions {
-  /** Most bytes that may come out; default: what the archive's size and the free disk space make believable. */
+  /** Maximum unpacked size in bytes; default: from the size of the archive and the free disk space. */
   maxBytes?: number;
-  /** Told how many bytes have come out. */
+  /** Called with the number of bytes unpacked so far. */
   onProgress?: (bytes: number) => void;
-  /** Ends it with its reason. */
+  /** Aborts with the signal's reason. */
   signal?: AbortSignal;
 }
 
-/** Images are packed already and labels shrink to a fifth: 30 times the archive is generous. */
+/** Maximum ratio of unpacked to packed size. Images are compressed already and labels shrink to about a fifth. */
 const MAX_RATIO = 30;
-/** So much is accepted of the smallest archive. */
+/** The limit of unpacked bytes is never lower than this. */
 const FLOOR_BYTES = 1e9;
-/** The disk is not filled beyond this part of what is free. */
+/** Fraction of the free disk space that may be used. */
 const FREE_PART = 0.95;
-/** What a file takes at least: millions of empty files fill a disk, too. */
+/** Bytes that each file adds to the count: even empty files use disk space. */
 const DISK_BLOCK = 4096;
-/** The event loop turns after so many milliseconds: locks are kept alive by it, and Ctrl-C is heard. */
-const TURN_MS = 100;
+/** Milliseconds after which to yield to the event loop, which keeps locks alive and handles Ctrl-C. */
+const YIELD_MS = 100;
 
 /**
- * @param folder of the caller's own: when this throws, what is in it is of no use
- * @returns how many files were written
- * @throws UserError 'bad-archive', 'archive-too-large', 'cannot-write'
+ * @param folder that contains nothing else; if this throws, its contents are incomplete
+ * @returns number of files written
+ * @throws UserError with exit code 1: 'bad-archive' if it is damaged or refused, 'archive-too-large', 'cannot-write'
  */
 export async function unpack(archive: string, folder: string, options: UnpackOptions = {}): Promise<number> {
   mkdirSync(folder, { recursive: true });
-  const room = new Room(archive, folder, options);
+  const budget = new Budget(archive, folder, options);
   const head = firstBytes(archive, 4);
-  if (looksLikeZip(head)) return unpackZip(archive, folder, room);
-  return unpackTar(archive, folder, room, head[0] === 0x1f && head[1] === 0x8b);
+  if (looksLikeZip(head)) return unpackZip(archive, folder, budget);
+  return unpackTar(archive, folder, budget, head[0] === 0x1f && head[1] === 0x8b);
 }
 
-async function unpackZip(archive: string, folder: string, room: Room): Promise<number> {
+async function unpackZip(archive: string, folder: string, budget: Budget): Promise<number> {
   const zip = openZip(archive);
   try {
     const entries = [...zip.entries.values()];
-    room.need(entries.reduce((sum, { size }) => sum + size + DISK_BLOCK, 0));
+    budget.require(entries.reduce((sum, { size }) => sum + size + DISK_BLOCK, 0));
     let written = 0;
     for (const entry of entries) {
-      const place = placeOf(archive, folder, entry.name);
+      const place = pathIn(archive, folder, entry.name);
       if (entry.name.endsWith('/')) makeFolder(archive, place, entry.name);
       else {
         const bytes = zip.read(entry);
@@ -65,8 +65,8 @@ async function unpackZip(archive: string, folder: string, room: Room): Promise<n
         }
         written++;
       }
-      room.take(entry.size + DISK_BLOCK);
-      await room.turn();
+      budget.take(entry.size + DISK_BLOCK);
+      await budget.yield();
     }
     return written;
   } finally {
@@ -74,12 +74,12 @@ async function unpackZip(archive: string, folder: string, room: Room): Promise<n
   }
 }
 
-async function unpackTar(archive: string, folder: string, room: Room, gzipped: boolean): Promise<number> {
+async function unpackTar(archive: string, folder: string, budget: Budget, gzipped: boolean): Promise<number> {
   const tar = extract();
   const counted = new Transform({
     transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback) {
       try {
-        room.take(chunk.length);
+        budget.take(chunk.length);
         done(null, chunk);
       } catch (error) {
         done(error as Error);
@@ -88,23 +88,23 @@ async function unpackTar(archive: string, folder: string, room: Room, gzipped: b
   });
   const source = createReadStream(archive, { highWaterMark: 1 << 18 });
   const fed = gzipped ? pipeline(source, createGunzip(), counted, tar) : pipeline(source, counted, tar);
-  fed.catch(() => {}); // waited for below
+  fed.catch(() => {}); // awaited below
   let written = 0;
   try {
     for await (const entry of tar) {
-      room.take(DISK_BLOCK);
+      budget.take(DISK_BLOCK);
       if (await putTarEntry(archive, folder, entry.header, entry)) written++;
-      await room.turn();
+      await budget.yield();
     }
     await fed;
   } catch (error) {
     source.destroy();
-    // What stopped the feeding is the reason; the archive's reader only says that nothing more came.
+    // If the input pipeline failed, its error is the cause; the reader of the archive reports only a premature end.
     const cause = await fed.then(() => error).catch((first: unknown) => (error instanceof UserError ? error : first));
     if (cause instanceof UserError) throw cause;
     throw new UserError(
       'bad-archive',
-      `${archive} is cut short, damaged or no archive: ${messageOf(cause)}`,
+      `${archive} is truncated, damaged or not an archive: ${messageOf(cause)}`,
       'fetch it again',
       1,
     );
@@ -120,7 +120,7 @@ async function putTarEntry(
   content: AsyncIterable<unknown> & { resume(): void },
 ): Promise<boolean> {
   if (type === 'link' || type === 'symlink') throw refused(archive, `'${name}' is a link`);
-  const place = placeOf(archive, folder, name);
+  const place = pathIn(archive, folder, name);
   if (type === 'directory') makeFolder(archive, place, name);
   if (type !== 'file' && type !== 'contiguous-file') {
     content.resume();
@@ -135,13 +135,13 @@ async function putTarEntry(
   return true;
 }
 
-/** Counts what comes out. */
-class Room {
+/** Counts the unpacked bytes against the limit, reports progress and yields to the event loop. */
+class Budget {
   private readonly limit: number;
   private readonly why: string;
   private readonly hint: string;
   private taken = 0;
-  private lastTurn = Date.now();
+  private lastYield = Date.now();
 
   constructor(
     private readonly archive: string,
@@ -154,22 +154,23 @@ class Room {
     this.hint = hint;
   }
 
-  /** Refuses an archive that says beforehand that it is too large. */
-  need(bytes: number): void {
+  /** @throws UserError 'archive-too-large' if `bytes`, the size stated by the archive, exceed the limit */
+  require(bytes: number): void {
     if (bytes > this.limit) throw this.tooLarge(size(bytes));
   }
 
+  /** Adds to the count. @throws UserError 'archive-too-large' */
   take(bytes: number): void {
     this.taken += bytes;
     if (this.taken > this.limit) throw this.tooLarge(`more than ${size(this.limit)}`);
     this.options.onProgress?.(this.taken);
   }
 
-  async turn(): Promise<void> {
-    if (Date.now() - this.lastTurn < TURN_MS) return;
+  async yield(): Promise<void> {
+    if (Date.now() - this.lastYield < YIELD_MS) return;
     await new Promise((next) => setImmediate(next));
     this.options.signal?.throwIfAborted();
-    this.lastTurn = Date.now();
+    this.lastYield = Date.now();
   }
 
   private tooLarge(bytes: string): UserError {
@@ -181,21 +182,21 @@ function unpackLimit(archive: string, folder: string, given?: number): { limit: 
   const { bavail, bsize } = statfsSync(folder);
   const free = bavail * bsize * FREE_PART;
   const packed = statSync(archive).size;
-  const asked = given ?? limitAsked();
-  const believable = asked ?? Math.max(FLOOR_BYTES, MAX_RATIO * packed);
-  if (free < believable) {
+  const configured = given ?? configuredLimit();
+  const limit = configured ?? Math.max(FLOOR_BYTES, MAX_RATIO * packed);
+  if (free < limit) {
     const why = `the disk has room for ${size(free)}`;
     return { limit: free, why, hint: `free some space, or keep the dataset on another disk; it is for ${folder}` };
   }
   const why =
-    asked === undefined
-      ? `at most ${size(believable)} are accepted of an archive of ${size(packed)}`
-      : `at most ${size(asked)} are accepted`;
-  return { limit: believable, why, hint: 'if you trust the archive, raise the limit: YOLO_MAX_UNPACKED_GB=100' };
+    configured === undefined
+      ? `at most ${size(limit)} are accepted of an archive of ${size(packed)}`
+      : `at most ${size(limit)} are accepted`;
+  return { limit, why, hint: 'if you trust the archive, raise the limit: YOLO_MAX_UNPACKED_GB=100' };
 }
 
-/** What the environment variable YOLO_MAX_UNPACKED_GB says, in bytes. */
-function limitAsked(): number | undefined {
+/** Value of the environment variable YOLO_MAX_UNPACKED_GB, in bytes. */
+function configuredLimit(): number | undefined {
   const text = process.env.YOLO_MAX_UNPACKED_GB;
   if (text === undefined || text === '') return undefined;
   const gigabytes = Number(text);
@@ -218,7 +219,7 @@ function firstBytes(archive: string, count: number): Uint8Array {
   }
 }
 
-function placeOf(archive: string, folder: string, name: string): string {
+function pathIn(archive: string, folder: string, name: string): string {
   const base = resolve(folder);
   const inside = name.replaceAll('\\', '/');
   const place = resolve(base, inside);
@@ -242,16 +243,15 @@ function makeFolder(archive: string, place: string, name: string): void {
   inArchive(archive, name, place, () => mkdirSync(place, { recursive: true }));
 }
 
-/** Faults of the disk are told as such; a name that is both a file and a folder is the archive's fault. */
+/** Runs `step`. Errors due to the archive's names (e.g. both a file and a folder) become 'bad-archive', others 'cannot-write'. */
 function inArchive<T>(archive: string, name: string, place: string, step: () => T): T {
   try {
     return step();
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
-    if (['EEXIST', 'ENOTDIR', 'EISDIR'].includes(code))
-      throw refused(archive, `'${name}' is in the way of another of its files, or lies in one`);
+    if (['EEXIST', 'ENOTDIR', 'EISDIR'].includes(code)) throw refused(archive, `'${name}' is both a file and a folder`);
     if (['ENAMETOOLONG', 'EINVAL', 'EILSEQ', 'ERR_INVALID_ARG_VALUE'].includes(code))
-      throw refused(archive, `'${name.slice(0, 100)}' is no name for a file`);
+      throw refused(archive, `'${name.slice(0, 100)}' is not a valid file name`);
     return orCannotWrite(place, () => {
       throw error;
     });

@@ -1,29 +1,29 @@
 /**
- * Writes zip files whose entries are stored, not packed, one after the other as they come. The bytes of each begin at a
- * multiple of 64, as in PyTorch's own files, so that a reader can map them into memory.
- * Format: PKWARE APPNOTE 6.3.10.
+ * Writes zip files with uncompressed entries as a stream. The data of each entry is aligned to 64 bytes, as in PyTorch's
+ * files, so that readers can map it into memory. Format: PKWARE APPNOTE 6.3.10.
  */
 import { crc32 } from 'node:zlib';
 import { UserError } from '../core/errors.js';
 import { openAtomic } from './files.js';
 
 const ALIGNMENT = 64;
-/** Sizes and places beyond this would need the 64-bit form of the format. */
+/** Larger sizes and offsets would need zip64. */
 const MAX_BYTES = 0xffff_fffe;
-/** 1980-01-01, the format's first day: the same content gives the same file. */
+/** 1980-01-01, the format's first date: files with the same content are identical. */
 const DATE = 0x21;
-/** "Names are UTF-8". */
+/** Bit 11: names are UTF-8. */
 const FLAGS = 0x800;
 
+/** An entry to be written. */
 export interface StoredEntry {
   name: string;
-  /** A getter is asked once, when the entry is written. */
+  /** May be a getter; it is evaluated once, when the entry is written. */
   data: Uint8Array;
 }
 
 /**
- * Writes beside the file, then renames.
- * @throws UserError 'cannot-write', also when it would have over 4 GB
+ * Writes a zip file atomically.
+ * @throws UserError 'cannot-write', also if the file would exceed 4 GB
  */
 export function writeZip(path: string, entries: Iterable<StoredEntry>): void {
   const file = openAtomic(path);
@@ -52,7 +52,7 @@ export function writeZip(path: string, entries: Iterable<StoredEntry>): void {
   }
 }
 
-/** With an extra field that is as long as it takes for the data to be aligned. */
+/** Local header with an extra field as padding for the alignment of the data. */
 function localHeader(name: string, size: number, crc: number, at: number): Buffer {
   const bytes = Buffer.from(name);
   const begin = at + 30 + bytes.length + 4;

@@ -1,30 +1,36 @@
 /**
- * Zip files by random access: the list of contents is read from the end of the file, an entry only when it is asked for, so
- * that a checkpoint of hundreds of megabytes is never in memory twice. Stored and deflated entries, zip64, checksums.
- * Format: PKWARE APPNOTE 6.3.10. Nothing the file says is believed unchecked: sizes, places and overlaps are looked at
- * before anything is allocated (zip bombs: Fifield, "A better zip bomb", WOOT 2019).
+ * Reads zip files by random access: the central directory when the file is opened, an entry when it is requested, so that
+ * only the entries in use are in memory. Stored and deflated entries, zip64, checksums. Format: PKWARE APPNOTE 6.3.10.
+ * All sizes and offsets are checked before memory is allocated, and overlapping entries are refused (zip bombs: Fifield,
+ * "A better zip bomb", WOOT 2019).
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { crc32, inflateRawSync } from 'node:zlib';
 import { messageOf, UserError } from '../core/errors.js';
 
+/** An entry of the central directory. */
 export interface ZipEntry {
   name: string;
-  /** Bytes when unpacked. */
+  /** Uncompressed size, bytes. */
   size: number;
   compressedSize: number;
   /** 0 stored, 8 deflated. */
   method: number;
   crc: number;
-  /** Place of the local header in the file. */
+  /** Of the local header in the file. */
   offset: number;
 }
 
+/** An open zip file. */
 export interface Zip {
   readonly path: string;
-  /** Entries by name, in the order of the file's list. */
+  /** Entries by name, in the order of the central directory. */
   readonly entries: ReadonlyMap<string, ZipEntry>;
-  /** The unpacked bytes. @param limit most bytes that are accepted */
+  /**
+   * @param limit maximum uncompressed size, default 2 GB
+   * @returns the uncompressed data
+   * @throws UserError 'bad-zip' if the entry is damaged, larger than `limit`, or compressed by an unknown method
+   */
   read(entry: ZipEntry, limit?: number): Uint8Array<ArrayBuffer>;
   close(): void;
 }
@@ -35,23 +41,23 @@ const END64_LOCATOR = 0x07064b50;
 const CENTRAL = 0x02014b50;
 const LOCAL = 0x04034b50;
 /** The list of contents of a file with 100,000 entries is about 10 MB. */
-const MAX_LIST_BYTES = 1 << 28;
+const MAX_DIRECTORY_BYTES = 1 << 28;
 /** Deflate cannot pack tighter than 1032 to 1 (zlib's own figure). */
 const MAX_RATIO = 1032;
 /** What an entry may unpack to when the caller says nothing. */
 const DEFAULT_LIMIT = 2 ** 31;
 
-/** Whether these first bytes of a file are those of a zip. */
+/** Whether a file is a zip file by its first bytes. */
 export function looksLikeZip(head: Uint8Array): boolean {
   return head[0] === 0x50 && head[1] === 0x4b && ((head[2] === 3 && head[3] === 4) || (head[2] === 5 && head[3] === 6));
 }
 
-/** @throws UserError 'bad-zip' when it is no zip, is cut short or contradicts itself */
+/** @throws UserError 'bad-zip' if it is not a zip file, or truncated or inconsistent; 'missing-file' if it cannot be opened */
 export function openZip(path: string): Zip {
   const fd = openFile(path);
   try {
     const source = { path, fd, size: fstatSync(fd).size };
-    const entries = readList(source);
+    const entries = readDirectory(source);
     return {
       path,
       entries,
@@ -92,17 +98,17 @@ function readAt(source: Source, offset: number, length: number): Buffer<ArrayBuf
   const out = Buffer.from(new ArrayBuffer(length));
   for (let got = 0; got < length; ) {
     const n = readSync(source.fd, out, got, Math.min(length - got, 1 << 30), offset + got);
-    if (n === 0) throw bad(source, 'the file became shorter while it was read');
+    if (n === 0) throw bad(source, 'the file was truncated while it was read');
     got += n;
   }
   return out;
 }
 
-/** The list of contents ("central directory"), checked. */
-function readList(source: Source): Map<string, ZipEntry> {
-  const { count, size, offset } = findList(source);
-  if (size > MAX_LIST_BYTES || count * 46 > size)
-    throw bad(source, `a list of ${count} entries in ${size} bytes is not believable`);
+/** Reads and checks the central directory. */
+function readDirectory(source: Source): Map<string, ZipEntry> {
+  const { count, size, offset } = findDirectory(source);
+  if (size > MAX_DIRECTORY_BYTES || count * 46 > size)
+    throw bad(source, `its list of contents claims ${count} entries in ${size} bytes`);
   const list = readAt(source, offset, size);
   const entries = new Map<string, ZipEntry>();
   let at = 0;
@@ -121,8 +127,8 @@ function readList(source: Source): Map<string, ZipEntry> {
   return entries;
 }
 
-/** Place of the list, from the end record (and its 64-bit form where that is needed). */
-function findList(source: Source): { count: number; size: number; offset: number } {
+/** Finds the central directory by the end record (and its zip64 form if needed). */
+function findDirectory(source: Source): { count: number; size: number; offset: number } {
   const tailAt = Math.max(0, source.size - 65557);
   const tail = readAt(source, tailAt, source.size - tailAt);
   let at = tail.length - 22;
@@ -166,12 +172,12 @@ function parseEntry(source: Source, record: Buffer, nameLength: number, extraLen
   widen(source, entry, record.subarray(46 + nameLength, 46 + nameLength + extraLength));
   const { size, compressedSize, method } = entry;
   if (method === 0 ? size !== compressedSize : size > MAX_RATIO * compressedSize + 64)
-    throw bad(source, `'${name}' claims ${size} bytes out of ${compressedSize} packed ones, which cannot be`);
+    throw bad(source, `'${name}' claims an impossible size: ${size} bytes from ${compressedSize} compressed ones`);
   if (entry.offset + 30 + compressedSize > source.size) throw bad(source, `'${name}' lies beyond the end of the file`);
   return entry;
 }
 
-/** Takes the 64-bit fields of the zip64 extra record for those that are all ones. */
+/** Replaces fields whose bits are all ones by the 64-bit values of the zip64 extra record. */
 function widen(source: Source, entry: ZipEntry, extra: Buffer): void {
   for (let at = 0; at + 4 <= extra.length; ) {
     const end = at + 4 + extra.readUInt16LE(at + 2);
@@ -189,11 +195,11 @@ function widen(source: Source, entry: ZipEntry, extra: Buffer): void {
 }
 
 function safe(source: Source, value: bigint): number {
-  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw bad(source, `it names a place or size of ${value} bytes`);
+  if (value > BigInt(Number.MAX_SAFE_INTEGER)) throw bad(source, `it contains an offset or size of ${value} bytes`);
   return Number(value);
 }
 
-/** Entries that share bytes let a small file unpack to an enormous one. */
+/** With overlapping entries a small file could unpack to an enormous size. */
 function refuseOverlaps(source: Source, entries: Map<string, ZipEntry>, listAt: number): void {
   const sorted = [...entries.values()].sort((a, b) => a.offset - b.offset);
   sorted.forEach((entry, i) => {
@@ -222,7 +228,7 @@ function readEntry(source: Source, entry: ZipEntry, limit: number): Uint8Array<A
 function unpack(source: Source, entry: ZipEntry, packed: Buffer<ArrayBuffer>): Buffer<ArrayBuffer> {
   if (entry.method === 0) return packed;
   if (entry.method !== 8)
-    throw bad(source, `'${entry.name}' is packed by method ${entry.method}; stored and deflated are known`);
+    throw bad(source, `'${entry.name}' is compressed by method ${entry.method}; supported are stored and deflated`);
   let data: Buffer<ArrayBuffer>;
   try {
     data = inflateRawSync(packed, { maxOutputLength: Math.max(1, entry.size) }) as Buffer<ArrayBuffer>;
@@ -236,6 +242,6 @@ function unpack(source: Source, entry: ZipEntry, packed: Buffer<ArrayBuffer>): B
     );
   }
   if (data.length !== entry.size)
-    throw bad(source, `'${entry.name}' has ${data.length} bytes where ${entry.size} were promised`);
+    throw bad(source, `'${entry.name}' has ${data.length} bytes, but ${entry.size} were expected`);
   return data;
 }

@@ -44,7 +44,7 @@ describe('habits', () => {
     const run = await lines(['model=weights/best.pt', 'source=a.png', 'classes=[0,999]']);
     expect(run.stderr).toMatch(/classes=\[999\]: the model has classes 0 to \d+; nothing is found for others/);
     expect(run.stderr).toContain('no mode given: using predict');
-    expect(run.stderr).toContain('there is no weights/best.pt; weights/best.safetensors is used');
+    expect(run.stderr).toContain('there is no weights/best.pt; using weights/best.safetensors');
     expect(run).toMatchObject({ code: 0, lines: [expect.stringContaining('a.png: 64x64')] });
   });
 
@@ -60,7 +60,7 @@ describe('habits', () => {
       const [folder] = readdirSync(join(cache, 'weights'));
       expect(readdirSync(join(cache, 'weights', folder))).toEqual(['best.safetensors']);
       const missing = await lines(['predict', `model=${address}/other.pt`, 'source=a.png']);
-      expect(missing.stderr).toMatch(/cannot fetch .*other\.pt: the server answers 404/);
+      expect(missing.stderr).toMatch(/cannot fetch .*other\.pt: the server answered 404/);
       expect(missing.code).toBe(1);
       const page = await lines(['predict', `model=${address}/page.html`, 'source=a.png']);
       expect(page.stderr).toMatch(/page\.html does not end in \.pt, \.safetensors, \.onnx/);

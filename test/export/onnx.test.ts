@@ -224,7 +224,7 @@ describe('ONNX detector', () => {
     const cases: [Uint8Array, RegExp][] = [
       [Buffer.from('hello'), /not an ONNX model/],
       [new Uint8Array(0), /not an ONNX model/],
-      [whole.subarray(0, whole.length / 2), /not an ONNX model, or is cut short/],
+      [whole.subarray(0, whole.length / 2), /not an ONNX model, or is truncated/],
       [whole, /task 'segment'/],
     ];
     for (const [data, message] of cases) {

@@ -66,7 +66,7 @@ describe('download', () => {
       /cannot fetch/,
       3,
     ],
-    ['nothing comes', () => undefined, { stallMs: 100, retries: 1 }, /nothing came for 0\.1 s/, 2],
+    ['nothing comes', () => undefined, { stallMs: 100, retries: 1 }, /no data received for 0\.1 s/, 2],
     ['endless redirects', (_, r) => r.writeHead(302, { location: '/a' }).end(), { retries: 0 }, /cannot fetch/, 21],
     [
       'redirect to a file',

@@ -83,7 +83,7 @@ describe('safetensors', () => {
   const hostile: [string, () => string, RegExp][] = [
     ['overlapping tensors', () => file({ a: f32(0, 8), b: f32(4, 12) }, 12), /overlaps/],
     ['a gap', () => file({ a: f32(0, 8), b: f32(12, 16) }, 16), /gap/],
-    ['beyond the end', () => file({ a: f32(0, 800) }, 8), /800 bytes of numbers are expected/],
+    ['beyond the end', () => file({ a: f32(0, 800) }, 8), /800 bytes of data are expected/],
     ['data left over', () => file({ a: f32(0, 8) }, 16), /follow/],
     ['size and shape disagree', () => file({ a: f32(0, 8, [3]) }, 8), /needs 12 bytes/],
     ['overflowing shape', () => file({ a: f32(0, 8, [2 ** 40, 2 ** 40]) }, 8), /needs/],

@@ -118,7 +118,7 @@ describe('torch files', () => {
       [Buffer.from('<!DOCTYPE html><html>'), /web page/],
       [Buffer.from('version https://git-lfs.github.com/spec/v1\n'), /LFS/],
       [Buffer.from('80028a0a6cfc9c46f9206aa850192e', 'hex'), /before 1\.6/],
-      [Buffer.from('random bytes'), /is no checkpoint: neither/],
+      [Buffer.from('random bytes'), /is not a checkpoint: neither/],
       [makeZip([{ name: 'photo.jpg', data: Buffer.from('x') }]), /no data\.pkl/],
       [
         makeZip([
