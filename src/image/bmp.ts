@@ -1,6 +1,6 @@
 /**
- * Windows bitmaps, which the imaging library doesn't read: 1, 4, 8, 16, 24 and 32 bits a pixel, uncompressed, with bit
- * fields or run-length coded. Layout: Microsoft, "Bitmap Storage" (BITMAPFILEHEADER, BITMAPINFOHEADER and its successors).
+ * Decodes Windows bitmaps, which the imaging library does not support: 1, 4, 8, 16, 24 and 32 bits per pixel, uncompressed,
+ * with bit fields or run-length encoded. Format: Microsoft, "Bitmap Storage" (BITMAPFILEHEADER, BITMAPINFOHEADER and later).
  */
 import { UserError } from '../core/errors.js';
 import type { RgbImage } from '../core/types.js';
@@ -12,18 +12,23 @@ interface Header {
   bits: number;
   /** 0 none, 1 RLE8, 2 RLE4, 3 and 6 bit fields. */
   compression: number;
+  /** Offset of the pixels in the file. */
   pixelsAt: number;
-  /** Red, green, blue masks of 16 and 32 bits a pixel. */
+  /** Masks of red, green and blue for 16 and 32 bits per pixel. */
   masks: [number, number, number];
   palette: Uint8Array;
   paletteStep: 3 | 4;
 }
 
+/** Whether a file is a bitmap by its first bytes. */
 export function isBmp(bytes: Uint8Array): boolean {
   return bytes.length > 26 && bytes[0] === 0x42 && bytes[1] === 0x4d;
 }
 
-/** @throws UserError 'broken-image' (without the file's name) or 'image-too-large' */
+/**
+ * @returns the image, RGB
+ * @throws UserError 'broken-image' if it is damaged or has more than `maxPixels` pixels; codec.ts adds the name of the file
+ */
 export function decodeBmp(bytes: Uint8Array, maxPixels = Number.POSITIVE_INFINITY): RgbImage {
   const head = readHeader(bytes);
   const { width, height, bits, compression } = head;
@@ -45,7 +50,7 @@ export function decodeBmp(bytes: Uint8Array, maxPixels = Number.POSITIVE_INFINIT
   }
   const stride = Math.ceil((width * bits) / 32) * 4;
   if (head.pixelsAt + stride * (height - 1) + Math.ceil((width * bits) / 8) > bytes.length)
-    throw broken('ends too early');
+    throw broken('the file is truncated');
   for (let row = 0; row < height; row++) {
     const at = head.pixelsAt + row * stride;
     if (bits <= 8) readIndexed(bytes, at, row, head, putIndex);
@@ -56,7 +61,7 @@ export function decodeBmp(bytes: Uint8Array, maxPixels = Number.POSITIVE_INFINIT
   return { data: out, width, height };
 }
 
-/** Size from the header alone. */
+/** Size in pixels, from the header. @throws UserError 'broken-image' */
 decodeBmp.size = (bytes: Uint8Array): { width: number; height: number } => {
   const { width, height } = readHeader(bytes);
   return { width, height };
@@ -76,14 +81,14 @@ function readHeader(bytes: Uint8Array): Header {
   const signed = old ? view.getUint16(20, true) : view.getInt32(22, true);
   const bits = view.getUint16(old ? 24 : 28, true);
   const compression = old ? 0 : view.getUint32(30, true);
-  if (width <= 0 || signed === 0 || ![1, 4, 8, 16, 24, 32].includes(bits)) throw broken('impossible size or depth');
+  if (width <= 0 || signed === 0 || ![1, 4, 8, 16, 24, 32].includes(bits)) throw broken('invalid size or depth');
   const fits = [[0], [1, 0], [2, 0], [3, 0], [6, 0]].some(([c]) => c === compression);
   if (!fits || (compression === 1 && bits !== 8) || (compression === 2 && bits !== 4))
     throw broken('unknown compression');
   let masks: Header['masks'] = bits === 16 ? [0x7c00, 0x3e0, 0x1f] : [0xff0000, 0xff00, 0xff];
   const fields = compression === 3 || compression === 6;
   if (fields) {
-    if (bytes.length < 66) throw broken('ends too early');
+    if (bytes.length < 66) throw broken('the file is truncated');
     masks = [view.getUint32(54, true), view.getUint32(58, true), view.getUint32(62, true)];
   }
   const paletteAt = 14 + size + (fields && size === 40 ? 12 : 0);

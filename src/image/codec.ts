@@ -1,8 +1,7 @@
 /**
- * Images in and out: the only file of `src` (beside tests) that knows the imaging library sharp (libvips).
- * Colours come out as OpenCV's imread gives them, because the published weights were trained on that: embedded colour
- * profiles are ignored, an alpha channel is cut off (not blended), 16 bits become the upper 8, CMYK is converted by the
- * plain formula, EXIF rotation is applied.
+ * Decoding and encoding of images by the library sharp (libvips). Colours are those of OpenCV's imread, with which the
+ * published weights were trained: embedded colour profiles are ignored, an alpha channel is dropped (not blended), of 16 bits
+ * the upper 8 are used, CMYK is converted without a profile, EXIF orientation is applied.
  */
 import { open, readFile, stat } from 'node:fs/promises';
 import sharp, { type Sharp, type SharpOptions } from 'sharp';
@@ -13,49 +12,51 @@ import { decodeBmp, isBmp } from './bmp.js';
 import { FORMAT_BYTES, imageFormat } from './format.js';
 import { imageTooLarge, pixelLimit } from './pixel-limit.js';
 
-/** A file, or the bytes of one. */
+/** Path of a file, or the bytes of one. */
 export type ImageSource = string | Uint8Array;
 
+/** Limits of decoding. */
 export interface DecodeOptions {
-  /** Refuses larger images, before they are decoded. Default: what the memory allows (pixel-limit.ts). */
+  /** Larger images are refused before they are decoded. Default: by the memory (pixel-limit.ts). */
   maxPixels?: number;
-  /** Takes a file that ends too early, with grey where data is missing. Default: false, it is refused. */
+  /** Decode truncated files, with grey in place of the missing data. Default: false, they are refused. */
   acceptTruncated?: boolean;
-  /** What messages call the image; default: the path. */
+  /** Name of the image in messages; default: the path. */
   name?: string;
 }
 
+/** Properties of an image file. */
 export interface ImageInfo {
-  /** Pixels, after EXIF rotation. */
+  /** Pixels, after EXIF orientation. */
   width: number;
   height: number;
   /** 'jpeg', 'png', 'webp', 'gif', 'bmp', 'tiff', 'heif' … */
   format: string;
   /** Frames of an animation, else 1. */
   frames: number;
-  /** Frames a second of an animation, on average. */
+  /** Mean frames per second of an animation. */
   fps?: number;
 }
 
 export { IMAGE_EXTENSIONS, isUnsupportedExtension } from './format.js';
 
-/** Frames of an animation are decoded in groups that stay under this many pixels. */
+/** Pixels of the frames of an animation that are decoded at a time. */
 const FRAME_GROUP_PIXELS = 16_000_000;
 
-// libvips' operation cache would keep decoded images alive; nothing here is read twice.
+// No image is decoded twice, so that libvips' cache of operations would only use memory.
 sharp.cache(false);
 
-/** Sets the number of threads that the imaging library may use for one image (a loader with many workers wants 1). */
+/** Sets the number of threads per image of the imaging library (1 in worker threads). */
 export function setImageThreads(threads: number): void {
   sharp.concurrency(threads);
 }
 
 /**
- * Decodes an image; of an animation the first frame. SVG is a program rather than an image, and is only drawn when the
- * name ends in .svg.
- * @returns RGB, upright
- * @throws UserError that names the file: 'broken-image' (what is in it), 'image-too-large', 'missing-file' or
- *   'unreadable-file' (the system does not hand it out, now)
+ * Decodes an image, or the first frame of an animation. SVG is rendered only if the name ends in .svg, because other formats
+ * are recognized by content and an SVG may refer to other files.
+ * @returns RGB, after EXIF orientation
+ * @throws UserError 'broken-image' if it cannot be decoded, 'image-too-large', 'missing-file', 'not-a-file', or
+ *   'unreadable-file' for errors of the operating system
  */
 export async function decodeImage(source: ImageSource, options: DecodeOptions = {}): Promise<RgbImage> {
   return guarded(source, options, async () => {
@@ -73,19 +74,19 @@ export async function decodeImage(source: ImageSource, options: DecodeOptions = 
   });
 }
 
-/** Size of an image from its header, without decoding it. @throws UserError as decodeImage */
+/** Reads the header of an image, without decoding it. @throws UserError as decodeImage */
 export async function readImageSize(source: ImageSource, options: DecodeOptions = {}): Promise<ImageInfo> {
   return guarded(source, options, async () => {
     const start = typeof source === 'string' ? await firstBytes(source) : source;
     requireSupported(start, nameOf(source, options));
     if (isBmp(start)) return { ...decodeBmp.size(start), format: 'bmp', frames: 1 };
     const meta = await sharp(source, inputOptions(options)).metadata();
-    const turned = (meta.orientation ?? 1) >= 5;
+    const rotated = (meta.orientation ?? 1) >= 5;
     const animated = meta.format === 'gif' || meta.format === 'webp';
     const milliseconds = animated ? (meta.delay ?? []).reduce((sum, ms) => sum + ms, 0) : 0;
     return {
-      width: turned ? meta.height : meta.width,
-      height: turned ? meta.width : meta.height,
+      width: rotated ? meta.height : meta.width,
+      height: rotated ? meta.width : meta.height,
       format: meta.format,
       frames: animated ? (meta.pages ?? 1) : 1,
       fps: milliseconds > 0 ? (1000 * (meta.pages ?? 1)) / milliseconds : undefined,
@@ -94,9 +95,10 @@ export async function readImageSize(source: ImageSource, options: DecodeOptions 
 }
 
 /**
- * Difference hash (Krawetz 2013) of 16 x 16 brightness steps: images that look the same, whatever their size and
+ * Perceptual hash: difference hash (Krawetz 2013) of 16 x 16 brightness gradients. Images that look alike, in any size and
  * compression, differ in few of its 256 bits.
- * @returns undefined for an image without structure (one colour), which says nothing
+ * @returns 8 words of 32 bits; undefined for an image with too few gradients to compare (e.g. of one colour)
+ * @throws UserError as decodeImage
  */
 export async function imageFingerprint(path: string): Promise<Uint32Array | undefined> {
   return guarded(path, {}, async () => {
@@ -110,7 +112,7 @@ export async function imageFingerprint(path: string): Promise<Uint32Array | unde
     for (let y = 0; y < 16; y++) {
       for (let x = 0; x < 16; x++) {
         const difference = grey[y * 17 + x + 1] - grey[y * 17 + x];
-        // Noise of compression in even areas must not set bits.
+        // Differences up to 3 may be compression noise.
         if (Math.abs(difference) > 3) steps++;
         if (difference > 3) bits[y >> 1] |= 1 << (((y & 1) << 4) | x);
       }
@@ -119,7 +121,7 @@ export async function imageFingerprint(path: string): Promise<Uint32Array | unde
   });
 }
 
-/** Frames of an animated GIF or WebP, one after the other, a few decoded at a time. A still image has one. */
+/** @yields the frames of an animated GIF or WebP; of a still image one @throws UserError as decodeImage */
 export async function* decodeFrames(source: ImageSource, options: DecodeOptions = {}): AsyncGenerator<RgbImage> {
   const { width, height, frames } = await readImageSize(source, options);
   if (frames === 1) {
@@ -143,8 +145,9 @@ export async function* decodeFrames(source: ImageSource, options: DecodeOptions 
 }
 
 /**
+ * Encodes an image.
  * @param quality 1..100, for 'jpg' and 'webp'
- * @returns the bytes of a file
+ * @returns the contents of the file
  */
 export async function encodeImage(
   image: RgbImage,
@@ -158,8 +161,10 @@ export async function encodeImage(
 }
 
 /**
- * Encodes frames of one size as an animated WebP.
- * @param fps frames a second
+ * Encodes frames of the same size as an animated WebP.
+ * @param fps frames per second
+ * @param quality 1..100
+ * @returns the contents of the file
  */
 export async function encodeAnimation(frames: readonly RgbImage[], fps: number, quality = 80): Promise<Buffer> {
   const { width, height } = frames[0];
@@ -169,21 +174,21 @@ export async function encodeAnimation(frames: readonly RgbImage[], fps: number, 
   return input.webp({ quality, loop: 0, delay: frames.map(() => Math.round(1000 / fps)), effort: 2 }).toBuffer();
 }
 
-/** Draws an SVG of the same size over an image. Text in it must be paths: no fonts are taken from the machine. */
+/** Renders an SVG of the same size over an image. Text must be paths, since fonts differ between machines. @returns RGB */
 export async function compositeSvg(image: RgbImage, svg: string): Promise<RgbImage> {
   const pipeline = raw(image).composite([{ input: Buffer.from(svg), top: 0, left: 0, limitInputPixels: false }]);
   const { data, info } = await pipeline.raw().toBuffer({ resolveWithObject: true });
   return { data: toRgb(data, info.channels), width: info.width, height: info.height };
 }
 
-/** An SVG as an image of its own (plots), at `scale` times its size, on white. */
+/** Renders an SVG (a plot) on white, at `scale` times its size. */
 export async function renderSvg(svg: string, scale = 1): Promise<RgbImage> {
   const input = sharp(Buffer.from(svg), { density: 72 * scale, limitInputPixels: false });
   const { data, info } = await input.flatten({ background: '#fff' }).raw().toBuffer({ resolveWithObject: true });
   return { data: toRgb(data, info.channels), width: info.width, height: info.height };
 }
 
-/** How opaque an SVG is at each pixel, 0..255: a mask to paint through. @returns [height, width] */
+/** Renders the opacity of an SVG, for use as a mask. @returns [height, width], 0..255 */
 export async function svgCoverage(svg: string): Promise<{ data: Uint8Array; width: number; height: number }> {
   const input = sharp(Buffer.from(svg), { limitInputPixels: false }).ensureAlpha().extractChannel(3);
   const { data, info } = await input.raw().toBuffer({ resolveWithObject: true });
@@ -196,7 +201,7 @@ function raw(image: RgbImage): Sharp {
 }
 
 function inputOptions({ maxPixels, acceptTruncated }: DecodeOptions): SharpOptions {
-  // 'truncated' and not 'warning': odd but complete files (a wrong marker, a bad comment) are common and decode well.
+  // 'truncated' and not 'warning': complete files with minor faults (a wrong marker or comment) are common and decode well.
   const failOn = acceptTruncated ? 'none' : 'truncated';
   return { ignoreIcc: true, failOn, limitInputPixels: Math.floor(maxPixels ?? pixelLimit()), sequentialRead: true };
 }
@@ -222,7 +227,7 @@ async function firstBytes(path: string): Promise<Uint8Array> {
   }
 }
 
-/** Reading a pipe would wait for its writer, for ever if there is none. */
+/** Reading a pipe would block until a process writes to it. */
 async function requirePlainFile(path: string): Promise<void> {
   const info = await stat(path);
   if (!info.isFile()) throw new UserError('not-a-file', `${path} is ${kindOfFile(info)}, not an image`);
@@ -233,16 +238,16 @@ function requireSupported(head: Uint8Array, name: string): void {
   if (format?.supported || (format?.name === 'SVG' && /\.svg([?#]|$)/i.test(name))) return;
   const what = head.length === 0 ? 'the file is empty' : `its content is ${format?.name ?? 'of no image format'}`;
   const hint =
-    format?.name === 'SVG' ? 'SVG is drawn only from a file that is called .svg' : 'convert it to JPEG or PNG';
+    format?.name === 'SVG' ? 'SVG is rendered only if the file name ends in .svg' : 'convert it to JPEG or PNG';
   throw new UserError('broken-image', `${name} can't be read as an image: ${what}`, hint, 1);
 }
 
-/** Turns what the library throws into one message that names the image. */
+/** Runs `work` and converts its errors to a UserError that names the image. */
 async function guarded<T>(source: ImageSource, options: DecodeOptions, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    // Those of the decoders of this project lack the name.
+    // Errors of this project's decoders do not contain the name.
     if (
       error instanceof UserError &&
       (error.code !== 'broken-image' || error.message.startsWith(nameOf(source, options)))
@@ -250,7 +255,7 @@ async function guarded<T>(source: ImageSource, options: DecodeOptions, work: () 
       throw error;
     const name = nameOf(source, options);
     const unreadable =
-      systemError(name, error) ?? (typeof source === 'string' ? await readFault(source, name) : undefined);
+      systemError(name, error) ?? (typeof source === 'string' ? await readError(source, name) : undefined);
     if (unreadable) throw unreadable;
     const why = messageOf(error).split('\n')[0].trim();
     if (/out of memory|cannot allocate/i.test(why)) throw noMemory(name, why);
@@ -263,8 +268,8 @@ function noMemory(name: string, why: string): UserError {
   return new UserError('unreadable-file', `${name} cannot be decoded now: ${why}`, 'close other programs', 1);
 }
 
-/** The imaging library does not say whether the file is wrong or could not be read: the system does. */
-async function readFault(path: string, name: string): Promise<UserError | undefined> {
+/** Error of the operating system, if any, which the imaging library does not distinguish from a damaged file. */
+async function readError(path: string, name: string): Promise<UserError | undefined> {
   try {
     await load(path);
     return undefined;
@@ -273,7 +278,7 @@ async function readFault(path: string, name: string): Promise<UserError | undefi
   }
 }
 
-/** @returns undefined when it is none of the operating system's errors */
+/** @returns undefined if it is not an error of the operating system */
 function systemError(name: string, error: unknown): UserError | undefined {
   const { code, errno } = error as NodeJS.ErrnoException;
   if (typeof code !== 'string' || typeof errno !== 'number') return undefined;
@@ -282,7 +287,7 @@ function systemError(name: string, error: unknown): UserError | undefined {
   return new UserError('unreadable-file', `${name} cannot be read: ${why}`, 'check its permissions and its disk', 1);
 }
 
-/** One to four channels (grey, grey + alpha, RGB, RGBA) to RGB; alpha is cut off. */
+/** Converts one to four channels (grey, grey + alpha, RGB, RGBA) to RGB; alpha is dropped. */
 function toRgb(data: Uint8Array, channels: number): Uint8Array {
   if (channels === 3) return data;
   const pixels = data.length / channels;
@@ -296,7 +301,7 @@ function toRgb(data: Uint8Array, channels: number): Uint8Array {
   return out;
 }
 
-/** Ink to light without a profile: each channel (255 − ink) scaled by (255 − black). */
+/** CMYK to RGB without a colour profile: R = (255 − C) · (255 − K) / 255, approximated by a shift as in OpenCV. */
 function cmykToRgb(data: Uint8Array, channels: number): Uint8Array {
   const pixels = data.length / channels;
   const out = new Uint8Array(pixels * 3);

@@ -1,21 +1,25 @@
-/** ffmpeg as a child process: is it there, which one, start it, hear what it says, and never leave it behind. */
+/** ffmpeg as a child process: its version, its messages, and its end with this process at the latest. */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { promisify } from 'node:util';
 import { UserError } from '../core/errors.js';
 
 const running = new Set<ChildProcess>();
 let exitHook = false;
-/** Version of each ffmpeg that was asked for, by path. */
+/** Versions by path. */
 const versions = new Map<string, Promise<number>>();
 
-/** Major and minor version of ffmpeg as one number, e.g. 5.1. @throws UserError 'no-ffmpeg' */
+/**
+ * @param purpose subject of the message if it is missing, e.g. 'reading a.mp4'
+ * @returns major and minor version of ffmpeg as one number, e.g. 5.1
+ * @throws UserError 'no-ffmpeg' if it is not installed
+ */
 export function requireFfmpeg(purpose: string): Promise<number> {
   const path = ffmpeg();
   let version = versions.get(path);
   if (!version) {
     version = promisify(execFile)(path, ['-version']).then(({ stdout }) => {
       const numbers = /version \D?(\d+\.\d+)/.exec(stdout);
-      return numbers ? Number(numbers[1]) : 99; // a build from git calls itself by a date or a hash
+      return numbers ? Number(numbers[1]) : 99; // the version of a build from git is a date or a hash
     });
     versions.set(path, version);
   }
@@ -29,6 +33,7 @@ export function requireFfmpeg(purpose: string): Promise<number> {
   });
 }
 
+/** Whether ffmpeg is installed. */
 export async function hasFfmpeg(): Promise<boolean> {
   return requireFfmpeg('').then(
     () => true,
@@ -36,9 +41,9 @@ export async function hasFfmpeg(): Promise<boolean> {
   );
 }
 
-/** What it prints to standard output for a question such as -encoders. */
-export async function askFfmpeg(question: string): Promise<string> {
-  const { stdout } = await promisify(execFile)(ffmpeg(), ['-hide_banner', question], { maxBuffer: 1 << 24 });
+/** @returns standard output of ffmpeg for an option such as -encoders */
+export async function queryFfmpeg(option: string): Promise<string> {
+  const { stdout } = await promisify(execFile)(ffmpeg(), ['-hide_banner', option], { maxBuffer: 1 << 24 });
   return stdout;
 }
 
@@ -49,17 +54,17 @@ function ffmpeg(): string {
 /** A running ffmpeg. */
 export interface Child {
   process: ChildProcess;
-  /** Resolves with the exit status (−1 when killed or not started). */
+  /** Resolves with the exit status (−1 if it was killed or not started). */
   done: Promise<number>;
-  /** Kills it if it runs, and waits until it is gone. */
+  /** Kills it if it is running, and waits for its end. */
   stop(): Promise<void>;
-  /** Its standard error, the middle left out when it is long. */
+  /** Its standard error; the middle of a long output is left out. */
   messages(): string;
-  /** The last line of it that says something. */
+  /** The last message of standard error. */
   reason(): string;
 }
 
-/** Starts it; when this process ends, so does it. */
+/** Starts ffmpeg; it is killed when this process exits. */
 export function startFfmpeg(args: string[], stdio: ('ignore' | 'pipe')[]): Child {
   if (!exitHook) {
     exitHook = true;
@@ -67,7 +72,7 @@ export function startFfmpeg(args: string[], stdio: ('ignore' | 'pipe')[]): Child
       for (const child of running) child.kill('SIGKILL');
     });
   }
-  // A process group of its own: Ctrl-C in a terminal must not end a writer before its file is finished.
+  // A separate process group: Ctrl-C in a terminal must not end a writer before its file is complete.
   const child = spawn(ffmpeg(), args, { stdio, windowsHide: true, detached: process.platform !== 'win32' });
   running.add(child);
   const done = new Promise<number>((resolve) => {
@@ -86,7 +91,7 @@ export function startFfmpeg(args: string[], stdio: ('ignore' | 'pipe')[]): Child
   };
 }
 
-/** Collects up to 20 kB of standard error: the beginning, which tells of the input, and the end, which tells of errors. */
+/** Collects up to 20 kB of standard error: the beginning (description of the input) and the end (errors). */
 function keepText(child: ChildProcess): Pick<Child, 'messages' | 'reason'> {
   let text = '';
   child.stderr?.setEncoding('utf8').on('data', (part: string) => {
@@ -96,7 +101,7 @@ function keepText(child: ChildProcess): Pick<Child, 'messages' | 'reason'> {
     messages: () => text,
     reason() {
       const lines = text.split('\n').filter((line) => line.trim() && !/^( |Conversion failed)/.test(line));
-      return lines.at(-1)?.trim() ?? 'ffmpeg said nothing';
+      return lines.at(-1)?.trim() ?? 'ffmpeg printed no message';
     },
   };
 }

@@ -1,31 +1,32 @@
 /**
- * What a file holds, by its first bytes and whatever its name: only formats that are known to decode safely reach the
- * imaging library. Signatures: those of the formats' own standards (T.81, ISO 15948, RFC 9649, ISO 14496-12 …).
+ * Recognition of file formats by their first bytes: only formats with safe decoders are passed to the imaging library.
+ * Signatures are from the standards of the formats (T.81, ISO 15948, RFC 9649, ISO 14496-12 …).
  */
 
-/** File endings that are taken for images. */
+/** Extensions of files that are read as images. */
 export const IMAGE_EXTENSIONS = ['avif', 'bmp', 'gif', 'jpeg', 'jpg', 'mpo', 'png', 'tif', 'tiff', 'webp'] as const;
 
-/** Endings of images that are passed over, and told, where a folder is listed. */
+/** Extensions of images of other formats, which are skipped with a warning when a folder is listed. */
 const OTHER_EXTENSIONS =
   'arw cr2 cr3 dds dng exr hdr heic heif hif ico j2c j2k jfif jp2 jpe jpf jpx jxl jxr nef orf pbm pcx pfm pgm pnm ppm psd qoi raf raw rw2 sgi svg tga wdp xcf';
 const OTHERS = new Set(OTHER_EXTENSIONS.split(' '));
 
-/** Is this the ending (without its dot) of an image whose format is not supported? */
+/** Whether an extension (without the dot) is that of an unsupported image format. */
 export function isUnsupportedExtension(extension: string): boolean {
   return OTHERS.has(extension.toLowerCase());
 }
 
+/** A recognized format. */
 export interface ImageFormat {
-  /** As messages call it. */
+  /** For messages. */
   name: string;
   supported: boolean;
 }
 
-/** Bytes that `imageFormat` wants to see. */
+/** Number of bytes at the start of a file that `imageFormat` examines. */
 export const FORMAT_BYTES = 1024;
 
-/** @returns undefined when the bytes are those of nothing known */
+/** @returns the format, or undefined if it is not recognized */
 export function imageFormat(head: Uint8Array): ImageFormat | undefined {
   const text = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, FORMAT_BYTES)).toString('latin1');
   const brand = text.slice(4, 8) === 'ftyp' ? isoBrand(text) : undefined;
@@ -57,7 +58,7 @@ const SIGNATURES: [name: string, supported: boolean, ...starts: string[]][] = [
   ['a pointer of Git LFS', false, 'version https://git-lfs'],
 ];
 
-/** AVIF, HEIC and videos are boxes of one kind; the brands at the start tell which. */
+/** AVIF, HEIC and videos share a container format (ISO 14496-12) and are distinguished by their brands. */
 function isoBrand(text: string): ImageFormat | undefined {
   const size = Math.min(text.charCodeAt(2) * 256 + text.charCodeAt(3), text.length);
   const brands = new Set<string>([text.slice(8, 12)]);

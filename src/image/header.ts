@@ -1,29 +1,31 @@
 /**
- * An image's size and soundness from a few reads of its file, without decoding: a scan of 100,000 images must take
- * seconds. JPEG (ITU-T T.81 annex B), PNG (ISO 15948), WebP (RFC 9649), GIF89a and BMP; anything else is left to the
+ * Size of an image, and whether its file appears complete, from a few reads without decoding: a scan of 100,000 images takes
+ * seconds. JPEG (ITU-T T.81 annex B), PNG (ISO 15948), WebP (RFC 9649), GIF89a and BMP; other formats are left to the
  * imaging library. Orientation is read from EXIF (TIFF tag 0x0112).
  */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { UserError } from '../core/errors.js';
 import { kindOfFile } from '../io/files.js';
 
+/** Size and state of an image file. */
 export interface ImageHeader {
-  /** Pixels, upright: sides are swapped for EXIF orientations 5 to 8. */
+  /** Pixels, after EXIF orientation: width and height are swapped for orientations 5 to 8. */
   width: number;
   height: number;
-  /** The end of the file lacks the format's end mark: it may be cut off. */
+  /** The format's end marker is missing at the end of the file: it may be truncated. */
   suspicious: boolean;
 }
 
+/** Bytes per read. */
 const CHUNK = 4096;
-/** Segments or chunks that are walked over; a file of nothing else would take minutes. */
+/** Limit of segments or chunks that are followed, since a hostile file could consist of millions. */
 const MAX_STEPS = 100_000;
-/** An end mark is looked for in the last bytes: some cameras pad their files. */
+/** The end marker is searched in so many last bytes, since some cameras pad their files. */
 const TAIL = 64;
 
 /**
- * @returns undefined when the format is not one of the above or the header makes no sense: ask the imaging library
- * @throws the system's error when the file can't be read; UserError 'not-a-file' when it is a pipe or a device
+ * @returns undefined if the format is not one of the above or the header is invalid; then use the imaging library
+ * @throws an error of the operating system if the file cannot be read; UserError 'not-a-file' for a pipe or a device
  */
 export function readImageHeader(path: string): ImageHeader | undefined {
   const info = statSync(path);
@@ -50,7 +52,7 @@ function sizeOf(file: Bytes): ImageHeader | undefined {
   return undefined;
 }
 
-/** Walks the segments to the frame header (SOF0 to SOF15 but DHT, JPG, DAC). */
+/** Follows the segments to the frame header (SOF0 to SOF15 except DHT, JPG, DAC). */
 function jpeg(file: Bytes): ImageHeader | undefined {
   let turned = false;
   for (let at = 2, steps = 0; at + 9 < file.size && steps < MAX_STEPS; steps++) {
@@ -103,7 +105,7 @@ function upright(width: number, height: number, turned: boolean): { width: numbe
   return turned ? { width: height, height: width } : { width, height };
 }
 
-/** Does the TIFF structure at `base` say orientation 5 to 8? */
+/** Whether the orientation in the TIFF structure at `base` is 5 to 8 (rotated by 90°). */
 function turnedBy(file: Bytes, base: number): boolean {
   const little = file.u16(base) === 0x4949;
   const u16 = (at: number): number => (little ? file.u16le(at) : file.u16(at));
@@ -116,7 +118,7 @@ function turnedBy(file: Bytes, base: number): boolean {
   return false;
 }
 
-/** A file read a window at a time; bytes beyond its end are 0. */
+/** Random access to the bytes of a file, read in chunks; bytes beyond its end are 0. */
 class Bytes {
   private readonly window = Buffer.alloc(CHUNK);
   private start = -1;
@@ -148,11 +150,11 @@ class Bytes {
   u32le(at: number): number {
     return (this.u16le(at) | (this.u16le(at + 2) << 16)) >>> 0;
   }
-  /** Is the mark among the last bytes of the file? */
-  endsWith(mark: number[]): boolean {
+  /** Whether the marker is among the last bytes of the file. */
+  endsWith(marker: number[]): boolean {
     const from = Math.max(0, this.size - TAIL);
     const tail = Buffer.alloc(this.size - from);
     readSync(this.fd, tail, 0, tail.length, from);
-    return tail.includes(Buffer.from(mark));
+    return tail.includes(Buffer.from(marker));
   }
 }

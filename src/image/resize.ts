@@ -1,21 +1,21 @@
 /**
- * Bilinear resize of 8-bit RGB with exactly the arithmetic of OpenCV's INTER_LINEAR, on which the published weights were
- * trained: half-pixel centres, no antialiasing, weights in 11-bit fixed point, and the vertical pass in 16-bit halves.
+ * Bilinear resizing of 8-bit RGB with exactly the arithmetic of OpenCV's INTER_LINEAR, with which the published weights were
+ * trained: half-pixel centres, no antialiasing, 11-bit fixed-point weights, intermediate rows of 16 bits.
  */
 import { roundHalfEven } from '../core/round.js';
 import type { RgbImage } from '../core/types.js';
 
-/** OpenCV's INTER_RESIZE_COEF_SCALE: weights are integers that add up to this (give or take a rounding). */
+/** OpenCV's INTER_RESIZE_COEF_SCALE, the weight 1.0 in fixed point; two weights add up to it, except for rounding. */
 const ONE = 2048;
 
-/** Where a resized image is written: into rows of `stride` bytes, from byte `offset` on. */
+/** Destination of a resized image: the first byte is at `offset`, rows are `stride` bytes apart. */
 export interface Target {
   data: Uint8Array;
   offset: number;
   stride: number;
 }
 
-/** @returns an image of width × height; the same object when nothing changes */
+/** Resizes an image. @returns the same object if it already has this size */
 export function resize(image: RgbImage, width: number, height: number): RgbImage {
   if (image.width === width && image.height === height) return image;
   const data = new Uint8Array(width * height * 3);
@@ -23,9 +23,9 @@ export function resize(image: RgbImage, width: number, height: number): RgbImage
   return { data, width, height };
 }
 
-/** Resizes into a part of a larger buffer (a letterboxed image, a mosaic, one image of a batch). */
+/** Resizes an image into a part of a buffer (a letterboxed image, a mosaic, an image of a batch). */
 export function resizeInto(image: RgbImage, width: number, height: number, target: Target): void {
-  // OpenCV takes its exact 2x2 mean for a scale of one half; the general path would differ by a level here and there.
+  // For a scale of 1/2 OpenCV uses the exact mean of 2x2 pixels; the general algorithm would differ by 1 in some pixels.
   const half = image.width === 2 * width && image.height === 2 * height;
   if (image.width === width && image.height === height) copyInto(image, target);
   else if (half) halveInto(image, width, height, target);
@@ -36,7 +36,7 @@ function interpolateInto(image: RgbImage, width: number, height: number, target:
   const columns = horizontalWeights(image.width, width);
   const rows = weightsAlong(image.height, height);
   const n = width * 3;
-  // Two horizontally resized rows of the source, kept from one output row to the next.
+  // Two horizontally resized rows of the source, reused for the following output rows.
   let upper = new Int16Array(n);
   let lower = new Int16Array(n);
   let [upperRow, lowerRow] = [-1, -1];
@@ -62,7 +62,7 @@ function interpolateInto(image: RgbImage, width: number, height: number, target:
 }
 
 interface Weights {
-  /** Source index of the left (upper) and right (lower) neighbour of each output place. */
+  /** Source indices of the left (upper) and right (lower) neighbour of each output position. */
   first: Int32Array;
   second: Int32Array;
   /** Their weights, 0..2048. */
@@ -70,7 +70,7 @@ interface Weights {
   weight1: Int32Array;
 }
 
-/** As weightsAlong, but indices count bytes, and at the borders one neighbour has all the weight, as in OpenCV. */
+/** As weightsAlong, but with byte indices, and at the borders with all weight on one neighbour, as in OpenCV. */
 function horizontalWeights(from: number, to: number): Weights {
   const weights = weightsAlong(from, to);
   const { first, second, weight0, weight1 } = weights;
@@ -90,11 +90,11 @@ function weightsAlong(from: number, to: number): Weights {
   const second = new Int32Array(to);
   const weight0 = new Int32Array(to);
   const weight1 = new Int32Array(to);
-  const scale = 1 / (to / from); // in this order: it is how OpenCV gets it, last bit included
+  const scale = 1 / (to / from); // not from / to: OpenCV's rounding
   for (let i = 0; i < to; i++) {
-    const place = Math.fround((i + 0.5) * scale - 0.5);
-    const low = Math.floor(place);
-    const rest = Math.fround(place - low);
+    const position = Math.fround((i + 0.5) * scale - 0.5);
+    const low = Math.floor(position);
+    const rest = Math.fround(position - low);
     first[i] = Math.min(Math.max(low, 0), from - 1);
     second[i] = Math.min(Math.max(low + 1, 0), from - 1);
     weight0[i] = roundHalfEven(Math.fround(Math.fround(1 - rest) * ONE));
@@ -103,7 +103,7 @@ function weightsAlong(from: number, to: number): Weights {
   return { first, second, weight0, weight1 };
 }
 
-/** One source row at the new width, times 2048, less the 4 bits that the vertical pass drops: 0..32640. */
+/** Resizes a source row horizontally: values times 2048, shifted right by 4 as in OpenCV to fit 16 bits (0..32640). */
 function stretchRow(image: RgbImage, row: number, columns: Weights, out: Int16Array): void {
   const { first, second, weight0, weight1 } = columns;
   const data = image.data.subarray(row * image.width * 3, (row + 1) * image.width * 3);

@@ -1,16 +1,17 @@
-/** Small images for pages. */
+/** Thumbnails for HTML reports. */
 import sharp, { type Sharp, type SharpOptions } from 'sharp';
 import { decodeImage, readImageSize } from './codec.js';
 import { pixelLimit } from './pixel-limit.js';
 
 /**
- * @param side longest side of the result, pixels; smaller images stay as they are
- * @returns a WebP file, upright
- * @throws when the file cannot be read as an image
+ * @param side longer side of the result, pixels; smaller images are not enlarged
+ * @param quality of WebP, 1..100
+ * @returns contents of a WebP file, with EXIF orientation applied
+ * @throws UserError as decodeImage, or sharp's error if the file cannot be decoded
  */
 export async function thumbnail(path: string, side: number, quality = 55): Promise<Buffer> {
   const { format } = await readImageSize(path);
-  // Large JPEGs are decoded at a fraction of their size, which decodeImage cannot do; BMP is what only decodeImage knows.
+  // sharp decodes large JPEGs at reduced size, which decodeImage does not; only decodeImage supports BMP.
   const input = format === 'bmp' ? await fromDecoded(path) : sharp(path, options()).autoOrient();
   const small = input.resize(side, side, { fit: 'inside', withoutEnlargement: true });
   return small.removeAlpha().webp({ quality, effort: 1 }).toBuffer();

@@ -1,15 +1,14 @@
 /**
- * Videos by their first bytes: how each container begins (ISO/IEC 14496-12 and QuickTime, Matroska's EBML, RIFF AVI, MPEG
+ * Recognition of video containers by their first bytes (ISO/IEC 14496-12 and QuickTime, Matroska's EBML, RIFF AVI, MPEG
  * transport and program streams, FLV, Ogg, ASF, YUV4MPEG2).
  */
 
-/** Still images and their sequences in the same container as MP4. */
+/** Brands of still images and image sequences in the container of MP4. */
 const IMAGE_BRANDS = /^(avi[fs]|hei[cfms]|hev[cmsx]|mif1|msf1)/;
 
 /**
- * @param head at least the first 200 bytes where there are so many
- * @returns 'seekable': a reader jumps about in it, so that it has to lie in a file; 'stream': it can be read from a pipe;
- *   undefined: no video
+ * @param head the first bytes of the file, at least 200 if it has so many
+ * @returns 'seekable' if a reader needs random access, 'stream' if it can be read from a pipe, undefined if it is no video
  */
 export function videoContainer(head: Uint8Array): 'seekable' | 'stream' | undefined {
   const text = Buffer.from(head.subarray(0, 400)).toString('latin1');

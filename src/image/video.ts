@@ -1,38 +1,40 @@
 /**
- * Video in and out through a child process: ffmpeg, where it is installed. Frames come as PPM images over a pipe (each
- * says its own size, so rotation and changes of resolution need no extra question) and go out as raw RGB into an MP4.
+ * Reading and writing of videos by ffmpeg in a child process. Frames are read as PPM images from a pipe (each contains its
+ * size, so that rotation and changes of resolution need no special treatment) and written as raw RGB.
  */
 import { rename, rm } from 'node:fs/promises';
 import { messageOf, UserError } from '../core/errors.js';
 import type { RgbImage } from '../core/types.js';
-import { askFfmpeg, type Child, requireFfmpeg, startFfmpeg } from './ffmpeg.js';
+import { type Child, queryFfmpeg, requireFfmpeg, startFfmpeg } from './ffmpeg.js';
 
-/** File endings that are taken for videos. */
+/** Extensions of files that are read as videos. */
 export const VIDEO_EXTENSIONS = ['asf', 'avi', 'm4v', 'mkv', 'mov', 'mp4', 'mpeg', 'mpg', 'ts', 'webm', 'wmv'] as const;
 
+/** How a video is read. */
 export interface VideoOptions {
-  /** Takes the last of every n frames; there may be none then. Default: 1, every frame. */
+  /** Read only the last of every n frames; a shorter video then has none. Default: 1, every frame. */
   stride?: number;
-  /** Webcam or network stream: frames that come while the last one is worked on are dropped. */
+  /** Webcam or network stream: frames that arrive while the consumer is busy are dropped, except the newest. */
   live?: boolean;
-  /** Aborted: the child process is ended, whatever it waits for. */
+  /** Ends the child process when aborted. */
   signal?: AbortSignal;
-  /** What to call it in messages; default: the input. */
+  /** Name in messages; default: the input. */
   name?: string;
-  /** What ffmpeg gets on its standard input, for the input arguments `-i pipe:0`. */
+  /** Standard input of ffmpeg, for the input arguments `-i pipe:0`. */
   bytes?: AsyncIterable<Uint8Array>;
   /** Called once before the first frame. */
   onInfo?: (info: VideoInfo) => void;
 }
 
+/** Properties of a video. */
 export interface VideoInfo {
-  /** Frames a second, before `stride`; 25 when the file doesn't tell. */
+  /** Frames per second, before `stride`; 25 if unknown. */
   fps: number;
   /** Estimated number of frames before `stride`; undefined for streams. */
   frames?: number;
 }
 
-/** Input arguments for the n-th camera of this machine. */
+/** @returns ffmpeg's input arguments for a camera @throws UserError 'no-webcam' on platforms other than Linux and macOS */
 export function webcamArguments(index: number, platform: string = process.platform): string[] {
   if (platform === 'linux') return ['-f', 'v4l2', '-i', `/dev/video${index}`];
   if (platform === 'darwin') return ['-f', 'avfoundation', '-framerate', '30', '-i', `${index}`];
@@ -44,15 +46,16 @@ export function webcamArguments(index: number, platform: string = process.platfo
 }
 
 /**
- * Frames of a video file, a stream or a camera, one after the other. The child process is gone when the loop is left,
- * however it is left.
+ * Reads a video file, a stream or a camera. The child process ends when the loop is left.
  * @param input a path, a URL, or complete ffmpeg input arguments
+ * @yields the frames, RGB
+ * @throws UserError 'no-ffmpeg' if ffmpeg is missing, 'broken-video' if the video cannot be read (exit code 1)
  */
 export async function* readVideo(
   input: string | readonly string[],
-  { stride = 1, live = false, signal, bytes, onInfo, ...about }: VideoOptions = {},
+  { stride = 1, live = false, signal, bytes, onInfo, ...options }: VideoOptions = {},
 ): AsyncGenerator<RgbImage> {
-  const name = about.name ?? (typeof input === 'string' ? input : (input.at(-1) ?? ''));
+  const name = options.name ?? (typeof input === 'string' ? input : (input.at(-1) ?? ''));
   const version = await requireFfmpeg(`reading ${name}`);
   const args = ['-hide_banner', '-nostdin', '-nostats'];
   if (typeof input !== 'string') args.push(...input);
@@ -87,7 +90,7 @@ export async function* readVideo(
   }
 }
 
-/** Writes to its standard input as fast as it reads; when it ends before them, the bytes do not matter any longer. */
+/** Writes to ffmpeg's standard input with backpressure; stops if ffmpeg ends first. */
 async function feed({ process: { stdin }, done }: Child, bytes: AsyncIterable<Uint8Array>): Promise<void> {
   if (!stdin) return;
   let open = true;
@@ -102,18 +105,18 @@ async function feed({ process: { stdin }, done }: Child, bytes: AsyncIterable<Ui
       if (!stdin.write(chunk)) await Promise.race([new Promise((resolve) => stdin.once('drain', resolve)), done]);
     }
   } catch {
-    // the stream broke off: what came of the video is shown
+    // the source failed: the frames received so far are yielded
   } finally {
     stdin.end();
   }
 }
 
-/** A path that begins with a dash or holds a colon must not be taken for an option or a protocol. */
+/** A path that begins with a dash or contains a colon must not be parsed as an option or a protocol. */
 function fileArgument(input: string): string {
   return /^[a-z][a-z0-9+.-]+:\/\//i.test(input) ? input : `file:${input}`;
 }
 
-/** What ffmpeg tells about its input on standard error. */
+/** Parses the description of the input in ffmpeg's standard error. */
 export function videoInfo(text: string): VideoInfo {
   const fps = Number(/Video:.*?(\d+(?:\.\d+)?) fps/.exec(text)?.[1] ?? /Video:.*?(\d+(?:\.\d+)?) tbr/.exec(text)?.[1]);
   const time = /Duration: (\d+):(\d+):(\d+(?:\.\d+)?)/.exec(text);
@@ -123,7 +126,7 @@ export function videoInfo(text: string): VideoInfo {
   return { fps, frames: Math.max(1, Math.round(seconds * fps)) };
 }
 
-/** Cuts standard output into PPM images: `P6 width height 255`, then rows of RGB. */
+/** Splits standard output into PPM images: `P6 width height 255`, then rows of RGB. */
 async function* ppmFrames(child: Child): AsyncGenerator<RgbImage> {
   let parts: Buffer[] = [];
   let have = 0;
@@ -157,7 +160,7 @@ function ppmHeader(bytes: Buffer): { width: number; height: number; start: numbe
   return match ? { width: Number(match[1]), height: Number(match[2]), start: match[0].length } : undefined;
 }
 
-/** Reads on while the consumer works and hands it only the newest frame. */
+/** Keeps reading while the consumer is busy, and yields only the newest frame. */
 async function* newestOnly(frames: AsyncGenerator<RgbImage>): AsyncGenerator<RgbImage> {
   let newest: RgbImage | undefined;
   let ended = false;
@@ -192,26 +195,31 @@ async function* newestOnly(frames: AsyncGenerator<RgbImage>): AsyncGenerator<Rgb
   if (failure) throw failure;
 }
 
-/** Takes frames of one size and makes a file of them. */
+/** Writes frames of the same size to a video file. */
 export interface VideoWriter {
   readonly path: string;
+  /** @throws UserError 'frame-size' for a frame of another size, 'no-video-written' (exit code 1) if ffmpeg failed */
   write(frame: RgbImage): Promise<void>;
-  /** Finishes the file; without it nothing is left at `path`. */
+  /** Completes the file and moves it to `path`. @throws UserError 'no-video-written' (exit code 1) */
   close(): Promise<void>;
-  /** Gives up: the half-written file is removed. */
+  /** Removes the incomplete file. */
   abort(): Promise<void>;
 }
 
-/** Starts an MP4 (H.264 where ffmpeg has it, else MPEG-4). It appears at `path` when it is complete. */
+/**
+ * Starts writing an MP4 file (H.264 if ffmpeg supports it, else MPEG-4). It appears at `path` when it is complete.
+ * @param fps frames per second
+ * @throws UserError 'no-ffmpeg'
+ */
 export async function createVideo(path: string, width: number, height: number, fps: number): Promise<VideoWriter> {
   await requireFfmpeg(`writing ${path}`);
-  const codec = /\blibx264\b/.test(await askFfmpeg('-encoders'))
+  const codec = /\blibx264\b/.test(await queryFfmpeg('-encoders'))
     ? ['-c:v', 'libx264', '-preset', 'veryfast', '-crf', '20', '-pix_fmt', 'yuv420p']
     : ['-c:v', 'mpeg4', '-q:v', '3', '-pix_fmt', 'yuv420p'];
   const part = `${path}.part`;
   const args = ['-hide_banner', '-loglevel', 'error', '-y', '-f', 'rawvideo', '-pix_fmt', 'rgb24'];
   args.push('-s', `${width}x${height}`, '-r', `${fps}`, '-i', 'pipe:0');
-  // Chroma is halved, so sides are padded to even numbers.
+  // Chroma subsampling (yuv420p) needs an even width and height.
   args.push('-vf', 'pad=ceil(iw/2)*2:ceil(ih/2)*2', ...codec, '-movflags', '+faststart', '-f', 'mp4', `file:${part}`);
   const child = startFfmpeg(args, ['pipe', 'ignore', 'pipe']);
   const pipe = child.process.stdin;

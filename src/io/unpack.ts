@@ -249,7 +249,8 @@ function inArchive<T>(archive: string, name: string, place: string, step: () => 
     return step();
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code ?? '';
-    if (['EEXIST', 'ENOTDIR', 'EISDIR'].includes(code)) throw refused(archive, `'${name}' is both a file and a folder`);
+    if (['EEXIST', 'ENOTDIR', 'EISDIR'].includes(code))
+      throw refused(archive, `'${name}' conflicts with another entry: a path is both a file and a folder`);
     if (['ENAMETOOLONG', 'EINVAL', 'EILSEQ', 'ERR_INVALID_ARG_VALUE'].includes(code))
       throw refused(archive, `'${name.slice(0, 100)}' is not a valid file name`);
     return orCannotWrite(place, () => {

@@ -85,7 +85,7 @@ describe('a dataset that is fetched', () => {
     [
       'an archive with a file in a file',
       () => [...files, { name: 'set/images/train/0.png/x', data: files[0].data }],
-      'in the way',
+      'conflicts',
     ],
     ['an archive of something else', () => renamed(/images/, 'photos'), 'not what'],
   ])('%s leaves nothing to be used', async (_, content, message) => {

@@ -54,8 +54,8 @@ describe('download', () => {
   });
 
   const failing: [string, RequestListener, Parameters<typeof download>[2], RegExp, number][] = [
-    ['404', (_, r) => r.writeHead(404).end(), {}, /answers 404/, 1],
-    ['503 three times', (_, r) => r.writeHead(503).end(), {}, /answers 503/, 3],
+    ['404', (_, r) => r.writeHead(404).end(), {}, /answered 404/, 1],
+    ['503 three times', (_, r) => r.writeHead(503).end(), {}, /answered 503/, 3],
     ['wrong hash', whole, { sha256: '0'.repeat(64) }, /sha256 .* was expected/, 1],
     ['too large by its own word', whole, { maxBytes: 1000 }, /at most 1000/, 1],
     ['too large without a word', (_, r) => r.writeHead(200).end(data), { maxBytes: 1000 }, /at most 1000/, 1],

@@ -109,7 +109,7 @@ describe('torch files', () => {
           }),
         ),
       ),
-    ).toThrow(/not known/);
+    ).toThrow(/unknown form/);
   });
 
   test('what is no PyTorch file is said by its kind', () => {

@@ -51,18 +51,18 @@ describe('unpack', () => {
     ['a link', makeTar([['link', '', '2']]), /is a link/],
     ['a file that is cut short', makeTar([['a', 'x'.repeat(2000)]]).subarray(0, 1024), /truncated/],
     ['a gzip file that is cut short', gzipSync(makeTar([['a', 'x']])).subarray(0, 40), /truncated/],
-    ['something else', Buffer.from('<html>not found</html>'.repeat(60)), /no archive/],
-    ['a file that is a folder, too (zip)', zip('link', 'link/x'), /'link\/x' is in the way/],
-    ['a folder that is a file, too (zip)', zip('link/x', 'link'), /'link' is in the way/],
+    ['something else', Buffer.from('<html>not found</html>'.repeat(60)), /not an archive/],
+    ['a file that is a folder, too (zip)', zip('link', 'link/x'), /'link\/x' conflicts/],
+    ['a folder that is a file, too (zip)', zip('link/x', 'link'), /'link' conflicts/],
     [
       'a file that is a folder, too (tar)',
       makeTar([
         ['link', 'x'],
         ['link/x', 'y'],
       ]),
-      /'link\/x' is in the way/,
+      /'link\/x' conflicts/,
     ],
-    ['a name that no file can have', zip('x'.repeat(300)), /no name for a file/],
+    ['a name that no file can have', zip('x'.repeat(300)), /not a valid file name/],
   ])('refuses %s', async (_, bytes, message) => {
     const out = join(tmpDir(), 'in');
     await expect(unpack(archive(bytes), out)).rejects.toMatchObject({

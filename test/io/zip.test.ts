@@ -74,7 +74,7 @@ describe('zip', () => {
     [
       'claims more than deflate can pack',
       () => makeZip([{ name: 'a', data: text, deflate: true, claim: { size: 1e9 } }]),
-      /cannot be/,
+      /impossible size/,
     ],
     [
       'unpacks to more than it claims',
