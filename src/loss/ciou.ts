@@ -1,18 +1,18 @@
 /**
  * Complete IoU (Zheng et al. 2020, "Distance-IoU Loss: Faster and Better Learning for Bounding Box Regression", eq. 10):
  * CIoU = IoU − ρ²/c² − α·v, with ρ the distance of the centres, c the diagonal of the smallest box around both,
- * v = 4/π² (arctan w₂/h₂ − arctan w₁/h₁)² and α = v / (1 − IoU + v), which counts as constant in the gradient.
+ * v = 4/π² (arctan w₂/h₂ − arctan w₁/h₁)² and α = v / (1 − IoU + v), which is treated as a constant in the gradient.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { stopGradient } from '../nn/kernels.js';
 
-/** Keeps divisions apart from 0; added to heights, union and c², as the reference does. */
+/** Prevents division by 0; added to heights, union and c² as in Ultralytics 8.4 (bbox_iou). */
 const EPS = 1e-7;
 
-/** Boxes by side, all of one shape; two sets of boxes may broadcast against each other. */
+/** Boxes as one tensor per side, all of the same shape; two sets of boxes may broadcast. */
 export type Sides = { x1: tf.Tensor; y1: tf.Tensor; x2: tf.Tensor; y2: tf.Tensor };
 
-/** What is known of each box alone, so that it isn't computed for each pair. */
+/** Quantities of single boxes, computed once instead of for each pair. */
 interface Measured extends Sides {
   area: tf.Tensor;
   centreX: tf.Tensor;
@@ -21,14 +21,16 @@ interface Measured extends Sides {
   aspect: tf.Tensor;
 }
 
+/** How CIoU is computed. */
 export interface CiouOptions {
-  /** False: an equal pair of sides passes its gradient to the first box alone; saves time where nobody takes gradients. */
+  /** False: faster, without the equal division of gradients between equal sides. Default: true. */
   differentiable?: boolean;
 }
 
 /**
- * The loss of a box.
- * @param predicted @param truth boxes in grid units, [N, 1] a side
+ * Box loss, 1 − CIoU.
+ * @param predicted boxes in grid units, [N, 1] per side
+ * @param truth boxes in grid units, [N, 1] per side
  * @returns [N, 1], 0 for equal boxes
  */
 export function boxLoss(predicted: Sides, truth: Sides): tf.Tensor {
@@ -43,8 +45,8 @@ export function boxLoss(predicted: Sides, truth: Sides): tf.Tensor {
 export function ciou(a: Sides, b: Sides, { differentiable = true }: CiouOptions = {}): tf.Tensor {
   const p = measure(a);
   const q = measure(b);
-  const min = differentiable ? evenMinimum : tf.minimum;
-  const max = differentiable ? evenMaximum : tf.maximum;
+  const min = differentiable ? minimum : tf.minimum;
+  const max = differentiable ? maximum : tf.maximum;
   const overlapX = tf.relu(tf.sub(min(p.x2, q.x2), max(p.x1, q.x1)));
   const overlapY = tf.relu(tf.sub(min(p.y2, q.y2), max(p.y1, q.y1)));
   const intersection = tf.mul(overlapX, overlapY);
@@ -60,7 +62,7 @@ export function ciou(a: Sides, b: Sides, { differentiable = true }: CiouOptions 
 
 function measure({ x1, y1, x2, y2 }: Sides): Measured {
   const width = tf.sub(x2, x1);
-  // Without relu TensorFlow's graph optimiser makes it y2 + (EPS − y1), where EPS is lost and a box without height is 0/0.
+  // Without relu TensorFlow's graph optimizer rewrites it to y2 + (EPS − y1): EPS is rounded off, and a height of 0 gives 0/0.
   const height = tf.add(tf.relu(tf.sub(y2, y1)), EPS);
   return {
     x1,
@@ -74,15 +76,15 @@ function measure({ x1, y1, x2, y2 }: Sides): Measured {
   };
 }
 
-// Where both are equal each gets half of the gradient, as in PyTorch; tfjs' own gives it all to the first.
-function evenMinimum(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+// Equal arguments get half of the gradient each, as in PyTorch; that of tf.minimum and tf.maximum goes to the first.
+function minimum(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
   return tf.mul(tf.add(tf.minimum(a, b), tf.minimum(b, a)), 0.5);
 }
-function evenMaximum(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
+function maximum(a: tf.Tensor, b: tf.Tensor): tf.Tensor {
   return tf.mul(tf.add(tf.maximum(a, b), tf.maximum(b, a)), 0.5);
 }
 
-/** @param boxes [..., 4] xyxy @returns its sides [..., 1] */
+/** @param boxes [..., 4] xyxy @returns [..., 1] per side */
 export function sidesOf(boxes: tf.Tensor): Sides {
   const [x1, y1, x2, y2] = tf.split(boxes, 4, -1);
   return { x1, y1, x2, y2 };

@@ -1,8 +1,8 @@
 /**
- * Weights of the classes in the class loss (`cls_pw` p): (1 / frequency)^p, normalised to a mean of 1.
- * @param counts labels of each class in the training set
- * @param power p; 0 weighs all alike
- * @returns [K]; a class without labels counts as one label
+ * Weights of the classes in the class loss (option `cls_pw`): (1 / frequency)^p, normalized to a mean of 1.
+ * @param counts labels of each class in the training set; 0 is treated as 1
+ * @param power p; 0 gives equal weights
+ * @returns [K]
  */
 export function classWeights(counts: ArrayLike<number>, power: number): number[] {
   const raw = Array.from(counts, (count) => (1 / Math.max(count, 1)) ** power);

@@ -1,8 +1,8 @@
 /**
- * The loss of YOLOv8: CIoU and distribution focal loss over positive anchors, binary cross-entropy over all anchors and
- * classes against soft targets. Every term is divided by the sum of the target scores, at least 1 (the article that this
- * project follows divides by the number of positives; the published weights were trained so).
- * Pure: it runs eagerly and inside the graph compiler, and differentiates by tfjs' tape.
+ * The loss of YOLOv8: CIoU loss and distribution focal loss over positive anchor points, binary cross-entropy over all anchor
+ * points and classes against soft targets. All terms are divided by max(1, sum of the target scores), as in Ultralytics 8.4
+ * (v8DetectionLoss), with which the published weights were trained; the article "YOLOv8: The Missing Paper" divides by the
+ * number of positives. Pure: it runs eagerly and in traced graphs, and is differentiable.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { expectedDistances } from '../nn/distances.js';
@@ -14,7 +14,7 @@ import { type Assignment, assign, type Labels, offsets } from './tal.js';
 
 export type { Labels } from './tal.js';
 
-/** tfjs types the last argument of a customGrad as a tensor; it is this. */
+/** Actual type of the last argument of tf.customGrad's function, which tfjs declares as a tensor. */
 type Save = (tensors: tf.Tensor[]) => void;
 
 /** Weight of each term. */
@@ -24,20 +24,22 @@ export interface LossGains {
   dfl: number;
 }
 
+/** Weights of terms and classes. */
 export interface LossOptions {
   gains: LossGains;
-  /** [K] weight of each class in the class term (class-weights.ts); none: all 1. */
+  /** [K] weight of each class in the class loss (class-weights.ts); default: all 1. */
   classWeights?: ArrayLike<number>;
 }
 
+/** Value of the loss. */
 export interface Loss {
-  /** Scalar, B times the sum of `items`: what is differentiated. */
+  /** [] B times the sum of `items`: the value to be differentiated. */
   total: tf.Scalar;
-  /** [3] box, cls, dfl with their gains: what is printed. */
+  /** [3] box, class and distribution focal loss, times their gains: for display. */
   items: tf.Tensor1D;
 }
 
-/** Positive anchors as rows, N = B·S of them; those that a slot lacks have weight 0. */
+/** Positive anchor points as rows, N = B·S; rows of slots without a positive have weight 0. */
 type Positives = {
   /** [N] int32 index into [B·A] */
   rows: tf.Tensor1D;
@@ -52,8 +54,8 @@ type Positives = {
 };
 
 /**
- * @param head what the network gives in training mode
- * @param labels padded to M ≥ 1 an image; a batch without any is legal
+ * @param head outputs of the network in training mode
+ * @param labels padded to M ≥ 1 per image; a batch without any label is allowed
  */
 export function detectionLoss(head: HeadOutput, labels: Labels, { gains, classWeights }: LossOptions): Loss {
   const [b, a] = head.boxes.shape;
@@ -74,7 +76,7 @@ function targets(head: HeadOutput, labels: Labels, anchors: Anchors) {
   return asRows(assignment, labels, points, strides);
 }
 
-/** Which anchors the outputs of a head make positive. @returns with it the points [A, 2], grid, and strides [A, 1] */
+/** Assigns labels to the predictions of a head. @returns the assignment, anchor points [A, 2] in grid units, strides [A, 1] */
 export function assignHead(head: HeadOutput, labels: Labels, anchors: Anchors = anchorsOf(head.levels, head.strides)) {
   const [b, a] = head.boxes.shape;
   const points = tf.tensor2d(anchors.points, [a, 2]);
@@ -85,7 +87,7 @@ export function assignHead(head: HeadOutput, labels: Labels, anchors: Anchors = 
   return { assignment, points, strides };
 }
 
-/** The assignment's slots as rows over the whole batch. @returns them and the sum of the target scores, at least 1 */
+/** Flattens the slots of an assignment over the batch. @returns the rows, and max(1, sum of the target scores) */
 function asRows(
   { anchors, labels: label, share, score }: Assignment,
   labels: Labels,
@@ -107,7 +109,7 @@ function asRows(
   return { positives, total };
 }
 
-/** @param boxes [B·A, 4R] logits @returns both terms over the positives, without gains */
+/** @param boxes [B·A, 4R] logits @returns box loss and distribution focal loss [] over the positives, without gains */
 function positiveLosses(
   boxes: tf.Tensor,
   { rows, weights, x, y, truth }: Positives,
@@ -123,7 +125,7 @@ function positiveLosses(
   return { box: tf.sum(tf.mul(overlapLoss, weights)), dfl: tf.sum(tf.mul(dflLoss, weights)) };
 }
 
-/** Rows of x by index; the gradient puts them back in one op (tfjs' own transposes the whole of x twice). */
+/** tf.gather of rows whose gradient is one op (that of tfjs transposes all of x twice). */
 function gatherRows(x: tf.Tensor, rows: tf.Tensor1D): tf.Tensor {
   const gather = tf.customGrad((t, save) => {
     (save as unknown as Save)([rows]);
@@ -139,7 +141,7 @@ function gatherRows(x: tf.Tensor, rows: tf.Tensor1D): tf.Tensor {
 
 /**
  * Binary cross-entropy with logits x against soft targets t, over all anchors and classes: Σ w (softplus(x) − x·t) / total.
- * The targets are 0 but at positives, so the second part is a sum over those. Gradient: w (sigmoid(x) − t) / total.
+ * Since t is 0 except at positives, the second term is a sum over these. Gradient: w (sigmoid(x) − t) / total.
  */
 function classLoss(
   scores: tf.Tensor3D,
@@ -148,10 +150,10 @@ function classLoss(
   classWeights?: ArrayLike<number>,
 ): tf.Tensor {
   const [b, a, k] = scores.shape;
-  // Weight of each class over the total: what a logit's loss counts; [K], or [1] for all alike.
+  // Weight of a class divided by the total: [K], or [1] if all weights are equal.
   const w = stopGradient(() => tf.div(tf.tensor1d(Float32Array.from(classWeights ?? [1])), total));
   const cells = tf.add(tf.mul(rows, tf.scalar(k, 'int32')), classes); // [N] into [B·A·K]
-  // The weights of positives are over the total already.
+  // `weights` of positives are already divided by the total.
   const t = classWeights ? tf.mul(weights, tf.gather(tf.mul(w, total), classes)) : weights; // [N]
   const loss = tf.customGrad((logits, save) => {
     const x = logits as tf.Tensor;

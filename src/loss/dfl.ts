@@ -1,11 +1,12 @@
 /**
- * Distribution focal loss (Li et al. 2020, "Generalized Focal Loss", eq. 6): the distance to a side is a distribution over
- * the bins 0..15; cross-entropy against the two bins next to the true distance, weighted by nearness.
+ * Distribution focal loss (Li et al. 2020, "Generalized Focal Loss", eq. 6): the distance to a side is predicted as a
+ * distribution over the bins 0..15; the loss is the cross-entropy with the two bins next to the true distance, weighted
+ * linearly: −Σ relu(1 − |bin − distance|) log p(bin).
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { REG_MAX } from '../nn/head.js';
 
-/** The true distance stays this far below the last bin, so that there is a bin on both sides of it. */
+/** True distances are clipped to this much below the last bin, so that there is a bin on both sides. */
 const BELOW_LAST_BIN = 0.01;
 
 /**
@@ -15,7 +16,7 @@ const BELOW_LAST_BIN = 0.01;
  */
 export function dfl(logProbabilities: tf.Tensor, distances: tf.Tensor): tf.Tensor {
   const target = tf.clipByValue(distances, 0, REG_MAX - 1 - BELOW_LAST_BIN);
-  // 1 − |bin − target|, where that is above 0, is at once which two bins count and how much.
+  // relu(1 − |bin − target|) is the weight of the two adjacent bins, and 0 for the others.
   const distance = tf.abs(tf.sub(bins(), tf.expandDims(target, -1))); // [N, 4, R]
   const weights = tf.relu(tf.sub(1, distance));
   return tf.mul(tf.sum(tf.mul(weights, logProbabilities), [1, 2]), -1 / 4);

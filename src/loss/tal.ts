@@ -1,33 +1,35 @@
 /**
- * Task-aligned assignment (Feng et al. 2021, "TOOD: Task-aligned One-stage Object Detection"): which anchors should find
- * which label, and how sure of it they should be. No gradient runs through it.
+ * Task-aligned assignment (Feng et al. 2021, "TOOD: Task-aligned One-stage Object Detection"): which anchor points should
+ * predict which label, and with what score. Not differentiated.
  *
- * The result is sparse: S = 10·M slots an image, the best anchors of each label, rather than arrays over all anchors.
- * An anchor that several labels claim stands in several slots, each with its share, and all of them name the label that
- * gets it. So losses over positives touch S rows instead of A, and every shape is known beforehand.
+ * The result is sparse: S = 10·M slots per image, the best anchor points of each label, instead of arrays over all anchor
+ * points. An anchor point selected by several labels is in several slots, each with its share; all of them contain the label
+ * that it is finally assigned to. Losses over positives thus process S rows instead of A, and all shapes are static.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { stopGradient } from '../nn/kernels.js';
 import { ciou, sidesOf } from './ciou.js';
 
-/** Positive anchors a label may have. */
+/** Maximum number of positive anchor points per label (Ultralytics 8.4: topk=10). */
 const TOP_K = 10;
-/** metric = score^α · CIoU^β */
+/** α of the alignment metric score^α · CIoU^β; β = 6 (Ultralytics 8.4: alpha=0.5, beta=6). */
 const ALPHA = 0.5;
-/** Only for the test which anchors a label holds, a side shorter than this is widened to it, in pixels. */
+/** Pixels. Shorter sides are extended to it for the test which anchor points are inside of a label. */
 const MIN_SIDE_PX = 16;
-/** Pairs (label, anchor) that are looked at in one go: bounds memory to some 64 MB an intermediate result. */
+/** Pairs (label, anchor point) that are processed at a time: limits an intermediate result to about 64 MB. */
 const PAIRS_AT_ONCE = 1 << 24;
 
+/** Labels of a batch, padded to M per image. */
 export type Labels = {
   /** [B, M, 4] xyxy, pixels of the network's input. */
   boxesPx: tf.Tensor;
   /** [B, M] int32. */
   classes: tf.Tensor;
-  /** [B, M] 1 where there is a label, 0 where there is padding. */
+  /** [B, M] 1 for a label, 0 for padding. */
   mask: tf.Tensor;
 };
 
+/** Predictions of the network, decoded. */
 export interface Predictions {
   /** [B, A, 4] xyxy, pixels. */
   boxesPx: tf.Tensor;
@@ -37,20 +39,21 @@ export interface Predictions {
   points: tf.Tensor;
 }
 
+/** Positive anchor points and their targets, by slot. */
 export type Assignment = {
-  /** [B, S] int32: index of the slot's anchor in its image. */
+  /** [B, S] int32: index of the anchor point in its image. */
   anchors: tf.Tensor;
-  /** [B, S] int32: index of the label that the anchor is to find. */
+  /** [B, S] int32: index of the label that the anchor point is assigned to. */
   labels: tf.Tensor;
-  /** [B, S] 1 / number of slots with this anchor; 0 where the slot has no positive anchor. */
+  /** [B, S] 1 / number of slots with this anchor point; 0 if the slot has no positive anchor point. */
   share: tf.Tensor;
-  /** [B, S] score that the anchor should have for its label's class, 0..1. */
+  /** [B, S] target score for the label's class, 0..1. */
   score: tf.Tensor;
 };
 
 /**
- * Assigns anchors to labels.
- * @param pairsAtOnce a batch with more pairs than this is taken in parts of whole images
+ * Assigns anchor points to labels.
+ * @param pairsAtOnce a batch with more pairs is processed in groups of images
  */
 export function assign(predictions: Predictions, labels: Labels, pairsAtOnce = PAIRS_AT_ONCE): Assignment {
   const [b, m] = labels.mask.shape;
@@ -93,15 +96,15 @@ function assignPart(predictions: Predictions, labels: Labels): Assignment {
   );
   const owner = tf.add(own, tf.zeros([b, s], 'int32')); // [B, S]
 
-  // Claims on each slot's anchor, counted over all labels.
+  // Number of labels that selected the anchor point of each slot.
   const flat = tf.reshape(tf.add(anchors, offsets(b, a)), [-1]); // [B·S] into [B·A]
   const claims = tf.unsortedSegmentSum(tf.reshape(positive, [-1]), flat as tf.Tensor1D, b * a);
   const claimed = tf.reshape(tf.gather(claims, flat), [b, s]);
   const share = tf.div(positive, tf.maximum(claimed, 1));
 
-  // Who gets what is settled slot by slot, or, where there are more slots than anchors, anchor by anchor.
+  // Conflicts are resolved by slot, or by anchor point if there are more slots than anchor points.
   const slots: Slots = { overlap, anchors, flat, owner, positive, claims, claimed, share };
-  const { label, ofLabel } = s > a ? settleAnchors(slots) : settleSlots(slots);
+  const { label, maxOfLabel } = s > a ? resolveByAnchor(slots) : resolveBySlot(slots);
 
   const labelRow = tf.reshape(tf.add(label, offsets(b, m)), [-1]); // [B·S] into [B·M]
   const pair = tf.add(tf.mul(labelRow, tf.scalar(a, 'int32')), tf.reshape(anchors, [-1])); // [B·S] into [B·M·A]
@@ -111,91 +114,98 @@ function assignPart(predictions: Predictions, labels: Labels): Assignment {
   const logits = tf.reshape(tf.gather(tf.reshape(predictions.scores, [-1]), cell), [b, s]);
   const slotMetric = tf.mul(tf.mul(scorePower(logits), sixthPower(slotOverlap)), positive);
 
-  // Scores are scaled so that the best positive anchor of a label should reach that label's best CIoU.
-  const scale = tf.div(ofLabel(tf.mul(slotOverlap, positive)), tf.add(ofLabel(slotMetric), 1e-9)); // [B, M]
+  // Normalized metric t̂ (TOOD, section 3.3): its maximum over the positives of a label is that label's maximum CIoU.
+  const scale = tf.div(maxOfLabel(tf.mul(slotOverlap, positive)), tf.add(maxOfLabel(slotMetric), 1e-9)); // [B, M]
   const scaleOf = tf.reshape(tf.gather(tf.reshape(scale, [-1]), labelRow), [b, s]);
   return { anchors, labels: label, share, score: tf.mul(slotMetric, scaleOf) };
 }
 
-/** What `assignPart` knows before anchors that several labels claim are settled. */
+/** The selection of `assignPart`, before conflicts between labels are resolved. */
 interface Slots {
   /** [B, M, A] */
   overlap: tf.Tensor;
-  /** [B, S] anchors of the slots, the labels they belong to, 1 where the slot is positive */
+  /** [B, S] int32: anchor point of the slot. */
   anchors: tf.Tensor;
+  /** [B, S] int32: label that selected it. */
   owner: tf.Tensor;
+  /** [B, S] 1 if the slot is positive, else 0. */
   positive: tf.Tensor;
-  /** [B·S] anchors as indices into [B·A] */
+  /** [B·S] int32: `anchors` as indices into [B·A]. */
   flat: tf.Tensor;
-  /** [B·A] labels that claim an anchor; the same by slot, [B, S]; and a slot's part of its anchor, [B, S] */
+  /** [B·A] number of labels that selected an anchor point. */
   claims: tf.Tensor;
+  /** [B, S] the same by slot. */
   claimed: tf.Tensor;
+  /** [B, S] as in Assignment. */
   share: tf.Tensor;
 }
 
-/** An anchor that several labels claim goes to the label with the highest CIoU of all that hold it, claimant or not. */
-interface Settled {
-  /** [B, S] int32: who gets the slot's anchor. */
+/** An anchor point that several labels selected is assigned to the one with the highest CIoU of all that contain it. */
+interface Resolved {
+  /** [B, S] int32: label that the slot's anchor point is assigned to. */
   label: tf.Tensor;
-  /** The largest of a label's positive anchors, [B, S] to [B, M]; 0 where it has none. Takes what is the same for an anchor. */
-  ofLabel: (x: tf.Tensor) => tf.Tensor;
+  /**
+   * @param x [B, S] values that are the same in all slots of an anchor point
+   * @returns [B, M] maximum over the positive anchor points of each label; 0 if it has none
+   */
+  maxOfLabel: (x: tf.Tensor) => tf.Tensor;
 }
 
-function settleSlots({ overlap, anchors, owner, claimed }: Slots): Settled {
+function resolveBySlot({ overlap, anchors, owner, claimed }: Slots): Resolved {
   const m = overlap.shape[1]!;
   const columns = tf.gather(overlap, anchors, 2, 1); // [B, M, S]
   const label = tf.where(tf.greater(claimed, 1), tf.argMax(columns, 1), owner); // [B, S]
   const isLabel = tf.cast(tf.equal(tf.expandDims(label, 1), labelIndex(m)), 'float32'); // [B, M, S]
-  return { label, ofLabel: (x) => tf.max(tf.mul(tf.expandDims(x, 1), isLabel), 2) };
+  return { label, maxOfLabel: (x) => tf.max(tf.mul(tf.expandDims(x, 1), isLabel), 2) };
 }
 
-/** The same without arrays of M x 10·M, which thousands of labels would fill the memory with. */
-function settleAnchors({ overlap, flat, owner, positive, claims, share }: Slots): Settled {
+/** The same without arrays of M x 10·M values, which would fill the memory with thousands of labels. */
+function resolveByAnchor({ overlap, flat, owner, positive, claims, share }: Slots): Resolved {
   const [b, m, a] = overlap.shape as [number, number, number];
   const s = owner.shape[1]!;
   const toAnchors = (x: tf.Tensor) =>
     tf.reshape(tf.unsortedSegmentSum(tf.reshape(x, [-1]), flat as tf.Tensor1D, b * a), [b, a]);
-  const claimant = tf.cast(toAnchors(tf.mul(tf.cast(owner, 'float32'), positive)), 'int32'); // the one, where it is one
+  const claimant = tf.cast(toAnchors(tf.mul(tf.cast(owner, 'float32'), positive)), 'int32'); // if there is only one
   const contested = tf.greater(tf.reshape(claims, [b, a]), 1);
   const labelOf = tf.where(contested, tf.argMax(overlap, 1), claimant); // [B, A]
   const taken = tf.reshape(tf.gather(tf.reshape(labelOf, [-1]), flat), [b, s]);
   const isLabel = tf.equal(tf.expandDims(labelOf, 1), labelIndex(m)); // [B, M, A]
   return {
     label: tf.where(tf.greater(positive, 0), taken, owner),
-    // The slots of an anchor share it: their parts add up to its value.
-    ofLabel: (x) => tf.max(tf.mul(tf.expandDims(toAnchors(tf.mul(x, share)), 1), tf.cast(isLabel, 'float32')), 2),
+    // The shares of the slots of an anchor point add up to 1.
+    maxOfLabel: (x) => tf.max(tf.mul(tf.expandDims(toAnchors(tf.mul(x, share)), 1), tf.cast(isLabel, 'float32')), 2),
   };
 }
 
-/** @returns [B, M, A] CIoU of each label with each anchor's box, at least 0; 0 where the anchor point isn't in the label */
+/** @returns [B, M, A] CIoU of each label with each predicted box, at least 0; 0 if the anchor point is outside the label */
 function overlaps({ boxesPx, points }: Predictions, labels: Labels): tf.Tensor {
   const byAnchor = tf.split(tf.transpose(boxesPx, [0, 2, 1]), 4, 1); // 4 of [B, 1, A]
   const [x1, y1, x2, y2] = byAnchor;
   const truth = sidesOf(labels.boxesPx); // [B, M, 1]
   const close = tf.relu(ciou({ x1, y1, x2, y2 }, truth, { differentiable: false }));
-  return tf.mul(close, tf.cast(holds(points, truth, labels.mask), 'float32'));
+  return tf.mul(close, tf.cast(contains(points, truth, labels.mask), 'float32'));
 }
 
-/** @returns [B, M, A] bool: is the anchor point strictly inside of the (widened) label? */
-function holds(points: tf.Tensor, { x1, y1, x2, y2 }: ReturnType<typeof sidesOf>, mask: tf.Tensor): tf.Tensor {
+/** @returns [B, M, A] bool: whether the anchor point is strictly inside of the (extended) label */
+function contains(points: tf.Tensor, { x1, y1, x2, y2 }: ReturnType<typeof sidesOf>, mask: tf.Tensor): tf.Tensor {
   const [x, y] = tf.split(tf.transpose(points), 2, 0); // [1, A]
   const short = (from: tf.Tensor, to: tf.Tensor) => tf.mul(tf.relu(tf.sub(MIN_SIDE_PX, tf.sub(to, from))), 0.5);
   const growX = short(x1, x2);
   const growY = short(y1, y2);
-  // Padding holds nothing: its left side lies beyond every point.
+  // Padding contains no point: its left side is beyond all points.
   const left = tf.add(tf.sub(x1, growX), tf.mul(tf.sub(1, tf.expandDims(mask, 2)), 1e9)); // [B, M, 1]
   const withinX = tf.logicalAnd(tf.greater(x, left), tf.less(x, tf.add(x2, growX)));
   const withinY = tf.logicalAnd(tf.greater(y, tf.sub(y1, growY)), tf.less(y, tf.add(y2, growY)));
   return tf.logicalAnd(withinX, withinY);
 }
 
-/** @returns [B, M, A] score^α of each anchor for each label's class */
+/** @returns [B, M, A] score^α of each anchor point for each label's class */
 function labelScores(scores: tf.Tensor, classes: tf.Tensor): tf.Tensor {
   const [b, a, k] = scores.shape;
   const m = classes.shape[1]!;
   const rows = tf.reshape(tf.transpose(scores, [0, 2, 1]), [b * k, a]);
   const wanted = tf.reshape(tf.add(classes, offsets(b, k)), [-1]);
-  const few = m < k; // the power is taken of whichever is less: rows of classes or of labels
+  const few = m < k; // the power is computed for the smaller number of rows: labels or classes
   return tf.reshape(few ? scorePower(tf.gather(rows, wanted)) : tf.gather(scorePower(rows), wanted), [b, m, a]);
 }
 
@@ -209,7 +219,7 @@ function sixthPower(x: tf.Tensor): tf.Tensor {
   return tf.mul(tf.mul(square, square), square);
 }
 
-/** [B, 1] int32: where each image's part begins in an array that was flattened */
+/** @returns [B, 1] int32: index of each image's first element in a flattened array with `step` elements per image */
 export function offsets(b: number, step: number): tf.Tensor {
   return tf.tensor2d(
     Int32Array.from({ length: b }, (_, i) => i * step),

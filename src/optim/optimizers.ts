@@ -1,41 +1,42 @@
 /**
- * Update rules of the optimizers, as tensor functions: old value, gradient and optimizer state in, new value and optimizer state out. They
- * follow PyTorch's definitions (torch.optim.SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop), which the published weights
- * were trained with. What depends on the number of the step alone is computed outside of the graph, in double precision.
+ * Update rules of the optimizers as pure functions of tensors: value, gradient and optimizer state → new value and state.
+ * They follow PyTorch's definitions (torch.optim.SGD, Adam, AdamW, NAdam, RAdam, Adamax, RMSprop), with which the published
+ * weights were trained. Coefficients that depend only on the step are computed outside of the graph, in double precision.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { OptimizerName } from '../core/choices.js';
 
-/** Second-moment decay of Adam and its kin (Kingma and Ba 2015), and the term that keeps their division finite. */
+/** β₂ and ε of the Adam family (Kingma and Ba 2015); ε is also RMSprop's. PyTorch's defaults. */
 const BETA2 = 0.999;
 const EPSILON = 1e-8;
-/** Smoothing of RMSprop's squared gradients, PyTorch's default. */
+/** Smoothing constant of RMSprop's squared gradients, PyTorch's default. */
 const RMSPROP_ALPHA = 0.99;
-/** How fast NAdam's momentum grows to its value, PyTorch's default. */
+/** ψ, the momentum decay of NAdam, PyTorch's default. */
 const NADAM_MOMENTUM_DECAY = 0.004;
 
 /** Scalars of one update; tensors, so that they are inputs of the compiled step. */
 export interface UpdateScalars {
   lr: tf.Scalar;
-  /** Momentum; beta1 for Adam and its kin. */
+  /** Momentum; β₁ for the Adam family. */
   momentum: tf.Scalar;
-  /** What the rule's `coefficients` gave for this step, in the same order. */
+  /** Values of the rule's `coefficients` for this step, in the same order. */
   coefficients: tf.Scalar[];
 }
 
+/** Update rule of an optimizer. */
 export interface OptimizerRule {
-  /** How many tensors of the parameter's shape it remembers; all start at zero. */
+  /** Number of tensors of optimizer state, each of the parameter's shape and initially zero. */
   readonly stateTensors: number;
-  /** Whether `momentum` is a momentum with a warm-up, rather than a beta. */
+  /** Whether `momentum` has a warm-up; β₁ has none. */
   readonly warmsMomentum: boolean;
   /**
-   * What changes from step to step besides learning rate and momentum.
+   * Values that depend on the step, besides learning rate and momentum.
    * @param step counted from 1
    */
   coefficients(step: number, momentum: number): number[];
   /**
    * @param decay weight decay of this parameter, 0 for none
-   * @returns the new value and the new optimizer state, shapes as before
+   * @returns the new value and the new optimizer state, in the same shapes
    */
   update(
     value: tf.Tensor,
@@ -48,15 +49,15 @@ export interface OptimizerRule {
 
 const none = (): number[] => [];
 
-/** 1 − beta^step: what a moving average that starts at zero is divided by. */
+/** 1 − β^step, the divisor that corrects the bias of a moving average that starts at zero (Kingma and Ba 2015, section 3). */
 const biasCorrection = (beta: number, step: number): number => 1 - beta ** step;
 
-/** g + decay·p: weight decay as an L2 term of the loss. */
+/** g + decay·p: weight decay as L2 regularization. */
 function withDecay(value: tf.Tensor, gradient: tf.Tensor, decay: number): tf.Tensor {
   return decay === 0 ? gradient : tf.add(gradient, tf.mul(value, decay));
 }
 
-/** v = m·v + g; p −= lr·(g + m·v) (Nesterov momentum in PyTorch's form). */
+/** v = m·v + g; p −= lr·(g + m·v): Nesterov momentum (Sutskever et al. 2013) in PyTorch's form. */
 const sgd: OptimizerRule = {
   stateTensors: 1,
   warmsMomentum: true,
@@ -80,7 +81,7 @@ const biasCorrections = (step: number, beta1: number): number[] => [
   biasCorrection(BETA2, step),
 ];
 
-/** Kingma and Ba 2015, algorithm 1, with PyTorch's place of epsilon. */
+/** Kingma and Ba 2015, algorithm 1, with ε added as in PyTorch: p −= lr/(1 − β₁^t)·m / (√v/√(1 − β₂^t) + ε). */
 function adamUpdate(
   value: tf.Tensor,
   g: tf.Tensor,
@@ -99,7 +100,7 @@ const adam: OptimizerRule = {
   update: (value, gradient, state, decay, s) => adamUpdate(value, withDecay(value, gradient, decay), state, s),
 };
 
-/** Loshchilov and Hutter 2019: the decay acts on the weight itself, not through the moments. */
+/** Loshchilov and Hutter 2019: the decay is applied to the weight directly, not to the gradient: p −= lr·decay·p. */
 const adamW: OptimizerRule = {
   stateTensors: 2,
   warmsMomentum: false,
@@ -108,11 +109,11 @@ const adamW: OptimizerRule = {
     adamUpdate(decay === 0 ? value : tf.mul(value, tf.sub(1, tf.mul(s.lr, decay))), gradient, state, s),
 };
 
-/** NAdam's momentum of a step: μ = β₁·(1 − 0.96^(step·ψ)/2). */
+/** Momentum of NAdam at a step: μ = β₁·(1 − 0.96^(step·ψ)/2). */
 const nadamMomentum = (step: number, beta1: number): number =>
   beta1 * (1 - 0.5 * 0.96 ** (step * NADAM_MOMENTUM_DECAY));
 
-/** Product of NAdam's momenta up to a step. It soon is nothing, which ends the loop. */
+/** Product of NAdam's momenta up to a step. It underflows to 0 after some hundred steps, which ends the loop. */
 function nadamProduct(step: number, beta1: number): number {
   let product = 1;
   for (let t = 1; t <= step && product > 0; t++) product *= nadamMomentum(t, beta1);
@@ -139,8 +140,8 @@ const nadam: OptimizerRule = {
 };
 
 /**
- * Liu et al. 2020, algorithm 2: Adam whose adaptive rate waits until its variance can be told, and is rectified by it.
- * p −= lr/(1 − β₁^t)·m·(plain + rectified/(√v + ε)), of which one is 0.
+ * Liu et al. 2020, algorithm 2: Adam with the adaptive learning rate rectified by its variance, once that is tractable.
+ * p −= lr/(1 − β₁^t)·m·(plain + rectified/(√v + ε)), where one of `plain` and `rectified` is 0.
  */
 const radam: OptimizerRule = {
   stateTensors: 2,
@@ -161,7 +162,7 @@ const radam: OptimizerRule = {
   },
 };
 
-/** Kingma and Ba 2015, algorithm 2: Adam with the largest gradient in the place of the mean square. */
+/** Kingma and Ba 2015, algorithm 2: Adam with the infinity norm of the gradients in place of the root mean square. */
 const adamax: OptimizerRule = {
   stateTensors: 2,
   warmsMomentum: false,
@@ -174,7 +175,7 @@ const adamax: OptimizerRule = {
   },
 };
 
-/** Tieleman and Hinton 2012, with momentum on the scaled gradient as in PyTorch. */
+/** Tieleman and Hinton 2012; momentum is applied to the scaled gradient as in PyTorch. */
 const rmsProp: OptimizerRule = {
   stateTensors: 2,
   warmsMomentum: true,
@@ -187,6 +188,7 @@ const rmsProp: OptimizerRule = {
   },
 };
 
+/** The optimizers by name. */
 export const OPTIMIZERS: Record<OptimizerName, OptimizerRule> = {
   SGD: sgd,
   Adam: adam,
@@ -197,16 +199,15 @@ export const OPTIMIZERS: Record<OptimizerName, OptimizerRule> = {
   RMSProp: rmsProp,
 };
 
-/** @returns norm [] of all gradients together */
+/** @returns [] L2 norm of all gradients as one vector */
 export function globalNorm(gradients: readonly tf.Tensor[]): tf.Scalar {
   const squares = gradients.map((g) => tf.sum(tf.square(g)));
   return tf.sqrt(tf.sum(tf.stack(squares))) as tf.Scalar;
 }
 
 /**
- * The factor that brings the global norm down to `maxNorm` (Pascanu et al. 2013; PyTorch's clip_grad_norm_, which adds 1e-6
- * to the norm).
- * @returns norm [] and factor [] ≤ 1
+ * Gradient clipping by the global norm: min(1, maxNorm / (norm + 1e-6)) (Pascanu et al. 2013; PyTorch's clip_grad_norm_).
+ * @returns norm [], and factor [] ≤ 1 by which all gradients are to be multiplied
  */
 export function clipFactor(gradients: tf.Tensor[], maxNorm: number): { norm: tf.Scalar; factor: tf.Scalar } {
   const norm = globalNorm(gradients);

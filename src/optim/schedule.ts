@@ -1,15 +1,16 @@
 /**
- * Learning rates, momentum and gradient accumulation as a function of the batch index: YOLOv8's recipe (reference run of
- * ultralytics 8.4.190, golden/optimizer). All in double precision; the results are inputs of the compiled step.
+ * Learning rates, momentum and gradient accumulation as functions of the iteration: YOLOv8's recipe (Ultralytics 8.4, compared
+ * with a run of version 8.4.190 in test/golden/optimizer). In double precision; the results are inputs of the compiled step.
  */
 import { roundHalfEven } from '../core/round.js';
 
+/** Settings of the schedule; names as the options lr0, lrf, cos_lr, warmup_epochs … */
 export interface ScheduleSettings {
   epochs: number;
   batchesPerEpoch: number;
-  /** Images of a batch. */
+  /** Images per batch. */
   batch: number;
-  /** Nominal batch size: gradients are accumulated until about so many images have been seen. */
+  /** Nominal batch size: gradients are accumulated over about so many images per step. */
   nbs: number;
   lr0: number;
   /** Final learning rate as a fraction of lr0. */
@@ -19,33 +20,33 @@ export interface ScheduleSettings {
   warmupEpochs: number;
   warmupMomentum: number;
   warmupBiasLr: number;
-  /** False for Adam and its kin, whose beta1 takes the place of momentum and has no warm-up. */
+  /** False for the Adam family, where `momentum` is β₁ and has no warm-up. */
   warmsMomentum: boolean;
-  /** Overrides the number of warm-up batches that warmupEpochs gives. */
+  /** Number of warm-up iterations, instead of `warmupEpochs`. */
   warmupIterations?: number;
 }
 
-/** What a batch is trained with. */
+/** Hyperparameters of an iteration. */
 export interface BatchRates {
   lrWeight: number;
   lrBn: number;
   lrBias: number;
   momentum: number;
-  /** A step is taken when so many batches have passed since the last one. */
+  /** Iterations per step. */
   accumulate: number;
 }
 
-/** Batches over which gradients are accumulated once the warm-up is over. */
+/** Iterations per step after the warm-up. */
 export function fullAccumulation(batch: number, nbs: number): number {
   return Math.max(roundHalfEven(nbs / batch), 1);
 }
 
-/** Weight decay, scaled to the images that a step really sees. */
+/** Weight decay scaled by the actual number of images per step: weightDecay · batch · accumulation / nbs. */
 export function scaledWeightDecay(weightDecay: number, batch: number, nbs: number): number {
   return (weightDecay * batch * fullAccumulation(batch, nbs)) / nbs;
 }
 
-/** Fraction of lr0 in epoch e of E: linear to lrf, or half a cosine. */
+/** Learning rate of an epoch as a fraction of lr0: linear decay to lrf, or cosine decay. @param epoch counted from 0 */
 export function epochFactor(
   epoch: number,
   { epochs, lrf, cosLr }: Pick<ScheduleSettings, 'epochs' | 'lrf' | 'cosLr'>,
@@ -54,15 +55,13 @@ export function epochFactor(
   return Math.max(1 - epoch / epochs, 0) * (1 - lrf) + lrf;
 }
 
-/** Number of batches of the warm-up; 0: none. It never takes the whole run. */
+/** Number of iterations of the warm-up, which ends before the last epoch; 0: none. */
 export function warmupBatches(s: ScheduleSettings): number {
   if (s.warmupIterations !== undefined) return s.warmupIterations;
   return roundHalfEven(Math.max(Math.min(s.warmupEpochs, s.epochs - 1), 0) * s.batchesPerEpoch);
 }
 
-/**
- * Rates of batch `index` (counted over the whole run) in `epoch`.
- */
+/** Hyperparameters of an iteration. @param epoch counted from 0 @param index of the iteration, counted over the whole run */
 export function ratesAt(s: ScheduleSettings, epoch: number, index: number): BatchRates {
   const full = Math.min(fullAccumulation(s.batch, s.nbs), Math.max(s.epochs * s.batchesPerEpoch, 1));
   const target = s.lr0 * epochFactor(epoch, s);
@@ -81,7 +80,10 @@ export function ratesAt(s: ScheduleSettings, epoch: number, index: number): Batc
   };
 }
 
-/** What `optimizer: auto` chooses. Long runs: SGD as in the article "YOLOv8: The Missing Paper"; short ones: AdamW with a rate that fits the class count. */
+/**
+ * Choice of optimizer=auto. For more than 10,000 steps SGD with the settings of the article "YOLOv8: The Missing Paper", else
+ * AdamW with a learning rate by the number of classes (Ultralytics 8.4, build_optimizer).
+ */
 export function autoOptimizer(run: { images: number; batch: number; nbs: number; epochs: number; classes: number }): {
   optimizer: 'SGD' | 'AdamW';
   lr0: number;

@@ -1,28 +1,27 @@
 /**
- * One optimiser step over all parameters: clipping by the global norm, then the rule on each parameter with its group's
- * learning rate and decay. Between backward and this function the gradients are one plain list, the place where several
- * machines would average them.
+ * An optimizer step over all parameters: clipping by the global norm, then the update rule on each parameter with the
+ * learning rate and weight decay of its group.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { GroupScalars, Trainable } from './groups.js';
 import { clipFactor, type OptimizerRule } from './optimizers.js';
 
+/** Inputs of a step; arrays are in the order of `trainables`. */
 export interface UpdateInput {
   rule: OptimizerRule;
   trainables: readonly Trainable[];
-  /** In the order of `trainables`. */
   values: tf.Tensor[];
   gradients: tf.Tensor[];
   /** Optimizer state of each parameter. */
   optimizerState: tf.Tensor[][];
   scalars: GroupScalars;
-  /** Weight decay of the group 'weight', already scaled to the batch. */
+  /** Weight decay of the group 'weight', scaled to the batch (scaledWeightDecay). */
   decay: number;
-  /** Global norm to clip to. */
+  /** Global norm to which gradients are clipped. */
   maxNorm: number;
 }
 
-/** @returns new values and optimizer state in the same order, and the gradient norm before clipping */
+/** @returns new values and optimizer state in the same order, and the global norm [] before clipping */
 export function updateAll(u: UpdateInput): { values: tf.Tensor[]; optimizerState: tf.Tensor[][]; norm: tf.Scalar } {
   const { norm, factor } = clipFactor(u.gradients, u.maxNorm);
   const values: tf.Tensor[] = [];
