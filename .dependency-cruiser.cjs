@@ -13,11 +13,12 @@ const may = {
   loss: ['core', 'nn', 'graph'],
   optim: ['core', 'nn', 'graph'],
   metrics: ['core'],
+  track: ['core'],
   export: ['core', 'cfg', 'io', 'graph', 'backend', 'nn', 'detect'],
   render: ['core', 'cfg', 'io', 'image', 'metrics'],
   engine: [
     ...['core', 'cfg', 'io', 'image', 'data', 'graph', 'backend', 'nn', 'detect'],
-    ...['loss', 'optim', 'metrics', 'export', 'render'],
+    ...['loss', 'optim', 'metrics', 'track', 'export', 'render'],
   ],
   cli: ['core', 'cfg', 'engine', 'index'],
 };

@@ -18,6 +18,8 @@ import type { Detector } from './detect/detector.js';
 import type { ExportResult } from './engine/export/exporter.js';
 import { loadDetector } from './engine/load-detector.js';
 import { type PredictSummary, predict } from './engine/predict/predictor.js';
+import type { Sequences, TrackResult } from './engine/track/sequences.js';
+import { sequencesFor, track } from './engine/track/track.js';
 import type { TrainCallbacks, TrainEpoch, TrainSummary } from './engine/train/results.js';
 import type { EvaluateObserver } from './engine/val/evaluate.js';
 import type { ValResult } from './engine/val/validator.js';
@@ -30,6 +32,7 @@ export type { ByteStream, SourceInput, SourceItem } from './data/program-source.
 export type { Detector, InferOutput } from './detect/detector.js';
 export type { ExportResult } from './engine/export/exporter.js';
 export { describeDetections, type PredictSummary } from './engine/predict/predictor.js';
+export type { TrackResult } from './engine/track/sequences.js';
 export type { BatchReport, TrainCallbacks, TrainEpoch, TrainSummary } from './engine/train/results.js';
 export type { EvaluatedImage } from './engine/val/evaluate.js';
 export type { ValResult } from './engine/val/validator.js';
@@ -45,6 +48,15 @@ type Stoppable = {
 
 /** Keys as on the command line (`yolo help predict`); everything has its default. Here `save` is false by default. */
 export type PredictOptions = Omit<OptionsOf<'predict'>, NotHere | 'source' | 'device'> & Stoppable;
+/** Keys as on the command line (`yolo help track`). Here `save` is false by default. */
+export type TrackOptions = Omit<OptionsOf<'track'>, NotHere | 'source' | 'device'> &
+  Stoppable & {
+    /**
+     * Goes on with the tracks of the last call that had it, with that call's tracker: the frames of one video may come in
+     * several calls. Default: false, ids begin at 1 in each video.
+     */
+    persist?: boolean;
+  };
 /** Keys as on the command line (`yolo help val`). */
 export type ValOptions = Omit<OptionsOf<'val'>, NotHere> & Stoppable;
 /** Keys as on the command line (`yolo help train`). `resume: true` goes on with the run that this model is the last.safetensors of. */
@@ -70,6 +82,8 @@ export interface ModelOptions {
 export class YOLO {
   /** Detectors by the options that change the network: a second one is made only when it is asked for. */
   private detectors = new Map<string, Promise<Detector>>();
+  /** Tracks that go on in the next call with `persist`. */
+  private sequences: Sequences | undefined;
 
   private constructor(
     private path: string,
@@ -115,13 +129,23 @@ export class YOLO {
    * @throws UserError when the source is not there or an option is wrong; Interrupted after `signal`
    */
   async *predict(source: SourceInput, options: PredictOptions = {}): AsyncGenerator<PredictResult, PredictSummary> {
-    this.requireWeights();
-    keepErrors(source);
     const { signal, ...keys } = options;
-    const named = typeof source === 'string' ? { source } : {};
-    const config = resolveConfig('predict', { save: false, ...keys, ...named, model: this.path });
-    const detector = await this.detector(config.half || this.options.half === true, config.augment);
-    return yield* predict(config, { source, detector, signal });
+    const config = resolveConfig('predict', this.withSource(source, keys));
+    return yield* predict(config, { source, detector: await this.detectorFor(config), signal });
+  }
+
+  /**
+   * Finds objects and follows them from frame to frame: every detection has the `id` of its track. Each video has tracks of
+   * its own; the images of a folder or list are frames of one.
+   * @param source as in `predict`
+   * @throws UserError as `predict`, and for settings of the tracker; Interrupted after `signal`
+   */
+  async *track(source: SourceInput, options: TrackOptions = {}): AsyncGenerator<TrackResult, PredictSummary> {
+    const { signal, persist, ...keys } = options;
+    const config = resolveConfig('track', this.withSource(source, keys));
+    const detector = await this.detectorFor(config);
+    if (persist) this.sequences ??= sequencesFor(config, true);
+    return yield* track(config, { source, detector, signal, ...(persist && { sequences: this.sequences }) });
   }
 
   /** Measures the model on a dataset. @throws UserError when the dataset can't be used; Interrupted after `signal` */
@@ -179,6 +203,17 @@ export class YOLO {
     this.path = path;
     this.about = detector;
     this.detectors.set(keyOf(this.options.half, false), Promise.resolve(detector));
+  }
+
+  /** The keys of a prediction. @throws UserError 'no-weights' */
+  private withSource(source: SourceInput, keys: Record<string, unknown>): Record<string, unknown> {
+    this.requireWeights();
+    keepErrors(source);
+    return { save: false, ...keys, ...(typeof source === 'string' ? { source } : {}), model: this.path };
+  }
+
+  private detectorFor({ half, augment }: { half: boolean; augment: boolean }): Promise<Detector> {
+    return this.detector(half || this.options.half === true, augment);
   }
 
   private requireWeights(): void {

@@ -89,7 +89,7 @@ function modelOf(mode: Mode, { resume, what }: Record<string, unknown>): string 
 }
 
 function squareWhereNeeded(imgsz: number | [number, number], mode: Mode): number | [number, number] {
-  if (typeof imgsz === 'number' || mode === 'predict' || mode === 'export') return imgsz;
+  if (typeof imgsz === 'number' || mode === 'predict' || mode === 'track' || mode === 'export') return imgsz;
   const side = Math.max(...imgsz);
   log.warn(`imgsz=${show(imgsz)} is not a single number, which ${mode} needs; using ${side}`);
   return side;

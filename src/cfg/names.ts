@@ -83,7 +83,6 @@ export const FOREIGN: Record<string, string> = {
   kobj: 'pose estimation',
   rle: 'pose estimation',
   angle: 'oriented boxes',
-  tracker: 'tracking',
   dis: 'distillation',
   dlog: 'distillation',
   dgrad: 'distillation',
@@ -91,7 +90,7 @@ export const FOREIGN: Record<string, string> = {
 };
 
 /** Keys that a cfg file may contain and that the command sets itself. */
-export const OWN_IN_FILE: readonly string[] = ['mode', 'cfg', 'save_dir', 'tracker'];
+export const OWN_IN_FILE: readonly string[] = ['mode', 'cfg', 'save_dir'];
 
 /** Names that other tools have for keys of this one, for the message about an unknown key. */
 export const HINTS: Record<string, string> = {

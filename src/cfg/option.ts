@@ -3,7 +3,18 @@
  * configuration are derived from these rows (as in vitest's cli-config).
  */
 
-export const MODES = ['train', 'val', 'predict', 'export', 'benchmark', 'check', 'convert', 'show', 'report'] as const;
+export const MODES = [
+  'train',
+  'val',
+  'predict',
+  'track',
+  'export',
+  'benchmark',
+  'check',
+  'convert',
+  'show',
+  'report',
+] as const;
 export type Mode = (typeof MODES)[number];
 
 /** A value from the command line, a YAML file or a program, after none, true, false, numbers and lists are recognized. */

@@ -32,14 +32,14 @@ import {
 
 const TRAIN = ['train', 'benchmark'] as const;
 const VAL = ['val', 'benchmark'] as const;
-const PREDICT = ['predict', 'benchmark'] as const;
+const PREDICT = ['predict', 'track', 'benchmark'] as const;
 /** Modes that run a network. */
-const RUNS = ['train', 'val', 'predict', 'export', 'benchmark', 'show'] as const;
+const RUNS = ['train', 'val', 'predict', 'track', 'export', 'benchmark', 'show'] as const;
 /** Modes that use the training loader: `show` draws its batches, `benchmark` times it. */
 const FEEDS = ['train', 'benchmark', 'show'] as const;
 /** Modes that detect objects, and training for its validation after each epoch. */
-const DETECTS = ['train', 'val', 'predict', 'export', 'benchmark'] as const;
-const WRITES = ['train', 'val', 'predict', 'show', 'benchmark'] as const;
+const DETECTS = ['train', 'val', 'predict', 'track', 'export', 'benchmark'] as const;
+const WRITES = ['train', 'val', 'predict', 'track', 'show', 'benchmark'] as const;
 const ALL: readonly Mode[] = [...RUNS, 'check', 'convert', 'report'];
 
 function under<T extends Record<string, { group: string }>>(group: string, options: T): T {
@@ -61,20 +61,20 @@ const basics = under('Model and data', {
   source: text(
     null,
     [...PREDICT, 'convert', 'show'],
-    'predict, benchmark: file, folder, glob, .txt, .csv or .streams list, video, URL or webcam index, several separated by commas, or - for standard input; convert: COCO .json, folder of VOC .xml, or dataset YAML; show: only these images of the dataset (what=assign)',
+    'predict, track, benchmark: file, folder, glob, .txt, .csv or .streams list, video, URL or webcam index, several separated by commas, or - for standard input; convert: COCO .json, folder of VOC .xml, or dataset YAML; show: only these images of the dataset (what=assign)',
     { path: true, what: 'a file, folder, glob, list, URL, webcam index or -' },
   ),
   imgsz: custom(
     640,
     [...RUNS, 'check'],
-    "image size in pixels, a multiple of 32; predict, export: or [h,w]; train, val, predict, export: if not given, that of the model's training",
+    "image size in pixels, a multiple of 32; predict, track, export: or [h,w]; train, val, predict, track, export: if not given, that of the model's training",
     {
-      what: 'an integer from 32 to 8192, or [height, width] in predict and export',
+      what: 'an integer from 32 to 8192, or [height, width] in predict, track and export',
       read: readSize,
     },
   ),
   batch: custom(16, RUNS, 'images per batch; train: -1 for the largest batch that fits into memory', {
-    by: { predict: 1, export: 1 },
+    by: { predict: 1, track: 1, export: 1 },
     what: 'an integer of at least 1, or in train -1 for the largest batch that fits into memory',
     read: readBatch,
   }),
@@ -85,7 +85,7 @@ const basics = under('Model and data', {
   }),
   tf32: flag(
     true,
-    ['train', 'val', 'predict', 'benchmark'],
+    ['train', 'val', 'predict', 'track', 'benchmark'],
     'let GPUs from 2020 on round the inputs of convolutions to 10 bits (TF32), for speed; false: full float32, as on a CPU',
   ),
   workers: integer(
@@ -114,7 +114,7 @@ const output = under('Output', {
     what: 'a folder name',
   }),
   exist_ok: flag(false, WRITES, 'write into an existing run folder'),
-  save: flag(true, [...TRAIN, 'predict'], 'train: write checkpoints; predict: write annotated images'),
+  save: flag(true, [...TRAIN, 'predict', 'track'], 'train: write checkpoints; predict, track: write annotated images'),
   plots: flag(true, ['train', 'val', 'benchmark'], 'write plots, images and the report'),
   verbose: flag(true, ALL, 'detailed messages; false: only results, warnings and errors'),
   json: flag(false, ALL, 'print results as JSON, one object per line'),
@@ -210,7 +210,7 @@ const augmentation = under('Augmentation', {
 
 const detection = under('Detection', {
   conf: number(0.25, DETECTS, 'confidence threshold of detections', {
-    by: { train: 0.001, val: 0.001 },
+    by: { train: 0.001, val: 0.001, track: 0.1 },
     min: 0,
     max: 1,
   }),
@@ -224,14 +224,14 @@ const detection = under('Detection', {
   ),
   half: flag(
     false,
-    ['val', 'predict', 'export', 'benchmark'],
-    'half precision; val, predict: bfloat16 on a CPU; export: float16 weights',
+    ['val', 'predict', 'track', 'export', 'benchmark'],
+    'half precision; val, predict, track: bfloat16 on a CPU; export: float16 weights',
   ),
   rect: flag(
     false,
-    ['train', 'val', 'predict', 'benchmark', 'show'],
+    ['train', 'val', 'predict', 'track', 'benchmark', 'show'],
     'pad images to the next multiple of 32 instead of to a square; train: without mosaic',
-    { by: { val: true, predict: true } },
+    { by: { val: true, predict: true, track: true } },
   ),
 });
 
@@ -242,9 +242,17 @@ const validation = under('Validation', {
 });
 
 const prediction = under('Prediction', {
-  save_txt: flag(false, [...VAL, ...PREDICT], 'write labels/<stem>.txt, one row per object: class cx cy w h'),
+  save_txt: flag(
+    false,
+    [...VAL, ...PREDICT],
+    'write labels/<stem>.txt, one row per object: class cx cy w h; track: the id is the last column',
+  ),
   save_conf: flag(false, [...VAL, ...PREDICT], 'write the confidence as sixth column of labels/<stem>.txt'),
-  save_crop: flag(false, PREDICT, 'save an image of every object in crops/<class>/'),
+  save_crop: flag(
+    false,
+    PREDICT,
+    'predict, benchmark: save an image of every object in crops/<class>/; track: save images of every object in crops/<class>/<id>/',
+  ),
   save_frames: flag(false, PREDICT, 'save the frames of videos as images'),
   vid_stride: integer(1, PREDICT, 'frame stride of videos: predict the last of every n frames', { min: 1 }),
   stream_buffer: flag(false, PREDICT, 'predict every frame of a stream; false: the latest one'),
@@ -252,6 +260,13 @@ const prediction = under('Prediction', {
   show_conf: flag(true, PREDICT, 'draw confidences'),
   show_boxes: flag(true, PREDICT, 'draw boxes'),
   line_width: integer(null, PREDICT, 'line width of boxes in pixels; none: by image size', { min: 1, max: 200 }),
+});
+
+const tracking = under('Tracking', {
+  tracker: text('bytetrack.yaml', ['track'], 'settings of the tracker, a YAML file', {
+    path: true,
+    what: 'a YAML file such as bytetrack.yaml',
+  }),
 });
 
 const exporting = under('Export, convert', {
@@ -290,6 +305,7 @@ export const OPTIONS = {
   ...detection,
   ...validation,
   ...prediction,
+  ...tracking,
   ...exporting,
   ...tools,
 };
@@ -302,13 +318,13 @@ export type KeyOf<M extends Mode> = {
 }[Key];
 /** Every key with its value, whatever the mode; frozen. */
 export type Config = Readonly<{ task: 'detect'; mode: Mode } & { [K in Key]: ValueOf<(typeof OPTIONS)[K]> }>;
-/** A configuration of one mode: imgsz is one number but for predict and export, and where a model is needed there is one. */
+/** A configuration of one mode: imgsz is one number but for predict, track and export, and where a model is needed there is one. */
 export type ConfigOf<M extends Mode> = Omit<Config, 'mode' | 'imgsz' | 'model' | ByMode> &
   Readonly<{ [K in ByMode]: WordsOf<K, M> }> &
   Readonly<{
     mode: M;
-    imgsz: M extends 'predict' | 'export' ? Config['imgsz'] : number;
-    model: M extends 'val' | 'predict' | 'export' ? string : Config['model'];
+    imgsz: M extends 'predict' | 'track' | 'export' ? Config['imgsz'] : number;
+    model: M extends 'val' | 'predict' | 'track' | 'export' ? string : Config['model'];
   }>;
 /** The options of a mode for programs: the keys that it honours, each with the values that it takes there. */
 export type OptionsOf<M extends Mode> = {
@@ -328,7 +344,9 @@ type WordsOf<K extends Key, M> =
 export type AugmentSettings = Pick<Config, keyof typeof augmentation>;
 export type TrainConfig = ConfigOf<'train'>;
 export type ValConfig = ConfigOf<'val'>;
-export type PredictConfig = ConfigOf<'predict'>;
+/** Of prediction, with or without tracking. */
+export type PredictConfig = ConfigOf<'predict' | 'track'>;
+export type TrackConfig = ConfigOf<'track'>;
 export type ExportConfig = ConfigOf<'export'>;
 
 export const KEYS = Object.keys(OPTIONS) as Key[];

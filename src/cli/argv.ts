@@ -30,7 +30,6 @@ const OTHER_TASKS = ['segment', 'classify', 'pose', 'obb', 'semantic'];
 const NO_ACCOUNT = 'this tool has no online service and no accounts';
 const OTHER_WORDS: Record<string, string> = {
   tune: 'hyperparameter search is not supported; yolo train takes each hyperparameter as a key, e.g. lr0=0.005',
-  track: 'tracking is not supported; predict detects the objects of every frame',
   settings: 'there are no stored settings; everything is given by keys and cfg=FILE',
   solutions: 'solutions are not supported',
   hub: NO_ACCOUNT,

@@ -23,6 +23,7 @@ const MODE_COMMANDS: Record<Mode, () => Promise<Command>> = {
   train: () => import('./commands/train.js'),
   val: () => import('./commands/val.js'),
   predict: () => import('./commands/predict.js'),
+  track: () => import('./commands/track.js'),
   export: () => import('./commands/export.js'),
   benchmark: () => import('./commands/benchmark.js'),
   check: () => import('./commands/check.js'),

@@ -109,10 +109,22 @@ export function labelsToPx<T extends Float32Array | Float64Array = Float32Array>
   return out;
 }
 
-/** @param box xyxy, pixels @returns row of a label file: `class cx cy w h [confidence]`, fractions, six digits */
-export function labelText(id: number, box: Box, image: Size, confidence?: number): string {
+/** @param box xyxy, pixels @returns row of a label file: `class cx cy w h [confidence] [track]`, fractions, six digits */
+export function labelText(cls: number, box: Box, image: Size, confidence?: number, track?: number): string {
   const values = [...pxToNorm(xyxyToXywh(box), image), ...(confidence === undefined ? [] : [confidence])];
-  return [id, ...values.map((value) => Number(value.toPrecision(6)))].join(' ');
+  const digits = values.map((value) => Number(value.toPrecision(6)));
+  return [cls, ...digits, ...(track === undefined ? [] : [track])].join(' ');
+}
+
+/** @param box xyxy @returns the point on which an object stands: the middle of the bottom side, in the same unit */
+export function bottomCenter([x1, , x2, y2]: Box): [x: number, y: number] {
+  return [(x1 + x2) / 2, y2];
+}
+
+/** @param box xyxy, pixels @returns the part of it that is inside the image */
+export function clipBox([x1, y1, x2, y2]: Box, { width, height }: Size): Box {
+  const within = (x: number, max: number): number => Math.min(Math.max(x, 0), max);
+  return [within(x1, width), within(y1, height), within(x2, width), within(y2, height)];
 }
 
 /** Area of the xyxy box at `boxes[at…]`. */

@@ -20,6 +20,8 @@ export interface Detection {
   /** 0..1 */
   confidence: number;
   box: Box;
+  /** Number of its track, from 1; only in results of tracking. */
+  id?: number;
 }
 
 /** Milliseconds per image, by stage. */

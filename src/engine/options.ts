@@ -1,6 +1,6 @@
 /** Keys of a configuration under the names that the layers below have for them: translated here and nowhere else in engine/. */
 import { nmsOptions } from '../cfg/nms-options.js';
-import type { Config, ConfigOf } from '../cfg/schema.js';
+import type { Config, ConfigOf, PredictConfig } from '../cfg/schema.js';
 import type { DatasetImage, OpenOptions } from '../data/dataset.js';
 import { limitWorkers, type TrainLoaderOptions } from '../data/loader.js';
 import type { NmsOptions } from '../detect/nms.js';
@@ -22,7 +22,7 @@ export function evaluationOptions(
 }
 
 /** What a prediction writes, and how it is drawn. */
-export function outputOptions(config: ConfigOf<'predict'>): OutputOptions {
+export function outputOptions(config: PredictConfig): OutputOptions {
   return {
     save: config.save,
     saveTxt: config.save_txt,

@@ -1,5 +1,5 @@
 /**
- * Draws found objects into an image: boxes in class colours, labels that stay readable at any size. Boxes are painted
+ * Draws found objects into an image: boxes in class colours (of tracked objects in colours of their own), labels that stay readable at any size. Boxes are painted
  * straight into the pixels; the text of all labels is rasterised at once as one small mask, so the cost doesn't grow with
  * the image.
  */
@@ -7,6 +7,7 @@ import type { Detection, RgbImage } from '../core/types.js';
 import { svgCoverage } from '../image/codec.js';
 import { canDraw, textWidth } from './glyphs.js';
 import { classColor, type Rgb, textColorOn } from './palette.js';
+import { type Polyline, strokePolyline } from './polyline.js';
 import { svg, text } from './svg.js';
 
 export interface AnnotateOptions {
@@ -18,6 +19,8 @@ export interface AnnotateOptions {
   showConf?: boolean;
   /** Default: true. */
   showBoxes?: boolean;
+  /** Drawn below the boxes. */
+  lines?: readonly Polyline[];
 }
 
 /** Smallest font size that is still read easily, pixels. */
@@ -42,15 +45,19 @@ export async function annotate(
   detections: readonly Detection[],
   options: AnnotateOptions = {},
 ): Promise<RgbImage> {
-  const { showLabels = true, showConf = true, showBoxes = true } = options;
+  const { showLabels = true, showConf = true, showBoxes = true, lines = [] } = options;
   const out: RgbImage = { ...image, data: Uint8Array.from(image.data) };
   const lineWidth = Math.max(1, Math.round(options.lineWidth ?? autoLineWidth(image)));
+  for (const line of lines) strokePolyline(out, line, lineWidth);
   // The most certain is painted last and lies on top.
   const order = [...detections].sort((a, b) => a.confidence - b.confidence);
-  if (showBoxes) for (const d of order) strokeBox(out, d.box, lineWidth, classColor(d.class));
+  if (showBoxes) for (const d of order) strokeBox(out, d.box, lineWidth, colorOf(d));
   if (showLabels) {
-    const labels = order.map((d) => placeLabel(image, d, labelText(d, showConf), lineWidth));
-    await paintLabels(out, labels);
+    const named = lines.filter(({ label }) => label !== undefined);
+    await paintLabels(out, [
+      ...named.map(({ points: [[x, y]], label = '', color }) => placeLabel(image, [x, y], label, color, lineWidth)),
+      ...order.map((d) => placeLabel(image, d.box, labelText(d, showConf), colorOf(d), lineWidth)),
+    ]);
   }
   return out;
 }
@@ -60,14 +67,24 @@ export function autoLineWidth({ width, height }: { width: number; height: number
   return Math.max(Math.round(((width + height) / 2) * 0.003), 2);
 }
 
+function colorOf({ id, class: cls }: Detection): Rgb {
+  return classColor(id ?? cls);
+}
+
 /** A name in a script without outlines is replaced by the number of the class. */
-function labelText({ name, class: cls, confidence }: Detection, showConf: boolean): string {
-  const readable = canDraw(name) ? name : `class ${cls}`;
+function labelText({ name, class: cls, confidence, id }: Detection, showConf: boolean): string {
+  const readable = `${id === undefined ? '' : `id:${id} `}${canDraw(name) ? name : `class ${cls}`}`;
   return showConf ? `${readable} ${confidence.toFixed(2)}` : readable;
 }
 
-/** Above the box where there is room, else inside it; never beyond the image if it fits at all. */
-function placeLabel(image: RgbImage, { box, class: cls }: Detection, content: string, lineWidth: number): Label {
+/** Above the place where there is room, else below it (in a box: inside); never beyond the image if it fits at all. */
+function placeLabel(
+  image: RgbImage,
+  [left, top]: readonly number[],
+  content: string,
+  color: Rgb,
+  lineWidth: number,
+): Label {
   let size = Math.max(lineWidth * 6, MIN_FONT);
   const pad = (s: number): number => Math.max(2, Math.round(s * 0.2));
   const room = image.width - 2 * pad(size);
@@ -75,11 +92,10 @@ function placeLabel(image: RgbImage, { box, class: cls }: Detection, content: st
   if (wide > room) size = Math.max((size * room) / wide, Math.min(size, MIN_FONT));
   const width = Math.ceil(textWidth(content, size)) + 2 * pad(size);
   const height = Math.ceil(size) + pad(size);
-  const left = Math.round(box[0] - lineWidth / 2);
-  const x = Math.max(0, Math.min(left, image.width - width));
-  const above = Math.round(box[1] - lineWidth / 2) - height;
-  const y = above >= 0 ? above : Math.max(0, Math.round(box[1]));
-  return { content, x, y, width, height, size, color: classColor(cls) };
+  const x = Math.max(0, Math.min(Math.round(left - lineWidth / 2), image.width - width));
+  const above = Math.round(top - lineWidth / 2) - height;
+  const y = above >= 0 ? above : Math.max(0, Math.round(top));
+  return { content, x, y, width, height, size, color };
 }
 
 async function paintLabels(image: RgbImage, labels: readonly Label[]): Promise<void> {

@@ -128,12 +128,12 @@ describe('resolveConfig', () => {
     [
       'train',
       { half: 'true' },
-      /^'half' is not used by train, only by val, predict, export, benchmark; it is ignored$/,
+      /^'half' is not used by train, only by val, predict, track, export, benchmark; it is ignored$/,
     ],
     ['predict', { epochs: '3' }, /^'epochs' is not used by predict/],
     ['train', { mask_ratio: '4' }, /^'mask_ratio' belongs to segmentation and has no effect in detection/],
     ['train', { dropout: '0.5' }, /^'dropout' belongs to classification/],
-    ['val', { tracker: 'botsort.yaml' }, /^'tracker' belongs to tracking/],
+    ['val', { tracker: 'botsort.yaml' }, /^'tracker' is not used by val, only by track/],
   ])('%s passes %j over with a warning', (mode, overrides, message) => {
     const bare = resolveConfig(mode, { model: 'a.pt' });
     expect(resolveConfig(mode, { model: 'a.pt', ...overrides })).toEqual(bare);

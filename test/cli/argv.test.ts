@@ -88,7 +88,6 @@ describe('parseArgv', () => {
   it.each([
     ['segment predict', /'segment' is not supported: this tool does detection only/],
     ['classify train', /detection only/],
-    ['track source=a.mp4', /'track': tracking is not supported/],
     ['trian data=d.yaml', /'trian' is not a valid argument\. Similar: train/],
     ['mode=trian', /Similar: train/],
     ['predict imgsz', /'imgsz' has no value/],

@@ -67,7 +67,7 @@ describe('special words', () => {
     expect((await runCli(['help', 'predict'])).stdout).toMatch(/^ {2}save=true +write annotated/m);
     expect((await runCli(['help', 'convert'])).stdout).not.toContain('webcam');
     expect((await runCli(['help', 'show'])).stdout).toMatch(/^yolo show: draw/);
-    expect((await runCli(['help', 'save_txt'])).stdout).toContain('val, benchmark, predict\n');
+    expect((await runCli(['help', 'save_txt'])).stdout).toContain('val, benchmark, predict, track\n');
   });
 
   it('help loads no TensorFlow', async () => {

@@ -6,7 +6,7 @@ import { EXPORT_FORMATS, LABEL_FORMATS, OPTIMIZER_NAMES } from '../../src/core/c
 
 describe('complete', () => {
   it.each<[string[], string[]]>([
-    [['tr'], ['train']],
+    [['tr'], ['train', 'track']],
     [['c'], ['check', 'convert', 'checks', 'cfg', 'copy-cfg', 'completion']],
     [['train', 'epo'], ['epochs=']],
     [['predict', 'save_'], keysOf('predict').flatMap((key) => (key.startsWith('save_') ? `${key}=` : []))],

@@ -112,6 +112,7 @@ function prepare(line: string): void {
 
 /** Whether a mode has done its work, by what it says and leaves. */
 const DONE: Record<string, (run: CliRun) => boolean> = {
+  track: ({ stdout }) => /640x640|"id":1\b/.test(stdout),
   predict: ({ stdout }) => /640x640|"detections":\[\{"class":/.test(stdout),
   train: ({ stderr }) => there(/Weights saved to (\S*best\S*)/.exec(stderr)?.[1]),
   val: ({ stderr }) => there(`${/Results saved to (\S+)/.exec(stderr)?.[1]}/metrics.json`),

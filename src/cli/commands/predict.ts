@@ -3,7 +3,7 @@ import type { PredictConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { PredictResult } from '../../core/types.js';
-import type { PredictObserver, ResultPlace } from '../../engine/predict/observer.js';
+import type { PredictObserver, PredictRunOptions, ResultPlace } from '../../engine/predict/observer.js';
 import type { PredictSummary } from '../../engine/predict/predictor.js';
 import { showBanner } from '../banner.js';
 import { countNames } from '../format.js';
@@ -13,11 +13,19 @@ import { exampleOf } from '../words.js';
 
 /** @returns 1 when some images could not be read */
 export async function run(config: PredictConfig): Promise<number> {
-  if (config.source === null) {
-    throw new UserError('missing-source', "'source' is missing: what should be predicted?", exampleOf('predict'));
+  const { predict } = await import('../../engine/predict/predictor.js');
+  return printResults(config, (options) => predict(config, options));
+}
+
+/** Prints what a prediction, or tracking, yields. @returns 1 when some images could not be read */
+export async function printResults(
+  { mode, source, json, verbose }: PredictConfig,
+  start: (options: PredictRunOptions) => AsyncGenerator<PredictResult, PredictSummary>,
+): Promise<number> {
+  if (source === null) {
+    throw new UserError('missing-source', `'source' is missing: what should be ${mode}ed?`, exampleOf(mode));
   }
   const stop = new AbortController();
-  const { predict } = await import('../../engine/predict/predictor.js');
   const lines = new ResultLines();
   const display: PredictObserver = {
     onStart({ engine }) {
@@ -25,11 +33,11 @@ export async function run(config: PredictConfig): Promise<number> {
       stopCleanly(stop, 'stopping after this image');
     },
     onResult(result, place) {
-      if (config.json) printJson(result);
-      else if (config.verbose) for (const line of lines.of(result, place)) print(line);
+      if (json) printJson(result);
+      else if (verbose) for (const line of lines.of(result, place)) print(line);
     },
   };
-  const results = predict(config, { signal: stop.signal, observers: [display] });
+  const results = start({ signal: stop.signal, observers: [display] });
   for (;;) {
     const { done, value } = await results.next();
     if (done) return sumUp(value);

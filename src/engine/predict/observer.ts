@@ -3,6 +3,7 @@ import type { PredictResult } from '../../core/types.js';
 import type { SourceInput } from '../../data/program-source.js';
 import type { Frame } from '../../data/sources.js';
 import type { Detector } from '../../detect/detector.js';
+import type { Polyline } from '../../render/polyline.js';
 
 /** What a prediction is given besides its configuration. */
 export interface PredictRunOptions {
@@ -12,16 +13,31 @@ export interface PredictRunOptions {
   detector?: Detector;
   /** Aborted: the batch under way ends, or the wait for the next image; what was written is finished. */
   signal?: AbortSignal;
+  /** Changes every result before anything is told of it. */
+  step?: ResultStep;
   /** Told what happens, after the files of a result are on their way. */
   observers?: readonly PredictObserver[];
 }
+
+/**
+ * A step between detection and output, called once for each result, in order.
+ * @returns what takes the place of the result, and what is drawn besides its boxes
+ */
+export type ResultStep = (
+  result: PredictResult,
+  frame: Frame,
+) => { result: PredictResult; lines?: readonly Polyline[] };
 
 /** What a prediction tells as it goes. All methods are optional and waited for. */
 export interface PredictObserver {
   /** Sources are known and the model is loaded. */
   onStart?(about: { sources?: number; saveDir?: string; engine: string }): void | Promise<void>;
-  /** Every image or frame, in order, before it is yielded. @param frame its pixels and where they came from */
-  onResult?(result: PredictResult, place: ResultPlace, frame: Frame): void | Promise<void>;
+  /**
+   * Every image or frame, in order, before it is yielded.
+   * @param frame its pixels and where they came from
+   * @param lines what is drawn besides the boxes
+   */
+  onResult?(result: PredictResult, place: ResultPlace, frame: Frame, lines?: readonly Polyline[]): void | Promise<void>;
   /** However the prediction ends. */
   onEnd?(): void | Promise<void>;
 }

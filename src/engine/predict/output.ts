@@ -14,17 +14,18 @@ import { resize } from '../../image/resize.js';
 import { createVideo } from '../../image/video.js';
 import { writeFileAtomic } from '../../io/files.js';
 import { type AnnotateOptions, annotate } from '../../render/annotate.js';
+import type { Polyline } from '../../render/polyline.js';
 import type { PredictObserver } from './observer.js';
 
 /** What is written, and how it is drawn. */
-export interface OutputOptions extends AnnotateOptions {
+export interface OutputOptions extends Omit<AnnotateOptions, 'lines'> {
   /** Annotated images and videos. */
   save?: boolean;
-  /** labels/<stem>.txt: class cx cy w h, normalised to the image. */
+  /** labels/<stem>.txt: class cx cy w h, normalised to the image; of tracked objects the last column is the track. */
   saveTxt?: boolean;
-  /** Confidence as a sixth column there. */
+  /** Confidence as the sixth column there. */
   saveConf?: boolean;
-  /** crops/<class>/<stem>.jpg */
+  /** crops/<class>/<stem>.jpg, of tracked objects crops/<class>/<track>/<stem>.jpg */
   saveCrop?: boolean;
   /** <stem>_frames/<stem>_<n>.jpg, annotated. */
   saveFrames?: boolean;
@@ -59,7 +60,8 @@ export class PredictOutput implements PredictObserver {
   ) {}
 
   /** Resolves when there is room for the next image. @throws what an earlier image failed with */
-  async onResult({ detections, frame: number }: PredictResult, _place: unknown, frame: Frame): Promise<void> {
+  async onResult(result: PredictResult, _place: unknown, frame: Frame, lines: readonly Polyline[] = []): Promise<void> {
+    const { detections, frame: number } = result;
     const { save, saveTxt, saveCrop, saveFrames } = this.options;
     const stem = this.stemOf(frame);
     const numbered = number === undefined ? stem : `${stem}_${number}`;
@@ -67,10 +69,10 @@ export class PredictOutput implements PredictObserver {
     if (saveCrop) this.start(this.writeCrops(numbered, frame.image, detections));
     const moving = frame.moving;
     if (moving && (save || saveFrames)) {
-      const drawn = await annotate(frame.image, detections, this.options);
+      const drawn = await annotate(frame.image, detections, { ...this.options, lines });
       if (saveFrames) this.start(this.writeFrame(stem, numbered, drawn));
       if (save) await this.addToClip(frame.source, stem, moving, drawn);
-    } else if (save) this.start(this.writeAnnotated(stem, frame, detections));
+    } else if (save) this.start(this.writeAnnotated(stem, frame, detections, lines));
     while (this.pending.size >= MAX_PENDING) await Promise.race(this.pending);
     this.throwFailure();
   }
@@ -120,13 +122,18 @@ export class PredictOutput implements PredictObserver {
   private writeLabels(name: string, image: RgbImage, detections: readonly Detection[]): void {
     if (detections.length === 0) return;
     const { saveConf } = this.options;
-    const rows = detections.map((d) => labelText(d.class, d.box, image, saveConf ? d.confidence : undefined));
+    const rows = detections.map((d) => labelText(d.class, d.box, image, saveConf ? d.confidence : undefined, d.id));
     writeFileAtomic(join(this.dir, 'labels', `${name}.txt`), `${rows.join('\n')}\n`);
     this.labels++;
   }
 
-  private async writeAnnotated(stem: string, frame: Frame, detections: readonly Detection[]): Promise<void> {
-    const drawn = await annotate(frame.image, detections, this.options);
+  private async writeAnnotated(
+    stem: string,
+    frame: Frame,
+    detections: readonly Detection[],
+    lines: readonly Polyline[],
+  ): Promise<void> {
+    const drawn = await annotate(frame.image, detections, { ...this.options, lines });
     const extension = extname(frame.path).toLowerCase();
     if (extension === '.png') writeFileAtomic(join(this.dir, `${stem}.png`), await encodeImage(drawn, 'png'));
     else if (extension === '.webp') writeFileAtomic(join(this.dir, `${stem}.webp`), await encodeImage(drawn, 'webp'));
@@ -141,8 +148,9 @@ export class PredictOutput implements PredictObserver {
   }
 
   private async writeCrops(name: string, image: RgbImage, detections: readonly Detection[]): Promise<void> {
-    for (const { name: className, box } of detections) {
-      const path = join(this.dir, 'crops', safeName(className), name);
+    for (const { name: className, box, id } of detections) {
+      const folder = join(this.dir, 'crops', safeName(className), id === undefined ? '' : String(id));
+      const path = join(folder, name);
       const count = (this.crops.get(path) ?? 0) + 1;
       this.crops.set(path, count);
       const bytes = await encodeImage(crop(image, box), 'jpg');

@@ -60,7 +60,7 @@ export async function* predict(
     sourcesOf(source),
     options.detector ?? loadDetector(config.model, config),
   ]);
-  const saveDir = writesFiles(config) ? createRunDir(config, 'predict') : undefined;
+  const saveDir = writesFiles(config) ? createRunDir(config, config.mode) : undefined;
   const output = saveDir === undefined ? undefined : new PredictOutput(saveDir, outputOptions(config));
   warnUnknownClasses(config.classes, detector.names, 'the model');
   const sources = Array.isArray(origins) ? origins.length : undefined;
@@ -85,10 +85,11 @@ export async function* predict(
       const { frames: batch, results, inputShape } = value;
       summary.inputShape = inputShape;
       for (let i = 0; i < results.length; i++) {
-        add(results[i], summary);
+        const { result, lines } = options.step?.(results[i], batch[i]) ?? { result: results[i] };
+        add(result, summary);
         const place = placeIn(batch[i], sources, inputShape);
-        await notify(observers, 'onResult', results[i], place, batch[i]);
-        yield results[i];
+        await notify(observers, 'onResult', result, place, batch[i], lines);
+        yield result;
       }
     }
   } finally {

@@ -5,7 +5,6 @@ import { resolveConfig } from '../../../src/cfg/load.js';
 import { Interrupted } from '../../../src/core/errors.js';
 import { log } from '../../../src/core/log.js';
 import type { PredictResult, RgbImage } from '../../../src/core/types.js';
-import type { Detector } from '../../../src/detect/detector.js';
 import type { PredictRunOptions, ResultPlace } from '../../../src/engine/predict/observer.js';
 import { crop } from '../../../src/engine/predict/output.js';
 import { describeDetections, type PredictSummary, predict } from '../../../src/engine/predict/predictor.js';
@@ -14,48 +13,7 @@ import { decodeImage, encodeAnimation, encodeImage, readImageSize } from '../../
 import { hasFfmpeg } from '../../../src/image/ffmpeg.js';
 import { createVideo } from '../../../src/image/video.js';
 import { tmpDir } from '../../helpers/tmp.js';
-
-/** A model that needs no weights: it finds the white rectangle of each image, and knows two classes. */
-class WhiteFinder implements Detector {
-  readonly names = ['white', 'odd/name'];
-  readonly stride = 32;
-  readonly engine = 'by hand';
-  readonly shapes: number[][] = [];
-  disposed = 0;
-  constructor(
-    readonly fixedBatch?: number,
-    readonly fixedShape?: [number, number],
-    readonly cls = 0,
-  ) {}
-
-  async infer(images: Uint8Array, [b, h, w]: [number, number, number]) {
-    this.shapes.push([b, h, w]);
-    const data = new Float32Array(b * 6);
-    for (let i = 0; i < b; i++) {
-      let [x1, y1, x2, y2] = [w, h, -1, -1];
-      for (let p = 0; p < h * w; p++) {
-        if (images[(i * h * w + p) * 3] < 250) continue;
-        const [x, y] = [p % w, Math.floor(p / w)];
-        [x1, y1, x2, y2] = [Math.min(x1, x), Math.min(y1, y), Math.max(x2, x + 1), Math.max(y2, y + 1)];
-      }
-      const row = data.subarray(i * 6);
-      if (x2 > 0) row.set([(x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1]);
-      if (x2 > 0) row[4 + this.cls] = 0.9;
-    }
-    return { data, shape: [b, 6, 1] as [number, number, number] };
-  }
-
-  dispose(): void {
-    this.disposed++;
-  }
-}
-
-/** Black, with a white rectangle. */
-function scene(width: number, height: number, [x1, y1, x2, y2]: number[]): RgbImage {
-  const data = new Uint8Array(width * height * 3);
-  for (let y = y1; y < y2; y++) data.fill(255, (y * width + x1) * 3, (y * width + x2) * 3);
-  return { data, width, height };
-}
+import { scene, WhiteFinder } from '../../helpers/white-finder.js';
 
 async function all(options: Record<string, unknown>, hooks: PredictRunOptions) {
   const config = resolveConfig('predict', { model: 'white', save: false, ...options });

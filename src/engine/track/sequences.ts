@@ -1,0 +1,60 @@
+/**
+ * Tracking as a step between detection and output. Each video, animation and stream has a tracker of its own; the images of
+ * a folder are the frames of one sequence, in the order of their names. Ids begin at 1 in each.
+ */
+import { dirname } from 'node:path';
+import { clipBox } from '../../core/boxes.js';
+import type { PredictResult } from '../../core/types.js';
+import type { Frame } from '../../data/sources.js';
+import type { Polyline } from '../../render/polyline.js';
+import { ByteTracker, type Tracked, type TrackerSettings } from '../../track/byte-tracker.js';
+import { Trails } from './trails.js';
+
+/** Result of an image or a frame with tracked objects; also the line that `json=true` prints. */
+export interface TrackResult extends PredictResult {
+  detections: Tracked[];
+}
+
+/** What is kept from frame to frame. */
+interface Sequence {
+  tracker: ByteTracker;
+  trails: Trails;
+}
+
+/** The sequences of a run, or with `persist` of several. */
+export class Sequences {
+  /** Streams by their source; anything else has one sequence at a time, the last. */
+  private readonly streams = new Map<number, Sequence>();
+  private last: { name: string; sequence: Sequence } | undefined;
+
+  /** @param persist every source that is no stream goes on with the tracks of the last one */
+  constructor(
+    private readonly settings: TrackerSettings,
+    private readonly persist: boolean,
+  ) {}
+
+  /**
+   * Follows the objects of the next frame.
+   * @returns the tracked objects in the place of the detections, boxes clipped to the image, and what is drawn besides them
+   */
+  readonly step = (result: PredictResult, frame: Frame): { result: TrackResult; lines: Polyline[] } => {
+    const { tracker, trails } = this.sequenceOf(frame);
+    const detections = tracker.update(result.detections).map((d) => ({ ...d, box: clipBox(d.box, frame.image) }));
+    return { result: { ...result, detections }, lines: trails.add(detections, tracker.ids()) };
+  };
+
+  private sequenceOf({ source, path, moving }: Frame): Sequence {
+    if (moving?.kind === 'stream') {
+      const sequence = this.streams.get(source) ?? this.begin();
+      this.streams.set(source, sequence);
+      return sequence;
+    }
+    const name = this.persist ? '' : moving ? `source ${source}` : `folder ${dirname(path)}`;
+    if (this.last?.name !== name) this.last = { name, sequence: this.begin() };
+    return this.last.sequence;
+  }
+
+  private begin(): Sequence {
+    return { tracker: new ByteTracker(this.settings), trails: new Trails() };
+  }
+}
