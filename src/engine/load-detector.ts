@@ -107,8 +107,8 @@ async function loadNetwork(model: string, options: LoadOptions): Promise<Detecto
   starting.catch(() => {}); // a missing model is told before an engine that doesn't start
   const { loadCheckpoint, resolveModelPath } = await import('../nn/weights.js');
   const checkpoint = await loadCheckpoint(await resolveModelPath(model));
-  const { warnOfNonFinite } = await import('../nn/finite.js');
-  warnOfNonFinite(checkpoint.weights, model);
+  const { warnNonFinite } = await import('../nn/finite.js');
+  warnNonFinite(checkpoint.weights, model);
   const engine = await starting;
   if (engine.why) log.info((await backend).describeEngine(engine));
   const { description } = engine;

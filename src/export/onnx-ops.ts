@@ -31,7 +31,7 @@ export class OnnxOps implements Ops<string> {
   }
 
   conv(x: string, name: string, { activation = true, ...conv }: Conv): string {
-    const y = this.convolve(x, `${name}.conv`, conv);
+    const y = this.conv2d(x, `${name}.conv`, conv);
     if (!activation) return y;
     return this.graph.op('Mul', `${name}.silu`, [y, this.graph.op('Sigmoid', `${name}.sigmoid`, [y])]);
   }
@@ -42,11 +42,11 @@ export class OnnxOps implements Ops<string> {
   }
 
   plainConv(x: string, name: string, { to }: PlainConv): string {
-    return this.convolve(x, name, { to });
+    return this.conv2d(x, name, { to });
   }
 
   /** With bias: its own, or what folding made of the BatchNorm. */
-  private convolve(x: string, name: string, { to, kernel = 1, stride = 1, depthwise = false }: Conv): string {
+  private conv2d(x: string, name: string, { to, kernel = 1, stride = 1, depthwise = false }: Conv): string {
     const pad = kernel >> 1;
     return this.graph.op('Conv', name, [x, this.weight(`${name}.weight`), this.weight(`${name}.bias`)], {
       kernel_shape: [kernel, kernel],

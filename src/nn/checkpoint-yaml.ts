@@ -1,6 +1,6 @@
 /**
- * The description of the network that belongs to some weights: tidied when the file brings one, recognised from the shapes
- * when it doesn't (a bare state dict).
+ * The model description of a checkpoint: normalized if the file contains one, else (a bare state dict) recognized by the
+ * shapes of the weights.
  */
 import { UserError } from '../core/errors.js';
 import type { Checkpoint, NamedArray } from '../core/types.js';
@@ -13,17 +13,17 @@ import type { ParameterSpec } from './parameters.js';
 type Yaml = Record<string, unknown>;
 
 /**
- * The first checkpoints of YOLOv8 name their scaling outright (`depth_multiple`, `width_multiple`); the scale's letter is in
- * the name of the file they were made from. Turned into the form of cfg/models/yolov8.yaml: `scales` and `scale`.
+ * Converts a description to the form of cfg/models/yolov8.yaml, with `scales` and `scale`. The first checkpoints of YOLOv8
+ * contain `depth_multiple` and `width_multiple` instead, and the letter of the scale only in the name of the YAML file.
  */
 export function normalizeYaml(yaml: Yaml, yamlFile: unknown): Yaml {
-  const { depth_multiple: depth, width_multiple: width, max_channels: most, ...rest } = yaml;
+  const { depth_multiple: depth, width_multiple: width, max_channels: max, ...rest } = yaml;
   if (rest.scales || typeof depth !== 'number' || typeof width !== 'number') return yaml;
   const letter = /\dv?([nsmlx])(?:-[\w-]+)?\.ya?ml$/.exec(String(yamlFile ?? rest.yaml_file ?? ''))?.[1] ?? 'custom';
-  return { ...rest, scales: { [letter]: [depth, width, typeof most === 'number' ? most : 1024] }, scale: letter };
+  return { ...rest, scales: { [letter]: [depth, width, typeof max === 'number' ? max : 1024] }, scale: letter };
 }
 
-/** Prefixes that wrappers put before the names: DataParallel's `module.`, the YOLO object's second `model.`. */
+/** Removes prefixes of wrapper modules from the names: DataParallel's `module.`, the YOLO object's second `model.`. */
 export function cleanWeightNames<T>(weights: Map<string, T>): Map<string, T> {
   let prefix = '';
   const names = [...weights.keys()];
@@ -38,10 +38,10 @@ export function cleanWeightNames<T>(weights: Map<string, T>): Map<string, T> {
 }
 
 /**
- * The network of a checkpoint, ready to be built. Class count and the hidden width of the class branch are those of the
- * weights: fine-tuning keeps the width of the weights it started from.
+ * Parses the model description of a checkpoint. The number of classes and the hidden width of the class branch are taken from
+ * the weights, since fine-tuning keeps the width of the weights it started from.
  * @param where name of the file, for messages
- * @throws UserError 'wrong-model' when the weights are those of no packaged description
+ * @throws UserError 'wrong-model' if there is no description and the weights match none of this package; as parseModelYaml
  */
 export function specOf(checkpoint: Checkpoint, where = 'the checkpoint'): ModelSpec {
   const { weights } = checkpoint;
@@ -51,14 +51,14 @@ export function specOf(checkpoint: Checkpoint, where = 'the checkpoint'): ModelS
   return parseModelYaml(yaml, { scale, nc: head?.nc, headHidden: head?.headHidden });
 }
 
-/** Class count and hidden width of the class branch, from the shapes of the head. */
+/** Number of classes and hidden width of the class branch, from the shapes of the head. */
 function headOf(weights: Map<string, NamedArray>): { nc: number; headHidden: number } | undefined {
   for (const [name, { shape }] of weights)
     if (/^model\.\d+\.cv3\.0\.2\.weight$/.test(name)) return { nc: shape[0], headHidden: shape[1] };
   return undefined;
 }
 
-/** The description among those of this package, with the scale, whose network has exactly these weights. */
+/** The packaged description, with its scale, whose network has exactly these weights. */
 function recognize(weights: Map<string, NamedArray>, where: string): Yaml {
   const head = headOf(weights);
   const known = packagedModels();
@@ -75,6 +75,6 @@ function recognize(weights: Map<string, NamedArray>, where: string): Yaml {
   throw new UserError(
     'wrong-model',
     `${where} has no description of its network, and its weights (${some || 'none'} …) are not those of ${ours}`,
-    'give a checkpoint that holds its model YAML, or the .pt file of ultralytics',
+    'give a checkpoint that contains its model YAML, or the .pt file of ultralytics',
   );
 }

@@ -1,10 +1,10 @@
-/** What the outputs of a head mean in pixels. */
+/** Decoding of the outputs of a head: from logits to boxes in pixels and scores. */
 import { REG_MAX } from './head.js';
 import type { Ops } from './ops.js';
 
 /**
- * @param boxes [B, A, 4R] and scores [B, A, K], logits
- * @param points [1, A, 2] x, y of anchors in units of their stride @param strides [1, A, 1] pixels
+ * @param head boxes [B, A, 4R] and scores [B, A, K], logits
+ * @param anchors points [1, A, 2], x and y in units of the stride, and strides [1, A, 1], pixels
  * @returns centre [B, A, 2] and size [B, A, 2] in pixels of the network's input, scores [B, A, K] in 0..1
  */
 export function decodeHead<V>(

@@ -1,34 +1,34 @@
 /**
- * Depthwise convolution, whose kernels see one channel each. A kernel is [kh, kw, 1, C], in the order of a convolution's
- * (HWIO); TensorFlow takes the same numbers as [kh, kw, C, 1]. Computed in float32 also where feature maps are bfloat16.
+ * Depthwise convolution: one kernel per channel. Kernels are [kh, kw, 1, C] (HWIO, as of other convolutions); TensorFlow's
+ * layout of the same data is [kh, kw, C, 1]. Computed in float32 even if feature maps are bfloat16.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { defineOp, type Emitter } from '../graph/raw.js';
 import { loadedTensorflow } from '../graph/tensorflow.js';
-import { convAttrs, reach } from './op-attrs.js';
+import { convAttrs, outputSize } from './op-attrs.js';
 
 type Stride = { stride: number };
 const FLOAT = { type: 'float32' } as const;
 const INT32 = { type: 'int32' } as const;
 
 /**
- * With PyTorch's padding, k // 2 on both sides.
+ * Depthwise convolution with PyTorch's padding, k // 2 on both sides.
  * @param x [B, H, W, C]
  * @param w [kh, kw, 1, C], kh and kw odd
  * @returns [B, H', W', C]
  */
 export function depthwiseConv2d(x: tf.Tensor, w: tf.Tensor, stride = 1): tf.Tensor4D {
   const [kh, kw, , c] = w.shape as [number, number, number, number];
-  return conv({ x, w: tf.reshape(w, [kh, kw, c, 1]) }, { stride })[0] as tf.Tensor4D;
+  return depthwiseConv2dOp({ x, w: tf.reshape(w, [kh, kw, c, 1]) }, { stride })[0] as tf.Tensor4D;
 }
 
-const conv = defineOp<'x' | 'w', Stride>({
+const depthwiseConv2dOp = defineOp<'x' | 'w', Stride>({
   name: 'TorchDepthwiseConv2D',
   inputs: ['x', 'w'],
   kernel(emit, { x, w }, { stride }) {
     const [b, h, wd, c] = x.shape;
     const [kh, kw] = w.shape;
-    const shape = [b, reach(h, kh, stride, kh >> 1), reach(wd, kw, stride, kw >> 1), c];
+    const shape = [b, outputSize(h, kh, stride, kh >> 1), outputSize(wd, kw, stride, kw >> 1), c];
     return emit.op('DepthwiseConv2dNative', [x, w], attrsOf(w.shape, stride), shape);
   },
   composed: ({ x, w }, { stride }) => {
@@ -62,8 +62,8 @@ const filterGrad = defineOp<'x' | 'dy', Stride & { shape: number[] }>({
 });
 
 /**
- * The gradient of a kernel [kh, kw, C, 1], cell by cell: the sum of dy times what the cell met of x. TensorFlow's op for it
- * adds up in an order that changes on a GPU, and ends the run there when deterministic ops are asked for.
+ * Gradient of a kernel [kh, kw, C, 1], element by element: the sum of dy times the shifted x. TensorFlow's op is not
+ * deterministic on GPUs, and raises an error there if deterministic ops are enabled.
  */
 function filterSums(emit: Emitter, x: tf.TensorInfo, dy: tf.TensorInfo, stride: number, shape: number[]) {
   const T = FLOAT;
@@ -87,7 +87,7 @@ function attrsOf([kh, kw]: number[], stride: number) {
   return { T: FLOAT, ...convAttrs([kh, kw], { stride, pad: [kh >> 1, kw >> 1] }) };
 }
 
-/** Cells that are added before and after each axis. */
+/** Padding before and after each axis. */
 function sidesOf([kh, kw]: number[]): [number, number][] {
   const [rows, columns] = [kh >> 1, kw >> 1];
   return [

@@ -1,10 +1,10 @@
-/** Distances from an anchor to the four sides of a box, from the distributions that the head gives. */
+/** Distances from an anchor point to the four sides of a box, from the distributions predicted by the head. */
 import * as tf from '@tensorflow/tfjs-core';
 import { REG_MAX } from './head.js';
 
 /**
- * Expected value of distributions over 0, 1, … `bins` − 1: softmax over the bins, times these values.
- * @param logits [..., bins] in groups along the last axis @returns [N, 1], N the number of distributions
+ * Expected value of distributions over 0, 1, … `bins` − 1: Σ i · softmax(logits)ᵢ.
+ * @param logits [..., n · bins] @returns [N, 1], N the number of distributions
  */
 export function expectedValues(logits: tf.Tensor, bins: number): tf.Tensor2D {
   const values = tf.tensor2d(
@@ -18,7 +18,7 @@ export function expectedValues(logits: tf.Tensor, bins: number): tf.Tensor2D {
 /**
  * Expected distance to each side.
  * @param boxes [..., 4R] logits
- * @returns [N, 4] in units of the stride, N the product of the leading sizes
+ * @returns [N, 4] left top right bottom, in units of the stride; N is the product of the leading dimensions
  */
 export function expectedDistances(boxes: tf.Tensor): tf.Tensor2D {
   return tf.reshape(expectedValues(boxes, REG_MAX), [-1, 4]);

@@ -1,7 +1,7 @@
 /**
- * All weights of a network as one variable of a session: setting it is one assignment, and a graph that reads it has one
- * handle instead of a hundred. It is [rows, 16] float32, and every parameter begins a row: pieces of whole rows of 64 bytes
- * are views of it in TensorFlow, not copies.
+ * All weights of a network in one variable of a session: they are set by one assignment, and a graph needs one resource handle
+ * instead of hundreds. The variable is [rows, 16] float32, and every parameter begins with a row: slices that are aligned to
+ * 64 bytes are views in TensorFlow, not copies.
  */
 import type { NodeList } from '../graph/node-list.js';
 import { handle, read, type Variable } from '../graph/variables.js';
@@ -11,6 +11,7 @@ const ROW = 16;
 const FLOAT = { type: 'float32' } as const;
 const INT32 = { type: 'int32' } as const;
 
+/** Layout of the parameters in the variable. */
 export class FlatWeights {
   readonly variable: Variable;
   private readonly rows: number[];
@@ -20,7 +21,7 @@ export class FlatWeights {
     this.variable = { name: 'weights', shape: [this.rows.reduce((a, b) => a + b, 0), ROW] };
   }
 
-  /** @param values of a parameter, asked for once each @returns the variable's value */
+  /** @param values returns those of a parameter, called once each @returns the variable's value */
   pack(values: (parameter: ParameterSpec) => Float32Array): Float32Array {
     const flat = new Float32Array(sizeOf(this.variable));
     let row = 0;
@@ -31,7 +32,7 @@ export class FlatWeights {
     return flat;
   }
 
-  /** Adds the nodes that take the variable apart. @returns the node of each parameter, by its name */
+  /** Adds nodes that read the variable and split it into the parameters. @returns output of each parameter by its name */
   unpack(list: NodeList): Map<string, string> {
     const source = list.push(read('weights/read', list.push(handle('weights/handle', this.variable))));
     const attrs = { num_split: this.rows.length, T: FLOAT, Tlen: INT32 };

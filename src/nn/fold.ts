@@ -8,9 +8,9 @@ import { BN_EPS } from './ops.js';
 import type { ParameterSpec } from './parameters.js';
 
 /**
- * @param weights as in a checkpoint, OIHW
- * @returns the same with `NAME.bn.*` gone, `NAME.conv.weight` scaled and `NAME.conv.bias` added; names follow PyTorch's
- *   fused network. What has no BatchNorm is passed on as it is.
+ * @param weights as in a checkpoint, kernels OIHW
+ * @returns the weights without `NAME.bn.*`, with `NAME.conv.weight` scaled and `NAME.conv.bias` added, as in PyTorch's fused
+ *   network; convolutions without BatchNorm are unchanged
  */
 export function foldBatchNorm(weights: ReadonlyMap<string, NamedArray>): Map<string, NamedArray> {
   const folded = new Map<string, NamedArray>();
@@ -25,8 +25,9 @@ export function foldBatchNorm(weights: ReadonlyMap<string, NamedArray>): Map<str
 }
 
 /**
- * One array of what `foldBatchNorm` gives, for those who take one after the other and don't want to hold all.
+ * A single array of the result of `foldBatchNorm`, so that not all need to be in memory.
  * @param name e.g. `model.0.conv.weight`
+ * @returns undefined if there is no such weight
  */
 export function foldedArray(weights: ReadonlyMap<string, NamedArray>, name: string): NamedArray | undefined {
   const [, stem, part] = /^(.*)\.conv\.(weight|bias)$/.exec(name) ?? [];
@@ -39,7 +40,7 @@ export function foldedArray(weights: ReadonlyMap<string, NamedArray>, name: stri
   return kernel && { shape: kernel.shape, data: scaled(kernel.data, scale) };
 }
 
-/** Each output channel of a kernel times its scale. @param kernel OIHW */
+/** Multiplies each output channel of a kernel by its scale. @param kernel OIHW */
 function scaled(kernel: Float32Array, scale: Float64Array): Float32Array {
   const data = new Float32Array(kernel.length);
   const each = data.length / scale.length; // values of one output channel
@@ -50,7 +51,7 @@ function scaled(kernel: Float32Array, scale: Float64Array): Float32Array {
   return data;
 }
 
-/** A BatchNorm's offset and mean, and γ/√(σ² + ε), by channel; undefined where there is none. */
+/** β, μ and γ/√(σ² + ε) of a BatchNorm by channel; undefined if there is none. */
 function normOf(weights: ReadonlyMap<string, NamedArray>, stem: string) {
   const part = (key: string) => weights.get(`${stem}.bn.${key}`)?.data;
   const [gamma, beta, mean, variance] = ['weight', 'bias', 'running_mean', 'running_var'].map(part);
@@ -59,23 +60,22 @@ function normOf(weights: ReadonlyMap<string, NamedArray>, stem: string) {
 }
 
 /**
- * The convolutions that see the image: the factor 1/255 of its values can go into their kernels. (Padding is 0 in both
- * scales.)
- * @returns names of the kernels; none when something else than a convolution sees the image, too
+ * Kernels of the convolutions whose input is the image, into which the scale 1/255 of the pixels can be folded.
+ * @returns names of the kernels; empty if another module has the image as input
  */
 export function imageKernels({ layers }: ModelSpec): string[] {
   const first = layers.filter(({ inputs }) => inputs.includes(-1));
   return first.every(({ module }) => module === 'Conv') ? first.map(({ name }) => `${name}.conv.weight`) : [];
 }
 
-/** Shape of what `foldedArray` gives. */
+/** Shape of the result of `foldedArray`. */
 export function foldedShape(weights: ReadonlyMap<string, NamedArray>, name: string): number[] | undefined {
   const own = weights.get(name)?.shape;
   if (own || !name.endsWith('.conv.bias')) return own;
   return weights.get(name.replace(/conv\.bias$/, 'bn.bias'))?.shape;
 }
 
-/** What `foldBatchNorm` leaves of a network's parameters. */
+/** Parameters of a network after `foldBatchNorm`. */
 export function foldedParameters(parameters: readonly ParameterSpec[]): ParameterSpec[] {
   return parameters.flatMap((parameter) => {
     const [, stem, rest] = /^(.*)\.bn\.(.*)$/.exec(parameter.name) ?? [];

@@ -1,4 +1,4 @@
-/** The network as a pure function of tensors: eagerly, traced, and on WebAssembly. */
+/** The network as a pure function of tensors, which runs eagerly, traced, and on WebAssembly. */
 import * as tf from '@tensorflow/tfjs-core';
 import { decodeHead } from './decode.js';
 import { anchorsOf, type HeadOutput } from './head.js';
@@ -7,19 +7,21 @@ import type { Network } from './model.js';
 import type { Params } from './parameters.js';
 import { type TensorMode, TensorOps } from './tensor-ops.js';
 
+/** Mode of a forward pass. */
 export interface ForwardOptions extends TensorMode {
-  /** Is shown the output of every layer but the head. */
+  /** Called with the output of every layer except the head. */
   tap?: (index: number, output: tf.Tensor) => void;
 }
 
+/** Outputs of a forward pass. */
 export interface ForwardOutput extends HeadOutput {
-  /** While training: new running means and variances by parameter name (0.97 old + 0.03 batch, variance unbiased). */
+  /** In training: new running means and variances by parameter name, 0.97 · old + 0.03 · batch (unbiased variance). */
   statistics: Params;
 }
 
 /**
  * @param x [B, H, W, 3] RGB 0..1, H and W multiples of `spec.stride`
- * @param params all of the network's parameters, or what `foldBatchNorm` made of them
+ * @param params all parameters of the network, or the result of `foldBatchNorm`
  */
 export function forward(
   { spec }: Network,
@@ -39,8 +41,8 @@ export function forward(
 }
 
 /**
- * Boxes in pixels and scores 0..1: what prediction and the exporters return.
- * @returns [B, 4 + K, A]: cx cy w h in pixels of the network's input, then K scores
+ * Decodes the outputs of the head.
+ * @returns [B, 4 + K, A]: cx cy w h in pixels of the network's input, then K scores 0..1
  */
 export function decode(head: HeadOutput): tf.Tensor3D {
   const anchors = anchorsOf(head.levels, head.strides);

@@ -1,7 +1,7 @@
 /**
- * Batch normalisation and SiLU as one op, from the addon in native/fused: apart, they and their gradients pass 22
- * times over the activations while training, as one op 8 times, and keep three tensors of that size instead of one.
- * Only graphs have it; without the addon, eagerly and on other engines the two are ops of their own.
+ * Batch normalization and SiLU as one op, from the addon in native/fused. In training the fused op and its gradient read or
+ * write the activations 8 times instead of 22, and keep one tensor of that size instead of three for the backward pass. It is
+ * used in traced graphs only; eagerly, on other engines and without the addon there are two ops.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { addsUp } from '../graph/fuse-gradient-sums.js';
@@ -11,6 +11,7 @@ import { loadedTensorflow } from '../graph/tensorflow.js';
 import { isTracing } from '../graph/trace.js';
 import { batchNormTrain, silu } from './kernels.js';
 
+/** Parameters and running statistics of a BatchNorm. */
 export interface BatchNorm {
   gamma: tf.Tensor;
   beta: tf.Tensor;
@@ -18,24 +19,25 @@ export interface BatchNorm {
   mean: tf.Tensor;
   variance: tf.Tensor;
   epsilon: number;
-  /** Share of the batch in the new running statistics. */
+  /** Weight of the batch in the new running statistics, as in PyTorch. */
   momentum: number;
 }
 
+/** Outputs of a BatchNorm in training. */
 export interface Normalized {
   /** [B, H, W, C] */
   y: tf.Tensor4D;
-  /** [B, H, W, C / 2], the second half of y's channels; when it was asked for. */
+  /** [B, H, W, C / 2], the second half of the channels of y, if requested. */
   half?: tf.Tensor4D;
-  /** New running statistics [C]; the variance of the batch in it is the one with n − 1. */
+  /** New running statistics [C], with the unbiased variance of the batch. */
   mean: tf.Tensor;
   variance: tf.Tensor;
 }
 
 /**
- * silu(batchNorm(x)) with the batch's own statistics.
+ * silu(batchNorm(x)) with the statistics of the batch.
  * @param x [B, H, W, C]
- * @param withHalf the second half of the channels is wanted once more as a tensor of its own
+ * @param withHalf also return the second half of the channels as a separate tensor
  */
 export function batchNormSilu(x: tf.Tensor4D, norm: BatchNorm, withHalf = false): Normalized {
   if (isTracing() && loadedTensorflow()?.ops.length) {
@@ -48,7 +50,7 @@ export function batchNormSilu(x: tf.Tensor4D, norm: BatchNorm, withHalf = false)
   return { y: active, half: withHalf ? secondHalf(active) : undefined, ...statistics };
 }
 
-/** batchNorm(x) with the batch's own statistics. @param x [B, H, W, C] */
+/** batchNorm(x) with the statistics of the batch. @param x [B, H, W, C] */
 export function batchNorm(x: tf.Tensor4D, norm: BatchNorm): Normalized {
   const { gamma, beta, mean, variance, epsilon, momentum } = norm;
   const batch = batchNormTrain(x, gamma, beta, epsilon);
@@ -56,7 +58,7 @@ export function batchNorm(x: tf.Tensor4D, norm: BatchNorm): Normalized {
   return { y: batch.y, mean: moved(mean, batch.mean), variance: moved(variance, batch.variance) };
 }
 
-/** The second half of x's channels. */
+/** @param x [B, H, W, C] @returns [B, H, W, C / 2], the second half of the channels */
 export function secondHalf(x: tf.Tensor4D): tf.Tensor4D {
   return tf.split(x, 2, -1)[1] as tf.Tensor4D;
 }
@@ -83,7 +85,7 @@ const [value, valueAndHalf] = ['BatchNormSilu', 'BatchNormSiluHalf'].map((name) 
       save: ['x', 'gamma', 'beta'],
       saveOutputs: [false, true, true, false, false],
       of([dy, , , , , dhalf], [x, gamma, beta, mean, inverse]) {
-        // One op gives all three; outside of the functions because each of those is tidied on its own.
+        // One op computes all three. It is outside of the functions below because tfjs calls each of them in a tidy.
         const inputs = { x, gamma, beta, mean, inverse, dy, ...(dhalf && { dhalf }) };
         const [dx, dgamma, dbeta] = gradient(inputs as Parameters<typeof gradient>[0], {});
         return { x: () => dx, gamma: () => dgamma, beta: () => dbeta };

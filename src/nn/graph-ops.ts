@@ -1,18 +1,19 @@
 /**
- * The network as nodes of a TensorFlow graph, written down without tracing. Sizes of the image may be left open: the graph
- * then computes them where an operation has to know them (reshapes, upsampling, anchors), and serves every batch, height
- * and width. Feature maps are [B, H, W, C], rows of cells [B, A, C].
+ * Interpreter of the operations that builds the nodes of a TensorFlow graph, without tracing. Batch, height and width may be
+ * dynamic: the graph then computes sizes where an operation needs them (reshapes, upsampling, anchor points). Feature maps
+ * are [B, H, W, C], rows of cells [B, A, C].
  */
 import type { Attrs, ElementType } from '../graph/graph.js';
 import type { NodeList } from '../graph/node-list.js';
 import { anchorsOf } from './head.js';
-import { convAttrs, NHWC, POOL5, reach } from './op-attrs.js';
+import { convAttrs, NHWC, outputSize, POOL5 } from './op-attrs.js';
 import type { Conv, Ops, PlainConv } from './ops.js';
 
+/** A value in the graph. */
 export interface GraphValue {
   /** Output of a node. */
   ref: string;
-  /** −1 where the size is known only when the graph runs. */
+  /** −1 for a dynamic size. */
   shape: number[];
   type: 'float32' | 'bfloat16';
 }
@@ -26,8 +27,8 @@ export class GraphOps implements Ops<GraphValue> {
   private layer = 'model';
 
   /**
-   * @param parameter gives the float32 output that holds a parameter (BatchNorm folded, kernels HWIO)
-   * @param half feature maps are bfloat16; rows of cells are float32 in any case
+   * @param parameter returns the float32 output of a parameter (BatchNorm folded, kernels HWIO)
+   * @param half feature maps in bfloat16; rows of cells are always float32
    */
   constructor(
     private readonly list: NodeList,
@@ -39,7 +40,7 @@ export class GraphOps implements Ops<GraphValue> {
     this.layer = `model.${layer}`;
   }
 
-  /** The images as layers take them. @param dtype element type of `ref` @param scale what they are multiplied by */
+  /** Input of the first layers from the images. @param dtype element type of `ref` @param scale factor of the pixels */
   image(ref: string, shape: number[], dtype: ElementType, scale = 1): GraphValue {
     const type = this.half ? 'bfloat16' : 'float32';
     if (scale === 1) return { ref: this.list.cast(ref, dtype, type), shape, type };
@@ -48,7 +49,7 @@ export class GraphOps implements Ops<GraphValue> {
   }
 
   conv(x: GraphValue, name: string, { activation = true, ...conv }: Conv): GraphValue {
-    const y = this.convolve(x, `${name}.conv`, conv);
+    const y = this.conv2d(x, `${name}.conv`, conv);
     if (!activation) return y;
     const s = this.node('Sigmoid', [y], {}, y.shape);
     return this.node('Mul', [y, s], {}, y.shape, `${name}.silu`);
@@ -60,17 +61,14 @@ export class GraphOps implements Ops<GraphValue> {
   }
 
   plainConv(x: GraphValue, name: string, { to }: PlainConv): GraphValue {
-    return this.convolve(x, name, { to });
+    return this.conv2d(x, name, { to });
   }
 
-  private convolve(
-    x: GraphValue,
-    name: string,
-    { to, kernel: k = 1, stride = 1, depthwise = false }: Conv,
-  ): GraphValue {
+  /** Convolution with bias. */
+  private conv2d(x: GraphValue, name: string, { to, kernel: k = 1, stride = 1, depthwise = false }: Conv): GraphValue {
     const [b, h, w, c] = x.shape;
     const pad: [number, number] = [k >> 1, k >> 1];
-    const side = (n: number) => (n < 0 ? -1 : reach(n, k, stride, k >> 1));
+    const side = (n: number) => (n < 0 ? -1 : outputSize(n, k, stride, k >> 1));
     const weight = this.weight(`${name}.weight`, [k, k, depthwise ? 1 : c, to], x.type);
     const kernel = depthwise ? this.reshaped(weight, weight, [k, k, to, 1]) : weight;
     const op = depthwise ? 'DepthwiseConv2dNative' : 'Conv2D';
@@ -179,8 +177,8 @@ export class GraphOps implements Ops<GraphValue> {
   }
 
   /**
-   * Centres of all cells and their strides.
-   * @param maps feature maps of the levels @param strides image pixels to a cell of each
+   * Anchor points (centres of all cells) and their strides.
+   * @param maps feature maps of the levels @param strides of the levels, image pixels per cell
    * @returns points [1, A, 2], x and y in units of the stride; strides [1, A, 1]
    */
   anchors(maps: readonly GraphValue[], strides: readonly number[]): { points: GraphValue; strides: GraphValue } {
@@ -229,7 +227,7 @@ export class GraphOps implements Ops<GraphValue> {
     };
   }
 
-  /** [B, A, C] → [B, C, A], as a node of this name. */
+  /** Transposes [B, A, C] to [B, C, A]; the node has this name. */
   transposed(x: GraphValue, name: string): GraphValue {
     const [b, a, c] = x.shape;
     const ref = this.list.add('Transpose', [x.ref, this.list.ints([0, 2, 1])], { T: FLOAT, Tperm: INT32 }, name);
@@ -242,7 +240,7 @@ export class GraphOps implements Ops<GraphValue> {
     return sizes.every((n) => n >= 0);
   }
 
-  /** Sizes of axes from `first` on, as a tensor. */
+  /** @returns tensor [count] of the sizes of the axes from `first` on */
   private sizes({ ref, shape, type }: GraphValue, first: number, count: number): string {
     const { list } = this;
     const wanted = shape.slice(first, first + count);
@@ -252,8 +250,8 @@ export class GraphOps implements Ops<GraphValue> {
   }
 
   /**
-   * @param like has the leading sizes that `shape` leaves open
-   * @param shape the last open size is found out from the number of values
+   * @param like value with the same sizes on the leading axes that are dynamic in `shape`
+   * @param shape the last dynamic size is inferred from the number of elements
    */
   private reshaped(x: GraphValue, like: GraphValue, shape: number[]): GraphValue {
     const { list } = this;

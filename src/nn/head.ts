@@ -1,31 +1,33 @@
 /**
- * What the head of a network gives: for each anchor logits of the distances from it to the four sides of a box, and of its
- * classes. Anchors are the cells of the levels P3 P4 P5, row by row; A is their number.
+ * Outputs of the head of a network: for each anchor point the logits of the distances to the four sides of a box, and of the
+ * classes. Anchor points are the centres of the cells of the levels P3, P4, P5, row by row; A is their number.
  */
 import type * as tf from '@tensorflow/tfjs-core';
 
-/** Bins of a side's distribution. */
+/** R, the number of bins of the distribution of a box side. */
 export const REG_MAX = 16;
 
+/** Outputs of a head. */
 export interface HeadOutput {
   /** [B, A, 4R] logits of the distances left, top, right, bottom. */
   boxes: tf.Tensor3D;
   /** [B, A, K] logits. */
   scores: tf.Tensor3D;
-  /** Height and width of each level in cells. */
+  /** Height and width of each level, cells. */
   levels: [height: number, width: number][];
-  /** Pixels to a cell of each level. */
+  /** Stride of each level: pixels per cell. */
   strides: number[];
 }
 
+/** Anchor points. */
 export interface Anchors {
-  /** [A, 2] x, y of cell centres in units of the cell's stride. */
+  /** [A, 2] x, y in units of the stride. */
   points: Float32Array;
-  /** [A] pixels to a cell. */
+  /** [A] pixels. */
   strides: Float32Array;
 }
 
-/** Centres of all cells, (i + 0.5) in grid units. */
+/** Anchor points of all levels: cell i has its centre at i + 0.5 in grid units. */
 export function anchorsOf(levels: readonly (readonly [number, number])[], strides: readonly number[]): Anchors {
   const count = levels.reduce((sum, [h, w]) => sum + h * w, 0);
   const points = new Float32Array(2 * count);
@@ -42,7 +44,7 @@ export function anchorsOf(levels: readonly (readonly [number, number])[], stride
   return { points, strides: strideOf };
 }
 
-/** Levels of an image of this size. */
+/** Height and width in cells of each level. @param height @param width of the network's input, pixels */
 export function levelsOf(height: number, width: number, strides: readonly number[]): [number, number][] {
   return strides.map((stride) => [Math.ceil(height / stride), Math.ceil(width / stride)]);
 }

@@ -1,18 +1,18 @@
 /**
- * The operations that a network is made of, as PyTorch defines them, in tfjs' layout (images NHWC, kernels HWIO).
- * On the native engine and while tracing each is one or two TensorFlow ops with a gradient of its own; elsewhere it is
- * composed of stock tfjs ops. tfjs' own forms don't fit: its 'same' pads a stride-2 convolution at the end only, and its
- * composed batch normalisation takes five times as long.
+ * Operations of networks as PyTorch defines them, in tfjs' layout (images NHWC, kernels HWIO). On the native engine and in
+ * traced graphs each is one or two TensorFlow ops with a custom gradient; elsewhere it is composed of tfjs ops. The ops of
+ * tfjs are not used directly because padding 'same' of a stride-2 convolution pads only at the end, and its composed batch
+ * normalization takes five times as long.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Attrs, ElementType } from '../graph/graph.js';
 import { defineOp, type Emitter } from '../graph/raw.js';
-import { convAttrs, NHWC, type ConvAttrs as Place, POOL5, reach } from './op-attrs.js';
+import { type ConvAttrs as ConvGeometry, convAttrs, NHWC, outputSize, POOL5 } from './op-attrs.js';
 
 // ---- convolution
 
-/** `precise`: in float32 although feature maps are bfloat16. */
-type ConvAttrs = Place & { precise?: boolean };
+/** `precise`: float32 even if feature maps are bfloat16. */
+type ConvAttrs = ConvGeometry & { precise?: boolean };
 
 /**
  * Convolution with PyTorch's padding: k // 2 on both sides ("autopad").
@@ -28,13 +28,13 @@ export function conv2d(
   { precise = false }: { precise?: boolean } = {},
 ): tf.Tensor4D {
   const padW = pad === w.shape[0] >> 1 ? w.shape[1]! >> 1 : pad;
-  return conv({ x, w }, { stride, pad: [pad, padW], precise })[0] as tf.Tensor4D;
+  return conv2dOp({ x, w }, { stride, pad: [pad, padW], precise })[0] as tf.Tensor4D;
 }
 
-/** What a convolution and its gradients compute with. */
+/** Element type of a convolution and its gradients. */
 const convType = (emit: Emitter, precise = false): ElementType => (emit.half && !precise ? 'bfloat16' : 'float32');
 
-const conv = defineOp<'x' | 'w', ConvAttrs>({
+const conv2dOp = defineOp<'x' | 'w', ConvAttrs>({
   name: 'TorchConv2D',
   inputs: ['x', 'w'],
   half: true,
@@ -42,7 +42,8 @@ const conv = defineOp<'x' | 'w', ConvAttrs>({
     const type = convType(emit, attrs.precise);
     const [b, h, wd] = x.shape;
     const [kh, kw, , d] = w.shape;
-    const out = [b, reach(h, kh, attrs.stride, attrs.pad[0]), reach(wd, kw, attrs.stride, attrs.pad[1]), d];
+    const { stride, pad } = attrs;
+    const out = [b, outputSize(h, kh, stride, pad[0]), outputSize(wd, kw, stride, pad[1]), d];
     const inputs = [emit.cast(x, type), emit.cast(w, type)];
     return emit.op('Conv2D', inputs, { T: { type }, ...convAttrs(w.shape, attrs) }, out, type);
   },
@@ -68,8 +69,8 @@ const conv = defineOp<'x' | 'w', ConvAttrs>({
 });
 
 /**
- * With padding on both sides TensorFlow leaves both gradients to its slow way (im2col, col2im): the gradient of the padded
- * image without padding, cut to size, takes half the time, and that of the kernel, from x padded before, a third.
+ * With explicit padding TensorFlow computes both gradients by a slow algorithm (im2col, col2im). The input gradient of the
+ * padded image without padding, cropped, takes half the time, and the kernel gradient from a padded x a third.
  */
 const convInputGrad = defineOp<'dy' | 'w', ConvAttrs & { shape: number[] }>({
   name: 'TorchConv2DInputGrad',
@@ -111,7 +112,7 @@ const convFilterGrad = defineOp<'x' | 'dy', ConvAttrs & { shape: number[] }>({
   },
 });
 
-/** The same convolution over an image that was padded before, where its padding is not one that oneDNN's gradients know. */
+/** The same convolution of a previously padded image, if oneDNN's gradients do not support the padding. */
 function unpadded(
   x: number[],
   w: number[],
@@ -121,7 +122,7 @@ function unpadded(
   const pass = convAttrs(w, attrs);
   if (pass.padding !== 'EXPLICIT') return { pass, padded: x };
   const sides = [0, 1].map((i): [number, number] => {
-    const reached = (dy[i + 1] - 1) * attrs.stride + w[i]; // pixels that the kernel meets
+    const reached = (dy[i + 1] - 1) * attrs.stride + w[i]; // pixels covered by the kernel
     return [attrs.pad[i], Math.max(0, reached - x[i + 1] - attrs.pad[i])];
   });
   const padded = x.map((d, i) => (i === 1 || i === 2 ? d + sides[i - 1][0] + sides[i - 1][1] : d));
@@ -130,10 +131,10 @@ function unpadded(
 
 /** x [B, H, W, C] + b [C]. */
 export function biasAdd(x: tf.Tensor, b: tf.Tensor): tf.Tensor4D {
-  return addBias({ x, b }, {})[0] as tf.Tensor4D;
+  return biasAddOp({ x, b }, {})[0] as tf.Tensor4D;
 }
 
-const addBias = defineOp<'x' | 'b', object>({
+const biasAddOp = defineOp<'x' | 'b', object>({
   name: 'ChannelBiasAdd',
   inputs: ['x', 'b'],
   half: true,
@@ -158,17 +159,16 @@ type NormAttrs = { epsilon: number };
 const FLOAT = { type: 'float32' } as const;
 
 /**
- * Batch normalisation with the batch's own statistics.
- * @param x [B, H, W, C]
- * @returns y [B, H, W, C]; mean and variance of the batch [C], the variance with n − 1 (what PyTorch's running variance
- *   takes), neither of them differentiable
+ * Batch normalization with the statistics of the batch.
+ * @param x [B, H, W, C] @param gamma [C] @param beta [C]
+ * @returns y [B, H, W, C]; mean and unbiased variance of the batch [C] (as in PyTorch's running variance), not differentiable
  */
 export function batchNormTrain(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, eps = 1e-3) {
-  const [y, mean, variance] = norm({ x, gamma, beta }, { epsilon: eps });
+  const [y, mean, variance] = batchNormOp({ x, gamma, beta }, { epsilon: eps });
   return { y: y as tf.Tensor4D, mean: mean as tf.Tensor1D, variance: variance as tf.Tensor1D };
 }
 
-const norm = defineOp<'x' | 'gamma' | 'beta', NormAttrs>({
+const batchNormOp = defineOp<'x' | 'gamma' | 'beta', NormAttrs>({
   name: 'BatchNormTrain',
   inputs: ['x', 'gamma', 'beta'],
   kernel(emit, { x, gamma, beta }, { epsilon }) {
@@ -200,14 +200,14 @@ const norm = defineOp<'x' | 'gamma' | 'beta', NormAttrs>({
     save: ['x', 'gamma'],
     saveOutputs: [false, false, false, true, true, true],
     of([dy], [x, gamma, r1, r2, r3], attrs) {
-      // One op gives all three; outside of the functions because each of those is tidied on its own.
-      const [dx, dgamma, dbeta] = normGrad({ dy, x, gamma, r1, r2, r3 }, attrs);
+      // One op computes all three. It is outside of the functions below because tfjs calls each of them in a tidy.
+      const [dx, dgamma, dbeta] = batchNormGrad({ dy, x, gamma, r1, r2, r3 }, attrs);
       return { x: () => dx, gamma: () => dgamma, beta: () => dbeta };
     },
   },
 });
 
-const normGrad = defineOp<'dy' | 'x' | 'gamma' | 'r1' | 'r2' | 'r3', NormAttrs>({
+const batchNormGrad = defineOp<'dy' | 'x' | 'gamma' | 'r1' | 'r2' | 'r3', NormAttrs>({
   name: 'BatchNormTrainGrad',
   inputs: ['dy', 'x', 'gamma', 'r1', 'r2', 'r3'],
   kernel(emit, { dy, x, gamma, r1, r2, r3 }, { epsilon }) {
@@ -231,10 +231,10 @@ function normAttrs(epsilon: number): Attrs {
 
 /** x · sigmoid(x) (Elfwing et al. 2017, "SiLU"). */
 export function silu<T extends tf.Tensor>(x: T): T {
-  return swish({ x }, {})[0] as T;
+  return siluOp({ x }, {})[0] as T;
 }
 
-const swish = defineOp<'x', object>({
+const siluOp = defineOp<'x', object>({
   name: 'Silu',
   inputs: ['x'],
   half: true,
@@ -244,11 +244,11 @@ const swish = defineOp<'x', object>({
     return emit.op('Mul', [x, s], { T }, x.shape, T.type);
   },
   composed: ({ x }) => tf.mul(x, tf.sigmoid(x)),
-  gradient: { save: ['x'], of: ([dy], [x]) => ({ x: () => swishGrad({ dy, x }, {})[0] }) },
+  gradient: { save: ['x'], of: ([dy], [x]) => ({ x: () => siluGrad({ dy, x }, {})[0] }) },
 });
 
 /** dy · (s + x·s·(1 − s)): three passes over memory instead of tfjs' seven; a traced graph shares s with the forward pass. */
-const swishGrad = defineOp<'dy' | 'x', object>({
+const siluGrad = defineOp<'dy' | 'x', object>({
   name: 'SiluGrad',
   inputs: ['dy', 'x'],
   kernel(emit, { dy, x }) {
@@ -261,12 +261,15 @@ const swishGrad = defineOp<'dy' | 'x', object>({
 
 // ---- pooling and resizing
 
-/** Largest value within 5 x 5, stride 1; what lies outside counts as −infinity (SiLU goes below 0). x [B, H, W, C]. */
+/**
+ * Maximum pooling over 5 x 5 with stride 1; padding counts as −infinity, because SiLU has negative values.
+ * @param x [B, H, W, C] @returns [B, H, W, C]
+ */
 export function maxPool5(x: tf.Tensor): tf.Tensor4D {
-  return pool5({ x }, {})[0] as tf.Tensor4D;
+  return maxPool5Op({ x }, {})[0] as tf.Tensor4D;
 }
 
-const pool5 = defineOp<'x', object>({
+const maxPool5Op = defineOp<'x', object>({
   name: 'MaxPool5',
   inputs: ['x'],
   half: true,
@@ -275,11 +278,11 @@ const pool5 = defineOp<'x', object>({
   gradient: {
     save: ['x'],
     saveOutputs: [true],
-    of: ([dy], [x, y]) => ({ x: () => pool5Grad({ x, y, dy }, {})[0] }),
+    of: ([dy], [x, y]) => ({ x: () => maxPool5Grad({ x, y, dy }, {})[0] }),
   },
 });
 
-const pool5Grad = defineOp<'x' | 'y' | 'dy', object>({
+const maxPool5Grad = defineOp<'x' | 'y' | 'dy', object>({
   name: 'MaxPool5Grad',
   inputs: ['x', 'y', 'dy'],
   half: true,
@@ -289,12 +292,12 @@ const pool5Grad = defineOp<'x' | 'y' | 'dy', object>({
   },
 });
 
-/** Every pixel twice along both sides: [B, H, W, C] → [B, 2H, 2W, C]. */
+/** Nearest-neighbour upsampling by a factor of 2: [B, H, W, C] → [B, 2H, 2W, C]. */
 export function upsample2x(x: tf.Tensor): tf.Tensor4D {
-  return double({ x }, {})[0] as tf.Tensor4D;
+  return upsample2xOp({ x }, {})[0] as tf.Tensor4D;
 }
 
-const double = defineOp<'x', object>({
+const upsample2xOp = defineOp<'x', object>({
   name: 'Upsample2x',
   inputs: ['x'],
   half: true,
@@ -305,11 +308,11 @@ const double = defineOp<'x', object>({
     return emit.op('ResizeNearestNeighbor', [x, emit.ints([2 * h, 2 * w])], attrs, [b, 2 * h, 2 * w, c], T.type);
   },
   composed: ({ x }) => tf.image.resizeNearestNeighbor(x as tf.Tensor4D, [2 * x.shape[1]!, 2 * x.shape[2]!]),
-  gradient: { of: ([dy]) => ({ x: () => doubleGrad({ dy }, {})[0] }) },
+  gradient: { of: ([dy]) => ({ x: () => upsample2xGrad({ dy }, {})[0] }) },
 });
 
-/** Sum over each 2 x 2 block, as four times its mean (the pooling op uses all threads, ResizeNearestNeighborGrad one). */
-const doubleGrad = defineOp<'dy', object>({
+/** Sum over 2 x 2 blocks as 4 · AvgPool, which is multi-threaded; ResizeNearestNeighborGrad is not. */
+const upsample2xGrad = defineOp<'dy', object>({
   name: 'Upsample2xGrad',
   inputs: ['dy'],
   half: true,
@@ -323,11 +326,11 @@ const doubleGrad = defineOp<'dy', object>({
   },
 });
 
-// ---- the tape
+// ---- gradient tape
 
 /**
- * Computes without recording gradients: what `fn` returns counts as constant. tfjs has no stopGradient; this lays its
- * tape aside (also that of an enclosing trace).
+ * Computes without recording gradients: the result of `fn` is treated as a constant. tfjs has no stopGradient; this
+ * suspends its tape, also that of an enclosing trace.
  */
 export function stopGradient<T>(fn: () => T): T {
   const state = tf.engine().state as unknown as { gradientDepth: number; activeTape: unknown };

@@ -1,12 +1,13 @@
-/** The walk over a network's layers, with whatever interpreter of their operations. */
+/** Evaluation of a network's layers by an interpreter of the operations. */
 import type { ModelSpec } from './model-yaml.js';
 import type { HeadValues } from './modules/module.js';
 import { headNamed, moduleNamed } from './modules/registry.js';
 import type { Ops } from './ops.js';
 
 /**
- * @param tap is shown the output of every layer but the head
- * @returns what the head gives
+ * @param ops interpreter
+ * @param tap called with the output of every layer except the head
+ * @returns outputs of the head
  */
 export function runLayers<V>(
   { layers, head }: ModelSpec,

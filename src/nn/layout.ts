@@ -1,36 +1,38 @@
-/**
- * Parameters between files and the network. A file keeps PyTorch's layout (convolution kernels OIHW), a tensor is HWIO.
- */
+/** Conversion of parameters between the layout of files, PyTorch's (kernels OIHW), and that of tensors (HWIO). */
 import { UserError } from '../core/errors.js';
 import type { NamedArray } from '../core/types.js';
 import type { ParameterSpec } from './parameters.js';
 
-/** An array of a file in a tensor's layout. */
+/** @returns an array from a file in the layout of tensors */
 export function fromFile({ data, shape }: NamedArray): NamedArray {
   if (shape.length !== 4) return { data, shape };
   const [o, i, h, w] = shape;
   return { data: oihwToHwio(data, [h, w, i, o]), shape: [h, w, i, o] };
 }
 
-/** Values of a parameter from a file, as a tensor has them. @throws UserError wrong-weights */
+/**
+ * @param array of the parameter, from a file
+ * @returns its values in the layout of tensors
+ * @throws UserError 'wrong-weights' if it is missing or has another shape
+ */
 export function tensorValues(array: NamedArray | undefined, parameter: ParameterSpec): Float32Array {
   check(array, parameter);
   return fromFile(array).data;
 }
 
-/** An array in a tensor's layout as a file has it. */
+/** @returns an array from a tensor in the layout of files */
 export function toFile({ data, shape }: NamedArray): NamedArray {
   return { data: shape.length === 4 ? hwioToOihw(data, shape) : data, shape: fileShape(shape) };
 }
 
-/** Shape in a file of a parameter with this shape as a tensor. */
+/** @param shape of a tensor @returns the shape in a file */
 export function fileShape(shape: readonly number[]): number[] {
   if (shape.length !== 4) return [...shape];
   const [h, w, i, o] = shape;
   return [o, i, h, w];
 }
 
-/** @param shape [h, w, i, o] of the result */
+/** @param data OIHW @param shape [h, w, i, o] of the result */
 export function oihwToHwio(data: Float32Array, [h, w, i, o]: readonly number[]): Float32Array {
   const out = new Float32Array(data.length);
   const area = h * w;
@@ -40,7 +42,7 @@ export function oihwToHwio(data: Float32Array, [h, w, i, o]: readonly number[]):
   return out;
 }
 
-/** @param shape [h, w, i, o] of the argument */
+/** @param data HWIO @param shape [h, w, i, o] of `data` */
 function hwioToOihw(data: Float32Array, [h, w, i, o]: readonly number[]): Float32Array {
   const out = new Float32Array(data.length);
   const area = h * w;

@@ -1,6 +1,4 @@
-/**
- * What a model description says before its modules are read: its rows, its scale, and whether it is one for detection.
- */
+/** Validation of a model description before its modules are parsed: rows, scale, task. */
 import type { YamlObject } from '../cfg/yaml.js';
 import { brief, cut } from '../core/brief.js';
 import { UserError } from '../core/errors.js';
@@ -8,7 +6,7 @@ import { log } from '../core/log.js';
 import type { Scaling } from './modules/module.js';
 import { otherTask, supportedModules } from './modules/registry.js';
 
-/** `[from, repeats, module, arguments]` */
+/** A row `[from, repeats, module, arguments]`. */
 export interface RawRow {
   from: number | number[];
   repeats: number;
@@ -16,7 +14,7 @@ export interface RawRow {
   args: unknown[];
 }
 
-/** The rows under `backbone` or `head`. @throws UserError bad-model */
+/** @returns the rows under `backbone` or `head` @throws UserError 'bad-model' if they are missing or malformed */
 export function rowsOf(yaml: YamlObject, key: 'backbone' | 'head', where: string): RawRow[] {
   const list = yaml[key];
   if (!Array.isArray(list) || list.length === 0)
@@ -43,14 +41,18 @@ export function rowsOf(yaml: YamlObject, key: 'backbone' | 'head', where: string
   });
 }
 
-/** Depth and width of the scale that was asked for; without one of the first, aloud. */
+/**
+ * @param asked name of the scale; without it the first one is used, with a warning
+ * @returns its name, and factors of depth and width
+ * @throws UserError 'bad-model' if there is no such scale or it is malformed
+ */
 export function chooseScale(
   yaml: YamlObject,
   asked: string | undefined,
   where: string,
 ): { scale?: string; scaling: Scaling } {
   if (yaml.scales === undefined || yaml.scales === null) {
-    // Without `scales` a file may name one scaling outright.
+    // A file without `scales` may contain the factors themselves.
     const depth = positiveNumber(yaml.depth_multiple ?? 1, 'depth_multiple', where);
     const width = positiveNumber(yaml.width_multiple ?? 1, 'width_multiple', where);
     const maxChannels = positiveNumber(yaml.max_channels ?? Number.POSITIVE_INFINITY, 'max_channels', where);
@@ -62,7 +64,7 @@ export function chooseScale(
     throw new UserError('bad-model', `${where}: 'scales' should hold entries name: [depth, width, max_channels]`);
   const scale = asked ?? names[0];
   if (asked === undefined && names.length > 1)
-    log.warn(`${where}: no scale was chosen; taking '${scale}', the first of ${listed(names)}`);
+    log.warn(`${where}: no scale was given; using '${scale}', the first of ${listed(names)}`);
   if (!names.includes(scale))
     throw new UserError('bad-model', `${where}: there is no scale '${cut(scale)}'; there is ${listed(names)}`);
   const entry = scales[scale];
@@ -77,7 +79,10 @@ export function chooseScale(
   return { scale, scaling: { depth, width, maxChannels } };
 }
 
-/** A description may be a network of another task or generation; better said here than found in its twentieth row. */
+/**
+ * Refuses networks of other tasks and unsupported settings, before an error in one of the rows.
+ * @throws UserError 'wrong-task', 'bad-model'
+ */
 export function refuseOtherKinds(yaml: YamlObject, where: string): void {
   for (const list of [yaml.backbone, yaml.head]) {
     for (const row of Array.isArray(list) ? list : []) {
@@ -120,7 +125,7 @@ function positiveNumber(value: unknown, name: string, where: string): number {
   return value;
 }
 
-/** @throws UserError bad-model unless it is a whole number from 1 to `max` */
+/** @throws UserError 'bad-model' unless the value is an integer from 1 to `max` */
 export function wholeNumber(value: unknown, name: string, max: number, where: string): number {
   const what = `a whole number above 0, at most ${max.toLocaleString('en-US')}`;
   if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > max)

@@ -1,7 +1,6 @@
 /**
- * Finds and reads the file that describes a network. `yolov8n.yaml` need not exist: it names the packaged
- * cfg/models/yolov8.yaml with scale `n`; the same holds beside a file of the user's own (`nets/yolov8tiny.yaml` is
- * `nets/yolov8.yaml` with scale `tiny`, when that file lists it).
+ * Finds and reads model descriptions. `yolov8n.yaml` need not exist: it is the packaged cfg/models/yolov8.yaml with scale
+ * `n`. The same applies to users' files: `nets/yolov8tiny.yaml` is `nets/yolov8.yaml` with scale `tiny` if that is listed.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -10,26 +9,27 @@ import { asObject, parseYaml, readYamlObject, type YamlObject } from '../cfg/yam
 import { cut } from '../core/brief.js';
 import { UserError } from '../core/errors.js';
 
+/** A model description. */
 export interface ModelSource {
   yaml: YamlObject;
-  /** Scale that the file's name asks for, e.g. 'n' for yolov8n.yaml. */
+  /** Scale in the name of the file, e.g. 'n' for yolov8n.yaml. */
   scale?: string;
-  /** What to call it in messages. */
+  /** Name for messages. */
   where: string;
-  /** Name of the file that it came from, which a checkpoint keeps: `yolov8.yaml`. */
+  /** Name of the file, which is stored in checkpoints: `yolov8.yaml`. */
   file?: string;
 }
 
-/** Folder of the networks that come with this package. */
+/** Folder of the packaged descriptions. */
 const modelsDir = fileURLToPath(new URL('../../cfg/models/', import.meta.url));
 
-/** A description without a file, in messages. */
+/** Name in messages of a description that is not in a file. */
 const WHERE = 'the model description';
 const KEYS = 'nc, scales, backbone, head';
 
 /**
- * @param source path or name of a YAML file, YAML text (has a line break), or the parsed object
- * @throws UserError missing-file, bad-yaml
+ * @param source path or name of a YAML file, YAML text (with a line break), or the parsed object
+ * @throws UserError 'missing-file', 'bad-yaml'
  */
 export function readModelSource(source: string | YamlObject): ModelSource {
   if (typeof source !== 'string') return withoutFile(source);
@@ -40,8 +40,8 @@ export function readModelSource(source: string | YamlObject): ModelSource {
       const yaml = readYamlObject(path, KEYS);
       return { yaml, where: path, scale: scaleInName(path, yaml), file: basename(path) };
     }
-    const general = generalFile(path);
-    if (general) return general;
+    const scaled = withScaleInName(path);
+    if (scaled) return scaled;
   }
   const known = packagedFiles().join(', ');
   throw new UserError(
@@ -51,7 +51,7 @@ export function readModelSource(source: string | YamlObject): ModelSource {
   );
 }
 
-/** Descriptions that come with this package, and their scales. */
+/** Packaged descriptions and their scales. */
 export function packagedModels(): { file: string; scales: string[] }[] {
   return packagedFiles().map((file) => {
     const yaml = readYamlObject(join(modelsDir, file), KEYS);
@@ -63,13 +63,13 @@ function packagedFiles(): string[] {
   return readdirSync(modelsDir).filter((name) => name.endsWith('.yaml'));
 }
 
-/** A description from a checkpoint may tell the file that it once came from. */
+/** A description that is not in a file; one from a checkpoint contains the name of its file. */
 function withoutFile(yaml: YamlObject): ModelSource {
   return { yaml, where: WHERE, file: typeof yaml.yaml_file === 'string' ? basename(yaml.yaml_file) : undefined };
 }
 
-/** `dir/yolov8n.yaml`, which doesn't exist, as `dir/yolov8.yaml` with scale `n`, when that file has such a scale. */
-function generalFile(path: string): ModelSource | undefined {
+/** For `dir/yolov8n.yaml`, which does not exist: `dir/yolov8.yaml` with scale `n`, if that file has such a scale. */
+function withScaleInName(path: string): ModelSource | undefined {
   const match = /^(.*\d)([a-z]\w*)(\.ya?ml)$/i.exec(basename(path));
   if (!match) return undefined;
   const [, stem, scale, extension] = match;
@@ -79,7 +79,7 @@ function generalFile(path: string): ModelSource | undefined {
   return Object.hasOwn(scalesOf(yaml), scale) ? { yaml, scale, where: general, file: basename(general) } : undefined;
 }
 
-/** Scale of a file that exists under a name with the scale in it, when the file lists it. */
+/** Scale in the name of an existing file, if the file has such a scale. */
 function scaleInName(path: string, yaml: YamlObject): string | undefined {
   const scale = /\d([a-z]\w*)\.ya?ml$/i.exec(basename(path))?.[1];
   return scale !== undefined && Object.hasOwn(scalesOf(yaml), scale) ? scale : undefined;

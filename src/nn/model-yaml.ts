@@ -1,9 +1,7 @@
 /**
- * The network as a list of typed layers, read from a YAML description in the form that YOLOv8 made common:
- * `nc`, `scales` and rows `[from, repeats, module, arguments]` under `backbone` and `head`. What comes out is plain data:
- * channels scaled, indices absolute, shapes of the head known. The network, its summary and the exporters walk it.
+ * Parses a model description in YOLOv8's YAML format (`nc`, `scales`, and rows `[from, repeats, module, arguments]` under
+ * `backbone` and `head`) to a list of typed layers: plain data with scaled channels and absolute indices.
  */
-
 import type { YamlObject } from '../cfg/yaml.js';
 import { cut } from '../core/brief.js';
 import { UserError } from '../core/errors.js';
@@ -21,30 +19,31 @@ export interface LayerSpec<A extends object = object> {
   name: string;
   /** As in modules/registry.ts: `C2f`. */
   module: string;
-  /** What its module read from the row. */
+  /** Arguments as parsed by the module. */
   args: A;
-  /** As in the file: −1 is the layer before. */
+  /** As in the file: −1 is the previous layer. */
   from: number | number[];
-  /** Absolute indices of the layers it takes; −1 is the image. */
+  /** Absolute indices of the input layers; −1 is the image. */
   inputs: number[];
-  /** Repeats after scaling: bottlenecks of a C2f, 1 for all others. */
+  /** Repeats after scaling, e.g. bottlenecks of a C2f; 1 for modules without repeats. */
   repeats: number;
   /** Channels of each input. */
   inChannels: number[];
-  /** Channels of the output (of a Detect: 4R + K). */
+  /** Channels of the output (Detect: 4R + K). */
   outChannels: number;
-  /** Image pixels to a step of the output (of a Detect: of its first level). */
+  /** Stride of the output: image pixels per cell (Detect: of its first level). */
   stride: number;
 }
 
+/** A parsed model description. */
 export interface ModelSpec {
-  /** For people: 'YOLOv8n'. */
+  /** Name for messages: 'YOLOv8n'. */
   title: string;
   /** Number of classes, K. */
   nc: number;
   /** Channels of the image. */
   channels: number;
-  /** Name of the chosen scale, when the file has scales. */
+  /** Name of the scale, if the description has scales. */
   scale?: string;
   layers: LayerSpec[];
   /** The last layer. */
@@ -53,31 +52,35 @@ export interface ModelSpec {
   strides: number[];
   /** Height and width of an image must be multiples of this: the largest stride of all layers. */
   stride: number;
-  /** The description with `nc` and `scale` set: what a checkpoint keeps; parsing it gives this spec again. */
+  /** The description with `nc` and `scale` set, as stored in checkpoints; parsing it gives the same spec. */
   yaml: YamlObject;
 }
 
+/** Settings that override those of the description. */
 export interface ModelOptions {
-  /** Name of an entry of `scales`; else the one in the file's name, else the file's `scale`, else its first. */
+  /** Name of the scale; default: that in the name of the file, else the file's `scale`, else the first of `scales`. */
   scale?: string;
-  /** Number of classes; else the file's. */
+  /** Number of classes; default: the file's. */
   nc?: number;
-  /** Channels of the image; else the file's, else 3. */
+  /** Channels of the image; default: the file's, else 3. */
   channels?: number;
-  /** Hidden width of the class branch; else the file's `head_hidden`, else max(C3, min(K, 100)). Fine-tuning keeps that of the weights it starts from. */
+  /**
+   * Hidden width of the class branch; default: the file's `head_hidden`, else max(C3, min(K, 100)). Fine-tuning keeps the
+   * width of the initial weights.
+   */
   headHidden?: number;
 }
 
-/** Beyond these a network is a mistake, or meant to use up memory: YOLOv8x has 23 layers, 68 million parameters, stride 32. */
+/** Limits against mistakes and excessive use of memory. YOLOv8x has 23 layers, 68 million parameters and stride 32. */
 const MAX_LAYERS = 500;
 const MAX_PARAMETERS = 500e6;
 const MAX_STRIDE = 1024;
-/** Classes of the largest public sets of images: 21,841 (ImageNet). */
+/** The largest public dataset, ImageNet, has 21,841 classes. */
 const MAX_CLASSES = 32_768;
 
 /**
  * @param source path or name (`yolov8n.yaml`), YAML text, or the parsed object
- * @throws UserError for a file that isn't there or doesn't describe a network that can be built
+ * @throws UserError 'missing-file', 'bad-yaml', 'wrong-task' for other tasks, 'bad-model' for an invalid description
  */
 export function parseModelYaml(source: string | YamlObject, options: ModelOptions = {}): ModelSpec {
   const { yaml, where, scale: named, file } = readModelSource(source);
@@ -89,7 +92,7 @@ export function parseModelYaml(source: string | YamlObject, options: ModelOption
   const channels = wholeNumber(options.channels ?? yaml.channels ?? yaml.ch ?? 3, 'channels', MAX_CHANNELS, where);
   const rows = [...rowsOf(yaml, 'backbone', where), ...rowsOf(yaml, 'head', where)];
   if (rows.length > MAX_LAYERS)
-    throw new UserError('bad-model', `${where}: ${rows.length} layers; at most ${MAX_LAYERS} are built`);
+    throw new UserError('bad-model', `${where}: ${rows.length} layers; at most ${MAX_LAYERS} are supported`);
   const given = options.headHidden ?? yaml.head_hidden;
   const headHidden = given === undefined ? undefined : wholeNumber(given, 'head_hidden', MAX_CHANNELS, where);
   const layers = layersOf(rows, { nc, channels, scale, scaling, headHidden, where });
@@ -121,7 +124,7 @@ interface Context extends Omit<NetworkTraits, 'separableClasses'> {
   where: string;
 }
 
-/** All rows, each read knowing the shapes of those before it. */
+/** Parses all rows in order, with the shapes of the previous layers. */
 function layersOf(rows: readonly RawRow[], context: Context): LayerSpec[] {
   const layers: LayerSpec[] = [];
   const ops = new ShapeOps();
@@ -145,7 +148,7 @@ function layersOf(rows: readonly RawRow[], context: Context): LayerSpec[] {
     const inChannels = shapes.map(({ channels }) => channels);
     const sizes = { inChannels, outChannels: shape.channels, stride: shape.strides[0] };
     layers.push({ index, name, module, ...layer, from: row.from, inputs, ...sizes });
-    refuseGiants(layers[index], ops, where);
+    refuseTooLarge(layers[index], ops, where);
   });
   return layers;
 }
@@ -178,14 +181,14 @@ function readLayer(
   return { args: definition.read(row), repeats: row.repeats };
 }
 
-/** @param ops has gone over all layers up to this one */
-function refuseGiants({ module, outChannels, stride }: LayerSpec, { costs }: ShapeOps, where: string): void {
+/** @param ops interpreter that has processed all layers up to this one */
+function refuseTooLarge({ module, outChannels, stride }: LayerSpec, { costs }: ShapeOps, where: string): void {
   const total = costs.reduce((sum, { parameters }) => sum + parameters, 0);
   const tooMuch = (value: number, limit: number, what: string) => {
-    const [has, most] = [value, limit].map((n) => n.toLocaleString('en-US'));
-    if (value > limit) throw new UserError('bad-model', `${where}: ${has} ${what}; at most ${most} are built`);
+    const [has, max] = [value, limit].map((n) => n.toLocaleString('en-US'));
+    if (value > limit) throw new UserError('bad-model', `${where}: ${has} ${what}; at most ${max} are supported`);
   };
   if (!isHead(module)) tooMuch(outChannels, MAX_CHANNELS, 'channels');
-  tooMuch(stride, MAX_STRIDE, 'image pixels to a step');
-  tooMuch(total, MAX_PARAMETERS, 'parameters up to here');
+  tooMuch(stride, MAX_STRIDE, 'pixels of stride');
+  tooMuch(total, MAX_PARAMETERS, 'parameters up to this layer');
 }

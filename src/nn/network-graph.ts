@@ -11,25 +11,27 @@ export const INPUT = 'images';
 /** Name of the output [B, 4 + K, A] (cx cy w h in pixels of the input, then K scores 0..1) and of its node. */
 export const OUTPUT = 'output0';
 
+/** Input and precision of the graph. */
 export interface GraphOptions {
-  /** Batch, height and width of the input; −1 (the default) where any goes. */
+  /** Batch, height and width of the input; −1 (the default) for a dynamic dimension. */
   shape?: readonly [batch: number, height: number, width: number];
-  /** Of the input. Bytes become 0..255. Default: float32. */
+  /** Element type of the input. Default: float32. */
   dtype?: ElementType;
-  /** Feature maps in bfloat16. */
+  /** Feature maps in bfloat16. Default: false. */
   half?: boolean;
-  /** What the input is multiplied by, where its convolutions don't do it. Default: 1. */
+  /** Factor of the input, if it is not folded into the first convolutions. Default: 1. */
   scale?: number;
 }
 
+/** Graph of a network. */
 export interface NetworkGraph extends Graph {
-  /** Nodes that hold the logits [B, A, 4R] and [B, A, K]. */
+  /** Nodes of the logits [B, A, 4R] and [B, A, K]. */
   head: { boxes: string; scores: string };
 }
 
 /**
- * @param parameter adds what holds a parameter to the list (BatchNorm folded, kernels HWIO) @returns its float32 output
- * @returns a graph with the input `images`, RGB in the scale that the parameters are for, and the output `output0`
+ * @param parameter adds a parameter to the node list (BatchNorm folded, kernels HWIO) and returns its float32 output
+ * @returns a graph with the input `images`, RGB, and the output `output0`
  */
 export function networkGraph(
   spec: ModelSpec,

@@ -1,16 +1,18 @@
-/** Attributes of TensorFlow's ops as the network uses them, with PyTorch's padding. */
+/** Attributes of TensorFlow's ops for the operations of a network, with PyTorch's padding. */
 import type { Attrs } from '../graph/graph.js';
 
+/** Data format of feature maps. */
 export const NHWC = 'NHWC';
 
+/** Stride, and padding on both sides of height and width. */
 export type ConvAttrs = { stride: number; pad: [number, number] };
 
-/** Number of places a kernel of size k fits along n pixels with p more on both sides. */
-export function reach(n: number, k: number, stride: number, p: number): number {
+/** Output size of a convolution along an axis: floor((n + 2p − k) / stride) + 1. */
+export function outputSize(n: number, k: number, stride: number, p: number): number {
   return Math.floor((n + 2 * p - k) / stride) + 1;
 }
 
-/** @param shape of the kernel [kh, kw, C, D] */
+/** Attributes of a convolution. @param kernel its shape [kh, kw, C, D] */
 export function convAttrs([kh, kw]: number[], { stride, pad }: ConvAttrs): Attrs {
   const rest: Attrs = { strides: [1, stride, stride, 1], data_format: NHWC, dilations: [1, 1, 1, 1] };
   if (pad[0] === 0 && pad[1] === 0) return { ...rest, padding: 'VALID' };
@@ -19,5 +21,5 @@ export function convAttrs([kh, kw]: number[], { stride, pad }: ConvAttrs): Attrs
   return { ...rest, padding: 'EXPLICIT', explicit_paddings: [0, 0, pad[0], pad[0], pad[1], pad[1], 0, 0] };
 }
 
-/** Largest value within 5 x 5, stride 1. */
+/** Attributes of maximum pooling over 5 x 5 with stride 1. */
 export const POOL5 = { ksize: [1, 5, 5, 1], strides: [1, 1, 1, 1], padding: 'SAME', data_format: NHWC };

@@ -1,27 +1,27 @@
 /**
- * The operations that networks are made of. A module says once, in terms of these, what it computes; an interpreter says
- * what a value is and what an operation does with it: tensors of TensorFlow.js (tensor-ops.ts), channels and strides
- * (shape-ops.ts), names of nodes in an ONNX graph (export/onnx-ops.ts).
+ * The operations of networks. Modules are written once in terms of these operations; interpreters define the type of values
+ * and the meaning of operations: tensors of TensorFlow.js (tensor-ops.ts), channels and strides (shape-ops.ts), nodes of a
+ * TensorFlow graph (graph-ops.ts) or an ONNX graph (export/onnx-ops.ts).
  *
- * A value has a batch, cells and channels. How they lie is the interpreter's business: a feature map is [B, H, W, C] in
- * TensorFlow and [B, C, H, W] in ONNX, rows of cells are [B, A, C] and [B, C, A]. `name` is the name in a checkpoint of what
- * an operation stands for in PyTorch: `model.2.m.0.cv1`; its parameters have names that start with it.
+ * A value has a batch, cells and channels, in the layout of the interpreter: a feature map is [B, H, W, C] in TensorFlow and
+ * [B, C, H, W] in ONNX, rows of cells are [B, A, C] and [B, C, A]. `name` is the name in a checkpoint of the PyTorch module
+ * that computes an operation, e.g. `model.2.m.0.cv1`; names of its parameters begin with it.
  */
 export interface Ops<V> {
-  /** The operations from here on belong to the layer of this index. */
+  /** The following operations belong to the layer with this index. */
   begin(layer: number): void;
 
   // ---- feature maps
 
   /** Convolution without bias and with padding k // 2 on both sides, BatchNorm, SiLU unless `activation` is false. */
   conv(x: V, name: string, conv: Conv): V;
-  /** The same; the second half of its channels comes once more as a value of its own, for what goes on from there. */
+  /** The same; the second half of the channels is also returned as a separate value. */
   convAndHalf(x: V, name: string, conv: Conv): { whole: V; half: V };
-  /** 1x1 convolution with bias and nothing after it. */
+  /** 1x1 convolution with bias, without BatchNorm and activation. */
   plainConv(x: V, name: string, conv: PlainConv): V;
-  /** Largest value within 5 x 5, stride 1; what lies outside counts as −infinity (SiLU goes below 0). */
+  /** Maximum pooling over 5 x 5 with stride 1; padding counts as −infinity, because SiLU has negative values. */
   maxPool5(x: V, name: string): V;
-  /** Every cell twice along both sides. */
+  /** Nearest-neighbour upsampling by a factor of 2. */
   upsample2x(x: V): V;
   /**
    * Scaled dot-product attention between the cells of an image (Vaswani et al. 2017, "Attention Is All You Need", eq. 1):
@@ -34,9 +34,9 @@ export interface Ops<V> {
 
   // ---- feature maps and rows of cells
 
-  /** Channels one after the other. */
+  /** Concatenation along channels. */
   concat(xs: V[]): V;
-  /** The reverse: pieces of these numbers of channels. */
+  /** Splits into pieces with these numbers of channels. */
   split(x: V, channels: number[]): V[];
   add(a: V, b: V): V;
   sub(a: V, b: V): V;
@@ -54,25 +54,28 @@ export interface Ops<V> {
   expectation(x: V, name: string, sides: number, bins: number): V;
 }
 
+/** Settings of a convolution with BatchNorm. */
 export interface Conv {
-  /** Channels that come out. */
+  /** Output channels. */
   to: number;
   /** Odd; default 1. */
   kernel?: number;
   /** Default 1. */
   stride?: number;
-  /** Every channel has a kernel of its own and sees no other: `to` is the number of channels that come in. */
+  /** Depthwise: one kernel per channel; `to` is the number of input channels. Default: false. */
   depthwise?: boolean;
-  /** False: without SiLU. */
+  /** False: without SiLU. Default: true. */
   activation?: boolean;
 }
 
+/** Settings of a convolution with bias. */
 export interface PlainConv {
+  /** Output channels. */
   to: number;
-  /** What its bias starts from. */
+  /** Initial value of the bias. */
   bias: number;
 }
 
-/** BatchNorm's epsilon and the share of the batch in its running statistics, as YOLOv8 sets them (PyTorch: 1e-5, 0.1). */
+/** ε and momentum of BatchNorm in YOLOv8 (PyTorch's defaults: 1e-5, 0.1). */
 export const BN_EPS = 1e-3;
 export const BN_MOMENTUM = 0.03;

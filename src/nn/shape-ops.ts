@@ -1,66 +1,65 @@
 /**
- * The network without numbers: channels and strides go through it, and out come the parameters that it needs and what it
- * costs. Counted as YOLOv8's published tables count.
+ * Interpreter of the operations for shape inference: channels and strides, from which follow parameters and costs, counted as
+ * in YOLOv8's published tables.
  */
 import type { Conv, Ops, PlainConv } from './ops.js';
 import { type ParameterSpec, sizeOf } from './parameters.js';
 
+/** Shape of a value. */
 export interface Shape {
   channels: number;
-  /** Image pixels to a cell; of rows of cells one for each feature map that is in them. */
+  /** Image pixels per cell; for rows of cells one stride per feature map. */
   strides: number[];
 }
 
-/** Of a layer, or of several. */
+/** Cost of one layer or several. */
 export interface Cost {
-  /** Trained values; the fixed kernel that turns a distribution into a distance counts too. */
+  /** Trained values, and the constant kernel of the DFL. */
   parameters: number;
-  /** Of these, the ones that folding BatchNorm into its convolution takes away. */
+  /** Of these, parameters removed by folding BatchNorm. */
   foldable: number;
-  /** Parts that PyTorch has as modules: convolutions, BatchNorms, poolings. */
+  /** Number of PyTorch modules: convolutions, BatchNorms, poolings. */
   parts: number;
   /** Of these, BatchNorms. */
   norms: number;
-  /**
-   * Operations for one image: two for each multiplication and addition of a convolution or of attention; activations,
-   * poolings and sums don't count.
-   */
+  /** Operations per image: two per multiply-add of convolutions and attention; other operations are not counted. */
   flops: number;
-  /** Operations of BatchNorms: eight for each value. */
+  /** Operations of BatchNorms: eight per value. */
   normFlops: number;
-  /** Values for one image that convolutions and poolings put out. */
+  /** Output values of convolutions and poolings per image. */
   activations: number;
 }
 
-const NOTHING: Cost = { parameters: 0, foldable: 0, parts: 0, norms: 0, flops: 0, normFlops: 0, activations: 0 };
+const ZERO: Cost = { parameters: 0, foldable: 0, parts: 0, norms: 0, flops: 0, normFlops: 0, activations: 0 };
 
+/** Collects parameters and costs while shapes are inferred. */
 export class ShapeOps implements Ops<Shape> {
-  /** In the order in which the network comes by them. */
+  /** In the order of their use. */
   readonly parameters: ParameterSpec[] = [];
   /** By layer. */
   readonly costs: Cost[] = [];
-  private layer: Cost = { ...NOTHING };
-  /** Names of poolings: one that is used several times is one part. */
+  private layer: Cost = { ...ZERO };
+  /** Names of poolings; one that is used several times is one module. */
   private readonly seen = new Set<string>();
 
-  /** @param imgsz height and width of the image, for what depends on it */
+  /** @param imgsz height and width of the image, pixels; without it flops and activations are 0 */
   constructor(private readonly imgsz: readonly [height: number, width: number] = [0, 0]) {}
 
   begin(layer: number): void {
-    this.layer = { ...NOTHING };
+    this.layer = { ...ZERO };
     this.costs[layer] = this.layer;
   }
 
   conv(x: Shape, name: string, { to, kernel = 1, stride = 1, depthwise = false, activation = true }: Conv): Shape {
     const y = { channels: to, strides: x.strides.map((s) => s * stride) };
-    const seen = depthwise ? 1 : x.channels; // channels that a kernel sees
-    const fanIn = kernel * kernel * seen;
-    this.declare({ name: `${name}.conv.weight`, shape: [kernel, kernel, seen, to], kind: 'weight', start: { fanIn } });
+    const from = depthwise ? 1 : x.channels; // input channels of a kernel
+    const fanIn = kernel * kernel * from;
+    this.declare({ name: `${name}.conv.weight`, shape: [kernel, kernel, from, to], kind: 'weight', start: { fanIn } });
     this.declare({ name: `${name}.bn.weight`, shape: [to], kind: 'bn', start: { value: 1 } });
     this.declare({ name: `${name}.bn.bias`, shape: [to], kind: 'bias', start: { value: 0 } });
     this.declare({ name: `${name}.bn.running_mean`, shape: [to], kind: 'mean', start: { value: 0 } });
     this.declare({ name: `${name}.bn.running_var`, shape: [to], kind: 'variance', start: { value: 1 } });
-    // PyTorch has a module for no activation; SiLU is one that all share.
+    // In ultralytics' network no activation is a module (Identity), and SiLU is one module shared by all.
     this.spend({
       parts: activation ? 2 : 3,
       norms: 1,
@@ -138,7 +137,7 @@ export class ShapeOps implements Ops<Shape> {
   }
 
   expectation(x: Shape, _name: string, sides: number, bins: number): Shape {
-    // In PyTorch a 1x1 convolution whose kernel is 0, 1, … bins − 1.
+    // In ultralytics' network a 1x1 convolution with the constant kernel 0, 1, … bins − 1 (DFL).
     this.spend({ parameters: bins, parts: 1, flops: 2 * this.values(x) });
     return { ...x, channels: sides };
   }
@@ -154,7 +153,7 @@ export class ShapeOps implements Ops<Shape> {
     for (const [key, n] of Object.entries(cost)) this.layer[key as keyof Cost] += n;
   }
 
-  /** Number of values of one image in it. */
+  /** Number of values per image. */
   private values({ channels, strides }: Shape): number {
     const [height, width] = this.imgsz;
     const cells = strides.map((s) => Math.ceil(height / s) * Math.ceil(width / s));

@@ -1,12 +1,12 @@
 /**
- * What a network is made of, for people: a row a layer, and a line with layers, parameters and GFLOPs.
- * Numbers are counted as YOLOv8's published tables count them.
+ * Model summary: a row per layer, and a line with layers, parameters and GFLOPs, counted as in YOLOv8's published tables.
  */
 import { costOf } from './cost.js';
 import type { LayerSpec, ModelSpec } from './model-yaml.js';
 import { headNamed, isHead, moduleNamed } from './modules/registry.js';
 import type { Cost } from './shape-ops.js';
 
+/** Row of a layer. */
 export interface LayerRow {
   index: number;
   /** '-1', or '[-1, 6]'. */
@@ -19,26 +19,29 @@ export interface LayerRow {
   arguments: string;
 }
 
+/** Summary of a network. */
 export interface NetworkSummary {
   rows: LayerRow[];
-  /** Operations with weights or of their own kind, as PyTorch's modules count (activations once). */
+  /** Number of modules that the network has in PyTorch; all SiLU are one module. */
   layers: number;
   parameters: number;
-  /** At the given size. */
+  /** Billions of operations for an image of the given size. */
   gflops: number;
 }
 
+/** What is summarized. */
 export interface SummaryOptions {
-  /** Height and width of the image; published figures are at 640. */
+  /** Height and width of the image, pixels; default: 640, as in published tables. */
   imgsz?: number | [height: number, width: number];
-  /** BatchNorm folded into the convolutions, as for inference. */
+  /** With BatchNorm folded into the convolutions, as for inference. Default: false. */
   fused?: boolean;
 }
 
+/** Summary of a network, as data. */
 export function summarizeNetwork(spec: ModelSpec, { imgsz = 640, fused = false }: SummaryOptions = {}): NetworkSummary {
   const costs = costOf(spec, typeof imgsz === 'number' ? [imgsz, imgsz] : imgsz).layers;
   const parametersOf = ({ parameters, foldable }: Cost) => parameters - (fused ? foldable : 0);
-  const partsOf = ({ parts, norms }: Cost) => Math.max(1, parts - (fused ? norms : 0)); // without parts: one itself
+  const partsOf = ({ parts, norms }: Cost) => Math.max(1, parts - (fused ? norms : 0)); // a layer without parts is a module itself
   const flopsOf = ({ flops, normFlops }: Cost) => flops + (fused ? 0 : normFlops);
   const total = (of: (cost: Cost) => number) => costs.reduce((sum, cost) => sum + of(cost), 0);
   const rows = spec.layers.map((layer) => ({
@@ -57,7 +60,7 @@ function argumentsOf({ module, args, inChannels }: LayerSpec): (string | number)
   return definition.describe(args, inChannels);
 }
 
-/** Lines of the table, and below it `YOLOv8n summary: 129 layers, 3,157,200 parameters, 8.9 GFLOPs`. */
+/** Summary as lines of text: the table, then `YOLOv8n summary: 129 layers, 3,157,200 parameters, 8.9 GFLOPs`. */
 export function describeNetwork(spec: ModelSpec, options: SummaryOptions = {}): string[] {
   const summary = summarizeNetwork(spec, options);
   const line = (index: string, from: string, n: string, params: string, module: string, args: string) =>

@@ -1,6 +1,6 @@
 /**
- * The network as a computation of TensorFlow.js, for training and for inference: eagerly, inside the graph compiler and on
- * WebAssembly. Pure: parameters come in, tensors come out, and nothing is held.
+ * Interpreter of the operations with tensors of TensorFlow.js, for training and inference: eager, traced, and on WebAssembly.
+ * It does not keep tensors, except new running statistics.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { depthwiseConv2d } from './depthwise.js';
@@ -10,22 +10,22 @@ import { biasAdd, conv2d, maxPool5, silu, upsample2x } from './kernels.js';
 import { BN_EPS, BN_MOMENTUM, type Conv, type Ops } from './ops.js';
 import type { Params } from './parameters.js';
 
+/** Mode of BatchNorm. */
 export interface TensorMode {
-  /** True: BatchNorm with the batch's own statistics, and new running ones come out. */
+  /** BatchNorm uses the statistics of the batch and updates the running statistics. Default: false. */
   training?: boolean;
-  /** Indices of layers whose BatchNorm runs on its statistics and keeps them, although training. */
+  /** Indices of layers whose BatchNorm uses its running statistics unchanged, also in training. */
   frozenLayers?: ReadonlySet<number>;
 }
 
 /** Values are [B, H, W, C] or [B, A, C]. */
 export class TensorOps implements Ops<tf.Tensor> {
-  /** While training: new running statistics by parameter name. */
+  /** In training: new running statistics by parameter name. */
   readonly statistics: Params = {};
   private layer = -1;
 
   /**
-   * @param params by their names in a checkpoint; with `NAME.conv.bias` among them the BatchNorm of NAME has been folded
-   *   into the convolution (fold.ts)
+   * @param params by names in a checkpoint; if `NAME.conv.bias` is present, the BatchNorm of NAME was folded (fold.ts)
    */
   constructor(
     private readonly params: Params,
@@ -37,16 +37,16 @@ export class TensorOps implements Ops<tf.Tensor> {
   }
 
   conv(x: tf.Tensor, name: string, conv: Conv): tf.Tensor {
-    return this.convolve(x, name, conv, false).whole;
+    return this.convNormAct(x, name, conv, false).whole;
   }
 
   convAndHalf(x: tf.Tensor, name: string, conv: Conv): { whole: tf.Tensor; half: tf.Tensor } {
-    const { whole, half } = this.convolve(x, name, conv, true);
+    const { whole, half } = this.convNormAct(x, name, conv, true);
     return { whole, half: half ?? secondHalf(whole as tf.Tensor4D) };
   }
 
-  /** The half comes from the op that makes the whole, where there is one that does both. */
-  private convolve(
+  /** Convolution, BatchNorm, SiLU; `half` only if a fused op computes it. */
+  private convNormAct(
     x: tf.Tensor,
     name: string,
     { stride, depthwise, activation = true }: Conv,
@@ -139,7 +139,7 @@ export class TensorOps implements Ops<tf.Tensor> {
   }
 }
 
-/** BatchNorm on its running statistics. */
+/** BatchNorm with its running statistics. */
 function onStatistics(x: tf.Tensor, { gamma, beta, mean, variance, epsilon }: BatchNorm): tf.Tensor {
   const scale = tf.mul(gamma, tf.rsqrt(tf.add(variance, epsilon))); // [C]
   return tf.add(tf.mul(x, scale), tf.sub(beta, tf.mul(mean, scale)));

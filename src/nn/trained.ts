@@ -1,20 +1,21 @@
-/** What a model file says about how it was made, as far as that is a good default for using it. */
+/** Settings of a model's training that are defaults for its use. */
 import { MAX_SIZE, MIN_SIZE } from '../cfg/readers.js';
 import type { Checkpoint } from '../core/types.js';
 
+/** Settings of the training. */
 export interface Trained {
-  /** Size of the images, n or [height, width]. */
+  /** Image size, pixels: n or [height, width]. */
   imgsz?: number | [height: number, width: number];
-  /** The dataset, as its run was told. */
+  /** The option `data`. */
   data?: string;
-  /** All classes were one. */
+  /** All classes were treated as one. */
   singleCls?: boolean;
 }
 
 const isSize = (x: unknown): x is number =>
   Number.isInteger(x) && (x as number) >= MIN_SIZE && (x as number) <= MAX_SIZE;
 
-/** From `train_args` of a checkpoint or the metadata of an export; what makes no sense there is as if it were not there. */
+/** @param args `train_args` of a checkpoint or metadata of an export; invalid values are ignored */
 export function trainedWith(args: Checkpoint['trainArgs']): Trained {
   const { imgsz, data, single_cls } = args ?? {};
   const sizes = Array.isArray(imgsz) ? imgsz : [imgsz];

@@ -1,28 +1,33 @@
 /**
- * Starts a network from the weights of another: fine-tuning. What has the same name and shape is taken; the last
- * convolutions of the class branch are new when the class count differs, but for the rows of classes that both know.
+ * Transfer of weights to another network for fine-tuning. Weights with the same name and shape are copied. If the number of
+ * classes differs, the last convolutions of the class branch are newly initialized, except the rows of classes that both have.
  */
 import type { Checkpoint, NamedArray } from '../core/types.js';
 import { fileShape, fromFile, toFile } from './layout.js';
 import type { Network } from './model.js';
 import type { Arrays, ParameterSpec } from './parameters.js';
 
+/** How classes are matched. */
 export interface TransferOptions {
-  /** Class names of the new network; with `clsRemap` the rows of classes with the same name are copied. */
+  /** Class names of the new network. */
   names: readonly string[];
+  /** Copy the rows of classes with the same name. */
   clsRemap: boolean;
 }
 
+/** Result of a transfer. */
 export interface Transferred {
-  /** All parameters of the network: those of the source, the others as they were. */
+  /** All parameters of the network, transferred or unchanged. */
   params: Arrays;
-  /** Items taken over and in all, counted as a PyTorch state dict has them (with each BatchNorm's counter and the DFL kernel). */
+  /** Items transferred, counted as in a PyTorch state dict (with the counter of each BatchNorm and the DFL kernel). */
   transferred: number;
+  /** All items, counted in the same way. */
   total: number;
 }
 
 /**
- * @param params fresh parameters of the network (`network.init`)
+ * @param source weights to be transferred
+ * @param params initial parameters of the network (`network.init`)
  */
 export function transferWeights(
   source: Checkpoint,
@@ -55,22 +60,22 @@ export function transferWeights(
 }
 
 /**
- * Where classes of the source stand in the new network: pairs of rows of those with the same name, letters' case aside.
- * Empty when there are none, or when all names are the same in the same order.
+ * @returns rows of classes with the same name (case-insensitive) in the source and the new network; empty if there are none,
+ *   or if all names are the same in the same order
  */
 function matchingClasses(source: readonly string[], target: readonly string[]): [from: number, to: number][] {
   const key = (name: string) => name.trim().toLowerCase();
-  const places = new Map(source.map((name, i) => [key(name), i]));
+  const rowOf = new Map(source.map((name, i) => [key(name), i]));
   const pairs = target.flatMap((name, to): [number, number][] => {
-    const from = places.get(key(name));
+    const from = rowOf.get(key(name));
     return from === undefined ? [] : [[from, to]];
   });
-  const asIs =
+  const identical =
     source.length === target.length && pairs.length === target.length && pairs.every(([from, to]) => from === to);
-  return asIs ? [] : pairs;
+  return identical ? [] : pairs;
 }
 
-/** `fresh` with these rows of `source` copied over its own; the source's when a row has another length. */
+/** @returns a copy of `fresh` with these rows of `source`; `source` itself if its rows have another length */
 function withRows(fresh: NamedArray, source: NamedArray, rows: [from: number, to: number][]): NamedArray {
   const { shape } = fresh;
   const data = fresh.data.slice();

@@ -1,6 +1,7 @@
 /**
- * Model files in and out. What a file is, its content says, not its name: a zip is a PyTorch checkpoint, a length and a JSON
- * header are safetensors. Written is safetensors alone, with everything else of the checkpoint as JSON in the metadata.
+ * Reading and writing of checkpoints. The format is recognized by content, not by name: a zip file is a PyTorch checkpoint, a
+ * header length and a JSON header are safetensors. Only safetensors are written, with the rest of the checkpoint as JSON in
+ * the metadata.
  */
 import { messageOf, UserError } from '../core/errors.js';
 import type { Checkpoint, NamedArray } from '../core/types.js';
@@ -22,14 +23,15 @@ export { specOf } from './checkpoint-yaml.js';
 
 /**
  * Reads a checkpoint: `.pt` of ultralytics (a whole checkpoint, a module, or a state dict) or safetensors.
- * @param path a file that is there; see resolveModelPath for names
- * @throws UserError when it is missing, damaged, unsafe, or no detection model of YOLOv8 or YOLO11
+ * @param path of an existing file; see resolveModelPath for names
+ * @throws UserError 'missing-file', 'bad-checkpoint', 'bad-safetensors', 'bad-zip' or 'bad-pickle' if it is damaged,
+ *   'unsafe-pickle', 'wrong-model' if it is not a detection model of YOLOv8 or YOLO11
  */
 export async function loadCheckpoint(path: string): Promise<Checkpoint> {
   return nonEmpty(path, isSafetensors(path) ? fromSafetensors(path) : readTorchCheckpoint(path));
 }
 
-/** By its content; a file of which that says nothing is what its name says, so that what is damaged about it can be told. */
+/** By content; if that is not recognized, by name, so that the error is about the right format. */
 function isSafetensors(path: string): boolean {
   const head = headOf(path);
   if (looksLikeSafetensors(head)) return true;
@@ -38,13 +40,14 @@ function isSafetensors(path: string): boolean {
 
 /** A checkpoint whose file may be open. */
 export interface OpenCheckpoint extends Checkpoint {
-  /** Afterwards weights can no longer be asked for. */
+  /** Closes the file; weights can no longer be accessed. */
   close(): void;
 }
 
 /**
- * The same for those who take one weight after the other and none twice at a time: numbers are read, or widened to float32,
- * each time they are asked for. A `.pt` is held in the precision of the file.
+ * Reads a checkpoint with little memory, for sequential use: weights are read, or converted to float32, at each access.
+ * Those of a `.pt` are kept in the precision of the file.
+ * @throws UserError as loadCheckpoint
  */
 export async function openCheckpoint(path: string): Promise<OpenCheckpoint> {
   if (!isSafetensors(path)) return { ...nonEmpty(path, readTorchCheckpoint(path, { held: false })), close: () => {} };
@@ -65,19 +68,20 @@ export async function openCheckpoint(path: string): Promise<OpenCheckpoint> {
 
 function nonEmpty(path: string, checkpoint: Checkpoint): Checkpoint {
   if (checkpoint.weights.size === 0)
-    throw new UserError('bad-checkpoint', `${path} holds no weights`, 'give a checkpoint of YOLOv8 or YOLO11');
+    throw new UserError('bad-checkpoint', `${path} contains no weights`, 'give a checkpoint of YOLOv8 or YOLO11');
   return checkpoint;
 }
 
 /**
- * Where the file of this name is; a released model that is nowhere (`yolov8n.pt`, `yolo11x.pt`) is fetched.
- * @throws UserError 'missing-file' (any other name), 'no-network' (says where to put the file)
+ * Finds a model file by path, name or URL; a released model (`yolov8n.pt`, `yolo11x.pt`) is downloaded if necessary.
+ * @returns its path
+ * @throws UserError 'missing-file'; 'no-network' if a released model cannot be downloaded, with where to put the file
  */
 export async function resolveModelPath(name: string): Promise<string> {
   return findModelFile(name) ?? (await fetchModel(name));
 }
 
-/** Writes a checkpoint as safetensors, whole or not at all. @throws UserError 'cannot-write' */
+/** Writes a checkpoint as safetensors, atomically. @throws UserError 'cannot-write' */
 export function saveCheckpoint(path: string, checkpoint: Checkpoint): void {
   const tensors = [...checkpoint.weights].map(([name, array]): [string, StoredTensor] => [
     name,
@@ -92,7 +96,7 @@ export function saveCheckpoint(path: string, checkpoint: Checkpoint): void {
   writeSafetensors(path, tensors, checkpointMetadata(checkpoint));
 }
 
-/** Everything of a checkpoint but its weights, as a safetensors file holds it. */
+/** Metadata of a safetensors file: everything of a checkpoint except the weights. */
 export function checkpointMetadata({
   names,
   yaml,
@@ -108,7 +112,7 @@ export function checkpointMetadata({
   };
 }
 
-/** A file of this project, or anybody's safetensors of such weights. */
+/** Reads safetensors of this project or of other programs. */
 function fromSafetensors(path: string): Checkpoint {
   const { tensors, metadata } = readSafetensors(path, { only: (name) => !isTraining(name) });
   const weights = new Map<string, NamedArray>();
@@ -120,12 +124,12 @@ function fromSafetensors(path: string): Checkpoint {
   return withMetadata(path, { weights, counters }, metadata);
 }
 
-/** Of the state of a training run. */
+/** Whether a tensor is state of a training run. */
 function isTraining(name: string): boolean {
   return name.startsWith('train/');
 }
 
-/** Of PyTorch's counters. */
+/** Whether a tensor is a counter of PyTorch's BatchNorm. */
 function isCounter(name: string): boolean {
   return !isTraining(name) && name.endsWith('num_batches_tracked');
 }
@@ -150,7 +154,7 @@ function withMetadata(
   };
 }
 
-/** A JSON value of the metadata. */
+/** An object or a list of the metadata. @throws UserError 'bad-checkpoint' if it is something else */
 function parse(path: string, metadata: Record<string, string>, key: string): unknown {
   const text = metadata[key];
   if (text === undefined) return undefined;

@@ -1,7 +1,7 @@
 /**
- * From the Python objects of an ultralytics checkpoint to a Checkpoint: the module tree gives weights under their usual
- * names (`model.2.m.0.cv1.conv.weight`), the model object gives class names, YAML and strides. What is no
- * detection model of modules that are known here is refused with its right name.
+ * Converts the Python objects of an ultralytics checkpoint to a Checkpoint: weights by their names in the module tree
+ * (`model.2.m.0.cv1.conv.weight`); class names, YAML and strides from the model object. Models of other tasks and families
+ * are refused with an error that names them.
  */
 import { UserError } from '../core/errors.js';
 import type { Checkpoint } from '../core/types.js';
@@ -11,7 +11,11 @@ import { openTorchFile, type TorchFile, type TorchReading } from '../io/torch-pt
 import { cleanWeightNames, normalizeYaml } from './checkpoint-yaml.js';
 import { isModule } from './modules/registry.js';
 
-/** Reads a `.pt` file. @throws UserError when it is damaged, unsafe, or not a detection model of YOLOv8 or YOLO11 */
+/**
+ * Reads a `.pt` file.
+ * @throws UserError as openTorchFile; 'bad-checkpoint' if it contains no model, 'wrong-model' if it is not a detection model
+ *   of YOLOv8 or YOLO11
+ */
 export function readTorchCheckpoint(path: string, reading: TorchReading = {}): Checkpoint {
   const file = openTorchFile(path, reading);
   try {
@@ -26,7 +30,7 @@ export function readTorchCheckpoint(path: string, reading: TorchReading = {}): C
     if (model instanceof Map) return fromStateDict(file, model, info);
     throw new UserError(
       'bad-checkpoint',
-      `${path} holds no model: neither 'ema' nor 'model' is a network`,
+      `${path} contains no model: neither 'ema' nor 'model' is a network`,
       'give a checkpoint of YOLOv8 or YOLO11 (a .pt file that ultralytics or torch.save(model.state_dict()) wrote)',
     );
   } finally {
@@ -34,7 +38,7 @@ export function readTorchCheckpoint(path: string, reading: TorchReading = {}): C
   }
 }
 
-/** `ema` (averaged weights) if it is there, else `model`, else a state dict, else the object itself. */
+/** `ema` (EMA weights) if present, else `model`, else a state dict, else the object itself. */
 function findModel(root: unknown): unknown {
   if (!(root instanceof Map)) return root;
   for (const key of ['ema', 'model', 'state_dict', 'model_state_dict']) {
@@ -62,7 +66,7 @@ function fromModule(file: TorchFile, model: PyObject, root: unknown, info: Recor
   };
 }
 
-/** What a state dict holds: weights and running statistics, and the counters of BatchNorm. */
+/** Contents of a state dict: weights and running statistics, and the counters of BatchNorm. */
 type State = Required<Pick<Checkpoint, 'weights' | 'counters'>>;
 
 function add(file: TorchFile, { weights, counters }: State, name: string, tensor: TorchTensor): void {
@@ -80,7 +84,7 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Deepest nesting of modules that is followed; YOLO11 has eight. */
+/** Maximum nesting of modules; YOLO11 has eight levels. */
 const MAX_DEPTH = 32;
 
 /** torch.nn.Module.state_dict: parameters and persistent buffers of a module, then of its children. */
@@ -88,13 +92,13 @@ function collect(file: TorchFile, module: PyObject, prefix: string, out: State, 
   if (depth > MAX_DEPTH || out.weights.size > 100_000)
     throw new UserError(
       'bad-checkpoint',
-      `${file.path}: its modules are nested without end`,
-      'the file is damaged or hostile',
+      `${file.path}: its modules are nested too deeply`,
+      'the file is damaged or malicious',
     );
-  const fleeting = module.attributes.get('_non_persistent_buffers_set');
+  const notPersistent = module.attributes.get('_non_persistent_buffers_set');
   for (const group of ['_parameters', '_buffers']) {
     for (const [name, value] of entriesOf(module, group)) {
-      if (value === null || (fleeting instanceof Set && fleeting.has(name))) continue;
+      if (value === null || (notPersistent instanceof Set && notPersistent.has(name))) continue;
       if (!(value instanceof TorchTensor))
         throw new UserError(
           'bad-checkpoint',
@@ -113,7 +117,7 @@ function entriesOf(module: PyObject, group: string): [string, unknown][] {
   return map instanceof Map ? [...map].map(([k, v]) => [String(k), v]) : [];
 }
 
-/** A dict of tensors by name. One that was written here (format=torch) has a description as attributes. */
+/** A dict of tensors by name. One written by this project (format=torch) has a description as attributes. */
 function fromStateDict(file: TorchFile, dict: Map<unknown, unknown>, info: Checkpoint['info']): Checkpoint {
   const state: State = { weights: new Map(), counters: new Map() };
   for (const [name, value] of dict) if (value instanceof TorchTensor) add(file, state, String(name), value);
@@ -152,7 +156,7 @@ function classNames(path: string, value: unknown, nc: unknown): string[] {
   return names;
 }
 
-/** Python values as JSON values: for YAML, training arguments and notes. Objects become their attributes. */
+/** Converts Python values (YAML, training arguments, metadata) to JSON values; an object becomes its attributes. */
 function plain(value: unknown, depth = 0): unknown {
   if (depth > 12) return null;
   if (value instanceof PyName) return value.name;
@@ -178,7 +182,7 @@ const OTHER_TASKS: Record<string, string> = {
   Classify: 'a classification',
 };
 
-/** Blocks that no module here stands for, by the model family that they tell. */
+/** Module names that are not supported, and the model family they identify. */
 const OTHER_FAMILIES: [RegExp, string][] = [
   [/^(A2C2f)$/, 'YOLO12'],
   [/^(v10Detect|SCDown|C2fCIB|PSA)$/, 'YOLOv10'],
@@ -188,7 +192,7 @@ const OTHER_FAMILIES: [RegExp, string][] = [
   [/^(C3|C3x|C3TR|C3Ghost|Focus|BottleneckCSP|SPP)$/, 'YOLOv3 or YOLOv5'],
 ];
 
-/** Other tasks and other families: one message each. */
+/** @throws UserError 'wrong-model' for models of other tasks and families, with their name */
 function refuseOtherModels(path: string, model: PyObject): void {
   const hint =
     'this project runs YOLOv8 and YOLO11 detection models: yolov8n.pt, yolo11s.pt … and what was trained from them';

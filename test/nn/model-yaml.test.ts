@@ -100,13 +100,9 @@ describe('parseModelYaml', () => {
     [
       'more parameters than any network has',
       { ...plain, backbone: Array(5).fill([-1, 1, 'Conv', [16384, 1]]) },
-      /row 2 \(Conv\): 537,018,368 parameters up to here; at most 500,000,000/,
+      /row 2 \(Conv\): 537,018,368 parameters up to this layer; at most 500,000,000/,
     ],
-    [
-      'a stride of 2^20',
-      { ...plain, backbone: [[-1, 1, 'Conv', [8, 3, 2 ** 20]]] },
-      /1,048,576 image pixels to a step/,
-    ],
+    ['a stride of 2^20', { ...plain, backbone: [[-1, 1, 'Conv', [8, 3, 2 ** 20]]] }, /1,048,576 pixels of stride/],
     ['a kernel of 10001', { ...plain, backbone: [[-1, 1, 'Conv', [8, 10001]]] }, /kernel 10001; at most 31/],
     ['501 layers', { ...plain, backbone: Array(500).fill([-1, 1, 'Conv', [8]]) }, /501 layers; at most 500/],
     ['a name that every object has', { ...plain, backbone: [[-1, 1, 'constructor', [16]]] }, /no module 'constructor'/],

@@ -145,8 +145,8 @@ describe('a .pt checkpoint', () => {
     test(`refused: ${what}`, () => expect(load(checkpoint(change))).rejects.toThrow(message));
 
   test('refused: no model in it; a truncated file; os.system', async () => {
-    await expect(load(new TorchFileWriter().file({ epoch: 3 }))).rejects.toThrow(/holds no model/);
-    await expect(load(new TorchFileWriter().file({ model: new Tuple(1) }))).rejects.toThrow(/holds no model/);
+    await expect(load(new TorchFileWriter().file({ epoch: 3 }))).rejects.toThrow(/contains no model/);
+    await expect(load(new TorchFileWriter().file({ model: new Tuple(1) }))).rejects.toThrow(/contains no model/);
     const whole = checkpoint();
     await expect(load(whole.subarray(0, whole.length - 500))).rejects.toThrow(/end of the file is missing/);
     await expect(load(new TorchFileWriter().file({ model: new Call('os.system', ['id']) }))).rejects.toThrow(

@@ -13,7 +13,7 @@ import { type ExportFormat, type ExportJob, FORMATS, refuseUnused } from '../../
 import type { Verification } from '../../export/verify/compare.js';
 import { verifyExport } from '../../export/verify/verify.js';
 import { weightsDir } from '../../io/model-files.js';
-import { warnOfNonFinite } from '../../nn/finite.js';
+import { warnNonFinite } from '../../nn/finite.js';
 import { trainedWith } from '../../nn/trained.js';
 import { openCheckpoint, resolveModelPath, specOf } from '../../nn/weights.js';
 import { inputShape } from '../image-size.js';
@@ -118,7 +118,7 @@ async function prepare(path: string, config: ExportConfig): Promise<ExportJob> {
     );
   const checkpoint = await openCheckpoint(path);
   const spec = specOf(checkpoint, path);
-  warnOfNonFinite(checkpoint.weights, config.model);
+  warnNonFinite(checkpoint.weights, config.model);
   const names = Array.from({ length: spec.nc }, (_, i) => checkpoint.names[i] ?? `class${i}`);
   warnUnknownClasses(config.classes, names, 'the model');
   const stride = Math.max(32, spec.stride);
