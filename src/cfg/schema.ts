@@ -222,6 +222,16 @@ const detection = under('Detection', {
     ['val', ...PREDICT],
     'test-time augmentation: detect at three scales and merge, slower and slightly more accurate',
   ),
+  tile: integer(
+    null,
+    ['val', ...PREDICT],
+    'for small objects: detect in overlapping tiles of this many pixels and in the whole image, and merge; none: only in the whole image',
+    { min: 32 },
+  ),
+  tile_overlap: number(0.2, ['val', ...PREDICT], 'overlap of neighbouring tiles, as a fraction of tile', {
+    min: 0,
+    max: 0.99,
+  }),
   half: flag(
     false,
     ['val', 'predict', 'track', 'export', 'benchmark'],

@@ -80,7 +80,8 @@ export interface PixelTransform {
   padY: number;
 }
 
-const IDENTITY: PixelTransform = { ratioX: 1, ratioY: 1, padX: 0, padY: 0 };
+/** Pixels that stay what they are. */
+export const NO_TRANSFORM: PixelTransform = { ratioX: 1, ratioY: 1, padX: 0, padY: 0 };
 
 /**
  * Converts labels from the format of label files to pixels of the image or, with its transform, of the network's input.
@@ -93,7 +94,7 @@ const IDENTITY: PixelTransform = { ratioX: 1, ratioY: 1, padX: 0, padY: 0 };
 export function labelsToPx<T extends Float32Array | Float64Array = Float32Array>(
   labels: Float32Array,
   { width, height }: Size,
-  { ratioX, ratioY, padX, padY }: PixelTransform = IDENTITY,
+  { ratioX, ratioY, padX, padY }: PixelTransform = NO_TRANSFORM,
   out: T = new Float32Array(labels.length) as T,
 ): T {
   const [scaleX, scaleY] = [width * ratioX, height * ratioY];

@@ -18,13 +18,18 @@ export interface Slot {
   start: number;
 }
 
-export interface Filled {
-  /** Milliseconds it took. */
-  time: number;
-  /** Which image can't be used and why; its slot is grey then. */
+/** What is wrong with an image. */
+export interface Broken {
+  /** Which image can't be used and why. */
   broken?: string;
   /** It is broken because it could not be read, whatever is in it. */
   unreadable?: boolean;
+}
+
+/** When it is broken, the slot of an image is grey. */
+export interface Filled extends Broken {
+  /** Milliseconds it took. */
+  time: number;
 }
 
 /** Size after the first step, and where the image goes after the second. */
@@ -45,10 +50,15 @@ export async function fillSlot(slot: Slot, batch: Uint8Array): Promise<Filled> {
     letterboxInto(resize(image, size.width, size.height), at, batch, slot.start);
     return { time: performance.now() - start };
   } catch (error) {
-    // Errors that are known name the image.
-    const broken = error instanceof UserError ? error.message : `${slot.path}: ${messageOf(error)}`;
-    return { time: performance.now() - start, broken, unreadable: isUnreadable(error) };
+    return { time: performance.now() - start, ...whyBroken(slot.path, error) };
   }
+}
+
+/** What decoding an image failed for. */
+export function whyBroken(path: string, error: unknown): Required<Broken> {
+  // Errors that are known name the image.
+  const broken = error instanceof UserError ? error.message : `${path}: ${messageOf(error)}`;
+  return { broken, unreadable: isUnreadable(error) };
 }
 
 /** A slot of a batch that several threads write. */

@@ -1,9 +1,12 @@
 /** Keys of a configuration under the names that the layers below have for them: translated here and nowhere else in engine/. */
+import { wasGiven } from '../cfg/load.js';
 import { nmsOptions } from '../cfg/nms-options.js';
 import type { Config, ConfigOf, PredictConfig } from '../cfg/schema.js';
+import { UserError } from '../core/errors.js';
 import type { DatasetImage, OpenOptions } from '../data/dataset.js';
 import { limitWorkers, type TrainLoaderOptions } from '../data/loader.js';
 import type { NmsOptions } from '../detect/nms.js';
+import type { Tiling } from '../detect/tiles.js';
 import type { OutputOptions } from './predict/output.js';
 import type { EvaluateOptions } from './val/evaluate.js';
 
@@ -12,6 +15,14 @@ export function detectionOptions(
   config: Pick<Config, 'conf' | 'iou' | 'max_det' | 'agnostic_nms' | 'classes'>,
 ): NmsOptions {
   return { ...nmsOptions(config), classes: config.classes ?? undefined };
+}
+
+/** How images are cut into tiles, if they are. @throws UserError when tile_overlap is given without tile */
+export function tilingOptions(config: Pick<Config, 'tile' | 'tile_overlap'>): Tiling | undefined {
+  if (config.tile !== null) return { size: config.tile, overlap: config.tile_overlap };
+  if (!wasGiven(config, 'tile_overlap')) return undefined;
+  const hint = 'give the size of the tiles, too, e.g. tile=640';
+  throw new UserError('missing-tile', `tile_overlap=${config.tile_overlap} has no meaning without tile`, hint);
 }
 
 /** What a validation keeps and counts, and its decoding threads. */

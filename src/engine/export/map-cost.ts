@@ -3,7 +3,8 @@ import type { Split } from '../../core/choices.js';
 import { log } from '../../core/log.js';
 import { openDataset } from '../../data/dataset.js';
 import type { Detector } from '../../detect/detector.js';
-import { evaluate, loaderFor } from '../val/evaluate.js';
+import { evaluate } from '../val/evaluate.js';
+import { loaderFor } from '../val/predictions.js';
 
 /** Figures of both models. */
 export interface MapCost {

@@ -9,6 +9,7 @@ import { log } from '../../core/log.js';
 import type { Box, Detection, PredictResult, RgbImage } from '../../core/types.js';
 import type { Frame, Moving } from '../../data/sources.js';
 import { encodeAnimation, encodeImage } from '../../image/codec.js';
+import { cropImage } from '../../image/crop.js';
 import { hasFfmpeg } from '../../image/ffmpeg.js';
 import { resize } from '../../image/resize.js';
 import { createVideo } from '../../image/video.js';
@@ -209,12 +210,7 @@ export function crop(image: RgbImage, box: Box): RgbImage {
   const [left, top] = [Math.max(0, x1), Math.max(0, y1)];
   const width = Math.max(1, Math.min(image.width, x2) - left);
   const height = Math.max(1, Math.min(image.height, y2) - top);
-  const data = new Uint8Array(width * height * 3);
-  for (let y = 0; y < height; y++) {
-    const from = ((top + y) * image.width + left) * 3;
-    data.set(image.data.subarray(from, from + width * 3), y * width * 3);
-  }
-  return { data, width, height };
+  return cropImage(image, { left, top, width, height });
 }
 
 /** A name that is one file name on every system: class names and URLs may hold anything. */

@@ -14,7 +14,7 @@ import { sourcesOf } from '../../data/program-source.js';
 import { type Failure, type Frame, readSources } from '../../data/sources.js';
 import { loadDetector } from '../load-detector.js';
 import { sizeFor } from '../model-defaults.js';
-import { detectionOptions, outputOptions } from '../options.js';
+import { detectionOptions, outputOptions, tilingOptions } from '../options.js';
 import { createRunDir, removeWithoutResults } from '../run-dir.js';
 import { BatchPredictor, batchesOf } from './batch.js';
 import type { PredictObserver, PredictRunOptions, ResultPlace } from './observer.js';
@@ -55,6 +55,7 @@ export async function* predict(
     throw new UserError('missing-source', "'source' is missing", 'give a file, folder, URL or -, e.g. source=bus.jpg');
   }
   const { signal } = options;
+  const settings = batchOptions(config);
   await checkSignals(signal);
   const [origins, detector] = await Promise.all([
     sourcesOf(source),
@@ -66,7 +67,7 @@ export async function* predict(
   const sources = Array.isArray(origins) ? origins.length : undefined;
   const observers: PredictObserver[] = [...(output ? [output] : []), ...(options.observers ?? [])];
   await notify(observers, 'onStart', { sources, saveDir, engine: detector.engine });
-  const predictor = new BatchPredictor(detector, { ...batchOptions(config), imgsz: sizeFor(config, detector), signal });
+  const predictor = new BatchPredictor(detector, { ...settings, imgsz: sizeFor(config, detector), signal });
   const frames = readSources(origins, {
     stride: config.vid_stride,
     buffer: config.stream_buffer,
@@ -112,6 +113,7 @@ function batchOptions(config: PredictConfig): ConstructorParameters<typeof Batch
     imgsz: config.imgsz,
     batch: config.batch,
     rect: config.rect,
+    tiling: tilingOptions(config),
     ...detectionOptions(config),
   };
 }

@@ -1,6 +1,7 @@
 /** `yolo val`: a model over a split of a dataset, what it gets right and what it gets wrong, printed and written. */
 import { join } from 'node:path';
 import { dump } from 'js-yaml';
+import { wasGiven } from '../../cfg/load.js';
 import type { ValConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { checkSignals } from '../../core/interruption.js';
@@ -11,9 +12,9 @@ import { writeFileAtomic } from '../../io/files.js';
 import { inputSide } from '../image-size.js';
 import { loadDetector } from '../load-detector.js';
 import { sideFor, withTrainedData } from '../model-defaults.js';
-import { datasetOptions, evaluationOptions } from '../options.js';
+import { datasetOptions, evaluationOptions, tilingOptions } from '../options.js';
 import { openRunDir, type RunDir } from '../run-dir.js';
-import { type EvaluateObserver, type EvaluateOptions, type Evaluation, evaluate, loaderFor } from './evaluate.js';
+import { type EvaluateObserver, type EvaluateOptions, type Evaluation, evaluate } from './evaluate.js';
 import { nameMismatch, summarizeEvaluation, ValOutput, type ValSummary } from './output.js';
 import { cocoRows, costRows, tableHeader, tableRows } from './table.js';
 
@@ -35,12 +36,14 @@ export interface ValResult {
 
 /** @throws UserError when model or dataset can't be used; Interrupted after `signal` */
 export async function validate(given: ValConfig, { signal, observers = [] }: ValRunOptions = {}): Promise<ValResult> {
+  const tiling = tilingOptions(given);
+  if (tiling) refuseRect(given);
   await checkSignals(signal);
   const asked = await withTrainedData(given, given.split);
   const dataset = await openSplit(asked, signal);
   const { device, tf32, half, augment } = asked;
   const mostLabels = dataset.images.reduce((n, { labels }) => Math.max(n, labels.length / 5), 0);
-  const lossFor = asked.single_cls ? undefined : { mostLabels };
+  const lossFor = asked.single_cls || tiling ? undefined : { mostLabels };
   const detector = await loadDetector(asked.model, { device, tf32, half, augment, lossFor });
   let folder: RunDir | undefined;
   try {
@@ -61,17 +64,24 @@ export async function validate(given: ValConfig, { signal, observers = [] }: Val
       imgsz,
       batch,
       rect: config.rect,
+      tiling,
       ...evaluationOptions(config),
       signal,
       observers: all,
     };
-    const evaluation = await evaluate(detector, dataset, settings, loaderFor(dataset, settings, detector));
+    const evaluation = await evaluate(detector, dataset, settings);
     report(evaluation, config.verbose, dir);
     return { summary: summarizeEvaluation(evaluation, dir), evaluation };
   } finally {
     folder?.release();
     detector.dispose();
   }
+}
+
+/** Tiles are squares, and an image that is not larger than a tile is padded to the same square. */
+function refuseRect(config: ValConfig): void {
+  if (!config.rect || !wasGiven(config, 'rect')) return;
+  throw new UserError('bad-value', 'rect=true has no meaning in validation with tile', 'leave rect or tile out');
 }
 
 async function openSplit(config: ValConfig & { data: string }, signal?: AbortSignal): Promise<Dataset> {

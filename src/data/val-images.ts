@@ -1,0 +1,40 @@
+/** Images of a dataset in full size, for validation in tiles: decoded in order, the next one while the last is in use. */
+import { mapAhead } from '../core/ahead.js';
+import type { RgbImage } from '../core/types.js';
+import type { DatasetImage } from './dataset.js';
+import { type Broken, whyBroken } from './val-slot.js';
+import { decodeAgain, Vanished } from './vanished.js';
+
+/** An image of a dataset, or why it can't be used. */
+export interface DecodedImage extends Broken {
+  /** In the dataset. */
+  index: number;
+  /** Absent when it is broken. */
+  image?: RgbImage;
+  /** Milliseconds that decoding took. */
+  time: number;
+}
+
+/** Images in memory: one in use, the next being decoded. */
+const AHEAD = 2;
+
+/** @yields one for each image, in order @throws UserError 'images-gone' when many can't be read any more */
+export function decodedImages(images: readonly DatasetImage[]): AsyncGenerator<DecodedImage> {
+  const gone = new Vanished(images.length);
+  return mapAhead(indices(images.length), AHEAD, async (index) => {
+    const start = performance.now();
+    const { path } = images[index];
+    try {
+      const image = await decodeAgain(path, { acceptTruncated: true });
+      return { index, image, time: performance.now() - start };
+    } catch (error) {
+      const why = whyBroken(path, error);
+      if (why.unreadable) gone.add(path, why.broken);
+      return { index, ...why, time: performance.now() - start };
+    }
+  });
+}
+
+async function* indices(count: number): AsyncGenerator<number> {
+  for (let i = 0; i < count; i++) yield i;
+}

@@ -1,0 +1,54 @@
+/**
+ * Tiles for inference on large images with small objects (Akyon et al., "Slicing Aided Hyper Inference and Fine-tuning for
+ * Small Object Detection", 2022): the image is cut into overlapping tiles, and the network sees each tile and the whole
+ * image. merge-views.ts joins what it finds in them.
+ */
+import type { Size } from '../core/boxes.js';
+import { UserError } from '../core/errors.js';
+
+/** How images are cut. */
+export interface Tiling {
+  /** Pixels of a side. */
+  size: number;
+  /** Of neighbouring tiles, as a fraction of their size: 0 ≤ overlap < 1. */
+  overlap: number;
+}
+
+/** A part of an image that the network sees at once, in pixels of the image: a tile, or all of it. */
+export interface View extends Size {
+  left: number;
+  top: number;
+}
+
+/** More tiles of an image are a mistake in the settings. */
+const MAX_TILES = 10_000;
+
+/**
+ * @returns the whole image and then its tiles, row by row; an image that is not larger than a tile has none. Those of the
+ *   last row and column are moved back into the image, so that all have the same size.
+ * @throws UserError when there are too many
+ */
+export function viewsOf(image: Size, tiling?: Tiling): View[] {
+  const { width, height } = image;
+  const whole: View = { left: 0, top: 0, width, height };
+  if (!tiling || (width <= tiling.size && height <= tiling.size)) return [whole];
+  const [columns, rows] = [starts(width, tiling), starts(height, tiling)];
+  if (columns.length * rows.length > MAX_TILES) throw tooMany(image, tiling, columns.length * rows.length);
+  const size = { width: Math.min(tiling.size, width), height: Math.min(tiling.size, height) };
+  return [whole, ...rows.flatMap((top) => columns.map((left) => ({ left, top, ...size })))];
+}
+
+/** Where tiles begin along one side of the image, in pixels. */
+function starts(length: number, { size, overlap }: Tiling): number[] {
+  const step = Math.max(1, size - Math.floor(size * overlap));
+  const count = Math.max(1, Math.ceil((length - size) / step) + 1);
+  return Array.from({ length: count }, (_, i) => Math.max(0, Math.min(i * step, length - size)));
+}
+
+function tooMany({ width, height }: Size, { size, overlap }: Tiling, count: number): UserError {
+  return new UserError(
+    'too-many-tiles',
+    `tile=${size} with tile_overlap=${overlap} cuts an image of ${width}x${height} pixels into ${count} tiles`,
+    `at most ${MAX_TILES} are possible: give a larger tile, or a smaller tile_overlap`,
+  );
+}

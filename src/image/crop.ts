@@ -1,0 +1,17 @@
+/** Cuts a part out of an image. */
+import type { RgbImage } from '../core/types.js';
+
+/** @param part in pixels, within the image @returns a copy; the image itself when it is all of it */
+export function cropImage(
+  image: RgbImage,
+  part: { left: number; top: number; width: number; height: number },
+): RgbImage {
+  const { left, top, width, height } = part;
+  if (width === image.width && height === image.height) return image;
+  const data = new Uint8Array(width * height * 3);
+  for (let y = 0; y < height; y++) {
+    const from = ((top + y) * image.width + left) * 3;
+    data.set(image.data.subarray(from, from + width * 3), y * width * 3);
+  }
+  return { data, width, height };
+}
