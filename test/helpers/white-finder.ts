@@ -36,9 +36,10 @@ export class WhiteFinder implements Detector {
   }
 }
 
-/** Black, with a white rectangle. */
-export function scene(width: number, height: number, [x1, y1, x2, y2]: number[]): RgbImage {
+/** Black, with white rectangles. */
+export function scene(width: number, height: number, ...boxes: number[][]): RgbImage {
   const data = new Uint8Array(width * height * 3);
-  for (let y = y1; y < y2; y++) data.fill(255, (y * width + x1) * 3, (y * width + x2) * 3);
+  for (const [x1, y1, x2, y2] of boxes)
+    for (let y = y1; y < y2; y++) data.fill(255, (y * width + x1) * 3, (y * width + x2) * 3);
   return { data, width, height };
 }

@@ -2,15 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { resolveConfig } from '../../../src/cfg/load.js';
 import type { PredictResult, RgbImage } from '../../../src/core/types.js';
 import { predict } from '../../../src/engine/predict/predictor.js';
+import { track } from '../../../src/engine/track/track.js';
 import { RectangleFinder } from '../../helpers/rectangle-finder.js';
-
-/** Black, with white rectangles. */
-function scene(width: number, height: number, ...boxes: number[][]): RgbImage {
-  const data = new Uint8Array(width * height * 3);
-  for (const [x1, y1, x2, y2] of boxes)
-    for (let y = y1; y < y2; y++) data.fill(255, (y * width + x1) * 3, (y * width + x2) * 3);
-  return { data, width, height };
-}
+import { scene } from '../../helpers/white-finder.js';
 
 async function all(source: RgbImage[], detector: RectangleFinder, options: Record<string, unknown>) {
   const config = resolveConfig('predict', { model: 'white', save: false, imgsz: 128, ...options });
@@ -66,6 +60,15 @@ describe('predict with tile', () => {
     expect(few.detections).toHaveLength(2);
     const [none] = await all([image], new RectangleFinder(6), { tile: 128, conf: 0.95 });
     expect(none.detections).toEqual([]);
+  });
+
+  it('track follows what is found in tiles', async () => {
+    const frames = Array.from({ length: 5 }, (_, t) => scene(320, 240, [90 + 4 * t, 12, 106 + 4 * t, 28]));
+    const config = resolveConfig('track', { model: 'white', save: false, imgsz: 128, tile: 128 });
+    const ids: number[][] = [];
+    for await (const { detections } of track(config, { source: frames, detector: new RectangleFinder(8) }))
+      ids.push(detections.map(({ id }) => id));
+    expect(ids).toEqual(frames.map(() => [1]));
   });
 
   it('refuses tile_overlap without tile, and values out of range', async () => {

@@ -12,6 +12,7 @@ import { validate } from '../../../src/engine/val/validator.js';
 import { encodeImage } from '../../../src/image/codec.js';
 import { RectangleFinder } from '../../helpers/rectangle-finder.js';
 import { tmpDir } from '../../helpers/tmp.js';
+import { scene } from '../../helpers/white-finder.js';
 
 const [WIDTH, HEIGHT, CELL] = [960, 640, 80];
 
@@ -30,9 +31,7 @@ async function writeLargeImages(count: number): Promise<string> {
         if (!inLarge) boxes.push([left, top, left + 8 + random.int(6), top + 8 + random.int(6)]);
       }
     }
-    const image = { data: new Uint8Array(WIDTH * HEIGHT * 3), width: WIDTH, height: HEIGHT };
-    for (const [x1, y1, x2, y2] of boxes)
-      for (let y = y1; y < y2; y++) image.data.fill(255, (y * WIDTH + x1) * 3, (y * WIDTH + x2) * 3);
+    const image = scene(WIDTH, HEIGHT, ...boxes);
     writeFileSync(join(dir, `images/${i}.png`), await encodeImage(image, 'png'));
     writeFileSync(join(dir, `labels/${i}.txt`), boxes.map((box) => labelText(0, box, image)).join('\n'));
   }
