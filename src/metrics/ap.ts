@@ -1,38 +1,42 @@
 /**
- * Precision, recall, F1 and average precision per class, as Ultralytics 8.4 computes them (ap_per_class). A
- * class without a label does not count.
+ * Precision, recall, F1 and average precision (AP) per class, as in Ultralytics 8.4 (ap_per_class). Classes without labels
+ * are left out.
  */
-import { byFalling, T } from './match.js';
+import { descendingOrder, T } from './match.js';
 
-/** Points of the curves over confidence, 0 to 1. */
+/** Points of the curves over confidence or recall, evenly spaced from 0 to 1. */
 export const CURVE_POINTS = 1000;
-/** Points of the precision-recall curve over which AP is integrated, 0 to 1. */
+/** Points of the precision-recall curve over which AP is integrated, as in COCO. */
 const RECALL_POINTS = 101;
-/** The mean F1 curve is smoothed over this part of its length before its top is looked for. */
+/** Width of the box filter of the mean F1 curve, as a fraction of its length, before its maximum is determined. */
 const SMOOTHING = 0.1;
 const EPS = 1e-16;
 
+/** Detections of all images. */
 export interface ApInput {
-  /** [N, 10] hits, N detections of all images. */
+  /** [N, 10] 1 for a true positive at an IoU threshold, else 0. */
   tp: Uint8Array;
   /** [N] */
   confidence: Float32Array;
   /** [N] class ids. */
   classes: ArrayLike<number>;
-  /** Labels of each class, by class id. */
+  /** [K] number of labels of each class. */
   labelCounts: ArrayLike<number>;
 }
 
+/** Metrics of the C classes with labels. */
 export interface ApResult {
-  /** Ids of the C classes that have labels, rising. */
+  /** [C] class ids, ascending. */
   classes: number[];
-  /** [C] at the confidence where the mean F1 is highest. */
+  /** [C] at `bestConfidence`. */
   precision: Float64Array;
+  /** [C] at `bestConfidence`. */
   recall: Float64Array;
+  /** [C] at `bestConfidence`. */
   f1: Float64Array;
-  /** [C, 10] */
+  /** [C, 10] at the IoU thresholds 0.50:0.05:0.95. */
   ap: Float64Array;
-  /** The confidence where the mean F1 curve, smoothed, is highest. */
+  /** Confidence with the maximum of the smoothed mean F1 curve. */
   bestConfidence: number;
   /** [C, 1000] over confidence i / 999. */
   curves: { precision: Float64Array; recall: Float64Array; f1: Float64Array };
@@ -40,6 +44,7 @@ export interface ApResult {
   precisionOverRecall: Float64Array;
 }
 
+/** Computes the metrics of all classes. */
 export function averagePrecision({ tp, confidence, classes, labelCounts }: ApInput): ApResult {
   const ids = Array.from(labelCounts, (_, id) => id).filter((id) => labelCounts[id] > 0);
   const count = ids.length;
@@ -51,11 +56,11 @@ export function averagePrecision({ tp, confidence, classes, labelCounts }: ApInp
   const ap = new Float64Array(count * T);
   const precisionOverRecall = new Float64Array(count * CURVE_POINTS);
   const grid = linspace(CURVE_POINTS);
-  const ofClass = groupByClass(byFalling(confidence), classes);
+  const ofClass = groupByClass(descendingOrder(confidence), classes);
   ids.forEach((id, c) => {
     const order = ofClass.get(id) ?? [];
     if (!order.length) return;
-    const falling = order.map((i) => -confidence[i]);
+    const negated = order.map((i) => -confidence[i]); // ascending, as interpolation needs it
     for (let t = 0; t < T; t++) {
       const { precision, recall } = cumulate(order, (i) => tp[i * T + t], labelCounts[id]);
       const envelope = envelopeOf(precision, recall);
@@ -63,8 +68,8 @@ export function averagePrecision({ tp, confidence, classes, labelCounts }: ApInp
       if (t > 0) continue;
       for (let k = 0; k < CURVE_POINTS; k++) {
         const at = c * CURVE_POINTS + k;
-        curves.precision[at] = interpolate(-grid[k], falling, precision, 1);
-        curves.recall[at] = interpolate(-grid[k], falling, recall, 0);
+        curves.precision[at] = interpolate(-grid[k], negated, precision, 1);
+        curves.recall[at] = interpolate(-grid[k], negated, recall, 0);
         precisionOverRecall[at] = interpolate(grid[k], envelope.recall, envelope.precision);
       }
     }
@@ -73,7 +78,7 @@ export function averagePrecision({ tp, confidence, classes, labelCounts }: ApInp
       curves.f1[at] = (2 * p * r) / (p + r + EPS);
     }
   });
-  const best = highest(smooth(meanOverRows(curves.f1, count, CURVE_POINTS), SMOOTHING));
+  const best = argMax(smooth(meanOverRows(curves.f1, count, CURVE_POINTS), SMOOTHING));
   const column = (curve: Float64Array): Float64Array =>
     Float64Array.from(ids, (_, c) => curve[c * CURVE_POINTS + best]);
   return {
@@ -89,8 +94,11 @@ export function averagePrecision({ tp, confidence, classes, labelCounts }: ApInp
 }
 
 /**
- * Mean AP at one IoU threshold.
- * @param hits [N] 1 for a hit
+ * Mean AP over the classes with labels, at one IoU threshold.
+ * @param hits [N] 1 for a true positive, else 0
+ * @param confidence [N]
+ * @param classes [N] class ids
+ * @param labelCounts [K] number of labels of each class
  */
 export function meanPrecisionAt(
   hits: ArrayLike<number>,
@@ -98,7 +106,7 @@ export function meanPrecisionAt(
   classes: ArrayLike<number>,
   labelCounts: ArrayLike<number>,
 ): number {
-  const ofClass = groupByClass(byFalling(confidence), classes);
+  const ofClass = groupByClass(descendingOrder(confidence), classes);
   const values: number[] = [];
   for (let id = 0; id < labelCounts.length; id++) {
     if (labelCounts[id] <= 0) continue;
@@ -112,14 +120,14 @@ export function meanPrecisionAt(
   return mean(values);
 }
 
-/** Mean, 0 for nothing. */
+/** Mean; 0 if there are no values. */
 export function mean(values: ArrayLike<number>): number {
   let sum = 0;
   for (let i = 0; i < values.length; i++) sum += values[i];
   return values.length ? sum / values.length : 0;
 }
 
-/** Column means of [rows, columns]. */
+/** @param values [rows, columns] @returns [columns] mean over the rows */
 export function meanOverRows(values: Float64Array, rows: number, columns: number): Float64Array {
   const out = new Float64Array(columns);
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c] += values[r * columns + c] / rows;
@@ -136,7 +144,7 @@ function groupByClass(order: Uint32Array, classes: ArrayLike<number>): Map<numbe
   return groups;
 }
 
-/** Precision and recall after each detection, by falling confidence. */
+/** @param order detections by descending confidence @returns precision and recall up to each of them */
 function cumulate(
   order: number[],
   isHit: (detection: number) => number,
@@ -153,7 +161,7 @@ function cumulate(
   return { precision, recall };
 }
 
-/** The curve with its ends, each precision raised to the best one further right. */
+/** Precision envelope: end points added, and each precision replaced by the maximum at any higher recall. */
 function envelopeOf(precision: number[], recall: number[]): { precision: number[]; recall: number[] } {
   const r = [0, ...recall, recall[recall.length - 1], 1];
   const p = [1, ...precision, 0, 0];
@@ -161,7 +169,7 @@ function envelopeOf(precision: number[], recall: number[]): { precision: number[
   return { precision: p, recall: r };
 }
 
-/** Trapezoids over 101 points of recall. */
+/** Integral by the trapezoidal rule over 101 points of recall. */
 function areaUnder(curve: { precision: number[]; recall: number[] }): number {
   const x = linspace(RECALL_POINTS);
   const y = Array.from(x, (value) => interpolate(value, curve.recall, curve.precision));
@@ -174,22 +182,22 @@ function linspace(points: number): Float64Array {
   return Float64Array.from({ length: points }, (_, i) => i / (points - 1));
 }
 
-/** numpy.interp: of equal places the last one counts; before the first place `left`. */
-function interpolate(x: number, places: ArrayLike<number>, values: ArrayLike<number>, left = values[0]): number {
+/** Linear interpolation as numpy.interp: the last of equal points is used; below the first point the result is `left`. */
+function interpolate(x: number, points: ArrayLike<number>, values: ArrayLike<number>, left = values[0]): number {
   let low = 0;
-  let high = places.length;
+  let high = points.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (places[middle] <= x) low = middle + 1;
+    if (points[middle] <= x) low = middle + 1;
     else high = middle;
   }
   const j = low - 1;
   if (j < 0) return left;
-  if (j === places.length - 1) return values[j];
-  return values[j] + ((values[j + 1] - values[j]) / (places[j + 1] - places[j])) * (x - places[j]);
+  if (j === points.length - 1) return values[j];
+  return values[j] + ((values[j + 1] - values[j]) / (points[j + 1] - points[j])) * (x - points[j]);
 }
 
-/** Box filter whose window is an odd number of points, the ends repeated. */
+/** Box filter over an odd number of points; the first and last values are repeated at the ends. */
 function smooth(values: Float64Array, part: number): Float64Array {
   const window = Math.floor(Math.round(values.length * part * 2) / 2) + 1;
   const half = window >> 1;
@@ -203,7 +211,7 @@ function smooth(values: Float64Array, part: number): Float64Array {
   return out;
 }
 
-function highest(values: Float64Array): number {
+function argMax(values: Float64Array): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
   return best;

@@ -1,18 +1,20 @@
 /**
- * COCO's own twelve figures (cocodataset.org, "Detection evaluation"; Lin et al. 2014), by COCO's own rules: at most 100
- * detections an image and class, greedy matching by falling score where labels outside the size range may absorb a
- * detection without counting, 101 points of recall, mean over IoU 0.50:0.05:0.95. Areas are in pixels of the original image.
+ * COCO's twelve metrics (cocodataset.org, "Detection evaluation"; Lin et al. 2014) by COCO's rules: at most 100 detections
+ * per image and class, greedy matching by descending score, where labels outside the size range are ignored together with the
+ * detections matched to them, 101 points of recall, mean over IoU 0.50:0.05:0.95. Areas are in pixels of the original image.
  */
 import { boxArea, DETECTION, LABEL } from '../core/boxes.js';
-import { byFalling, IOU_THRESHOLDS, iouMatrix, T } from './match.js';
+import { descendingOrder, IOU_THRESHOLDS, iouMatrix, T } from './match.js';
 
+/** Detections and labels of an image, pixels. */
 export interface CocoImage {
-  /** Rows of 6: x1 y1 x2 y2 confidence class, by falling confidence. */
+  /** [N, 6] x1 y1 x2 y2 confidence class, by descending confidence. */
   detections: Float32Array;
-  /** Rows of 5: class x1 y1 x2 y2. */
+  /** [M, 5] class x1 y1 x2 y2. */
   labels: Float32Array;
 }
 
+/** COCO's metrics, under COCO's names: AP at IoU thresholds and sizes, AR at 1, 10, 100 detections per image and sizes. */
 export interface CocoFigures {
   AP: number;
   AP50: number;
@@ -28,36 +30,37 @@ export interface CocoFigures {
   ARl: number;
 }
 
-/** all, small, medium, large: least and greatest area, both inclusive. */
+/** Minimum and maximum area of all, small, medium and large objects, both inclusive. */
 const AREAS: readonly [number, number][] = [
   [0, 1e10],
   [0, 32 ** 2],
   [32 ** 2, 96 ** 2],
   [96 ** 2, 1e10],
 ];
-const MOST = [1, 10, 100] as const;
-const RECALLS = 101;
+/** maxDets: detections per image and class. */
+const MAX_DETECTIONS = [1, 10, 100] as const;
+const RECALL_POINTS = 101;
 
-/** What one class in one image comes to, for one size range. */
+/** Matches of one class in one image, for one size range. */
 interface Matched {
   scores: number[];
-  /** [detections, T] 0 miss, 1 hit, 2 does not count. */
+  /** [detections, T] 0 false positive, 1 true positive, 2 ignored. */
   verdict: Uint8Array;
-  /** Labels that count. */
+  /** Number of labels in the size range. */
   labels: number;
 }
 
-/** @returns the figures; −1 where there is no label to measure by, as COCO has it */
+/** @param nc number of classes @returns the metrics; −1 if there is no label to evaluate, as in COCO */
 export function cocoFigures(images: CocoImage[], nc: number): CocoFigures {
   const perClass = splitByClass(images, nc);
-  // precision[area][most][t] and recall likewise: one value a class that has labels there
-  const figures = AREAS.map(() => MOST.map(() => ({ precision: zeros(), recall: zeros() })));
+  // precision[t] and recall[t] by size range and maxDets: a value per class with labels in the range
+  const figures = AREAS.map(() => MAX_DETECTIONS.map(() => ({ precision: empty(), recall: empty() })));
   for (const parts of perClass) {
     if (!parts) continue;
     AREAS.forEach((range, a) => {
       const matched = parts.map((part) => matchImage(part, range));
-      MOST.forEach((most, m) => {
-        const summed = accumulate(matched, most);
+      MAX_DETECTIONS.forEach((max, m) => {
+        const summed = accumulate(matched, max);
         if (!summed) return;
         for (let t = 0; t < T; t++) {
           figures[a][m].precision[t].push(summed.precision[t]);
@@ -84,7 +87,7 @@ export function cocoFigures(images: CocoImage[], nc: number): CocoFigures {
   };
 }
 
-function zeros(): number[][] {
+function empty(): number[][] {
   return IOU_THRESHOLDS.map(() => []);
 }
 
@@ -93,16 +96,17 @@ function meanOf(values: number[][], t?: number): number {
   return all.length ? all.reduce((sum, value) => sum + value, 0) / all.length : -1;
 }
 
+/** Detections and labels of one class in one image. */
 interface Part {
-  /** Rows of 6, at most 100, by falling confidence. */
+  /** [N, 6], at most 100 rows, by descending confidence. */
   detections: Float32Array;
-  /** Rows of 5. */
+  /** [M, 5] */
   labels: Float32Array;
   /** [labels, detections] */
   iou: Float64Array;
 }
 
-/** Per class the images where it occurs; undefined for a class without labels, which COCO leaves out. */
+/** @returns for each class the images with it; undefined for a class without labels, which COCO leaves out */
 function splitByClass(images: CocoImage[], nc: number): (Part[] | undefined)[] {
   const classes: Part[][] = Array.from({ length: nc }, () => []);
   const labelled = new Uint8Array(nc);
@@ -116,7 +120,7 @@ function splitByClass(images: CocoImage[], nc: number): (Part[] | undefined)[] {
     for (let i = 0; i < labels.length; i += LABEL) of(labels[i]).labels.push(...labels.subarray(i, i + LABEL));
     for (let i = 0; i < detections.length; i += DETECTION) {
       const list = of(detections[i + 5]).detections;
-      if (list.length < MOST[2] * DETECTION) list.push(...detections.subarray(i, i + DETECTION));
+      if (list.length < MAX_DETECTIONS[2] * DETECTION) list.push(...detections.subarray(i, i + DETECTION));
     }
     for (const [id, row] of rows) {
       if (id >= nc) continue;
@@ -128,15 +132,15 @@ function splitByClass(images: CocoImage[], nc: number): (Part[] | undefined)[] {
   return classes.map((parts, id) => (labelled[id] ? parts : undefined));
 }
 
-function matchImage({ detections, labels, iou }: Part, [least, greatest]: readonly [number, number]): Matched {
+function matchImage({ detections, labels, iou }: Part, [min, max]: readonly [number, number]): Matched {
   const n = detections.length / DETECTION;
   const m = labels.length / LABEL;
   const outside = (boxes: Float32Array, at: number): boolean => {
     const area = boxArea(boxes, at);
-    return area < least || area > greatest;
+    return area < min || area > max;
   };
   const ignored = Array.from({ length: m }, (_, j) => outside(labels, LABEL * j + 1));
-  // Labels that count come first: a detection turns to an ignored one only when none of them fits.
+  // Ignored labels come last: a detection is matched to one only if it matches no other.
   const order = [...ignored.keys()].sort((a, b) => Number(ignored[a]) - Number(ignored[b]) || a - b);
   const verdict = new Uint8Array(n * T);
   IOU_THRESHOLDS.forEach((threshold, t) => {
@@ -163,34 +167,34 @@ function bestLabel(
   iou: Float64Array,
 ): number {
   let best = -1;
-  let least = Math.min(threshold, 1 - 1e-10);
+  let min = Math.min(threshold, 1 - 1e-10);
   for (const j of order) {
     if (taken[j]) continue;
     if (best >= 0 && !ignored[best] && ignored[j]) break;
-    if (iou[j * n + i] < least) continue;
-    least = iou[j * n + i];
+    if (iou[j * n + i] < min) continue;
+    min = iou[j * n + i];
     best = j;
   }
   return best;
 }
 
-/** @returns per threshold the mean precision over 101 recalls and the recall reached; undefined without labels */
-function accumulate(images: Matched[], most: number): { precision: number[]; recall: number[] } | undefined {
+/** @returns for each threshold the mean precision over 101 recalls and the maximum recall; undefined without labels */
+function accumulate(images: Matched[], maxDetections: number): { precision: number[]; recall: number[] } | undefined {
   const labels = images.reduce((sum, image) => sum + image.labels, 0);
   if (!labels) return undefined;
   const scores: number[] = [];
-  const places: [Matched, number][] = [];
+  const sources: [Matched, number][] = [];
   for (const image of images) {
-    for (let i = 0; i < Math.min(most, image.scores.length); i++) {
+    for (let i = 0; i < Math.min(maxDetections, image.scores.length); i++) {
       scores.push(image.scores[i]);
-      places.push([image, i]);
+      sources.push([image, i]);
     }
   }
-  const order = byFalling(scores);
+  const order = descendingOrder(scores);
   const precision: number[] = [];
   const recall: number[] = [];
   for (let t = 0; t < T; t++) {
-    const verdicts = Uint8Array.from(order, (k) => places[k][0].verdict[places[k][1] * T + t]);
+    const verdicts = Uint8Array.from(order, (k) => sources[k][0].verdict[sources[k][1] * T + t]);
     const curve = precisionAtRecalls(verdicts, labels);
     precision.push(curve.precision);
     recall.push(curve.recall);
@@ -210,9 +214,9 @@ function precisionAtRecalls(verdicts: Uint8Array, labels: number): { precision: 
   });
   for (let k = counted.length - 2; k >= 0; k--) precision[k] = Math.max(precision[k], precision[k + 1]);
   let sum = 0;
-  for (let r = 0, k = 0; r < RECALLS; r++) {
+  for (let r = 0, k = 0; r < RECALL_POINTS; r++) {
     while (k < counted.length && recall[k] < r * 0.01) k++;
     if (k < counted.length) sum += precision[k];
   }
-  return { precision: sum / RECALLS, recall: counted.length ? recall[counted.length - 1] : 0 };
+  return { precision: sum / RECALL_POINTS, recall: counted.length ? recall[counted.length - 1] : 0 };
 }

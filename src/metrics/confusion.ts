@@ -1,25 +1,29 @@
 /**
- * Which class is taken for which: detections over a confidence are paired with labels of any class, best overlap first.
- * The reference fills its matrix at the confidence of validation, 0.001, with noise; 0.25 is what a user of the model sees.
+ * Confusion matrix: detections above a confidence are matched with labels of any class, in order of descending IoU. The
+ * confidence is 0.25, the default of prediction; at that of validation, 0.001, the matrix would mostly contain noise.
  */
 import { DETECTION, LABEL } from '../core/boxes.js';
 import { iouMatrix } from './match.js';
 
+/** Minimum IoU of a match (Ultralytics 8.4, ConfusionMatrix). */
 export const CONFUSION_IOU = 0.45;
+/** Minimum confidence of a detection. */
 export const CONFUSION_CONFIDENCE = 0.25;
 
+/** Counts of predicted and true classes. */
 export interface ConfusionMatrix {
-  /** K; row and column K are the background. */
+  /** K, the number of classes; row and column K are the background. */
   nc: number;
-  /** [K + 1, K + 1] counts: row = predicted, column = true. */
+  /** [K + 1, K + 1] row = predicted class, column = true class. */
   counts: Float64Array;
 }
 
+/** @param nc number of classes @returns a matrix of zeros */
 export function confusionMatrix(nc: number): ConfusionMatrix {
   return { nc, counts: new Float64Array((nc + 1) ** 2) };
 }
 
-/** Adds one image: detections rows of 6, labels rows of 5, same pixels. */
+/** Adds an image. @param detections [N, 6] @param labels [M, 5], in pixels of the same image */
 export function addToConfusion(matrix: ConfusionMatrix, detections: Float32Array, labels: Float32Array): void {
   const { nc, counts } = matrix;
   for (const [predicted, actual] of confusedPairs(nc, detections, labels)) {
@@ -27,35 +31,39 @@ export function addToConfusion(matrix: ConfusionMatrix, detections: Float32Array
   }
 }
 
-/** What one image counts as: predicted and true class of every pair, `nc` where one of them has no partner. */
+/**
+ * @param nc number of classes
+ * @param detections [N, 6] @param labels [M, 5], in pixels of the same image
+ * @returns predicted and true class of each match, and of each unmatched detection or label with `nc` for the other class
+ */
 export function confusedPairs(
   nc: number,
   detections: Float32Array,
   labels: Float32Array,
 ): [predicted: number, actual: number][] {
   const out: [number, number][] = [];
-  const sure = overConfidence(detections, CONFUSION_CONFIDENCE);
-  const pairs = pairUp(sure, labels, CONFUSION_IOU);
+  const confident = aboveConfidence(detections, CONFUSION_CONFIDENCE);
+  const pairs = matchOneToOne(confident, labels, CONFUSION_IOU);
   for (let j = 0; j < labels.length / LABEL; j++) {
     const i = pairs.ofLabel[j];
-    out.push([i < 0 ? nc : sure[DETECTION * i + 5], labels[LABEL * j]]);
+    out.push([i < 0 ? nc : confident[DETECTION * i + 5], labels[LABEL * j]]);
   }
-  for (let i = 0; i < sure.length / DETECTION; i++)
-    if (pairs.ofDetection[i] < 0) out.push([sure[DETECTION * i + 5], nc]);
+  for (let i = 0; i < confident.length / DETECTION; i++)
+    if (pairs.ofDetection[i] < 0) out.push([confident[DETECTION * i + 5], nc]);
   return out;
 }
 
-/** The rows over a confidence, in their order. */
-export function overConfidence(detections: Float32Array, least: number): Float32Array {
+/** @param detections [N, 6] @returns the rows with a confidence above `min`, in the same order */
+export function aboveConfidence(detections: Float32Array, min: number): Float32Array {
   const rows: number[] = [];
   for (let i = 0; i < detections.length; i += DETECTION) {
-    if (detections[i + 4] > least) rows.push(...detections.subarray(i, i + DETECTION));
+    if (detections[i + 4] > min) rows.push(...detections.subarray(i, i + DETECTION));
   }
   return new Float32Array(rows);
 }
 
-/** One to one, greatest IoU first. @returns per label its detection and per detection its label, −1 for none */
-function pairUp(
+/** Matching in order of descending IoU. @returns detection of each label and label of each detection, −1 for none */
+function matchOneToOne(
   detections: Float32Array,
   labels: Float32Array,
   threshold: number,

@@ -1,40 +1,46 @@
 /**
- * What kind of mistake each false detection and each miss is, and what each kind costs, after TIDE (Bolya et al. 2020,
- * arXiv 2008.08115, section 2): foreground from IoU 0.5, background under 0.1. TIDE's sixth kind ("both": wrong class and
- * badly placed) is cured like a detection of background, by taking it away, and counts as that here.
+ * Error types of false positives and false negatives, and their cost in mAP, after TIDE (Bolya et al. 2020, arXiv
+ * 2008.08115, section 2): foreground from IoU 0.5, background below 0.1. TIDE's sixth type ("both" classification and
+ * localization errors) is counted as background, since both are fixed by removing the detection.
  */
 import { DETECTION, LABEL } from '../core/boxes.js';
 import { meanPrecisionAt } from './ap.js';
 import { iouMatrix, matchAt } from './match.js';
 
+/** Names of the error types. */
 export const ERROR_KINDS = ['localisation', 'wrong class', 'duplicate', 'background', 'missed'] as const;
+/** One of ERROR_KINDS. */
 export type ErrorKind = (typeof ERROR_KINDS)[number];
 
-/** What a user can read about each kind. */
+/** Description of each error type for users. */
 export const ERROR_MEANING: Record<ErrorKind, string> = {
-  localisation: 'right class, but the box fits badly (IoU 0.1 to 0.5)',
-  'wrong class': 'an object is there, but of another class',
-  duplicate: 'the object was already found by a surer detection',
-  background: 'nothing is labelled there, or another class, badly hit',
-  missed: 'an object that no detection comes near',
+  localisation: 'correct class, but the box is inaccurate (IoU 0.1 to 0.5)',
+  'wrong class': 'the object is of another class',
+  duplicate: 'the object was detected with a higher confidence as well',
+  background: 'nothing is labelled there, or only another class with a low IoU',
+  missed: 'an object without a detection near it',
 };
 
 const FOREGROUND = 0.5;
 const BACKGROUND = 0.1;
 const NONE = -1;
 
+/** Error types of an image. */
 export interface TypedImage {
-  /** Per detection the label it hits at IoU 0.5, −1 for none. */
+  /** [N] label that a detection is matched with at IoU 0.5, −1 for none. */
   hit: Int32Array;
-  /** Per detection the index in ERROR_KINDS, −1 for a hit. */
+  /** [N] index in ERROR_KINDS of each detection, −1 for a true positive. */
   kind: Int8Array;
-  /** Per detection the label that it hits, or that the mistake is about; −1 for background. */
+  /** [N] label that a detection is matched with, or that its error refers to; −1 for background. */
   about: Int32Array;
-  /** Labels that nothing hits and that no localisation or class mistake explains. */
+  /** Labels without a match to which no localization or classification error refers. */
   missed: number[];
 }
 
-/** Types one image: detections rows of 6 by falling confidence, labels rows of 5, same pixels. */
+/**
+ * Determines the error types of an image.
+ * @param detections [N, 6] by descending confidence @param labels [M, 5], in pixels of the same image
+ */
 export function typeErrors(detections: Float32Array, labels: Float32Array): TypedImage {
   const n = detections.length / DETECTION;
   const m = labels.length / LABEL;
@@ -45,10 +51,10 @@ export function typeErrors(detections: Float32Array, labels: Float32Array): Type
   const used = new Uint8Array(m);
   for (const j of hit) if (j >= 0) used[j] = 1;
   const explained = Uint8Array.from(used);
-  /** The label of greatest IoU among those asked for. */
-  const nearest = (i: number, wanted: (j: number) => boolean): [label: number, iou: number] => {
+  /** The label with the highest IoU among those for which `condition` is true. */
+  const nearest = (i: number, condition: (j: number) => boolean): [label: number, iou: number] => {
     let [best, value] = [NONE, 0];
-    for (let j = 0; j < m; j++) if (wanted(j) && iou[j * n + i] > value) [best, value] = [j, iou[j * n + i]];
+    for (let j = 0; j < m; j++) if (condition(j) && iou[j * n + i] > value) [best, value] = [j, iou[j * n + i]];
     return [best, value];
   };
   for (let i = 0; i < n; i++) {
@@ -68,10 +74,11 @@ export function typeErrors(detections: Float32Array, labels: Float32Array): Type
   return { hit, kind, about, missed };
 }
 
-/** Collects images and says what each kind of mistake costs. */
+/** Accumulates images and computes the cost of each error type. */
 export interface ErrorCosts {
+  /** Adds an image; arguments as of typeErrors. */
   add(detections: Float32Array, labels: Float32Array): void;
-  /** What mAP50 would gain if all mistakes of that kind were mended, 0..1. */
+  /** Gain in mAP50 if all errors of a type were fixed, 0..1 (TIDE's dAP). */
   finish(): Record<ErrorKind, number>;
 }
 
@@ -79,10 +86,11 @@ interface Row {
   confidence: number;
   class: number;
   kind: number;
-  /** Number of the label over all images, −1 for none. */
+  /** Index of the label over all images, −1 for none. */
   about: number;
 }
 
+/** @param nc number of classes */
 export function errorCosts(nc: number): ErrorCosts {
   const rows: Row[] = [];
   const labelClass: number[] = [];
@@ -108,14 +116,14 @@ export function errorCosts(nc: number): ErrorCosts {
       const base = score(rows, counts);
       return Object.fromEntries(
         ERROR_KINDS.map((name, kind) => {
-          const mended =
+          const fixed =
             name === 'missed'
               ? score(
                   rows,
                   counts.map((value, id) => value - missed[id]),
                 )
-              : score(mend(rows, kind, usedLabels, labelClass), counts);
-          return [name, Math.max(0, mended - base)];
+              : score(fix(rows, kind, usedLabels, labelClass), counts);
+          return [name, Math.max(0, fixed - base)];
         }),
       ) as Record<ErrorKind, number>;
     },
@@ -132,21 +140,21 @@ function score(rows: Row[], counts: Float64Array): number {
 }
 
 /**
- * Takes the mistakes of a kind away; a badly placed or misnamed detection becomes a hit when it is the surest one about a
- * label that nothing hits.
+ * Fixes all errors of a type: a localization or classification error becomes a true positive if it has the highest confidence
+ * of those that refer to an unmatched label; all other detections with the error are removed.
  */
-function mend(rows: Row[], kind: number, used: Set<number>, labelClass: number[]): Row[] {
-  const curable = ERROR_KINDS[kind] === 'localisation' || ERROR_KINDS[kind] === 'wrong class';
-  const surest = new Map<number, Row>();
-  if (curable) {
+function fix(rows: Row[], kind: number, used: Set<number>, labelClass: number[]): Row[] {
+  const fixable = ERROR_KINDS[kind] === 'localisation' || ERROR_KINDS[kind] === 'wrong class';
+  const best = new Map<number, Row>();
+  if (fixable) {
     for (const row of rows) {
       if (row.kind !== kind || used.has(row.about)) continue;
-      const rival = surest.get(row.about);
-      if (!rival || row.confidence > rival.confidence) surest.set(row.about, row);
+      const other = best.get(row.about);
+      if (!other || row.confidence > other.confidence) best.set(row.about, row);
     }
   }
   return rows.flatMap((row) => {
     if (row.kind !== kind) return [row];
-    return surest.get(row.about) === row ? [{ ...row, kind: NONE, class: labelClass[row.about] }] : [];
+    return best.get(row.about) === row ? [{ ...row, kind: NONE, class: labelClass[row.about] }] : [];
   });
 }

@@ -1,18 +1,19 @@
 /**
- * Which detections hit which label: by falling confidence each detection takes its best label of its own class that no
- * other has taken, for every IoU threshold on its own (Everingham et al., "The PASCAL VOC Challenge", 2010, section 4.2,
- * at the ten thresholds of COCO). Detections are rows of 6 (x1 y1 x2 y2 confidence class) by falling confidence, labels
- * rows of 5 (class x1 y1 x2 y2), both in pixels of the same image.
+ * Matching of detections and labels: in order of descending confidence, each detection is matched with the unmatched label of
+ * its class that has the highest IoU, separately for each IoU threshold (Everingham et al., "The PASCAL VOC Challenge", 2010,
+ * section 4.2, with the ten thresholds of COCO). Detections are [N, 6] (x1 y1 x2 y2 confidence class) by descending
+ * confidence, labels [M, 5] (class x1 y1 x2 y2), in pixels of the same image.
  */
 import { DETECTION, iouWith, LABEL } from '../core/boxes.js';
 
-/** 0.50, 0.55 … 0.95, as numpy's linspace gives them. */
+/** 0.50, 0.55 … 0.95, with the rounding of numpy.linspace. */
 export const IOU_THRESHOLDS: readonly number[] = Array.from({ length: 10 }, (_, i) =>
   i === 9 ? 0.95 : 0.5 + i * ((0.95 - 0.5) / 9),
 );
+/** Number of IoU thresholds. */
 export const T = IOU_THRESHOLDS.length;
 
-/** @returns [labels, detections] IoU of every pair, classes aside */
+/** @returns [M, N] IoU of every label and detection, regardless of class */
 export function iouMatrix(detections: Float32Array, labels: Float32Array): Float64Array {
   const n = detections.length / DETECTION;
   const m = labels.length / LABEL;
@@ -25,8 +26,9 @@ export function iouMatrix(detections: Float32Array, labels: Float32Array): Float
 }
 
 /**
- * @param iou [labels, detections]
- * @returns per detection the index of the label that it hits at this threshold, −1 for none
+ * Matching at one IoU threshold.
+ * @param iou [M, N]
+ * @returns [N] index of the label that each detection is matched with, −1 for none
  */
 export function matchAt(
   threshold: number,
@@ -52,7 +54,7 @@ export function matchAt(
   return hit;
 }
 
-/** @returns [detections, 10] 1 where a detection is a hit at that threshold */
+/** @returns [N, 10] 1 if a detection is a true positive at the threshold, else 0 */
 export function truePositives(detections: Float32Array, labels: Float32Array): Uint8Array {
   const n = detections.length / DETECTION;
   const out = new Uint8Array(n * T);
@@ -65,8 +67,8 @@ export function truePositives(detections: Float32Array, labels: Float32Array): U
   return out;
 }
 
-/** Order of falling values; equal ones keep their order. */
-export function byFalling(values: ArrayLike<number>): Uint32Array {
+/** @returns indices that sort the values in descending order; the sort is stable */
+export function descendingOrder(values: ArrayLike<number>): Uint32Array {
   const order = new Uint32Array(values.length);
   for (let i = 0; i < order.length; i++) order[i] = i;
   return order.sort((a, b) => values[b] - values[a] || a - b);

@@ -1,51 +1,55 @@
 /**
- * Adds up a validation image by image and gives every figure at the end: the table, COCO's figures, the confusion
- * matrix, the curves, and what went wrong where.
+ * Accumulates the images of a validation and computes all metrics: per class, COCO's, the confusion matrix, curves, and error
+ * types per image.
  */
 import { DETECTION, LABEL, labelsToPx, type PixelTransform, unletterbox } from '../core/boxes.js';
 import type { Box } from '../core/types.js';
 import { type ApResult, averagePrecision, mean } from './ap.js';
 import { type CocoFigures, type CocoImage, cocoFigures } from './coco.js';
 import {
+  aboveConfidence,
   addToConfusion,
   CONFUSION_CONFIDENCE,
   type ConfusionMatrix,
   confusionMatrix,
-  overConfidence,
 } from './confusion.js';
 import { ERROR_KINDS, type ErrorKind, errorCosts, typeErrors } from './errors.js';
 import { iouMatrix, T, truePositives } from './match.js';
 
+/** An image with its predictions and labels. */
 export interface JudgedImage {
   path: string;
   /** Pixels of the original image. */
   width: number;
   height: number;
+  /** From the original image to the network's input. */
   transform: PixelTransform;
-  /** Rows of 6 by falling confidence, pixels of the network's input. */
+  /** [N, 6] by descending confidence, pixels of the network's input. */
   detections: Float32Array;
-  /** Rows of 5: class, cx, cy, w, h in 0..1 of the original image. */
+  /** [M, 5] class cx cy w h, fractions of the original image. */
   labels: Float32Array;
 }
 
+/** An error in an image. */
 export interface ImageError {
   kind: ErrorKind;
-  /** Class that was predicted; of a miss the class of the object. */
+  /** Predicted class; for 'missed' the class of the label. */
   class: number;
   name: string;
-  /** Absent for a miss. */
+  /** Undefined for 'missed'. */
   confidence?: number;
-  /** Pixels of the original image: what was predicted, or the object that was missed. */
+  /** Predicted box, for 'missed' that of the label; pixels of the original image. */
   box: Box;
-  /** The object that the mistake is about. */
+  /** Label that the error refers to. */
   label?: { class: number; name: string; box: Box; iou: number };
 }
 
+/** Metrics of an image, at a confidence of 0.25 and an IoU of 0.5. */
 export interface ImageFigures {
   path: string;
   labels: number;
-  /** Detections over the confidence of 0.25. */
   detections: number;
+  /** True positives. */
   hits: number;
   precision: number;
   recall: number;
@@ -53,6 +57,7 @@ export interface ImageFigures {
   errors: ImageError[];
 }
 
+/** Metrics of a class; precision and recall at the confidence with the maximum mean F1. */
 export interface ClassFigures {
   class: number;
   name: string;
@@ -64,6 +69,7 @@ export interface ClassFigures {
   'mAP50-95': number;
 }
 
+/** Metrics of a validation. */
 export interface Metrics {
   images: number;
   instances: number;
@@ -74,27 +80,30 @@ export interface Metrics {
   /** Classes that have labels. */
   classes: ClassFigures[];
   coco?: CocoFigures;
-  /** What each kind of mistake costs in mAP50, 0..1. */
+  /** Cost of each error type in mAP50, 0..1. */
   costs?: Record<ErrorKind, number>;
   confusion: ConfusionMatrix;
   curves: ApResult;
-  /** Worst first; filled when errors are asked for. */
+  /** Images by descending number of errors; empty if errors were not requested. */
   perImage: ImageFigures[];
 }
 
+/** Which metrics are computed. */
 export interface TallyOptions {
-  /** Also COCO's twelve figures. Default: true. */
+  /** COCO's twelve metrics. Default: true. */
   coco?: boolean;
-  /** Also typed mistakes per image and their cost. Default: true. */
+  /** Error types per image and their costs. Default: true. */
   errors?: boolean;
 }
 
+/** Accumulator of a validation. */
 export interface Tally {
-  /** @returns the detections in pixels of the original image, clipped to it: rows of 6 */
+  /** @returns [N, 6] the detections in pixels of the original image, clipped to it */
   add(judged: JudgedImage): Float32Array;
   finish(): Metrics;
 }
 
+/** @param names of the classes */
 export function createTally(names: readonly string[], { coco = true, errors = true }: TallyOptions = {}): Tally {
   const nc = names.length;
   const confusion = confusionMatrix(nc);
@@ -157,7 +166,7 @@ export function createTally(names: readonly string[], { coco = true, errors = tr
   };
 }
 
-/** As predictions.json has them, so that another evaluator of that file finds the same figures. */
+/** Rounds as in predictions.json, so that other evaluators of that file compute the same metrics. */
 function rounded(rows: Float32Array): Float32Array {
   return rows.map((value, i) => (i % DETECTION < 4 ? Math.round(value * 1e3) / 1e3 : Math.round(value * 1e6) / 1e6));
 }
@@ -188,15 +197,15 @@ function join(parts: { tp: Uint8Array; detections: Float32Array }[]): {
   return { tp, confidence, classes };
 }
 
-/** Figures and typed mistakes of one image, at the confidence of the confusion matrix. */
+/** Metrics and error types of an image, at the confidence of the confusion matrix. */
 function judge(image: JudgedImage, labels: Float32Array, names: readonly string[]): ImageFigures {
-  const sure = overConfidence(image.detections, CONFUSION_CONFIDENCE);
-  const n = sure.length / DETECTION;
+  const confident = aboveConfidence(image.detections, CONFUSION_CONFIDENCE);
+  const n = confident.length / DETECTION;
   const m = labels.length / LABEL;
-  const typed = typeErrors(sure, labels);
-  const boxes = unletterbox(Float32Array.from(sure), DETECTION, image.transform, image);
+  const typed = typeErrors(confident, labels);
+  const boxes = unletterbox(Float32Array.from(confident), DETECTION, image.transform, image);
   const truth = labelsToPx(image.labels, image);
-  const iou = iouMatrix(sure, labels);
+  const iou = iouMatrix(confident, labels);
   const boxAt = (rows: Float32Array, from: number): Box =>
     Array.from(rows.subarray(from, from + 4), (value) => Math.round(value * 10) / 10) as Box;
   const labelOf = (j: number): { class: number; name: string; box: Box } => {
@@ -206,7 +215,7 @@ function judge(image: JudgedImage, labels: Float32Array, names: readonly string[
   const errors: ImageError[] = [];
   for (let i = 0; i < n; i++) {
     if (typed.kind[i] < 0) continue;
-    const [confidence, id] = [sure[DETECTION * i + 4], sure[DETECTION * i + 5]];
+    const [confidence, id] = [confident[DETECTION * i + 4], confident[DETECTION * i + 5]];
     const j = typed.about[i];
     errors.push({
       kind: ERROR_KINDS[typed.kind[i]],

@@ -1,7 +1,7 @@
 /** The images of a report: which ones, as thumbnails within a budget, with what was labelled, found and missed. */
 import { labelsToPx } from '../../core/boxes.js';
 import { thumbnail } from '../../image/thumbnail.js';
-import { CONFUSION_CONFIDENCE, confusedPairs, overConfidence } from '../../metrics/confusion.js';
+import { aboveConfidence, CONFUSION_CONFIDENCE, confusedPairs } from '../../metrics/confusion.js';
 import { typeErrors } from '../../metrics/errors.js';
 import type { ImageFigures } from '../../metrics/tally.js';
 import type { ConfusionData, ImageData } from '../../render/report/data.js';
@@ -52,7 +52,7 @@ export function collectImages(): ImageCollector {
         width,
         height,
         labels: labelsToPx(image.labels, image),
-        found: overConfidence(detections, CONFUSION_CONFIDENCE),
+        found: aboveConfidence(detections, CONFUSION_CONFIDENCE),
       });
     },
     async finish({ perImage: judged, confusion }, data, names) {

@@ -4,7 +4,7 @@ import { labelsToPx } from '../../core/boxes.js';
 import type { Box } from '../../core/types.js';
 import { decodeImage, encodeImage } from '../../image/codec.js';
 import { writeFileAtomic } from '../../io/files.js';
-import { CONFUSION_CONFIDENCE, overConfidence } from '../../metrics/confusion.js';
+import { aboveConfidence, CONFUSION_CONFIDENCE } from '../../metrics/confusion.js';
 import { ERROR_KINDS, typeErrors } from '../../metrics/errors.js';
 import { drawJudged, type JudgedBox } from '../../render/judged.js';
 import type { EvaluatedImage } from './evaluate.js';
@@ -24,7 +24,7 @@ export async function writeJudgedImage(
 /** Labels, and the detections over the confidence of the confusion matrix, judged at IoU 0.5. @returns boxes in pixels */
 function judgedBoxes({ image, detections }: EvaluatedImage, names: readonly string[]): JudgedBox[] {
   const truth = labelsToPx(image.labels, image);
-  const sure = overConfidence(detections, CONFUSION_CONFIDENCE);
+  const sure = aboveConfidence(detections, CONFUSION_CONFIDENCE);
   const typed = typeErrors(sure, truth);
   const boxes: JudgedBox[] = [];
   const hitLabels = new Set(typed.hit);
