@@ -29,6 +29,16 @@ export interface Detector {
     shape: [batch: number, height: number, width: number],
     options?: { signal?: AbortSignal },
   ): Promise<InferOutput>;
+  /**
+   * The same for anchors with a score above `minScore` alone; absent where that saves nothing.
+   * @returns one output [1, 4 + K, n] an image, columns in the order of anchors
+   */
+  inferAbove?(
+    images: Uint8Array,
+    shape: [batch: number, height: number, width: number],
+    minScore: number,
+    options?: { signal?: AbortSignal },
+  ): Promise<InferOutput[]>;
   dispose(): void;
 }
 

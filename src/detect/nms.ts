@@ -32,6 +32,7 @@ export interface NmsOptions {
  */
 export function nonMaxSuppression(prediction: Float32Array, anchors: number, options: NmsOptions): Float32Array {
   const { conf, iou, agnostic = false, maxDet = 300, multiLabel = false, maxCandidates = MAX_CANDIDATES } = options;
+  if (anchors === 0) return new Float32Array(0);
   const K = prediction.length / anchors - 4;
   const wanted = options.classes?.length ? new Set(options.classes) : undefined;
   const collect = multiLabel && K > 1 ? everyClass : bestClass;

@@ -2,12 +2,19 @@
 import type { ElementType, Graph, Port } from '../graph/graph.js';
 import { NodeList } from '../graph/node-list.js';
 import { decodeHead } from './decode.js';
-import { GraphOps } from './graph-ops.js';
+import { GraphOps, type GraphValue } from './graph-ops.js';
 import { runLayers } from './layers.js';
 import type { ModelSpec } from './model-yaml.js';
 
+const INT32 = { type: 'int32' } as const;
+
 /** Name of the input [B, H, W, 3] and of its node. */
 export const INPUT = 'images';
+/** Name of an input, a score [], and of an output: anchors with a class above it, [N, 4 + K], ordered by image, then anchor. */
+export const MIN_SCORE = 'candidates/min_score';
+export const CANDIDATES = 'candidates/rows';
+/** Name of the output with the index in the batch of each candidate's image, [N] int32. */
+export const CANDIDATE_IMAGES = 'candidates/images';
 /** Name of the output [B, 4 + K, A] (cx cy w h in pixels of the input, then K scores 0..1) and of its node. */
 export const OUTPUT = 'output0';
 
@@ -19,6 +26,8 @@ export interface GraphOptions {
   dtype?: ElementType;
   /** Feature maps in bfloat16. Default: false. */
   half?: boolean;
+  /** Also selects the anchors that non-maximum suppression looks at, see MIN_SCORE. */
+  withCandidates?: boolean;
   /** Factor of the input, if it is not folded into the first convolutions. Default: 1. */
   scale?: number;
 }
@@ -36,7 +45,7 @@ export interface NetworkGraph extends Graph {
 export function networkGraph(
   spec: ModelSpec,
   parameter: (list: NodeList, name: string, shape: number[]) => string,
-  { shape = [-1, -1, -1], dtype = 'float32', half = false, scale = 1 }: GraphOptions = {},
+  { shape = [-1, -1, -1], dtype = 'float32', half = false, scale = 1, withCandidates = false }: GraphOptions = {},
 ): NetworkGraph {
   const list = new NodeList();
   const input: Port = { name: INPUT, node: INPUT, shape: [...shape, spec.channels], dtype };
@@ -44,11 +53,34 @@ export function networkGraph(
   const image = ops.image(list.placeholder(INPUT, input.shape, dtype), input.shape, dtype, scale);
   const head = runLayers(spec, ops, image);
   const { centre, size, scores } = decodeHead(ops, spec.head.name, head, ops.anchors(head.maps, spec.strides));
-  const output = ops.transposed(ops.concat([centre, size, scores]), OUTPUT);
+  const rows = ops.concat([centre, size, scores]);
+  const output = ops.transposed(rows, OUTPUT);
+  if (withCandidates) addCandidates(list, rows, scores);
   return {
     nodes: list.nodes,
     inputs: [input],
     outputs: [{ name: OUTPUT, node: OUTPUT, shape: output.shape, dtype: 'float32' }],
     head: { boxes: head.boxes.ref, scores: head.scores.ref },
   };
+}
+
+/** @param rows [B, A, 4 + K] @param scores [B, A, K] */
+function addCandidates(list: NodeList, rows: GraphValue, scores: GraphValue): void {
+  const T = { type: 'float32' } as const;
+  const minScore = list.placeholder(MIN_SCORE, [], 'float32');
+  const best = list.add('Max', [scores.ref, list.ints([2])], { T, Tidx: INT32, keep_dims: false }); // [B, A]
+  const above = list.add('Greater', [best, minScore], { T });
+  const places = list.add('Where', [above], { T: { type: 'bool' } }); // [N, 2] image, anchor
+  const params = { Tparams: T, Tindices: { type: 'int64' } } as const;
+  list.add('GatherNd', [rows.ref, places], params, CANDIDATES);
+  const images = list.add('StridedSlice', [places, list.ints([0, 0]), list.ints([0, 1]), list.ints([1, 1])], {
+    T: { type: 'int64' },
+    Index: INT32,
+    begin_mask: 1,
+    end_mask: 1,
+    ellipsis_mask: 0,
+    new_axis_mask: 0,
+    shrink_axis_mask: 2,
+  });
+  list.add('Cast', [images], { SrcT: { type: 'int64' }, DstT: INT32, Truncate: false }, CANDIDATE_IMAGES);
 }

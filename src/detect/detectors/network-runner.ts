@@ -28,11 +28,24 @@ export interface RunnerOptions<I extends Tensors, O extends Tensors> {
   maxWaiting?: number;
 }
 
+/** Anchors of a batch, in the order of image, then anchor. */
+export interface Candidates {
+  /** [N, 4 + K] cx cy w h in pixels of the input, K scores 0..1 */
+  rows: HostTensor<'float32'>;
+  /** [N] the image of each */
+  images: Int32Array;
+}
+
 /** Images are bytes [B, H, W, 3], RGB; outputs are predictions [B, 4 + K, A]. */
 export interface NetworkRunner<I extends Tensors, O extends Tensors> {
   /** @param values of a parameter (BatchNorm folded, kernels HWIO), asked for once each */
   setWeights(values: (parameter: ParameterSpec) => Float32Array): void;
   run(images: HostTensor<'uint8'>, options?: RunOptions): Promise<HostTensor<'float32'>>;
+  /**
+   * Only the anchors with a score above `minScore`: less to copy, where the runner can select. Undefined where it can't, and
+   * with `augment`.
+   */
+  runAbove?(images: HostTensor<'uint8'>, minScore: number, options?: RunOptions): Promise<Candidates>;
   /** With what `also` gives. */
   runWith(
     images: HostTensor<'uint8'>,

@@ -4,14 +4,23 @@
  */
 import { type HostTensor, valuesOf } from '../../graph/host-tensor.js';
 import { type Plan, Session } from '../../graph/session.js';
+import { loadedTensorflow } from '../../graph/tensorflow.js';
 import { Variables } from '../../graph/variables.js';
 import { FlatWeights } from '../../nn/flat-weights.js';
 import { foldedParameters } from '../../nn/fold.js';
 import type { Network } from '../../nn/model.js';
-import { INPUT, type NetworkGraph, networkGraph, OUTPUT } from '../../nn/network-graph.js';
+import {
+  CANDIDATE_IMAGES,
+  CANDIDATES,
+  INPUT,
+  MIN_SCORE,
+  type NetworkGraph,
+  networkGraph,
+  OUTPUT,
+} from '../../nn/network-graph.js';
 import type { ParameterSpec } from '../../nn/parameters.js';
 import type { ShapedGraph } from './network-graphs.js';
-import type { HostTensors, NetworkRunner, RunnerOptions, RunOptions, Tensors } from './network-runner.js';
+import type { Candidates, HostTensors, NetworkRunner, RunnerOptions, RunOptions, Tensors } from './network-runner.js';
 
 /** Traced graphs are of one shape each; a session slows down with every graph that it holds. */
 const MAX_SHAPES = 16;
@@ -33,8 +42,14 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
   private variables!: Variables;
   /** For images of any shape. */
   private plan?: Plan;
+  /** The same, with the candidates only. */
+  private selecting?: Plan;
   private readonly shaped = new Map<string, Shaped>();
   private readonly running = new Set<Promise<unknown>>();
+
+  readonly runAbove: NetworkRunner<I, O>['runAbove'];
+  /** On a GPU the number of candidates would have to be read by the host in the middle of the graph. */
+  private readonly selects = !loadedTensorflow()?.gpu;
 
   constructor(
     private readonly network: Network,
@@ -43,6 +58,7 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
     this.parameters = foldedParameters(network.parameters);
     this.weights = new FlatWeights(this.parameters);
     this.open();
+    if (this.selects && !options.augment) this.runAbove = this.select.bind(this);
   }
 
   private open(): void {
@@ -52,6 +68,12 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
     if (this.options.augment) return;
     this.session.add(this.graphOf().nodes);
     this.plan = this.session.plan({ name: 'the network', feeds: [INPUT], fetches: [OUTPUT] });
+    if (this.selects)
+      this.selecting = this.session.plan({
+        name: 'the network',
+        feeds: [INPUT, MIN_SCORE],
+        fetches: [CANDIDATES, CANDIDATE_IMAGES],
+      });
   }
 
   /** @param shape of the images; default: any */
@@ -62,7 +84,13 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
       nodes ??= this.weights.unpack(list);
       return nodes.get(name)!;
     };
-    return networkGraph(this.network.spec, parameter, { shape, dtype: 'uint8', half, scale });
+    return networkGraph(this.network.spec, parameter, {
+      shape,
+      dtype: 'uint8',
+      half,
+      scale,
+      withCandidates: this.selects && !shape,
+    });
   }
 
   setWeights(values: (parameter: ParameterSpec) => Float32Array): void {
@@ -73,6 +101,12 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
   async run(images: HostTensor<'uint8'>, options?: RunOptions): Promise<HostTensor<'float32'>> {
     const plan = this.plan ?? this.augmentedFor(await tracing(), images.shape).plan;
     return floats((await this.outcome(plan.runAsync([images], options)))[0]);
+  }
+
+  private async select(images: HostTensor<'uint8'>, minScore: number, options?: RunOptions): Promise<Candidates> {
+    const score: HostTensor<'float32'> = { dtype: 'float32', shape: [], data: Float32Array.of(minScore) };
+    const [rows, of] = await this.outcome(this.selecting!.runAsync([images, score], options));
+    return { rows: floats(rows), images: valuesOf(of, 'int32') };
   }
 
   async runWith(images: HostTensor<'uint8'>, extra: HostTensors<I>) {

@@ -12,7 +12,15 @@ import { buildNetwork, type Network } from '../../nn/model.js';
 import type { ModelSpec } from '../../nn/model-yaml.js';
 import { specOf } from '../../nn/weights.js';
 import type { Detector, InferOutput } from '../detector.js';
-import type { Also, HostTensors, NetworkRunner, RunnerOptions, RunOptions, Tensors } from './network-runner.js';
+import type {
+  Also,
+  Candidates,
+  HostTensors,
+  NetworkRunner,
+  RunnerOptions,
+  RunOptions,
+  Tensors,
+} from './network-runner.js';
 import { NetworkSession } from './network-session.js';
 
 export interface DetectorOptions {
@@ -95,6 +103,7 @@ export class NetworkDetector<I extends Tensors = Tensors, O extends Tensors = Te
     this.scaled = augment ? [] : imageKernels(spec);
     const scale = this.scaled.length ? 1 : 1 / 255;
     this.runner = new runner(network, { half, augment, also, maxWaiting, scale });
+    if (this.runner.runAbove) this.inferAbove = this.above.bind(this);
   }
 
   /** @param weights unfolded, as in a checkpoint @throws UserError 'wrong-weights' */
@@ -103,6 +112,19 @@ export class NetworkDetector<I extends Tensors = Tensors, O extends Tensors = Te
       const values = tensorValues(foldedArray(weights, parameter.name), parameter);
       return this.scaled.includes(parameter.name) ? values.map((w) => w / 255) : values;
     });
+  }
+
+  /** Not with test-time augmentation. */
+  readonly inferAbove?: Detector['inferAbove'];
+
+  private async above(
+    images: Uint8Array,
+    shape: Shape,
+    minScore: number,
+    options?: RunOptions,
+  ): Promise<InferOutput[]> {
+    const found = await this.runner.runAbove!(this.input(images, shape), minScore, options);
+    return outputsOf(found, shape[0]);
   }
 
   async infer(images: Uint8Array, shape: Shape, options?: RunOptions): Promise<InferOutput> {
@@ -130,6 +152,21 @@ export class NetworkDetector<I extends Tensors = Tensors, O extends Tensors = Te
   dispose(): void {
     this.runner.dispose();
   }
+}
+
+/** Candidates image by image, as columns. */
+function outputsOf({ rows: { data, shape }, images }: Candidates, batch: number): InferOutput[] {
+  const width = shape[1];
+  const counts = new Array<number>(batch).fill(0);
+  for (const image of images) counts[image]++;
+  let first = 0;
+  return counts.map((count) => {
+    const columns = new Float32Array(width * count);
+    for (let i = 0; i < count; i++)
+      for (let k = 0; k < width; k++) columns[k * count + i] = data[(first + i) * width + k];
+    first += count;
+    return { data: columns, shape: [1, width, count] };
+  });
 }
 
 function inferOutput({ data, shape }: HostTensor<'float32'>): InferOutput {

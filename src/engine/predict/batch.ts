@@ -6,8 +6,9 @@ import { DETECTION, type LetterboxTransform, letterboxTransform, unletterbox } f
 import { checkSignals } from '../../core/interruption.js';
 import type { PredictResult, RgbImage, Speed } from '../../core/types.js';
 import type { Failure, Frame } from '../../data/sources.js';
-import { detectionsOf, toDetections } from '../../detect/detections.js';
+import { toDetections } from '../../detect/detections.js';
 import type { Detector } from '../../detect/detector.js';
+import { inferDetections } from '../../detect/infer-detections.js';
 import { mergeViews, type ViewDetections } from '../../detect/merge-views.js';
 import type { NmsOptions } from '../../detect/nms.js';
 import { type Tiling, type View, viewsOf } from '../../detect/tiles.js';
@@ -128,14 +129,14 @@ export class BatchPredictor {
     const buffer = this.take(slots * size);
     for (let i = 0; i < images.length; i++) letterboxInto(images[i], placed[i], buffer, i * size);
     const ready = performance.now();
-    const output = await this.detector.infer(buffer, [slots, height, width], { signal: this.options.signal });
+    const { signal } = this.options;
+    const detections = await inferDetections(this.detector, buffer, [slots, height, width], this.options, { signal });
     const inferred = performance.now();
     const started = Math.max(ready, this.idleSince);
     this.idleSince = inferred;
     this.free.push(buffer);
     const rows = parts.map(({ view }, i) => {
-      const found = detectionsOf(output, i, this.options, this.detector.endToEnd);
-      return moved(unletterbox(found, DETECTION, placed[i], view), view);
+      return moved(unletterbox(detections(i), DETECTION, placed[i], view), view);
     });
     times.preprocess += ready - start;
     times.inference += inferred - started;
