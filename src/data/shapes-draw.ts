@@ -44,6 +44,8 @@ export interface SceneSettings {
   classes: number;
   /** Most objects of an image. */
   objects: number;
+  /** Of the size of objects; 0.25 makes them a quarter of what they are in an image of this size. */
+  scale: number;
   /** 0 (plain and large) to 1 (busy, small, turned, overlapping). */
   difficulty: number;
 }
@@ -63,7 +65,7 @@ const OVERLAP = [0.05, 0.4];
 const PLACE_TRIES = 12;
 
 export function drawScene(settings: SceneSettings, random: Rng): DrawnScene {
-  const { size, difficulty } = settings;
+  const { size, scale, difficulty } = settings;
   // Landscape, square and upright images.
   const sides = [size, Math.round((size * random.uniform(0.7, 1)) / 2) * 2];
   const [width, height] = random.next() < 0.5 ? sides : sides.reverse();
@@ -75,7 +77,7 @@ export function drawScene(settings: SceneSettings, random: Rng): DrawnScene {
   for (let tries = 0; labels.length < wanted && tries < wanted * PLACE_TRIES; tries++) {
     const kind = random.int(settings.classes);
     const radius =
-      (size / 2) * random.uniform(0.36 - 0.26 * difficulty, 0.44 - 0.1 * difficulty) * random.uniform(0.5, 1);
+      scale * (size / 2) * random.uniform(0.36 - 0.26 * difficulty, 0.44 - 0.1 * difficulty) * random.uniform(0.5, 1);
     const place = [random.uniform(0, width), random.uniform(0, height)];
     const turn = random.uniform(-1, 1) * (0.3 + (Math.PI - 0.3) * difficulty);
     const object = { inside: Object.values(KINDS)[kind], radius, stretch: random.uniform(0.8, 1.25), turn, place };

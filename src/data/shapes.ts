@@ -1,6 +1,6 @@
 /**
  * `data=shapes`: a small labelled dataset that is made on the spot, to try training on without having images. Written
- * `shapes` or `shapes:size=320,count=400,classes=6,objects=5,difficulty=0.3,val=0.2,seed=0`. It lies in the per-user cache
+ * `shapes` or `shapes:size=320,count=400,classes=6,objects=5,scale=1,difficulty=0.3,val=0.2,seed=0`. It lies in the per-user cache
  * and is made once: the same settings are the same images.
  */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -22,7 +22,7 @@ export interface ShapesSettings extends SceneSettings {
 }
 
 export const SHAPES_DEFAULTS: ShapesSettings = {
-  ...{ size: 320, count: 400, classes: 6, objects: 5, difficulty: 0.3, val: 0.2, seed: 0 },
+  ...{ size: 320, count: 400, classes: 6, objects: 5, scale: 1, difficulty: 0.3, val: 0.2, seed: 0 },
 };
 
 /** To be raised when the same settings come to give other images. */
@@ -33,11 +33,12 @@ const RANGES: Record<keyof ShapesSettings, [number, number]> = {
   count: [2, 100_000],
   classes: [1, Object.keys(KINDS).length],
   objects: [1, 100],
+  scale: [0.01, 1],
   difficulty: [0, 1],
   val: [0.01, 0.9],
   seed: [0, 2 ** 31],
 };
-const FRACTIONS = ['difficulty', 'val'];
+const FRACTIONS = ['scale', 'difficulty', 'val'];
 const JPEG_QUALITY = 92;
 
 /** Whether `data=` asks for this dataset. */

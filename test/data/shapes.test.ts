@@ -52,10 +52,21 @@ describe('data=shapes', () => {
     expect(await bytes('shapes:size=48,count=4,seed=6')).not.toEqual(first);
   });
 
+  it('scale makes the objects smaller, and room for more', () => {
+    const draw = (scale: number): number[] => {
+      const settings = { size: 256, classes: 6, objects: 60, scale, difficulty: 0.3 };
+      const { image, labels } = drawScene(settings, rng(1));
+      return labels.map(([, , , w, h]) => Math.max(w * image.width, h * image.height));
+    };
+    const [large, small] = [draw(1), draw(0.1)];
+    expect(Math.max(...small)).toBeLessThan(0.25 * Math.max(...large));
+    expect(small.length).toBeGreaterThan(large.length);
+  });
+
   it.each(Object.keys(KINDS).map((kind, id) => [id, kind] as const))('labels hold kind %i, %s, tightly', (id) => {
     let seen = 0;
     for (let seed = 0; seed < 200; seed++) {
-      const settings = { size: 96, classes: Object.keys(KINDS).length, objects: 1, difficulty: 0 };
+      const settings = { size: 96, classes: Object.keys(KINDS).length, objects: 1, scale: 1, difficulty: 0 };
       const { image, labels } = drawScene(settings, rng(3, seed));
       if (labels.length === 0 || labels[0][0] !== id) continue;
       seen++;

@@ -30,5 +30,5 @@ export async function verificationImage(
 
 /** Many shapes on a busy ground: every layer has something to see. */
 function drawn(size: number): RgbImage {
-  return drawScene({ size, classes: Object.keys(KINDS).length, objects: 12, difficulty: 0.7 }, rng(1)).image;
+  return drawScene({ size, classes: Object.keys(KINDS).length, objects: 12, scale: 1, difficulty: 0.7 }, rng(1)).image;
 }
