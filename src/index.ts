@@ -38,6 +38,7 @@ export type { EvaluatedImage } from './engine/val/evaluate.js';
 export type { ValResult } from './engine/val/validator.js';
 export { decodeImage, encodeImage } from './image/codec.js';
 export { type AnnotateOptions, annotate } from './render/annotate.js';
+export type { LineCount, PolygonCount, ZoneCount } from './track/zones.js';
 
 /** The object holds the model; what is printed is the program's own business. */
 type NotHere = 'model' | 'json' | 'verbose';
@@ -52,8 +53,8 @@ export type PredictOptions = Omit<OptionsOf<'predict'>, NotHere | 'source' | 'de
 export type TrackOptions = Omit<OptionsOf<'track'>, NotHere | 'source' | 'device'> &
   Stoppable & {
     /**
-     * Goes on with the tracks of the last call that had it, with that call's tracker: the frames of one video may come in
-     * several calls. Default: false, ids begin at 1 in each video.
+     * Goes on with the tracks and counts of the last call that had it and the same tracker and zones: the frames of one
+     * video may come in several calls. Default: false, ids begin at 1 in each video.
      */
     persist?: boolean;
   };
@@ -83,7 +84,7 @@ export class YOLO {
   /** Detectors by the options that change the network: a second one is made only when it is asked for. */
   private detectors = new Map<string, Promise<Detector>>();
   /** Tracks that go on in the next call with `persist`. */
-  private sequences: Sequences | undefined;
+  private persistent: { settings: string; sequences: Sequences } | undefined;
 
   private constructor(
     private path: string,
@@ -138,14 +139,13 @@ export class YOLO {
    * Finds objects and follows them from frame to frame: every detection has the `id` of its track. Each video has tracks of
    * its own; the images of a folder or list are frames of one.
    * @param source as in `predict`
-   * @throws UserError as `predict`, and for settings of the tracker; Interrupted after `signal`
+   * @throws UserError as `predict`, and for settings of the tracker and zones; Interrupted after `signal`
    */
   async *track(source: SourceInput, options: TrackOptions = {}): AsyncGenerator<TrackResult, PredictSummary> {
     const { signal, persist, ...keys } = options;
     const config = resolveConfig('track', this.withSource(source, keys));
     const detector = await this.detectorFor(config);
-    if (persist) this.sequences ??= sequencesFor(config, true);
-    return yield* track(config, { source, detector, signal, ...(persist && { sequences: this.sequences }) });
+    return yield* track(config, { source, detector, signal, sequences: persist ? this.persist(config) : undefined });
   }
 
   /** Measures the model on a dataset. @throws UserError when the dataset can't be used; Interrupted after `signal` */
@@ -214,6 +214,12 @@ export class YOLO {
 
   private detectorFor({ half, augment }: { half: boolean; augment: boolean }): Promise<Detector> {
     return this.detector(half || this.options.half === true, augment);
+  }
+
+  private persist(config: Parameters<typeof sequencesFor>[0]): Sequences {
+    const settings = JSON.stringify([config.tracker, config.zones]);
+    if (this.persistent?.settings !== settings) this.persistent = { settings, sequences: sequencesFor(config, true) };
+    return this.persistent.sequences;
   }
 
   private requireWeights(): void {

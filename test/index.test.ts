@@ -86,6 +86,26 @@ describe('YOLO', () => {
     expect(tf.engine().state.numTensors).toBe(before);
   });
 
+  it('track: ids that persist over calls, counts of zones, one track a video without persist', async () => {
+    const zones = join(tmpDir(), 'zones.yaml');
+    writeFileSync(zones, 'polygons:\n  all: [[0, 0], [1, 0], [1, 1], [0, 1]]\n');
+    const ids = async (more: Parameters<YOLO['track']>[1]) => {
+      const found: number[][] = [];
+      for await (const { detections, zones } of yolo.track(image, { ...options, conf: 0.1, ...more })) {
+        found.push(detections.map(({ id }) => id));
+        const counts = [{ name: 'all', type: 'polygon', inside: detections.length, ids: found.at(-1) }];
+        expect(zones).toEqual(more?.zones ? counts : undefined);
+      }
+      return found;
+    };
+    const [first] = await ids({ persist: true, zones });
+    expect(first.length).toBeGreaterThan(0);
+    expect(await ids({ persist: true, zones })).toEqual([first]);
+    const lone = await ids({});
+    expect(lone).toEqual([first.map((_, i) => i + 1)]);
+    await expect(ids({ persist: true, tracker: 'botsort.yaml' })).rejects.toThrow(/BoT-SORT is not supported/);
+  });
+
   it('test-time augmentation is another network on the same weights', async () => {
     const [plain] = await all(image);
     const [merged] = await all(image, { augment: true });

@@ -277,6 +277,10 @@ const tracking = under('Tracking', {
     path: true,
     what: 'a YAML file such as bytetrack.yaml',
   }),
+  zones: text(null, ['track'], 'YAML file of polygons and lines: count the objects inside, and crossings', {
+    path: true,
+    what: 'a YAML file',
+  }),
 });
 
 const exporting = under('Export, convert', {

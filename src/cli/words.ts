@@ -32,7 +32,7 @@ export const EXAMPLES: Record<Mode, string[]> = {
   train: ['yolo train data=coco128.yaml model=yolov8n.pt epochs=10', 'yolo train resume=runs/detect/train'],
   val: ['yolo val model=yolov8n.pt data=coco128.yaml'],
   predict: ['yolo predict model=yolov8n.pt source=bus.jpg', 'yolo predict source=videos/ save_txt json'],
-  track: ['yolo track model=yolov8n.pt source=videos/', 'yolo track source=videos/ save_txt json'],
+  track: ['yolo track model=yolov8n.pt source=videos/', 'yolo track source=videos/ zones=zones.yaml json'],
   export: ['yolo export model=yolov8n.pt format=onnx', 'yolo export model=best.safetensors format=tfjs half'],
   benchmark: ['yolo benchmark what=step imgsz=320 batch=8'],
   check: ['yolo check data=my.yaml'],

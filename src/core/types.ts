@@ -13,6 +13,9 @@ export interface RgbImage {
 /** Left, top, right, bottom. The unit is in the name of the variable: boxPx, boxGrid, boxNorm. */
 export type Box = [x1: number, y1: number, x2: number, y2: number];
 
+/** A point of an image. */
+export type Point = readonly [x: number, y: number];
+
 /** A detected object; the box in pixels of the image. */
 export interface Detection {
   class: number;

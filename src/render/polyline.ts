@@ -1,11 +1,8 @@
 /** Lines that are painted straight into the pixels of an image: trails of tracks, borders of zones. */
-import type { RgbImage } from '../core/types.js';
+import type { Point, RgbImage } from '../core/types.js';
 import type { Rgb } from './palette.js';
 
-/** A point in pixels of the image. */
-export type Point = readonly [x: number, y: number];
-
-/** A line through points. */
+/** A line through points, in pixels of the image. */
 export interface Polyline {
   points: readonly Point[];
   color: Rgb;

@@ -54,7 +54,20 @@ describe('yolo track', () => {
     expect(detections(again.stdout)).toEqual(detections(run.stdout));
   });
 
+  it('counts in zones', async () => {
+    writeFileSync(join(dir, 'zones.yaml'), 'polygons:\n  all: [[0, 0], [1, 0], [1, 1], [0, 1]]\n');
+    const { code, stdout, stderr } = await yolo('source=moving.gif', 'zones=zones.yaml', 'json', 'name=zones');
+    expect(code, stderr).toBe(0);
+    for (const line of stdout.trim().split('\n')) {
+      const { detections, zones } = JSON.parse(line);
+      const ids = detections.map(({ id }: { id: number }) => id);
+      expect(zones).toEqual([{ name: 'all', type: 'polygon', inside: ids.length, ids }]);
+    }
+    expect(readFileSync(join(dir, 'runs/detect/zones/zones.csv'), 'utf8').split('\n')).toHaveLength(1 + FRAMES + 1);
+  });
+
   it.each([
+    [['source=moving.gif', 'zones=moving.gif'], /zones=moving.gif/],
     [
       ['source=moving.gif', 'tracker=botsort.yaml'],
       /BoT-SORT is not supported, only ByteTrack[\s\S]*tracker=bytetrack/,

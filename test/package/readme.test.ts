@@ -91,6 +91,7 @@ beforeAll(async () => {
   writeFileSync(join(dir, 'yolov8n.yaml'), readFileSync(writeTinyModel(dir), 'utf8').replace('\n  t:', '\n  n:'));
   cpSync(image, join(dir, 'bus.jpg')); // a PNG under that name: content decides
   for (const folder of ['images', 'videos']) cpSync(join(dir, 'images/val'), join(dir, folder), { recursive: true });
+  writeFileSync(join(dir, 'zones.yaml'), 'lines:\n  gate: [[0, 0.5], [1, 0.5]]\n');
   writeCoco('instances.json');
   writeCoco('annotations.json');
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { RgbImage } from '../../src/core/types.js';
-import { type Point, type Polyline, strokePolyline } from '../../src/render/polyline.js';
+import type { Point, RgbImage } from '../../src/core/types.js';
+import { type Polyline, strokePolyline } from '../../src/render/polyline.js';
 
 const [W, H] = [40, 30];
 

@@ -8,17 +8,22 @@ import type { PredictResult } from '../../core/types.js';
 import type { Frame } from '../../data/sources.js';
 import type { Polyline } from '../../render/polyline.js';
 import { ByteTracker, type Tracked, type TrackerSettings } from '../../track/byte-tracker.js';
+import { type Zone, type ZoneCount, ZoneCounter } from '../../track/zones.js';
 import { Trails } from './trails.js';
+import { zoneLines } from './zone-lines.js';
 
 /** Result of an image or a frame with tracked objects; also the line that `json=true` prints. */
 export interface TrackResult extends PredictResult {
   detections: Tracked[];
+  /** Counts of the zones, in the order of their file; only with `zones`. */
+  zones?: ZoneCount[];
 }
 
 /** What is kept from frame to frame. */
 interface Sequence {
   tracker: ByteTracker;
   trails: Trails;
+  counter: ZoneCounter;
 }
 
 /** The sequences of a run, or with `persist` of several. */
@@ -27,9 +32,13 @@ export class Sequences {
   private readonly streams = new Map<number, Sequence>();
   private last: { name: string; sequence: Sequence } | undefined;
 
-  /** @param persist every source that is no stream goes on with the tracks of the last one */
+  /**
+   * @param zones in which objects are counted
+   * @param persist every source that is no stream goes on with the tracks of the last one
+   */
   constructor(
     private readonly settings: TrackerSettings,
+    private readonly zones: readonly Zone[],
     private readonly persist: boolean,
   ) {}
 
@@ -38,9 +47,16 @@ export class Sequences {
    * @returns the tracked objects in the place of the detections, boxes clipped to the image, and what is drawn besides them
    */
   readonly step = (result: PredictResult, frame: Frame): { result: TrackResult; lines: Polyline[] } => {
-    const { tracker, trails } = this.sequenceOf(frame);
+    const { tracker, trails, counter } = this.sequenceOf(frame);
     const detections = tracker.update(result.detections).map((d) => ({ ...d, box: clipBox(d.box, frame.image) }));
-    return { result: { ...result, detections }, lines: trails.add(detections, tracker.ids()) };
+    const alive = tracker.ids();
+    const lines = trails.add(detections, alive);
+    if (this.zones.length === 0) return { result: { ...result, detections }, lines };
+    const zones = counter.update(detections, alive, frame.image);
+    return {
+      result: { ...result, detections, zones },
+      lines: [...zoneLines(this.zones, zones, frame.image), ...lines],
+    };
   };
 
   private sequenceOf({ source, path, moving }: Frame): Sequence {
@@ -55,6 +71,7 @@ export class Sequences {
   }
 
   private begin(): Sequence {
-    return { tracker: new ByteTracker(this.settings), trails: new Trails() };
+    const counter = new ZoneCounter(this.zones);
+    return { tracker: new ByteTracker(this.settings), trails: new Trails(), counter };
   }
 }

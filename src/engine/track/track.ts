@@ -4,6 +4,8 @@ import type { PredictRunOptions } from '../predict/observer.js';
 import { type PredictSummary, predict } from '../predict/predictor.js';
 import { Sequences, type TrackResult } from './sequences.js';
 import { readTracker } from './tracker-yaml.js';
+import { ZonesCsv } from './zones-csv.js';
+import { readZones } from './zones-yaml.js';
 
 /** What tracking is given besides its configuration. */
 export interface TrackRunOptions extends Omit<PredictRunOptions, 'step'> {
@@ -14,18 +16,21 @@ export interface TrackRunOptions extends Omit<PredictRunOptions, 'step'> {
 /**
  * Detects objects in everything that `source` names and follows them from frame to frame.
  * @yields one result an image or frame, in order, with the objects that are tracked in it
- * @throws UserError as `predict`, and for settings of the tracker; Interrupted after `signal`
+ * @throws UserError as `predict`, and for settings of the tracker and zones; Interrupted after `signal`
  */
 export async function* track(
   config: TrackConfig,
-  { sequences = sequencesFor(config), ...options }: TrackRunOptions = {},
+  options: TrackRunOptions = {},
 ): AsyncGenerator<TrackResult, PredictSummary> {
+  const { step } = options.sequences ?? sequencesFor(config);
+  const csv = config.zones === null ? [] : [new ZonesCsv()];
+  const observers = [...csv, ...(options.observers ?? [])];
+  const results = predict(config, { ...options, observers, step });
   // The step makes a TrackResult of every result.
-  const results = predict(config, { ...options, step: sequences.step });
   return yield* results as AsyncGenerator<TrackResult, PredictSummary>;
 }
 
-/** @param persist goes on with the tracks of the last source @throws UserError for settings of the tracker */
-export function sequencesFor({ tracker }: Pick<TrackConfig, 'tracker'>, persist = false): Sequences {
-  return new Sequences(readTracker(tracker), persist);
+/** @param persist goes on with the tracks of the last source @throws UserError for settings of the tracker, and zones */
+export function sequencesFor({ tracker, zones }: Pick<TrackConfig, 'tracker' | 'zones'>, persist = false): Sequences {
+  return new Sequences(readTracker(tracker), zones === null ? [] : readZones(zones), persist);
 }

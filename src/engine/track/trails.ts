@@ -1,7 +1,8 @@
 /** Where tracked objects have been: the points on which they stood in the last frames, for drawing. */
 import { bottomCenter } from '../../core/boxes.js';
+import type { Point } from '../../core/types.js';
 import { classColor } from '../../render/palette.js';
-import type { Point, Polyline } from '../../render/polyline.js';
+import type { Polyline } from '../../render/polyline.js';
 import type { Tracked } from '../../track/byte-tracker.js';
 
 /** Points of a trail. */
