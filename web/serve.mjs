@@ -1,5 +1,5 @@
-// Serves this folder to browsers of this machine: node serve.mjs [port]
-// (A page opened as file:// may load neither modules nor models.)
+// Serves this folder on localhost: node serve.mjs [port]
+// (Browsers do not load modules and models into pages opened as file://.)
 import { createReadStream, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize, sep } from 'node:path';
@@ -17,7 +17,7 @@ const TYPES = {
 };
 const folder = fileURLToPath(new URL('.', import.meta.url));
 
-/** The file that a request names, if it is one of this folder. */
+/** @returns the requested file, or undefined if it is not in this folder */
 function fileOf(url) {
   try {
     const path = decodeURIComponent(new URL(url, 'http://localhost').pathname);
@@ -26,7 +26,7 @@ function fileOf(url) {
     const stat = statSync(file, { throwIfNoEntry: false });
     return stat?.isFile() ? { file, size: stat.size } : undefined;
   } catch {
-    return undefined; // no path, or none that a file can have
+    return undefined; // not a valid URL or path
   }
 }
 
@@ -39,15 +39,17 @@ const server = createServer((request, response) => {
   response.writeHead(200, {
     'content-type': TYPES[extname(found.file)] ?? 'application/octet-stream',
     'content-length': found.size,
-    // With these two a page may use threads, and so may the WebAssembly backend.
+    // Cross-origin isolation, which threads of the WebAssembly backend require.
     'cross-origin-opener-policy': 'same-origin',
     'cross-origin-embedder-policy': 'require-corp',
   });
   if (request.method === 'HEAD') response.end();
-  else pipeline(createReadStream(found.file), response, () => {}); // what fails half-way ends this answer, not the server
+  else pipeline(createReadStream(found.file), response, () => {}); // an error ends the response, not the server
 });
 server.on('error', (error) => {
-  console.error(error.code === 'EADDRINUSE' ? `port ${error.port} is taken: node serve.mjs PORT` : error.message);
+  console.error(
+    error.code === 'EADDRINUSE' ? `port ${error.port} is in use; choose another: node serve.mjs PORT` : error.message,
+  );
   process.exitCode = 1;
 });
 server.listen(Number(process.argv[2] ?? 8080), '127.0.0.1', () => {

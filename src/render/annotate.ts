@@ -39,7 +39,7 @@ interface Label {
   color: Rgb;
 }
 
-/** @returns a new image; the given one is left as it is */
+/** @param detections boxes in pixels of the image @returns a new image */
 export async function annotate(
   image: RgbImage,
   detections: readonly Detection[],
@@ -49,7 +49,7 @@ export async function annotate(
   const out: RgbImage = { ...image, data: Uint8Array.from(image.data) };
   const lineWidth = Math.max(1, Math.round(options.lineWidth ?? autoLineWidth(image)));
   for (const line of lines) strokePolyline(out, line, lineWidth);
-  // The most certain is painted last and lies on top.
+  // By ascending confidence, so that the highest is drawn on top.
   const order = [...detections].sort((a, b) => a.confidence - b.confidence);
   if (showBoxes) for (const d of order) strokeBox(out, d.box, lineWidth, colorOf(d));
   if (showLabels) {
@@ -62,7 +62,7 @@ export async function annotate(
   return out;
 }
 
-/** 3 thousandths of the mean side, at least 2 pixels: what users of YOLO are used to. */
+/** Line width in pixels: 0.003 of the mean side of the image, at least 2 (Ultralytics 8.4, Annotator). */
 export function autoLineWidth({ width, height }: { width: number; height: number }): number {
   return Math.max(Math.round(((width + height) / 2) * 0.003), 2);
 }
@@ -71,7 +71,7 @@ function colorOf({ id, class: cls }: Detection): Rgb {
   return classColor(id ?? cls);
 }
 
-/** A name in a script without outlines is replaced by the number of the class. */
+/** A name with characters that have no glyph is replaced by the class index. */
 function labelText({ name, class: cls, confidence, id }: Detection, showConf: boolean): string {
   const readable = `${id === undefined ? '' : `id:${id} `}${canDraw(name) ? name : `class ${cls}`}`;
   return showConf ? `${readable} ${confidence.toFixed(2)}` : readable;
@@ -103,13 +103,13 @@ async function paintLabels(image: RgbImage, labels: readonly Label[]): Promise<v
     let rows = labels[from].height;
     let to = from + 1;
     while (to < labels.length && rows + labels[to].height <= MAX_MASK_ROWS) rows += labels[to++].height;
-    await paintSome(image, labels.slice(from, to), rows);
+    await paintGroup(image, labels.slice(from, to), rows);
     from = to;
   }
 }
 
-/** The texts are rasterised below one another and painted through that mask, each into its own rectangle. */
-async function paintSome(image: RgbImage, labels: readonly Label[], rows: number): Promise<void> {
+/** Rasterizes the texts one below the other as a mask, with which each is painted into its rectangle. */
+async function paintGroup(image: RgbImage, labels: readonly Label[], rows: number): Promise<void> {
   let top = 0;
   const tops: number[] = [];
   const texts: string[] = [];
@@ -127,7 +127,7 @@ async function paintSome(image: RgbImage, labels: readonly Label[], rows: number
 }
 
 function paintMask(image: RgbImage, label: Label, mask: { data: Uint8Array; width: number }, top: number): void {
-  const ink = textColorOn(label.color);
+  const color = textColorOn(label.color);
   const width = Math.min(label.width, image.width - label.x);
   const height = Math.min(label.height, image.height - label.y);
   for (let y = 0; y < height; y++) {
@@ -136,12 +136,12 @@ function paintMask(image: RgbImage, label: Label, mask: { data: Uint8Array; widt
     for (let x = 0; x < width; x++, at += 3) {
       const a = mask.data[from + x];
       if (a === 0) continue;
-      for (let c = 0; c < 3; c++) image.data[at + c] += Math.round(((ink[c] - image.data[at + c]) * a) / 255);
+      for (let c = 0; c < 3; c++) image.data[at + c] += Math.round(((color[c] - image.data[at + c]) * a) / 255);
     }
   }
 }
 
-/** A frame whose line is centred on the box's edge. */
+/** Draws a box; its lines are centred on the edges. */
 function strokeBox(image: RgbImage, box: Detection['box'], lineWidth: number, color: Rgb): void {
   const out = Math.floor(lineWidth / 2);
   const inside = lineWidth - out;

@@ -1,6 +1,6 @@
 /**
- * An image with the anchor points that were picked for each of its labels: a colour a label, a shape a level, larger and
- * larger from the finest level to the coarsest. Beside it a line a label with the numbers; labels without a point in red.
+ * Draws the label assignment of an image: positive anchor points with one colour per label, and one shape per level, larger
+ * for coarser levels. Beside it a table with the number of anchor points per label and level; labels without any are red.
  */
 import type { Box, RgbImage } from '../core/types.js';
 import { compositeSvg } from '../image/codec.js';
@@ -10,6 +10,7 @@ import { textWidth } from './glyphs.js';
 import { classColorHex } from './palette.js';
 import { circle, line, path, rect, svg, text } from './svg.js';
 
+/** A label and its positive anchor points. */
 export interface AssignedLabel {
   class: number;
   name: string;
@@ -18,10 +19,11 @@ export interface AssignedLabel {
   points: { x: number; y: number; level: number; score: number }[];
 }
 
+/** What is drawn. */
 export interface AssignmentImage {
   image: RgbImage;
   labels: readonly AssignedLabel[];
-  /** Pixels to a cell of each level, in pixels of the network's input. */
+  /** Of the levels, in pixels of the network's input. */
   strides: readonly number[];
   title: string;
 }
@@ -33,7 +35,7 @@ const HEAD = 64;
 const NONE = '#c4001a';
 const MARGIN = 12;
 
-/** @returns the image with a table at its right */
+/** @returns the image with the table on its right side */
 export function drawAssignment({ image, labels, strides, title }: AssignmentImage): Promise<RgbImage> {
   const height = Math.max(image.height, HEAD + (labels.length + 1) * ROW + MARGIN);
   const width = image.width + PANEL;
@@ -54,13 +56,13 @@ function box({ box: [x1, y1, x2, y2], points: found }: AssignedLabel, i: number)
   return [rect(x1, y1, x2 - x1, y2 - y1, { ...outline, stroke: colorOf(i) })];
 }
 
-/** Coarse levels first, so that fine points stay on top. */
+/** Coarse levels first, so that fine points are on top. */
 function points({ points: found }: AssignedLabel, i: number): string[] {
   const coarseFirst = [...found].sort((a, b) => b.level - a.level);
   return coarseFirst.map(({ x, y, level }) => marker(x, y, level, colorOf(i)));
 }
 
-/** Circle, square, diamond: growing with the level. */
+/** Circle, square, diamond; larger for coarser levels. */
 function marker(x: number, y: number, level: number, fill: string): string {
   const style = { fill, stroke: '#000', strokeWidth: 1 };
   if (level === 0) return circle(x, y, 3.2, style);
@@ -69,7 +71,7 @@ function marker(x: number, y: number, level: number, fill: string): string {
   return path(`M${x} ${y - r}L${x + r} ${y}L${x} ${y + r}L${x - r} ${y}z`, style);
 }
 
-/** The label's number of the table, at its upper left corner. */
+/** The label's number in the table, at its upper left corner. */
 function number({ box: [x1, y1], points: found }: AssignedLabel, i: number, image: RgbImage): string[] {
   const content = String(i + 1);
   const wide = textWidth(content, 12) + 6;

@@ -1,11 +1,11 @@
 /**
  * Outlines of Roboto Regular (copyright Google, Apache License 2.0: glyph-table.LICENSE.txt beside this file), so that
- * text in pictures does not depend on the fonts of the machine. Made from the TrueType file with coordinates rounded to
+ * text in images does not depend on the fonts of the machine. Generated from the TrueType file with coordinates rounded to
  * 1000 units per em. A line per character: code point (hexadecimal), advance width, contours; y points up.
  * A contour is an SVG path of relative commands after an absolute M; contours are separated by z.
  */
 
-/** Units per em, and heights above the base line in these units (from the font's tables). */
+/** Units per em, and heights relative to the baseline in these units (from the font's tables). */
 export const FONT = { em: 1000, ascent: 928, descent: 244, capHeight: 711, xHeight: 528 } as const;
 
 export const GLYPH_TABLE = `

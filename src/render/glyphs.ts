@@ -1,4 +1,4 @@
-/** Text as outlines: width and SVG paths from the shipped glyphs, whatever fonts the machine has. */
+/** Text as outlines: width and SVG paths from the packaged glyphs, independent of the machine's fonts. */
 import { FONT, GLYPH_TABLE } from './glyph-table.js';
 
 interface Glyph {
@@ -10,19 +10,19 @@ interface Glyph {
 let table: Map<string, string> | undefined;
 const parsed = new Map<string, Glyph>();
 
-/** Whether every character has an outline (Latin, Greek, Cyrillic and common signs have). */
+/** Whether every character has a glyph (Latin, Greek, Cyrillic and common symbols). */
 export function canDraw(text: string): boolean {
   return [...text.normalize('NFC')].every((char) => lines().has(char));
 }
 
-/** Width in pixels at this font size. */
+/** Width of a line of text, pixels. @param size font size, pixels */
 export function textWidth(text: string, size: number): number {
   let units = 0;
   for (const char of text.normalize('NFC')) units += glyph(char).advance;
   return (units * size) / FONT.em;
 }
 
-/** Path data of a line of text in font units: 1000 to the em, y up, starting at 0 on the base line. */
+/** SVG path data of a line of text in font units (1000 per em), y up, starting at x = 0 on the baseline. */
 export function textOutline(text: string): string {
   let x = 0;
   let d = '';
@@ -45,7 +45,7 @@ function lines(): Map<string, string> {
   return table;
 }
 
-/** An unknown character is drawn as its base letter where it has one (ő → o), else as a question mark. */
+/** A character without a glyph is drawn as its base letter if it has one (ő → o), else as a question mark. */
 function glyph(char: string): Glyph {
   const known = parsed.get(char);
   if (known) return known;
@@ -56,7 +56,7 @@ function glyph(char: string): Glyph {
     const start = /^M(-?\d+) ?(-?\d+)(.*)$/.exec(contour);
     if (start) contours.push({ x: Number(start[1]), y: Number(start[2]), rest: start[3] });
   }
-  const made: Glyph = { advance: Number(line.slice(0, end)), contours };
-  parsed.set(char, made);
-  return made;
+  const result: Glyph = { advance: Number(line.slice(0, end)), contours };
+  parsed.set(char, result);
+  return result;
 }

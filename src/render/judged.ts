@@ -1,14 +1,16 @@
 /**
- * An image with what was labelled and what was found, by colour: label blue and dashed, hit green, false positive red,
- * missed object orange.
+ * Draws labels and evaluated detections into an image: labels blue and dashed, true positives green, false positives red,
+ * missed objects orange.
  */
 import type { Box, RgbImage } from '../core/types.js';
 import { compositeSvg } from '../image/codec.js';
 import { canDraw, textWidth } from './glyphs.js';
 import { rect, svg, text } from './svg.js';
 
+/** What a box is; 'hit' is a true positive, 'miss' a false negative. */
 export type Judgement = 'label' | 'hit' | 'false positive' | 'miss';
 
+/** A label or an evaluated detection. */
 export interface JudgedBox {
   judgement: Judgement;
   /** Pixels of the image. */
@@ -23,7 +25,7 @@ const JUDGEMENT_COLORS: Record<Judgement, string> = {
   miss: '#ff9500',
 };
 
-/** @returns a new image with a legend in its lower left corner */
+/** @returns a new image, with a legend in the lower left corner */
 export async function drawJudged(image: RgbImage, boxes: readonly JudgedBox[]): Promise<RgbImage> {
   const { width, height } = image;
   const line = Math.max(2, Math.round(((width + height) / 2) * 0.004));
@@ -44,7 +46,7 @@ export async function drawJudged(image: RgbImage, boxes: readonly JudgedBox[]): 
       const shown = canDraw(caption) ? caption : caption.replace(/[^\x20-\x7e]/g, '?');
       const wide = textWidth(shown, size) + 6;
       const x = Math.max(0, Math.min(box[0], width - wide));
-      // A miss is named below its box, so that it does not cover what was found there instead.
+      // The caption of a miss is below its box, so that it does not cover a false positive at the same position.
       const above = judgement === 'miss' ? Math.min(box[3], height - size - 4) : Math.max(0, box[1] - size - 4);
       return tag(x, above, size, shown, JUDGEMENT_COLORS[judgement]);
     });

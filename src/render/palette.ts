@@ -1,7 +1,9 @@
 /**
- * Colours of classes. Taken from palettes made to be told apart with colour-blind eyes: Okabe and Ito (2008), and Paul
- * Tol's "vibrant" and "muted" sets (SRON technical note, 2021); ordered so that neighbours differ in lightness as well.
+ * Colours of classes, from palettes for colour-blind readers: Okabe and Ito (2008), and Paul Tol's "vibrant" and "muted"
+ * schemes (SRON technical note, 2021); ordered so that consecutive colours differ in lightness, too.
  */
+
+/** 0..255 each. */
 export type Rgb = readonly [red: number, green: number, blue: number];
 
 const PALETTE: readonly string[] = [
@@ -27,16 +29,18 @@ const PALETTE: readonly string[] = [
   '56B4E9',
 ];
 
+/** Colour of a class; colours repeat after 20 classes. */
 export function classColor(cls: number): Rgb {
   const hex = PALETTE[((Math.trunc(cls) % PALETTE.length) + PALETTE.length) % PALETTE.length];
   return [0, 2, 4].map((i) => Number.parseInt(hex.slice(i, i + 2), 16)) as unknown as Rgb;
 }
 
+/** Colour of a class as `#rrggbb`. */
 export function classColorHex(cls: number): string {
   return `#${PALETTE[((Math.trunc(cls) % PALETTE.length) + PALETTE.length) % PALETTE.length]}`;
 }
 
-/** Black or white, whichever has the higher contrast on this colour (WCAG 2.1, relative luminance). */
+/** Black or white, whichever has the higher contrast with the colour (WCAG 2.1, relative luminance). */
 export function textColorOn(color: Rgb): Rgb {
   const [r, g, b] = color.map((v) => (v <= 10 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
   return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? [0, 0, 0] : [255, 255, 255];

@@ -1,10 +1,11 @@
-/** Images side by side with their boxes drawn in and their names below: what a batch looks like. */
+/** Contact sheet of a batch: a grid of images with their boxes, and captions below. */
 import type { Detection, RgbImage } from '../core/types.js';
 import { svgCoverage } from '../image/codec.js';
 import { annotate } from './annotate.js';
 import { fittedName } from './charts/axes.js';
 import { svg, text } from './svg.js';
 
+/** An image of the sheet. */
 export interface Tile {
   image: RgbImage;
   /** In pixels of the image. */
@@ -12,8 +13,9 @@ export interface Tile {
   caption: string;
 }
 
+/** What is drawn. */
 export interface SheetOptions {
-  /** Adds the confidence to each box. Default: false. */
+  /** Confidence of each box. Default: false. */
   showConf?: boolean;
 }
 
@@ -21,16 +23,16 @@ const GAP = 8;
 const CAPTION = 20;
 const FONT = 12;
 const PAPER = 255;
-/** How much darker than paper ink is, 0..1. */
+/** Difference of text from the background in brightness, 0..1. */
 const INK = 0.86;
 
-/** A grid as square as can be, in reading order. @throws RangeError without a tile */
+/** Arranges the images in reading order in a nearly square grid. @throws RangeError if there are no tiles */
 export async function contactSheet(tiles: readonly Tile[], { showConf = false }: SheetOptions = {}): Promise<RgbImage> {
   if (!tiles.length) throw new RangeError('a sheet needs an image');
   const columns = Math.ceil(Math.sqrt(tiles.length));
   const rows = Math.ceil(tiles.length / columns);
   const cellWidth = Math.max(...tiles.map(({ image }) => image.width)) + GAP;
-  // Each row is as high as its highest image.
+  // The height of a row is that of its tallest image.
   const tops = [GAP];
   for (let row = 0; row < rows; row++) {
     const heights = tiles.slice(row * columns, (row + 1) * columns).map(({ image }) => image.height);
@@ -49,7 +51,7 @@ export async function contactSheet(tiles: readonly Tile[], { showConf = false }:
   return sheet;
 }
 
-/** All captions rasterised at once, below one another. @returns a strip each, [CAPTION, width] */
+/** Rasterizes all captions as one mask. @returns an image per caption, [CAPTION, width] */
 async function captionStrips(tiles: readonly Tile[], width: number): Promise<RgbImage[]> {
   const texts = tiles.map(({ image, caption }, i) =>
     text(2, (i + 0.5) * CAPTION + 1, FONT, fittedName(caption, i, image.width - 4, FONT), { baseline: 'middle' }),
@@ -63,7 +65,7 @@ async function captionStrips(tiles: readonly Tile[], width: number): Promise<Rgb
   });
 }
 
-/** Width of boxes, pixels: labels of 12 pixels go with it. */
+/** Line width of boxes, pixels; the labels then have 12 pixels. */
 const LINE = 2;
 
 function paste(sheet: RgbImage, image: RgbImage, left: number, top: number): void {

@@ -1,7 +1,8 @@
-/** A few words to write SVG with; text becomes paths. Lengths are pixels, y points down. */
+/** SVG elements as strings; text is converted to paths. Lengths are pixels, y points down. */
 import { FONT } from './glyph-table.js';
 import { textOutline, textWidth } from './glyphs.js';
 
+/** Style of a shape. */
 export interface Style {
   fill?: string;
   stroke?: string;
@@ -12,38 +13,42 @@ export interface Style {
   dash?: readonly number[];
 }
 
+/** Style and alignment of text. */
 export interface TextStyle {
   fill?: string;
   opacity?: number;
-  /** Which point of the text lies at x. Default: 'start'. */
+  /** Horizontal alignment at x. Default: 'start'. */
   anchor?: 'start' | 'middle' | 'end';
-  /** Which height of the text lies at y; 'middle' is half a capital letter. Default: 'baseline'. */
+  /** Vertical alignment at y; 'middle' is half the height of capital letters. Default: 'baseline'. */
   baseline?: 'baseline' | 'middle' | 'top';
   bold?: boolean;
   /** Degrees clockwise around (x, y). */
   rotate?: number;
 }
 
-/** A whole image. @param background colour, or none for transparent */
+/** The document. @param background colour; default: transparent */
 export function svg(width: number, height: number, children: readonly string[], background?: string): string {
   const back = background ? rect(0, 0, width, height, { fill: background }) : '';
   const size = `width="${n(width)}" height="${n(height)}" viewBox="0 0 ${n(width)} ${n(height)}"`;
   return `<svg xmlns="http://www.w3.org/2000/svg" ${size}>${back}${children.join('')}</svg>`;
 }
 
+/** A rectangle. */
 export function rect(x: number, y: number, width: number, height: number, style: Style = {}): string {
   return `<rect x="${n(x)}" y="${n(y)}" width="${n(width)}" height="${n(height)}"${attributes(style)}/>`;
 }
 
+/** A line segment. */
 export function line(x1: number, y1: number, x2: number, y2: number, style: Style = { stroke: '#000' }): string {
   return `<line x1="${n(x1)}" y1="${n(y1)}" x2="${n(x2)}" y2="${n(y2)}"${attributes(style)}/>`;
 }
 
+/** A circle. */
 export function circle(x: number, y: number, radius: number, style: Style = {}): string {
   return `<circle cx="${n(x)}" cy="${n(y)}" r="${n(radius)}"${attributes(style)}/>`;
 }
 
-/** Joined line segments. @param points x, y pairs; a pair that is not finite interrupts the line */
+/** Connected line segments. @param points x, y pairs; a pair that is not finite interrupts the line */
 export function polyline(points: readonly (readonly [number, number])[], style: Style): string {
   let d = '';
   let pen = 'M';
@@ -56,11 +61,12 @@ export function polyline(points: readonly (readonly [number, number])[], style: 
   return path(d, { fill: 'none', ...style });
 }
 
+/** A path. @param d path data */
 export function path(d: string, style: Style = {}): string {
   return `<path d="${d}"${attributes(style)}/>`;
 }
 
-/** One line of text with shipped outlines. @param size font size in pixels */
+/** A line of text as a path of glyph outlines. @param size font size, pixels */
 export function text(x: number, y: number, size: number, content: string, style: TextStyle = {}): string {
   const { fill = '#000', opacity, anchor = 'start', baseline = 'baseline', bold = false, rotate = 0 } = style;
   const d = textOutline(content);
@@ -85,7 +91,7 @@ function attributes({ fill, stroke, strokeWidth, opacity, dash }: Style): string
   return out;
 }
 
-/** Hundredths of a pixel are fine enough. */
+/** Rounds to 0.01 pixel. */
 function n(value: number): string {
   return String(Math.round(value * 100) / 100);
 }

@@ -66,6 +66,6 @@ describe('the server of an exported page', () => {
       said += data;
     });
     const code = await new Promise((resolve) => other.on('close', resolve));
-    expect({ code, said }).toEqual({ code: 1, said: `port ${port} is taken: node serve.mjs PORT\n` });
+    expect({ code, said }).toEqual({ code: 1, said: `port ${port} is in use; choose another: node serve.mjs PORT\n` });
   });
 });

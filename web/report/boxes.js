@@ -1,20 +1,21 @@
-/** Images with what was labelled, found, falsely found and missed drawn over them; large in a dialog. */
+/** Images with labels, true positives, false positives and missed objects; enlarged in a dialog. */
 import { byId, el, say, svg } from './dom.js';
 import { keep, recall } from './state.js';
 
-/** Kinds of mistakes in the order of the data's indices. */
+/** Error types by index (ERROR_KINDS of src/metrics/errors.ts). */
 const KINDS = ['localisation', 'wrong class', 'duplicate', 'background'];
+/** Images added to the gallery at a time. */
 const PAGE = 24;
-/** Up to so many detections even those that are right get a caption. */
+/** Up to this number of detections true positives have captions, too. */
 const FEW = 20;
-/** So many false detections, the surest, get one. */
+/** Maximum number of false positives with captions, by descending confidence. */
 const CAPTIONS = 40;
-/** Width of a letter in font sizes, rather too much: a caption stays within its image. */
+/** Upper estimate of the width of a letter relative to the font size, to keep captions within the image. */
 const LETTER = 0.62;
-/** Detections under this confidence are not drawn; the reader's choice. */
+/** Detections below this confidence are hidden. */
 let least = recall('least', 0);
 
-/** @returns the boxes as SVG in pixels of the image; captions for mistakes, and for hits where there are few */
+/** @returns the boxes as SVG in pixels of the image, with captions for errors, and for true positives if there are few */
 function overlay(image, names, captions) {
   const { width, height } = image;
   const unit = Math.max(width, height);
@@ -58,7 +59,7 @@ function summary({ labels, hits, found }) {
   return `${hits} of ${labels.length} found, ${wrong} false, ${missed} missed`;
 }
 
-/** An image as a button that opens it large. */
+/** An image as a button that opens the enlarged image. */
 function card(image, names) {
   const name = baseName(image.path);
   const view = el(
@@ -82,7 +83,7 @@ function card(image, names) {
   );
 }
 
-/** Fills a gallery with images, some at a time. */
+/** Fills a gallery with images, a page at a time. @param more button for the next page */
 export function gallery(host, more, images, names) {
   let shown = 0;
   const add = () => {
@@ -125,7 +126,7 @@ function openLarge(image, names) {
   dialog.showModal();
 }
 
-/** The boxes that are drawn, chosen by kind. */
+/** Controls that show and hide boxes by kind and confidence. */
 export function kindSwitches() {
   for (const box of document.querySelectorAll('.show-kind')) {
     const apply = () => document.body.classList.toggle(`without-${box.value}`, !box.checked);

@@ -1,4 +1,4 @@
-/** Line charts that share a cursor and a zoom: point or use the arrow keys to read values, drag to zoom. */
+/** Line charts with a shared cursor and zoom: hover or use the arrow keys to read values, drag to zoom. */
 import { el, say, short, svg } from './dom.js';
 import { keep, recall } from './state.js';
 
@@ -6,7 +6,10 @@ const COLORS = 8;
 const HEIGHT = 210;
 const MARGIN = { left: 46, right: 10, top: 8, bottom: 26 };
 
-/** What charts of one x axis have in common. `range` is what is shown, null for all of it; `at` is the cursor's index. */
+/**
+ * State shared by charts with the same x axis: `range`, the visible part, null for all; `at`, index of the cursor.
+ * @param name under which the range is kept @param x values in ascending order
+ */
 export function createView(name, x) {
   const full = [x[0], x[x.length - 1]];
   const view = {
@@ -36,7 +39,7 @@ export function createView(name, x) {
   return view;
 }
 
-/** Buttons for those who do not drag. */
+/** Zoom buttons, for use without a mouse. */
 export function zoomButtons(view) {
   const button = (text, label, onclick) => el('button', { type: 'button', 'aria-label': label, onclick }, text);
   return el(
@@ -44,15 +47,16 @@ export function zoomButtons(view) {
     { class: 'controls', role: 'group', 'aria-label': 'Zoom of the charts' },
     button('+', 'Zoom in', () => view.scale(0.5)),
     button('−', 'Zoom out', () => view.scale(2)),
-    button('Whole', 'Show everything', () => view.whole()),
-    el('span', { class: 'note' }, 'Drag across a chart to zoom; double click shows everything.'),
+    button('Reset', 'Show all', () => view.whole()),
+    el('span', { class: 'note' }, 'Drag across a chart to zoom; double-click to reset.'),
   );
 }
 
 /**
- * @param chart { title, better, series: [{ name, values }], fixed: [low, high], point: () => ({ x, y }) }; a point is marked,
- *   and its numbers are shown while nothing is pointed at
- * @param view as createView gives it; a series may bring its own `x`
+ * @param chart { title, better, series: [{ name, values, x }], fixed: [low, high], point: () => ({ x, y }) }; `x` of a series
+ *   is optional; `point` is marked, and its values are shown while there is no cursor
+ * @param view from createView
+ * @returns the figure element
  */
 export function lineChart(chart, view, xLabel) {
   const hidden = new Set(recall(`hidden:${chart.title}`, []));
@@ -118,7 +122,7 @@ export function lineChart(chart, view, xLabel) {
     cursor(px, py, point);
   }
 
-  /** The vertical line and the values in the legend; without a cursor those of the marked or of the last point. */
+  /** Draws the vertical line and the values in the legend: at the cursor, else at the marked point, else the last values. */
   function cursor(px, py, point) {
     const at = view.at ?? view.pinned;
     const marked = at === null ? point : undefined;
@@ -147,7 +151,7 @@ export function lineChart(chart, view, xLabel) {
   return figure;
 }
 
-/** Pointer and keys: hover reads, dragging with the mouse zooms, arrows move the cursor, + − 0 zoom. */
+/** Pointer and keyboard: hover moves the cursor, dragging zooms, arrow keys move the cursor, + − 0 zoom. */
 function steer(plot, view, axes, tell) {
   let from = null;
   let band = null;
@@ -215,7 +219,7 @@ function grid({ width, x0, x1, y0, y1, px, py, xLabel }) {
   return nodes;
 }
 
-/** Round numbers from low to high: 1, 2 or 5 times a power of ten apart. */
+/** @returns about `about` round numbers from low to high, at steps of 1, 2 or 5 times a power of ten */
 export function ticks(low, high, about) {
   const rough = (high - low) / about;
   if (!(rough > 0)) return [low];
@@ -226,7 +230,7 @@ export function ticks(low, high, about) {
   return out;
 }
 
-/** Least and largest value that is shown, with some air. */
+/** Range of the visible values with a margin of 6 %. */
 export function bounds(series, xOf, x0, x1) {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const one of series) {
@@ -252,7 +256,7 @@ function pathOf(x, values, px, py) {
   return d;
 }
 
-/** Index of the value nearest to x in rising values. */
+/** Index of the value nearest to x. */
 export function nearest(values, x) {
   let best = 0;
   for (let i = 1; i < values.length; i++) if (Math.abs(values[i] - x) < Math.abs(values[best] - x)) best = i;
@@ -270,7 +274,7 @@ function lastOf(values) {
   return values.findLast((value) => value !== null) ?? null;
 }
 
-/** What the chart says, in words. */
+/** Description of the chart for screen readers. */
 function describe({ title, better, series }, xLabel) {
   const parts = series.map(({ name, values }) => {
     const known = values.filter((value) => value !== null);

@@ -1,8 +1,9 @@
-/** Precision, recall and F1 over the confidence, and what they are at the slider. */
+/** Charts of precision, recall and F1 over confidence, and their values at the slider. */
 import { createView, lineChart } from './chart.js';
 import { byId } from './dom.js';
 import { keep, recall } from './state.js';
 
+/** @param curves CurveData of src/render/report/data.ts @param names of the classes */
 export function confidencePanel(curves, names) {
   const host = byId('confidence-charts');
   const slider = byId('threshold');

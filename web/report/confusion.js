@@ -1,11 +1,12 @@
-/** The confusion matrix: a square a pair of classes; a click, or Enter on the marked one, opens its images. */
+/** The confusion matrix; a click on a cell, or Enter on the selected one, shows its images. */
 import { gallery } from './boxes.js';
 import { byId, el, say, svg } from './dom.js';
 import { keep, recall } from './state.js';
 
-/** Width for the names, pixels. */
+/** Width of the names, pixels. */
 const NAMES = 96;
 
+/** @param data ConfusionData of src/render/report/data.ts @param names of the classes @param images of the report */
 export function confusionMatrix({ nc, cells, shown, others }, names, images) {
   const host = byId('matrix');
   const note = byId('matrix-note');
@@ -20,7 +21,7 @@ export function confusionMatrix({ nc, cells, shown, others }, names, images) {
   function words(p, t) {
     const count = counts.get(`${p},${t}`) ?? 0;
     const part = columns[t] ? ` (${((100 * count) / columns[t]).toFixed(0)} % of its column)` : '';
-    return `found ${nameOf(p)}, labelled ${nameOf(t)}: ${count}${count ? part : ''}`;
+    return `predicted ${nameOf(p)}, labelled ${nameOf(t)}: ${count}${count ? part : ''}`;
   }
 
   function draw() {
@@ -134,7 +135,7 @@ export function confusionMatrix({ nc, cells, shown, others }, names, images) {
       );
     const nothing =
       here.length + paths.length === 0 &&
-      el('p', {}, counts.has(`${p},${t}`) ? 'The report holds no image of it.' : 'This never happened.');
+      el('p', {}, counts.has(`${p},${t}`) ? 'The report contains no image of it.' : 'There are no such detections.');
     target.replaceChildren(...[title, nothing, grid, more, rest].filter(Boolean));
     gallery(grid, more, here, names);
     target.focus({ preventScroll: true });

@@ -1,14 +1,14 @@
-/** Small helpers around the document. Text goes in as text, never as HTML. */
+/** Creation of elements and formatting of numbers. Text is inserted as text, never as HTML. */
 
 /** @returns the element with this id, or null */
 export const byId = (id) => document.getElementById(id);
 
-/** An HTML element with attributes, listeners (`onclick`) and children (text or elements). */
+/** Creates an HTML element with attributes, listeners (`onclick`) and children (text or elements). */
 export function el(tag, attributes = {}, ...children) {
   return fill(document.createElement(tag), attributes, children);
 }
 
-/** The same for SVG. */
+/** Creates an SVG element. */
 export function svg(tag, attributes = {}, ...children) {
   return fill(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
 }
@@ -23,12 +23,12 @@ function fill(node, attributes, children) {
   return node;
 }
 
-/** Tells readers of the screen what just changed. */
+/** Announces a change to screen readers. */
 export function say(text) {
   byId('live').textContent = text;
 }
 
-/** A number in few digits. */
+/** Formats a number with four significant digits; – if it is missing. */
 export function short(value) {
   if (value === null || value === undefined || Number.isNaN(value)) return '–';
   const size = Math.abs(value);

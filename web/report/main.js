@@ -1,4 +1,4 @@
-/** Puts the page to work. Each part stands alone: one that fails leaves the others and all tables. */
+/** Starts the parts of the page. An error in one of them does not affect the others and the tables. */
 import { gallery, kindSwitches } from './boxes.js';
 import { createView, lineChart, zoomButtons } from './chart.js';
 import { confidencePanel } from './confidence.js';
@@ -29,7 +29,7 @@ function curves({ x, xLabel, charts }) {
   host.append(...charts.map((chart) => lineChart(chart, view, xLabel)));
 }
 
-/** What was folded open stays open when the page reloads. */
+/** Keeps the state of <details> elements across reloads. */
 function keepDetails() {
   document.querySelectorAll('main details').forEach((details, i) => {
     details.open = recall(`open-${i}`, details.open);
@@ -52,7 +52,7 @@ function copyButton(button) {
   });
 }
 
-/** A run under way: loads the page anew now and then, unless it is not looked at or the run seems to have stopped. */
+/** Reloads the page regularly during a run, unless it is hidden or the report has not been written for a long time. */
 function reloader({ every, written }) {
   const box = byId('auto-reload');
   byId('reload').hidden = false;

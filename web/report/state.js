@@ -1,26 +1,27 @@
-/** What the reader chose, kept while the page reloads itself; where the browser keeps nothing, it lasts as long as the page. */
-const place = `report:${globalThis.location?.pathname}`;
-const kept = read(() => JSON.parse(sessionStorage.getItem(place))) ?? {};
+/** The reader's choices, kept in the session storage across reloads; only in memory if the browser has no storage. */
+const storageKey = `report:${globalThis.location?.pathname}`;
+const kept = ifAvailable(() => JSON.parse(sessionStorage.getItem(storageKey))) ?? {};
 
-function read(attempt) {
+function ifAvailable(access) {
   try {
-    return attempt();
+    return access();
   } catch {
     return undefined;
   }
 }
 
-/** @returns what was kept under a name, or `otherwise` */
+/** @returns the value kept under a name, or `otherwise` */
 export function recall(name, otherwise) {
   return name in kept ? kept[name] : otherwise;
 }
 
+/** Keeps a value under a name. */
 export function keep(name, value) {
   kept[name] = value;
-  read(() => sessionStorage.setItem(place, JSON.stringify(kept)));
+  ifAvailable(() => sessionStorage.setItem(storageKey, JSON.stringify(kept)));
 }
 
-/** Light or dark: the system's choice until the button is pressed. */
+/** Switches between light and dark; initially the setting of the system. */
 export function themeButton(button) {
   const dark = () => {
     const chosen = document.documentElement.dataset.theme;
@@ -30,14 +31,14 @@ export function themeButton(button) {
     button.textContent = dark() ? 'Light' : 'Dark';
     button.setAttribute('aria-label', `Switch to ${dark() ? 'light' : 'dark'} colours`);
   };
-  const chosen = read(() => localStorage.getItem('report:theme')) ?? recall('theme');
+  const chosen = ifAvailable(() => localStorage.getItem('report:theme')) ?? recall('theme');
   if (chosen) document.documentElement.dataset.theme = chosen;
   button.hidden = false;
   button.addEventListener('click', () => {
     const next = dark() ? 'light' : 'dark';
     document.documentElement.dataset.theme = next;
     keep('theme', next);
-    read(() => localStorage.setItem('report:theme', next));
+    ifAvailable(() => localStorage.setItem('report:theme', next));
     show();
   });
   show();

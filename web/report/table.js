@@ -1,7 +1,8 @@
-/** Tables that a click on a heading sorts: numbers from the largest, names from A; again turns the order round. */
+/** Sorting of tables by a click on a heading: numbers descending, names ascending; another click reverses the order. */
 import { el, say } from './dom.js';
 import { keep, recall } from './state.js';
 
+/** Makes all tables of class `sortable` sortable. */
 export function sortableTables() {
   document.querySelectorAll('table.sortable').forEach((table, t) => {
     const heads = [...table.tHead.rows[0].cells];
@@ -10,22 +11,22 @@ export function sortableTables() {
       head.append(button);
     });
     const chosen = recall(`sort-${t}`);
-    if (chosen && chosen.column < heads.length) apply(chosen.column, chosen.falling);
+    if (chosen && chosen.column < heads.length) apply(chosen.column, chosen.descending);
 
     function sort(column) {
       const now = heads[column].getAttribute('aria-sort');
-      const falling = now ? now === 'ascending' : isNumber(table, column);
-      keep(`sort-${t}`, { column, falling });
-      apply(column, falling);
-      say(`Sorted by ${heads[column].textContent}, ${falling ? 'falling' : 'rising'}`);
+      const descending = now ? now === 'ascending' : isNumber(table, column);
+      keep(`sort-${t}`, { column, descending });
+      apply(column, descending);
+      say(`Sorted by ${heads[column].textContent}, ${descending ? 'descending' : 'ascending'}`);
     }
 
-    function apply(column, falling) {
+    function apply(column, descending) {
       for (const head of heads) head.removeAttribute('aria-sort');
-      heads[column].setAttribute('aria-sort', falling ? 'descending' : 'ascending');
+      heads[column].setAttribute('aria-sort', descending ? 'descending' : 'ascending');
       const body = table.tBodies[0];
       const rows = [...body.rows].filter((row) => !row.classList.contains('all'));
-      rows.sort((a, b) => compare(cell(a, column), cell(b, column)) * (falling ? -1 : 1));
+      rows.sort((a, b) => compare(cell(a, column), cell(b, column)) * (descending ? -1 : 1));
       body.append(...rows);
     }
   });
@@ -39,7 +40,7 @@ function isNumber(table, column) {
   );
 }
 
-/** Numbers by size, everything else by name. */
+/** Compares two cells: numbers by value, other text alphabetically. */
 export function compare(a, b) {
   const [x, y] = [Number(a), Number(b)];
   if (a !== '' && b !== '' && !Number.isNaN(x) && !Number.isNaN(y)) return x - y;

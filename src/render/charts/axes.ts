@@ -1,4 +1,4 @@
-/** The frame of a chart: title, axes with ticks at round numbers, grid, and where a value lies in pixels. */
+/** The frame of a chart: title, axes with ticks at round numbers, grid, and the mapping of values to pixels. */
 import { canDraw, textWidth } from '../glyphs.js';
 import { line, rect, text } from '../svg.js';
 import { GRID, INK, MUTED, PAPER } from './colors.js';
@@ -12,43 +12,47 @@ export interface Area {
   height: number;
 }
 
+/** An axis. */
 export interface Axis {
   label?: string;
   range: readonly [low: number, high: number];
-  /** About how many ticks. Default: 5. */
+  /** Approximate number of ticks. Default: 5. */
   ticks?: number;
-  /** Only whole numbers. */
+  /** Ticks only at integers. Default: false. */
   whole?: boolean;
 }
 
+/** Contents of a frame. */
 export interface FrameOptions {
   title?: string;
   x: Axis;
   y: Axis;
-  /** Font size of ticks, pixels; labels and title are larger. Default: 11. */
+  /** Font size of tick labels, pixels; axis labels and title are larger. Default: 11. */
   size?: number;
-  /** Lines behind the data. Default: true. */
+  /** Grid lines. Default: true. */
   grid?: boolean;
 }
 
+/** A drawn frame. */
 export interface Frame {
-  /** Title, labels, ticks and grid: what lies under the data. */
+  /** Shapes below the data: title, labels, ticks and grid. */
   under: string[];
-  /** Where data are drawn. */
+  /** Area of the data. */
   plot: Area;
-  /** Pixel of a value. */
+  /** Pixel of a value on the x axis. */
   px(value: number): number;
+  /** Pixel of a value on the y axis. */
   py(value: number): number;
 }
 
-/** @param area everything, labels included */
+/** @param area of the frame, including labels */
 export function frame(area: Area, { title, x, y, size = 11, grid = true }: FrameOptions): Frame {
   const [xTicks, yTicks] = [ticksOf(x), ticksOf(y)];
   const yLabels = tickLabels(yTicks);
   const left = Math.max(...yLabels.map((label) => textWidth(label, size)), 0) + 10 + (y.label ? size * 1.7 : 0);
   const top = title ? size * 2.4 : size * 0.8;
   const bottom = size * 2 + (x.label ? size * 1.7 : 0);
-  // Half of the last tick's label hangs over the right end.
+  // Half of the last tick label extends beyond the right end of the axis.
   const right = textWidth(tickLabels(xTicks).at(-1) ?? '', size) / 2 + 2;
   const plot = {
     x: area.x + left,
@@ -81,14 +85,17 @@ export function frame(area: Area, { title, x, y, size = 11, grid = true }: Frame
   return { under, plot, px, py };
 }
 
-/** A range may run backwards (y downwards); its ticks rise all the same. */
+/** Ticks in ascending order, also of a reversed range (y pointing down). */
 function ticksOf({ range, ticks, whole }: Axis): number[] {
   return ticksBetween(Math.min(...range), Math.max(...range), ticks, whole);
 }
 
 const AXIS = { stroke: MUTED, strokeWidth: 1 };
 
-/** A class name that can be drawn and is no wider than this; a script without outlines becomes the class's number. */
+/**
+ * @param width available, pixels @param size font size, pixels
+ * @returns the class name, shortened to the width; `class N` if it has characters without a glyph
+ */
 export function fittedName(name: string, cls: number, width: number, size: number): string {
   const shown = canDraw(name) ? name : `class ${cls}`;
   if (textWidth(shown, size) <= width) return shown;
@@ -97,7 +104,7 @@ export function fittedName(name: string, cls: number, width: number, size: numbe
   return `${chars.join('').trimEnd()}…`;
 }
 
-/** Names as they are drawn in a chart of all classes. */
+/** fittedName of all classes. */
 export function drawnNames(names: readonly string[], width: number, size: number): string[] {
   return names.map((name, i) => fittedName(name, i, width, size));
 }

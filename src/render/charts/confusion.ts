@@ -1,7 +1,4 @@
-/**
- * Which class is taken for which, as a coloured table: a row is what was predicted, a column what was labelled; the last of
- * each is the background (nothing there, nothing found).
- */
+/** Confusion matrix as a coloured table: rows are predicted classes, columns true classes; the last is the background. */
 import { textWidth } from '../glyphs.js';
 import { textColorOn } from '../palette.js';
 import { line, path, rect, svg, text } from '../svg.js';
@@ -9,12 +6,13 @@ import { drawnNames } from './axes.js';
 import { GRID, hex, INK, MUTED, PAPER, quantityColor } from './colors.js';
 import { grouped } from './ticks.js';
 
+/** A confusion matrix. */
 export interface ConfusionChart {
-  /** K class names. */
+  /** [K] names of the classes. */
   names: readonly string[];
-  /** [K + 1, K + 1] row = predicted, column = labelled. */
+  /** [K + 1, K + 1] row = predicted, column = true. */
   counts: ArrayLike<number>;
-  /** Each column as parts of its sum, instead of counts. */
+  /** Divide each column by its sum. */
   normalized: boolean;
   title: string;
 }
@@ -23,10 +21,11 @@ const BACKGROUND = 'background';
 const TABLE = 900;
 const MIN_CELL = 17;
 const MAX_CELL = 130;
-/** With hundreds of classes the table stays this large and cells get as small as need be, without numbers. */
+/** Maximum side of the table, pixels: with hundreds of classes cells are smaller and have no numbers. */
 const MAX_TABLE = 2400;
 const MIN_NUMBERED = 14;
 
+/** @returns an SVG document */
 export function confusionChart({ names, counts, normalized, title }: ConfusionChart): string {
   const n = names.length + 1;
   const roomy = Math.max(MIN_CELL, Math.min(MAX_CELL, Math.floor(TABLE / n)));
@@ -62,11 +61,11 @@ interface Grid {
 
 interface Scale {
   highest: number;
-  /** 0..1, of a value over 0. */
+  /** Maps a positive value to 0..1. */
   at(value: number): number;
 }
 
-/** Counts of a common and a rare class lie far apart: they are coloured by their logarithm from 1 on, parts as they are. */
+/** Logarithmic scale for counts, which differ much between common and rare classes; linear for normalized values. */
 function scaleOf(values: Float64Array, normalized: boolean): Scale {
   const highest = normalized
     ? 1
@@ -78,7 +77,7 @@ function scaleOf(values: Float64Array, normalized: boolean): Scale {
   return { highest, at: (value) => (highest > 1 ? Math.log(value) / Math.log(highest) : 1) };
 }
 
-/** Columns that hold nothing stay 0. */
+/** Divides columns by their sum; empty columns remain 0. */
 function byColumn(counts: ArrayLike<number>, n: number): Float64Array {
   const out = new Float64Array(n * n);
   for (let c = 0; c < n; c++) {
@@ -89,7 +88,7 @@ function byColumn(counts: ArrayLike<number>, n: number): Float64Array {
   return out;
 }
 
-/** Only cells that hold something are drawn. */
+/** Cells with a value of 0 are not drawn. */
 function cells(
   values: Float64Array,
   n: number,
@@ -122,7 +121,7 @@ function cellLabel(value: number, normalized: boolean, tight: boolean): string {
   return tight ? label.slice(1) : label;
 }
 
-/** Hair lines between cells, every tenth a little darker, so that the eye finds its row. */
+/** Thin lines between cells, every tenth darker. */
 function gridLines(n: number, { left, top, cell }: Grid): string[] {
   const end = n * cell;
   const through = (which: (i: number) => boolean): string => {
@@ -175,7 +174,7 @@ function colorBar({ highest, at }: Scale, normalized: boolean, x: number, y: num
   return out;
 }
 
-/** 0, 0.2 … 1; of counts 1, 2, 5, 10 … and the highest. */
+/** 0, 0.2 … 1; for counts 1, 2, 5, 10 … and the highest. */
 function barTicks(highest: number, normalized: boolean): number[] {
   if (normalized) return [0, 0.2, 0.4, 0.6, 0.8, 1];
   const ticks: number[] = [];

@@ -1,41 +1,43 @@
 /**
- * Curves over confidence or recall, a line a class and the mean. Up to some twenty classes each has a look and a legend
- * entry of its own; of more than that the best and the worst are named and the others stay grey.
+ * Curves over confidence or recall, a line per class and the mean. Up to 20 classes each has its own style and legend entry;
+ * of more classes the best and the worst do, and the others are grey.
  */
 import { textWidth } from '../glyphs.js';
 import { line, polyline, rect, svg, text } from '../svg.js';
 import { fittedName, frame } from './axes.js';
 import { INK, LINE_STYLES, lineStyle, MUTED, PAPER } from './colors.js';
 
+/** Curve of a class. */
 export interface ClassCurve {
   class: number;
   name: string;
-  /** Values over an even grid from 0 to 1. */
+  /** Values at evenly spaced points from 0 to 1. */
   values: ArrayLike<number>;
-  /** What the legend says of it, and what best and worst go by. */
+  /** Value in the legend, by which classes are sorted. */
   figure: number;
 }
 
+/** Curves of all classes. */
 export interface CurvesChart {
   title: string;
   xLabel: string;
   yLabel: string;
   curves: readonly ClassCurve[];
   mean: { label: string; values: ArrayLike<number> };
-  /** What `figure` is, e.g. 'AP50'. */
+  /** Name of `figure`, e.g. 'AP50'. */
   figure: string;
-  /** A place on x that matters, drawn as a line. */
+  /** A vertical line. */
   mark?: { x: number; label: string };
 }
 
-/** More classes than this are not told apart by their look. */
+/** Maximum number of classes that all have their own style. */
 const MAX_NAMED = Math.min(20, LINE_STYLES);
-/** Then so many of the best and of the worst are. */
+/** With more classes, the number of best and of worst classes with their own style. */
 const EXTREMES = 6;
 const PLOT = { width: 760, height: 620 };
 const LEGEND_WIDTH = 270;
 const SIZE = 13;
-/** Points a line needs: finer than the image's pixels is lost. */
+/** Points per line, about as many as the image can show. */
 const POINTS = 400;
 
 type Entry = {
@@ -44,6 +46,7 @@ type Entry = {
   style?: { stroke: string; strokeWidth: number; dash?: readonly number[] };
 };
 
+/** @returns an SVG document */
 export function curvesChart(chart: CurvesChart): string {
   const { under, plot, px, py } = frame(
     { x: 12, y: 8, width: PLOT.width, height: PLOT.height },
@@ -135,7 +138,7 @@ function legendRows(entries: readonly Entry[], figure: string, x: number, y: num
   return out;
 }
 
-/** @returns x, y pairs, thinned to what an image can show; runs of one value keep their ends */
+/** @returns x, y pairs, reduced to about POINTS; points where the slope changes are kept */
 function sampled(values: ArrayLike<number>): [number, number][] {
   const last = values.length - 1;
   const every = Math.max(1, Math.floor(values.length / POINTS));

@@ -1,4 +1,4 @@
-/** labels.jpg: how many objects of each class a dataset has, how large they are, where they lie. */
+/** labels.jpg: number of objects per class, and distributions of their sizes and positions. */
 import { textWidth } from '../glyphs.js';
 import { classColorHex } from '../palette.js';
 import { line, path, rect, svg, text } from '../svg.js';
@@ -6,9 +6,10 @@ import { type Area, drawnNames, frame } from './axes.js';
 import { hex, INK, MUTED, PAPER, quantityColor } from './colors.js';
 import { grouped, roundRange, tickLabels, ticksBetween } from './ticks.js';
 
+/** Labels of a dataset. */
 export interface LabelsChart {
   names: readonly string[];
-  /** Rows of 5: class cx cy w h in 0..1. */
+  /** [N, 5] class cx cy w h, fractions of the image size. */
   labels: Float32Array;
 }
 
@@ -16,11 +17,12 @@ const WIDTH = 1360;
 const BARS = 380;
 const SQUARE = 440;
 const MARGIN = 14;
-/** Sides of the density maps in cells: few boxes need large cells to show a pattern. */
-const [FEWEST_BINS, MAX_BINS] = [12, 50];
-/** Boxes drawn over each other; more than this only make it black. */
+/** Bins per side of the density maps, depending on the number of boxes. */
+const [MIN_BINS, MAX_BINS] = [12, 50];
+/** Maximum number of boxes drawn in one plot; more are sampled. */
 const MAX_BOXES = 1000;
 
+/** @returns an SVG document */
 export function labelsChart({ names, labels }: LabelsChart): string {
   const counts = new Array<number>(names.length).fill(0);
   for (let i = 0; i < labels.length; i += 5) counts[labels[i]]++;
@@ -46,7 +48,7 @@ export function labelsChart({ names, labels }: LabelsChart): string {
   );
 }
 
-/** A bar a class with its count over it, as far as there is room. */
+/** Bar chart of the number of objects per class; counts and names are shown if there is room. */
 function countBars(area: Area, names: readonly string[], counts: readonly number[]): string[] {
   const total = counts.reduce((a, b) => a + b, 0);
   const absent = counts.filter((count) => count === 0).length;
@@ -67,7 +69,7 @@ function countBars(area: Area, names: readonly string[], counts: readonly number
     const style = { fill: MUTED, anchor: 'end', baseline: 'middle' } as const;
     out.push(text(plot.x - 8, py(tick), 12, tickLabels(ticks)[i], style));
   });
-  const every = Math.ceil(size / slot); // hundreds of classes: not all names have room
+  const every = Math.ceil(size / slot); // with hundreds of classes there is no room for all names
   names.forEach((_, i) => {
     const middle = plot.x + (i + 0.5) * slot;
     const width = Math.min(slot * 0.78, 120);
@@ -91,7 +93,7 @@ function countBars(area: Area, names: readonly string[], counts: readonly number
   return out;
 }
 
-/** Boxes laid over each other, centre on centre, in the colours of their classes. */
+/** Boxes with a common centre, in the colours of their classes. */
 function overlay(area: Area, labels: Float32Array): string[] {
   const { under, px, py } = frame(area, {
     title: 'Shapes of the boxes',
@@ -115,7 +117,7 @@ function overlay(area: Area, labels: Float32Array): string[] {
   return [...under, ...boxes];
 }
 
-/** How many boxes fall on each spot. @param down y points down, as in an image */
+/** Two-dimensional histogram. @param down y points down, as in an image */
 function density(
   area: Area,
   title: string,
@@ -124,7 +126,7 @@ function density(
   ys: Float64Array,
   down: boolean,
 ): string[] {
-  const n = Math.max(FEWEST_BINS, Math.min(MAX_BINS, Math.round(Math.sqrt(xs.length))));
+  const n = Math.max(MIN_BINS, Math.min(MAX_BINS, Math.round(Math.sqrt(xs.length))));
   const bins = histogram(xs, ys, n);
   const most = bins.reduce((a, b) => Math.max(a, b), 1);
   const { under, plot, px, py } = frame(area, {
@@ -146,7 +148,7 @@ function density(
   return out;
 }
 
-/** @returns [n, n] counts over 0..1, rows by y */
+/** @param xs 0..1 @param ys 0..1 @returns [n, n] counts, rows by y */
 export function histogram(xs: ArrayLike<number>, ys: ArrayLike<number>, n: number): Uint32Array {
   const bins = new Uint32Array(n * n);
   const at = (v: number): number => Math.min(n - 1, Math.max(0, Math.floor(v * n)));

@@ -1,10 +1,10 @@
-/** results.png: ten panels over the epochs, losses and metrics, each as measured and smoothed. */
+/** results.png: losses and metrics over the epochs, a panel each, measured and smoothed. */
 import { circle, polyline, svg, text } from '../svg.js';
 import { frame } from './axes.js';
 import { BLUE, MUTED, ORANGE, PAPER } from './colors.js';
 import { roundRange } from './ticks.js';
 
-/** A column of results.csv: a value an epoch, NaN where nothing was measured. */
+/** A column of results.csv: a value per epoch, NaN if it was not measured. */
 export interface Series {
   title: string;
   values: readonly number[];
@@ -12,14 +12,15 @@ export interface Series {
 
 const COLUMNS = 5;
 const PANEL = { width: 300, height: 270 };
-/** Standard deviation of the smoothing, epochs; what users of the `yolo` command know. */
+/** Standard deviation of the Gaussian filter, epochs (Ultralytics 8.4, plot_results). */
 const SIGMA = 3;
-/** Points are drawn one by one as long as they don't merge. */
+/** With more epochs only lines are drawn, no dots. */
 const MAX_POINTS = 60;
 
 /**
  * @param epochs number of each epoch
- * @param series in rows of five
+ * @param series in rows of five panels
+ * @returns an SVG document
  */
 export function resultsChart(epochs: readonly number[], series: readonly Series[]): string {
   const rows = Math.ceil(series.length / COLUMNS);
@@ -81,7 +82,7 @@ function legend(x: number, y: number): string[] {
   ];
 }
 
-/** Gaussian mean; at the ends the series is mirrored. */
+/** Gaussian filter; the series is mirrored at the ends. @param sigma standard deviation, in samples */
 export function smooth(values: readonly number[], sigma = SIGMA): number[] {
   const n = values.length;
   const reach = Math.ceil(4 * sigma);

@@ -1,11 +1,12 @@
-/** Ticks at round numbers, and numbers as people write them. */
+/** Ticks at round numbers, and formatting of numbers. */
 
-/** Steps that read well, as parts of a power of ten (Heckbert 1990, "Nice Numbers for Graph Labels"). */
+/** Steps as multiples of a power of ten (Heckbert 1990, "Nice Numbers for Graph Labels"). */
 const STEPS = [1, 2, 5, 10];
 
 /**
- * About `count` round values from the first at or above `low` to the last at or below `high`.
- * @param whole only whole numbers, for what is counted
+ * @param count approximate number of ticks
+ * @param whole only integers
+ * @returns round values from `low` to `high`, inclusive
  */
 export function ticksBetween(low: number, high: number, count = 5, whole = false): number[] {
   const step = roundStep((high - low) / Math.max(count, 1), whole);
@@ -14,7 +15,7 @@ export function ticksBetween(low: number, high: number, count = 5, whole = false
   return Array.from({ length: to - from + 1 }, (_, i) => Number(((from + i) * step).toPrecision(12)));
 }
 
-/** The range that holds these values with ticks at both ends. */
+/** @returns a range that contains the values, with ticks at both ends; [0, 1] if no value is finite */
 export function roundRange(values: Iterable<number>, count = 5, whole = false): [low: number, high: number] {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of values) {
@@ -31,7 +32,7 @@ export function roundRange(values: Iterable<number>, count = 5, whole = false): 
   return [Math.floor(low / step + 1e-9) * step, Math.ceil(high / step - 1e-9) * step];
 }
 
-/** Labels of ticks: all with as many decimals as one of them needs (at most 6), thousands apart. */
+/** Labels of ticks, all with the number of decimals that is needed (at most 6), with thousands separators. */
 export function tickLabels(ticks: readonly number[]): string[] {
   const exact = (digits: number): boolean => ticks.every((t) => Math.abs(Number(t.toFixed(digits)) - t) < 1e-9);
   let decimals = 0;
@@ -39,7 +40,7 @@ export function tickLabels(ticks: readonly number[]): string[] {
   return ticks.map((tick) => grouped(tick.toFixed(decimals)));
 }
 
-/** 12345 → 12,345. */
+/** Inserts thousands separators: 12345 → 12,345. */
 export function grouped(digits: string): string {
   const [whole, part] = digits.split('.');
   const spaced = whole.replace(/\B(?=(\d{3})+(?!\d))/g, ',');

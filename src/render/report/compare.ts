@@ -1,41 +1,44 @@
-/** One page about several runs: their curves over each other, what they reached, and in which settings they differ. */
+/** HTML page that compares several runs: metrics, curves, and differing settings. */
 import type { ChartData } from './data.js';
 import { renderPage, type Section } from './frame.js';
 import { type Html, html } from './html.js';
 import { scrollTable } from './sections.js';
 
+/** Contents of the page. */
 export interface CompareData {
   title: string;
-  /** Short names of the runs, R of them. */
+  /** [R] short names of the runs. */
   runs: string[];
-  /** Rows of figures, a value a run. */
   metrics: CompareRow[];
   settings: CompareRow[];
-  /** mAP50-95 of each class, where a run's metrics.json tells it. */
+  /** mAP50-95 per class, if it is in metrics.json of a run. */
   classes: CompareRow[];
   charts?: ChartData;
-  /** The command that makes the page. */
+  /** The command that creates the page. */
   command: string;
 }
 
+/** A value of all runs. */
 export interface CompareRow {
   name: string;
-  /** [R] '' where a run does not tell. */
+  /** [R] '' if unknown. */
   values: string[];
-  /** Which of them is best. */
+  /** Index of the best run. */
   best?: number;
 }
 
-/** @returns the file's text */
+/** @returns the HTML document */
 export function renderCompare(data: CompareData): string {
   const { title, runs, metrics, settings, classes, charts, command } = data;
   const sections: (Section | false | undefined)[] = [
-    { id: 'figures', title: 'What they reached', body: runTable('Figures of the runs', runs, metrics) },
+    { id: 'figures', title: 'Metrics', body: runTable('Metrics of the runs', runs, metrics) },
     charts && { id: 'curves', title: 'Curves', body: html`<div id="charts" class="charts"></div>` },
     {
       id: 'settings',
       title: 'Settings that differ',
-      body: settings.length ? runTable('Settings that differ', runs, settings) : html`<p>None differs.</p>`,
+      body: settings.length
+        ? runTable('Settings that differ', runs, settings)
+        : html`<p>All settings are the same.</p>`,
     },
     classes.length > 0 && {
       id: 'classes',
@@ -44,7 +47,7 @@ export function renderCompare(data: CompareData): string {
     },
     {
       id: 'repeat',
-      title: 'How to make this page again',
+      title: 'Command that creates this page',
       body: html`<pre id="command" tabindex="0"><code>${command}</code></pre><button type="button" id="copy" hidden>Copy</button>`,
     },
   ];
@@ -56,7 +59,7 @@ export function renderCompare(data: CompareData): string {
   });
 }
 
-/** A column a run; the best of a row is bold and marked for those who do not see it. */
+/** A table with a column per run; the best value of a row is in a <strong> element. */
 function runTable(caption: string, runs: readonly string[], rows: readonly CompareRow[]): Html {
   return scrollTable(
     caption,

@@ -1,53 +1,56 @@
 /**
- * What a report shows, as plain data: the engine fills it in, the page draws it. Figures that the page's script needs are
- * numbers in arrays; everything that a reader sees without a script is text. Nothing in here is HTML.
+ * Contents of a report as plain data without HTML: created by the engine, rendered by page.ts. Values drawn by the page's
+ * script are numbers; what is shown without a script is text.
  */
 import type { ErrorKind } from '../../metrics/errors.js';
 import type { ClassFigures } from '../../metrics/tally.js';
 
+/** A report. */
 export interface ReportData {
   mode: 'train' | 'val';
-  /** The run folder, as the user knows it. */
+  /** The run folder. */
   title: string;
   /** 'running': the page reloads itself. */
   state: 'running' | 'finished' | 'interrupted';
-  /** When it was written, ISO 8601. */
+  /** Time of writing, ISO 8601. */
   written: string;
   progress?: RunProgress;
-  /** Name and value of what matters most, in the order of importance. */
+  /** The most important values, in order of importance. */
   key: Fact[];
   charts?: ChartData;
   classes?: ClassFigures[];
-  /** The mean of all classes, first row of the table. */
+  /** Mean over all classes, first row of the table. */
   all?: Omit<ClassFigures, 'class' | 'name'>;
   names: string[];
   curves?: CurveData;
   confusion?: ConfusionData;
   mistakes?: MistakeRow[];
   images?: ImageData[];
-  /** How many images have mistakes in all; `images` holds the worst of them. */
+  /** Number of images with errors; `images` contains the worst of them. */
   mistaken?: number;
   dataset?: DatasetData;
   settings: Setting[];
   environment: Fact[];
   speed: Fact[];
-  /** The command line that does the same again. */
+  /** The command that repeats the run. */
   command: string;
 }
 
+/** Progress of a run. */
 export interface RunProgress {
   epoch: number;
   epochs: number;
-  /** Seconds that an epoch takes; how often the page looks for news depends on it. */
+  /** Determines how often the page reloads. */
   secondsPerEpoch: number;
 }
 
+/** A named value. */
 export interface Fact {
   name: string;
   value: string;
 }
 
-/** Lines over one common x. */
+/** Line charts with a common x axis. */
 export interface ChartData {
   xLabel: string;
   /** [N] */
@@ -55,56 +58,62 @@ export interface ChartData {
   charts: Chart[];
 }
 
+/** A line chart. */
 export interface Chart {
   title: string;
-  /** What is better. */
+  /** Which values are better. */
   better?: 'higher' | 'lower';
   series: Series[];
 }
 
+/** A line. */
 export interface Series {
   name: string;
-  /** Null where nothing was measured. */
+  /** Null if not measured. */
   values: (number | null)[];
-  /** Where this series has an x of its own: [values.length] */
+  /** [values.length] if it differs from the common x. */
   x?: number[];
 }
 
-/** Curves per class, in thousandths, over confidence (or recall) i / (points − 1). */
+/** Curves per class, in thousandths, over confidence or recall i / (points − 1). */
 export interface CurveData {
   points: number;
-  /** Class ids, C of them. */
+  /** [C] class ids. */
   classes: number[];
   /** [C][points] */
   precision: number[][];
+  /** [C][points] */
   recall: number[][];
+  /** [C][points] */
   precisionOverRecall: number[][];
-  /** Mean over all classes, also of those that are left out when there are too many. */
+  /** Mean over all classes, including those left out if there are too many. */
   mean: { precision: number[]; recall: number[]; f1: number[]; precisionOverRecall: number[] };
-  /** Where the mean F1 is highest. */
+  /** Confidence with the maximum mean F1. */
   best: number;
 }
 
-/** Which class was taken for which; id K is the background. */
+/** Confusion matrix; class K is the background. */
 export interface ConfusionData {
   /** K */
   nc: number;
-  /** [predicted, true, count], only those that occur. */
+  /** [predicted, true, count] with a count above 0. */
   cells: [predicted: number, actual: number, count: number][];
-  /** 'predicted,true' → images of the report in which that happened. */
+  /** 'predicted,true' → indices of images of the report with this pair. */
   shown: Record<string, number[]>;
-  /** 'predicted,true' → paths of other images in which it happened, at most a few. */
+  /** 'predicted,true' → paths of some other images with this pair. */
   others: Record<string, string[]>;
 }
 
+/** An error type. */
 export interface MistakeRow {
   kind: ErrorKind;
   count: number;
-  /** What mAP50 would gain if these were mended, 0..1. */
+  /** Gain in mAP50 if all errors of the type were fixed, 0..1. */
   cost?: number;
   meaning: string;
 }
 
+/** An image with its labels and detections. */
 export interface ImageData {
   path: string;
   /** Pixels of the original image; boxes are in them. */
@@ -112,15 +121,17 @@ export interface ImageData {
   height: number;
   /** Data URI of the thumbnail. */
   source: string;
-  /** class, x1, y1, x2, y2, 1 when found. */
+  /** [M][6] class, x1, y1, x2, y2, 1 if detected. */
   labels: number[][];
-  /** class, x1, y1, x2, y2, confidence, index of the kind of mistake or −1 for a hit. */
+  /** [N][7] class, x1, y1, x2, y2, confidence, index of the error type or −1 for a true positive. */
   found: number[][];
-  /** Says in words what went wrong. */
+  /** Descriptions of the errors. */
   mistakes: string[];
+  /** Number of true positives. */
   hits: number;
 }
 
+/** A dataset. */
 export interface DatasetData {
   file: string;
   names: string[];
@@ -128,6 +139,7 @@ export interface DatasetData {
   notes: NoteData[];
 }
 
+/** Statistics of a split. */
 export interface SplitData {
   split: string;
   images: number;
@@ -135,12 +147,13 @@ export interface SplitData {
   backgrounds: number;
   missingLabels: number;
   corrupt: number;
-  /** Objects by class id. */
+  /** [K] objects per class. */
   perClass: number[];
-  /** Objects by size at imgsz: under 32², under 96², larger. */
+  /** Objects by area at imgsz: below 32² pixels, below 96², larger. */
   sizes: { small: number; medium: number; large: number };
 }
 
+/** A finding about the dataset. */
 export interface NoteData {
   level: 'harm' | 'warning' | 'note';
   split?: string;
@@ -150,10 +163,11 @@ export interface NoteData {
   examples: string[];
 }
 
+/** A setting of the run. */
 export interface Setting {
   key: string;
   value: string;
-  /** What it is when nobody says anything. */
+  /** Default value. */
   usual: string;
   changed: boolean;
   help: string;

@@ -1,28 +1,30 @@
-/** The frame of a page: head, styles, script. One file, nothing is fetched: the policy in its head forbids it. */
+/** The frame of a page: head, styles, script. The page is self-contained; its content security policy forbids requests. */
 import { readFileSync } from 'node:fs';
 import { type Html, html, jsonBlock, trusted } from './html.js';
 
-/** Files of `web/report/`, in the order in which they use each other. */
+/** Files of `web/report/`, each after those that it imports. */
 const SCRIPTS = ['dom.js', 'state.js', 'chart.js', 'table.js', 'confidence.js', 'boxes.js', 'confusion.js', 'main.js'];
 
+/** A section of a page. */
 export interface Section {
   id: string;
   title: string;
   body: Html;
 }
 
+/** Contents of a page. */
 export interface PageParts {
   title: string;
-  /** Under the title. */
+  /** Below the title. */
   intro: Html;
   sections: Section[];
-  /** What the script draws. */
+  /** Data of the script, as JSON. */
   data: unknown;
-  /** Seconds after which a browser without scripts loads the page anew. */
+  /** Seconds between reloads without JavaScript. */
   refresh?: number;
 }
 
-/** @returns the file's text */
+/** @returns the HTML document */
 export function renderPage({ title, intro, sections, data, refresh }: PageParts): string {
   const policy =
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'";
@@ -65,7 +67,7 @@ ${body}
 `;
 }
 
-/** The modules of `web/report/` as one script: their imports are of each other and fall away. */
+/** Concatenates the modules of `web/report/` to one script, without their imports of each other. */
 function script(): string {
   const parts = SCRIPTS.map((name) =>
     asset(name)

@@ -1,28 +1,26 @@
-/**
- * HTML that cannot be broken by what users name their classes and files: every value put into `html` is escaped unless it
- * is HTML made by `html` itself.
- */
+/** HTML templates that escape all values, such as names of classes and files, except HTML created by a template. */
 
-/** A piece of HTML that is safe to put into a page. */
+/** Safe HTML. */
 export class Html {
   constructor(readonly text: string) {}
 }
 
+/** Value in a template. */
 export type Piece = Html | string | number | undefined | false | readonly Piece[];
 
-/** Template tag: values are escaped, pieces of HTML and lists of them are put in as they are, undefined and false vanish. */
+/** Template tag: strings and numbers are escaped, Html is inserted unchanged, undefined and false are omitted. */
 export function html(strings: TemplateStringsArray, ...values: Piece[]): Html {
   return new Html(strings.map((part, i) => part + (i < values.length ? textOf(values[i]) : '')).join(''));
 }
 
-/** What is no HTML yet but safe: the script and the styles of this package. */
+/** Marks text as safe HTML: the script and the styles of this package. */
 export function trusted(text: string): Html {
   return new Html(text);
 }
 
 /**
- * Data for the page's script. Neither `</script>` nor `<!--` in a class name can end the block, and the two separators
- * that JSON allows and JavaScript once did not are written as escapes.
+ * Data for the page's script as a JSON block. Characters of `</script>` and `<!--`, which would end the block, and the line
+ * separators U+2028 and U+2029 are escaped.
  */
 export function jsonBlock(id: string, value: unknown): Html {
   const text = JSON.stringify(value).replace(

@@ -1,4 +1,4 @@
-/** report.html: everything about one run, from its figures to the command that repeats it. */
+/** report.html: metrics, errors, dataset, settings and environment of a run. */
 import type { ReportData } from './data.js';
 import { renderPage, type Section } from './frame.js';
 import { type Html, html } from './html.js';
@@ -13,11 +13,11 @@ import {
   settingsPanel,
 } from './sections.js';
 
-/** Seconds between two looks for news while a run is under way. */
+/** Seconds between reloads of the page during a run: a third of an epoch, within these limits. */
 const MIN_RELOAD = 10;
 const MAX_RELOAD = 60;
 
-/** @returns the file's text */
+/** @returns the HTML document */
 export function renderReport(data: ReportData): string {
   const { charts, curves, confusion, images, names, state } = data;
   const every = reloadSeconds(data);
@@ -82,7 +82,7 @@ function sectionsOf(data: ReportData): Section[] {
   return sections.filter((section): section is Section => Boolean(section));
 }
 
-/** The curves as numbers, for those who cannot see or want to copy them. */
+/** The curves as a table, for screen readers and copying. */
 function epochTable({ charts }: ReportData): Html | undefined {
   if (!charts) return undefined;
   const columns = charts.charts.flatMap(({ title, series }) =>
