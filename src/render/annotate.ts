@@ -1,7 +1,7 @@
 /**
- * Draws found objects into an image: boxes in class colours (of tracked objects in colours of their own), labels that stay readable at any size. Boxes are painted
- * straight into the pixels; the text of all labels is rasterised at once as one small mask, so the cost doesn't grow with
- * the image.
+ * Draws detections into an image: boxes in the colour of the class or, if tracked, of the track, and labels of readable size.
+ * Boxes are drawn directly into the pixels; the text of all labels is rasterized as one small mask, so that the cost does not
+ * depend on the size of the image.
  */
 import type { Detection, RgbImage } from '../core/types.js';
 import { svgCoverage } from '../image/codec.js';
@@ -10,12 +10,13 @@ import { classColor, type Rgb, textColorOn } from './palette.js';
 import { type Polyline, strokePolyline } from './polyline.js';
 import { svg, text } from './svg.js';
 
+/** What is drawn. */
 export interface AnnotateOptions {
-  /** Pixels; by default it follows the size of the image, at least 2. */
+  /** Pixels; default: autoLineWidth. */
   lineWidth?: number;
   /** Default: true. */
   showLabels?: boolean;
-  /** Adds the confidence to the label. Default: true. */
+  /** Confidence in the label. Default: true. */
   showConf?: boolean;
   /** Default: true. */
   showBoxes?: boolean;
@@ -23,9 +24,9 @@ export interface AnnotateOptions {
   lines?: readonly Polyline[];
 }
 
-/** Smallest font size that is still read easily, pixels. */
+/** Minimum readable font size, pixels. */
 const MIN_FONT = 11;
-/** Masks of more rows than this are made in parts (renderers of SVG end at 32,767). */
+/** Larger masks are rasterized in parts; the limit of SVG renderers is 32,767 pixels. */
 const MAX_MASK_ROWS = 8_000;
 
 interface Label {
@@ -77,7 +78,7 @@ function labelText({ name, class: cls, confidence, id }: Detection, showConf: bo
   return showConf ? `${readable} ${confidence.toFixed(2)}` : readable;
 }
 
-/** Above the place where there is room, else below it (in a box: inside); never beyond the image if it fits at all. */
+/** Rectangle of a label: above the point (left, top) if there is room, else below; within the image if it fits. */
 function placeLabel(
   image: RgbImage,
   [left, top]: readonly number[],

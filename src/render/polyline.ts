@@ -1,4 +1,4 @@
-/** Lines that are painted straight into the pixels of an image: trails of tracks, borders of zones. */
+/** Lines drawn directly into the pixels of an image: trails of tracks, borders of zones. */
 import type { Point, RgbImage } from '../core/types.js';
 import type { Rgb } from './palette.js';
 
@@ -6,26 +6,26 @@ import type { Rgb } from './palette.js';
 export interface Polyline {
   points: readonly Point[];
   color: Rgb;
-  /** Joins the last point to the first. Default: false. */
+  /** Connects the last point with the first. Default: false. */
   closed?: boolean;
-  /** Written at the first point. */
+  /** Text at the first point. */
   label?: string;
 }
 
-/** Paints the line; parts beyond the image are left out. @param width of the line, pixels */
+/** Draws a line, clipped to the image. @param width of the line, pixels */
 export function strokePolyline(image: RgbImage, { points, color, closed }: Polyline, width: number): void {
   const last = closed ? points.length : points.length - 1;
   for (let i = 0; i < last; i++) strokeSegment(image, points[i], points[(i + 1) % points.length], width, color);
 }
 
-/** Paints every pixel whose centre is at most half the width away from the segment. */
+/** Sets every pixel whose centre is at most half the width away from the segment. */
 function strokeSegment(image: RgbImage, [x1, y1]: Point, [x2, y2]: Point, width: number, color: Rgb): void {
   const reach = width / 2;
   const [dx, dy] = [x2 - x1, y2 - y1];
   const length2 = dx * dx + dy * dy;
   const [top, bottom] = within(Math.min(y1, y2) - reach, Math.max(y1, y2) + reach, image.height);
   for (let y = top; y < bottom; y++) {
-    // Only the part of the segment that is near this row can reach its pixels.
+    // Only the part of the segment near this row can cover its pixels.
     const [ta, tb] = dy === 0 ? [0, 1] : [clamp((y - reach - y1) / dy), clamp((y + 1 + reach - y1) / dy)];
     const [xa, xb] = [x1 + ta * dx, x1 + tb * dx];
     const [left, right] = within(Math.min(xa, xb) - reach, Math.max(xa, xb) + reach, image.width);
@@ -42,7 +42,7 @@ function clamp(t: number): number {
   return Math.min(Math.max(t, 0), 1);
 }
 
-/** Whole pixels from one position to another, within the image. */
+/** Range of pixels between two positions, within the image. */
 function within(from: number, to: number, size: number): [from: number, to: number] {
   return [Math.max(0, Math.floor(from)), Math.min(size, Math.ceil(to))];
 }

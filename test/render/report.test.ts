@@ -192,7 +192,7 @@ describe.skipIf(!chromium)(`the page in a browser${chromium ? '' : ' (skipped: n
     const byMap = [...data.classes!].sort((a, b) => b['mAP50-95'] - a['mAP50-95']).map(({ name }) => name);
     expect(order).toEqual(['all', ...byMap]);
     expect(at).toMatch(/^all at 0.60: precision \d\.\d{3}, recall \d\.\d{3}, F1 \d\.\d{3}$/);
-    expect(title).toBe('Found cat, labelled dog: 1 (100 % of its column)');
+    expect(title).toBe('Predicted cat, labelled dog: 1 (100 % of its column)');
     expect([cards, wrong, large]).toEqual([1, 2, true]);
     expect(drawn).toEqual([true, true, false]); // the label, 0.8, 0.5
   }, 60_000);
