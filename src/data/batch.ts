@@ -1,14 +1,13 @@
-/** Images and labels as the loader hands them to training. */
-
+/** A batch of images and labels for training. */
 export interface Batch {
-  /** [B, H, W, 3] RGB. Memory of the loader: valid until the next batch is asked for. */
+  /** [B, H, W, 3] RGB. A view of the loader's memory: valid until the next batch is requested. */
   images: Uint8Array;
   shape: [B: number, H: number, W: number];
-  /** One per image: [M, 5] class x1 y1 x2 y2, pixels of the network's input (H, W), as losses and drawings take them. */
+  /** For each image [M, 5]: class x1 y1 x2 y2, pixels of the network's input (H, W). */
   labels: Float32Array[];
   paths: string[];
-  /** Of the images in their dataset. */
+  /** Index of each image in the dataset. */
   indices: number[];
-  /** Pixels of the images as they are on disk. */
+  /** Size of each image file, pixels. */
   original: { width: number; height: number }[];
 }

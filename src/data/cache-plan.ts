@@ -1,4 +1,4 @@
-/** How much memory decoded images get, and from how far mosaic partners come. */
+/** Size of the cache of decoded images, and of the window from which mosaic partners are drawn. */
 import { mkdirSync, statfsSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { withLongSide } from '../core/boxes.js';
@@ -6,37 +6,43 @@ import { messageOf } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { imageCacheDir } from './disk-cache.js';
 
-/** Memory for decoded images without cache=ram. Changing it changes `window`, and with it the random draws. */
+/** Memory for decoded images without cache=ram. It bounds `window`, so that a change changes the sampled augmentations. */
 const CACHE_BYTES = 256 * 2 ** 20;
-/** The window in images, as the reference has it: 8 batches, 1000 at most; here no fewer than 64. */
+/** Window in images: 8 batches, at most 1000 (Ultralytics 8.4, BaseDataset's buffer); at least 64. */
 const WINDOW_BATCHES = 8;
 const MAX_WINDOW = 1000;
 const MIN_WINDOW = 64;
-/** A window must hold at least this many images, however large they are. */
+/** Minimum number of slots, however large the images are. */
 const MIN_SLOTS = 32;
-/** cache=ram may take this part of the memory that is free. */
-const FREE_PART = 0.8;
+/** Fraction of the free memory or disk space that the cache may use. */
+const FREE_FRACTION = 0.8;
 
+/** Values of the option `cache`. */
 export type CacheMode = false | 'ram' | 'disk';
 
+/** Sizes of the cache. */
 export interface CachePlan {
+  /** Number of images that the cache holds. */
   slots: number;
   slotBytes: number;
-  /** Depends on the settings and the data alone, not on the machine or the number of workers. */
+  /** Positions of the epoch's order from which mosaic partners are drawn; depends on settings and data only. */
   window: number;
+  /** Folder of cache=disk. */
   diskFolder?: string;
 }
 
+/** What the sizes of the cache depend on. */
 export interface CacheRequest {
   /** [N, 2] width, height of the original images. */
   sizes: Int32Array;
   imgsz: number;
   batch: number;
-  /** Images that all workers together hold at a time. */
+  /** Maximum number of images that all workers together use at a time. */
   pinned: number;
   cache: CacheMode;
 }
 
+/** Computes the sizes of the cache; logs a warning and continues without cache=ram or cache=disk where space is too small. */
 export function planCache({ sizes, imgsz, batch, pinned, cache }: CacheRequest): CachePlan {
   const n = sizes.length / 2;
   let [slotBytes, total] = [0, 0];
@@ -54,18 +60,16 @@ export function planCache({ sizes, imgsz, batch, pinned, cache }: CacheRequest):
 
 function fitsMemory(n: number, bytes: number): boolean {
   const free = process.availableMemory?.() ?? freemem();
-  return fits('ram', 'memory', n, bytes, free * FREE_PART);
+  return fits('ram', 'memory', n, bytes, free * FREE_FRACTION);
 }
 
 function fitsDisk(n: number, bytes: number): boolean {
   try {
     mkdirSync(imageCacheDir(), { recursive: true });
     const { bavail, bsize } = statfsSync(imageCacheDir());
-    return fits('disk', `disk space in ${imageCacheDir()}`, n, bytes, bavail * bsize * FREE_PART);
+    return fits('disk', `disk space in ${imageCacheDir()}`, n, bytes, bavail * bsize * FREE_FRACTION);
   } catch (error) {
-    log.warn(
-      `cache=disk: ${imageCacheDir()} can't be used (${messageOf(error)}); images are decoded anew in each epoch`,
-    );
+    log.warn(`cache=disk: ${imageCacheDir()} cannot be used (${messageOf(error)}); images are decoded in every epoch`);
     return false;
   }
 }
@@ -77,7 +81,7 @@ function fits(mode: string, what: string, n: number, bytes: number, free: number
     return true;
   }
   log.warn(
-    `cache=${mode}: ${n} images need ${size(bytes)} of ${what}, ${size(free)} can be had; they are decoded anew in each epoch`,
+    `cache=${mode}: ${n} images need ${size(bytes)} of ${what}, ${size(free)} is available; images are decoded in every epoch`,
   );
   return false;
 }

@@ -1,7 +1,7 @@
 /**
- * cache=disk: decoded and resized images as raw files in the per-user cache, never beside the user's images. A file's
- * name comes from the image's path, size and time, so that a changed image is decoded anew. A checksum at the end
- * tells a file that a crash left half-written.
+ * cache=disk: decoded and resized images as raw files in the per-user cache, never beside the user's images. The name of
+ * a file is a hash of the image's path, size and modification time, so that a changed image is decoded again. A checksum
+ * at the end detects files that were not written completely.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -12,18 +12,19 @@ import { cacheDir } from '../core/cache-dir.js';
 
 const CHECKSUM_BYTES = 4;
 
+/** @returns the folder of cache=disk */
 export function imageCacheDir(): string {
   return join(cacheDir(), 'images');
 }
 
-/** Where the image at `path` would lie, resized to this size. */
+/** @returns the cache file of the image at `path`, resized to width x height */
 export function diskName(folder: string, path: string, width: number, height: number): string {
   const { size, mtimeMs } = statSync(path);
   const key = createHash('sha256').update(`${path}\n${size}\n${mtimeMs}\n${width}x${height}`).digest('hex');
   return join(folder, key.slice(0, 2), `${key.slice(2, 34)}.rgb`);
 }
 
-/** Fills `out` from the file. @returns false when there is none or it is damaged */
+/** Reads a cache file into `out`, [height, width, 3]. @returns false when the file is absent or damaged */
 export function readImage(file: string, out: Uint8Array): boolean {
   let fd: number;
   try {
@@ -42,7 +43,10 @@ export function readImage(file: string, out: Uint8Array): boolean {
   }
 }
 
-/** Writes beside and renames; not flushed to the disk, which the checksum makes up for. A full disk is no error. */
+/**
+ * Writes a cache file under a temporary name and renames it. It is not flushed to disk: the checksum detects what is lost.
+ * Errors, such as a full disk, are ignored.
+ */
 export function writeImage(file: string, data: Uint8Array): void {
   const temporary = `${file}.${process.pid}-${threadId}.part`;
   const sum = Buffer.alloc(CHECKSUM_BYTES);

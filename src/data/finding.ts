@@ -1,4 +1,6 @@
-/** What is wrong with, or remarkable about, a file of a dataset: always with the file, the line where there is one, and what it means. */
+/** Problems in the files of a dataset: kind, severity, file, and line where there is one. */
+
+/** What kind of problem it is. */
 export type FindingKind =
   | 'missing-image'
   | 'broken-image'
@@ -16,19 +18,20 @@ export type FindingKind =
   | 'empty-box'
   | 'duplicate-row';
 
+/** A problem in one file of a dataset. */
 export interface Finding {
   kind: FindingKind;
-  /** 'corrupt': the image is left out; 'warning': it is used all the same. */
+  /** 'corrupt': the image is excluded; 'warning': it is used. */
   severity: 'corrupt' | 'warning';
   file: string;
   /** From 1. */
   line?: number;
-  /** The number that is wrong, of kinds 'bad-class' and 'out-of-range'. */
+  /** The invalid number, of kinds 'bad-class' and 'out-of-range'. */
   value?: number;
   message: string;
 }
 
-/** `file:line: message`, as compilers write it. */
+/** @returns `file:line: message`, the format of compilers */
 export function formatFinding(finding: Finding): string {
   return `${finding.file}${finding.line === undefined ? '' : `:${finding.line}`}: ${finding.message}`;
 }

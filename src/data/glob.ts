@@ -1,19 +1,20 @@
-/** Files by pattern, as shells have them: `*`, `?`, `[abc]`, `{a,b}` within a name, `**` for folders of any depth. */
+/** Glob patterns as in shells: `*`, `?`, `[abc]`, `{a,b}` within a name, `**` for folders of any depth. */
 import { createRequire } from 'node:module';
 import { isAbsolute } from 'node:path';
 
 const require = createRequire(import.meta.url);
 
+/** Whether a text contains characters of a glob pattern. */
 export function isGlob(text: string): boolean {
   return /[*?[{]/.test(text);
 }
 
-/** @returns files (no folders) that match, sorted; hidden ones only where the pattern's own name starts with a dot */
+/** @returns matching files (no folders), sorted; hidden files only where the pattern itself has the dot */
 export function glob(pattern: string): string[] {
-  // Loaded here: most sources are no pattern.
+  // Loaded on first use: most sources are not patterns.
   const { globSync } = require('tinyglobby') as typeof import('tinyglobby');
   const slashed = process.platform === 'win32' ? pattern.replaceAll('\\', '/') : pattern;
-  // Parentheses, bars and a `!` in front are parts of names here, as in `photos (1)/*.jpg`.
+  // Parentheses, bars and a leading `!` are literal characters of names, as in `photos (1)/*.jpg`.
   const literal = slashed.replace(/[()|]|^!/g, '\\$&');
   return globSync(literal, { absolute: isAbsolute(pattern), expandDirectories: false }).sort();
 }

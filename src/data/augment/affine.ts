@@ -1,6 +1,7 @@
 /**
- * The geometric change of a training image: M = T·S·R·P·C, read from the right: centre the image, perspective, rotate
- * and scale about the centre, shear, move to its place in the result. Boxes become the hull of their moved corners.
+ * Random perspective of a training image, M = T·S·R·P·C, applied from right to left: C moves the image's centre to the
+ * origin, P is the perspective, R rotates and scales, S shears, T translates the centre to its position in the result.
+ * A box becomes the axis-aligned bounding box of its four transformed corners.
  */
 import { boxArea, LABEL } from '../../core/boxes.js';
 import { clip, select } from './boxes.js';
@@ -8,7 +9,8 @@ import { clip, select } from './boxes.js';
 /** 3x3, row by row; maps pixels of the source to pixels of the result. */
 export type Matrix = number[];
 
-export interface AffineDraw {
+/** Sampled parameters of the transform. */
+export interface AffineParams {
   /** Degrees, counter-clockwise. */
   angle: number;
   scale: number;
@@ -17,32 +19,37 @@ export interface AffineDraw {
   shearY: number;
   perspectiveX: number;
   perspectiveY: number;
-  /** Where the source's centre comes to lie, as a fraction of the result's sides. */
-  placeX: number;
-  placeY: number;
+  /** Position of the source's centre in the result, as a fraction of its width and height. */
+  centreX: number;
+  centreY: number;
 }
 
-/** A box stays when both sides are longer than this, in pixels … */
+/** A box is kept when both sides are longer than this, in pixels … */
 const MIN_SIDE = 2;
-/** … more than this part of its area is left … */
+/** … more than this fraction of its area remains … */
 const MIN_AREA_RATIO = 0.1;
 /** … and its longer side is less than this many times the shorter. */
 const MAX_ASPECT = 100;
+/** Avoids division by zero. */
 const EPSILON = 1e-16;
 
-/** The matrix of a draw for a source of `from` [width, height] and a result of `to`. */
-export function affineMatrix(draw: AffineDraw, from: [number, number], to: [number, number]): Matrix {
+/**
+ * @param from,to [width, height] of the source and of the result, pixels
+ * @returns the matrix that maps pixels of the source to pixels of the result
+ */
+export function affineMatrix(params: AffineParams, from: [number, number], to: [number, number]): Matrix {
   const radians = Math.PI / 180;
-  const cos = draw.scale * Math.cos(draw.angle * radians);
-  const sin = draw.scale * Math.sin(draw.angle * radians);
+  const cos = params.scale * Math.cos(params.angle * radians);
+  const sin = params.scale * Math.sin(params.angle * radians);
   const centre = [1, 0, -from[0] / 2, 0, 1, -from[1] / 2, 0, 0, 1];
-  const perspective = [1, 0, 0, 0, 1, 0, draw.perspectiveX, draw.perspectiveY, 1];
+  const perspective = [1, 0, 0, 0, 1, 0, params.perspectiveX, params.perspectiveY, 1];
   const rotate = [cos, sin, 0, -sin, cos, 0, 0, 0, 1];
-  const shear = [1, Math.tan(draw.shearX * radians), 0, Math.tan(draw.shearY * radians), 1, 0, 0, 0, 1];
-  const move = [1, 0, draw.placeX * to[0], 0, 1, draw.placeY * to[1], 0, 0, 1];
-  return [move, shear, rotate, perspective, centre].reduce(multiply);
+  const shear = [1, Math.tan(params.shearX * radians), 0, Math.tan(params.shearY * radians), 1, 0, 0, 0, 1];
+  const translate = [1, 0, params.centreX * to[0], 0, 1, params.centreY * to[1], 0, 0, 1];
+  return [translate, shear, rotate, perspective, centre].reduce(multiply);
 }
 
+/** @returns the product a·b */
 export function multiply(a: Matrix, b: Matrix): Matrix {
   const out = new Array<number>(9);
   for (let i = 0; i < 3; i++) {
@@ -51,7 +58,7 @@ export function multiply(a: Matrix, b: Matrix): Matrix {
   return out;
 }
 
-/** By cofactors; the last row is scaled so that an affine matrix stays one, [0, 0, 1]. */
+/** @returns the inverse matrix, by cofactors */
 export function invert(m: Matrix): Matrix {
   const [a, b, c, d, e, f, g, h, i] = m;
   const cofactors = [e * i - f * h, c * h - b * i, b * f - c * e, f * g - d * i, a * i - c * g, c * d - a * f];
@@ -61,9 +68,9 @@ export function invert(m: Matrix): Matrix {
 }
 
 /**
- * Moves boxes, cuts them to the result and drops those of which too little is left.
+ * Transforms boxes, clips them to the result and drops those that are too small, too thin or mostly clipped.
  * @param boxesPx [M, 5] class xyxy, pixels of the source
- * @param scale the draw's scale: how much a box was to grow, against which the loss of area is measured
+ * @param scale of the transform; the remaining area is compared with the box's area times scale²
  * @returns [m, 5] class xyxy, pixels of the result of width x height
  */
 export function warpBoxes(

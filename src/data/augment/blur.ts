@@ -1,7 +1,7 @@
 /** Box blur as OpenCV's blur(): the mean of k x k pixels, mirrored at the border without repeating the border pixel. */
 import type { RgbImage } from '../../core/types.js';
 
-/** @param k side of the box, odd; in place */
+/** Blurs an image in place. @param k kernel size in pixels, odd */
 export function boxBlur(image: RgbImage, k: number): void {
   const { data, width, height } = image;
   const n = width * 3;
@@ -36,7 +36,7 @@ function sumAcross(data: Uint8Array, start: number, width: number, half: number,
   }
 }
 
-/** … 2 1 [0 1 2 … n−1] n−2 n−3 … (OpenCV's BORDER_REFLECT_101) */
+/** @returns the index in 0..n−1 that i refers to: … 2 1 [0 1 2 … n−1] n−2 n−3 … (OpenCV's BORDER_REFLECT_101) */
 export function mirrored(i: number, n: number): number {
   while (i < 0 || i >= n) i = n === 1 ? 0 : i < 0 ? -i : 2 * n - 2 - i;
   return i;

@@ -1,14 +1,14 @@
 /**
- * A canvas that is described, not painted: images placed on an endless grey plane. A warp reads it row by row, so that
- * the mosaic of 2·imgsz a side never exists in memory; neighbouring images still blend at their seam as if it did.
+ * A virtual canvas: positions of images on a grey background. A warp reads it row by row, so that a mosaic of
+ * 2·imgsz x 2·imgsz pixels need not be allocated; interpolation across the seams of its images is the same as if it were.
  */
 import type { RgbImage } from '../../core/types.js';
 import { PAD_VALUE } from '../../image/letterbox.js';
 
-/** An image on the canvas; only what lies inside the window x1..x2, y1..y2 (canvas pixels, end exclusive) shows. */
+/** An image on the canvas, visible inside the window x1..x2, y1..y2 (canvas pixels, end exclusive). */
 export interface Tile {
   image: RgbImage;
-  /** Where the image's top left pixel is; may be outside the window. */
+  /** Canvas position of the image's top left pixel; may be outside the window. */
   left: number;
   top: number;
   x1: number;
@@ -17,27 +17,27 @@ export interface Tile {
   y2: number;
 }
 
-/** Tiles do not overlap. */
+/** Size in pixels, and the images on it, which do not overlap. */
 export interface Canvas {
   width: number;
   height: number;
   tiles: Tile[];
 }
 
-/** One image, whole. */
+/** @returns a canvas of the size of one image, with that image */
 export function canvasOf(image: RgbImage): Canvas {
   const { width, height } = image;
   return { width, height, tiles: [{ image, left: 0, top: 0, x1: 0, y1: 0, x2: width, y2: height }] };
 }
 
-/** Copies a tile's part of canvas row y into `out`, in which canvas column 0 starts at byte `origin`. */
+/** Copies a tile's pixels in canvas row y into `out`, in which canvas column 0 starts at byte `origin`. */
 export function copyTileRow(tile: Tile, y: number, out: Uint8Array, origin: number): void {
   const from = ((y - tile.top) * tile.image.width + tile.x1 - tile.left) * 3;
   out.set(tile.image.data.subarray(from, from + (tile.x2 - tile.x1) * 3), origin + tile.x1 * 3);
 }
 
 /**
- * The painted canvas with `margin` grey pixels on all sides.
+ * Renders the canvas with `margin` grey pixels on all sides.
  * @returns [height + 2·margin, width + 2·margin, 3]
  */
 export function paint(canvas: Canvas, margin: number): RgbImage {

@@ -1,6 +1,6 @@
 /**
- * Contrast-limited adaptive histogram equalisation (Zuiderveld 1994) of the lightness, with OpenCV's rules: 8x8 tiles,
- * the clipped excess spread over all bins, each pixel blended from the curves of the four nearest tiles.
+ * Contrast-limited adaptive histogram equalisation (Zuiderveld 1994) of the lightness L* as in OpenCV: 8x8 tiles, the
+ * clipped excess is redistributed over all bins, pixels are interpolated between the mappings of the four nearest tiles.
  */
 import type { RgbImage } from '../../core/types.js';
 import { mirrored } from './blur.js';
@@ -9,7 +9,7 @@ import { labToRgb, rgbToLab } from './lab.js';
 const TILES = 8;
 const BINS = 256;
 
-/** @param limit how many times the mean a bin of the histogram may hold, 1 to 4; in place */
+/** Equalises an image in place. @param limit clip limit: maximum of a histogram bin as a multiple of the mean bin */
 export function clahe(image: RgbImage, limit: number): void {
   const n = image.width * image.height;
   const lab = rgbToLab(image.data, n);
@@ -20,11 +20,11 @@ export function clahe(image: RgbImage, limit: number): void {
   labToRgb(lab, n, image.data);
 }
 
-/** One channel [height, width], in place. */
+/** Equalises one channel [height, width] in place. @param limit as in `clahe` */
 export function equalize(channel: Uint8Array, width: number, height: number, limit: number): void {
   const tileW = Math.ceil(width / TILES);
   const tileH = Math.ceil(height / TILES);
-  const curves: Uint8Array[] = [];
+  const mappings: Uint8Array[] = [];
   for (let ty = 0; ty < TILES; ty++) {
     for (let tx = 0; tx < TILES; tx++) {
       const histogram = new Int32Array(BINS);
@@ -32,7 +32,7 @@ export function equalize(channel: Uint8Array, width: number, height: number, lim
         const row = mirrored(y, height) * width;
         for (let x = tx * tileW; x < (tx + 1) * tileW; x++) histogram[channel[row + mirrored(x, width)]]++;
       }
-      curves.push(curve(histogram, tileW * tileH, limit));
+      mappings.push(mappingOf(histogram, tileW * tileH, limit));
     }
   }
   const xs = Array.from({ length: width }, (_, x) => neighbours(x, tileW));
@@ -42,7 +42,7 @@ export function equalize(channel: Uint8Array, width: number, height: number, lim
       const value = channel[y * width + x];
       const { first, second, weight } = xs[x];
       const at = (tile: number): number =>
-        curves[tile + first][value] * (1 - weight) + curves[tile + second][value] * weight;
+        mappings[tile + first][value] * (1 - weight) + mappings[tile + second][value] * weight;
       channel[y * width + x] = Math.round(
         at(row.first * TILES) * (1 - row.weight) + at(row.second * TILES) * row.weight,
       );
@@ -50,8 +50,8 @@ export function equalize(channel: Uint8Array, width: number, height: number, lim
   }
 }
 
-/** Clips a histogram, spreads the excess, and sums it up to a curve of 256 values. */
-function curve(histogram: Int32Array, pixels: number, limit: number): Uint8Array {
+/** Clips a histogram and redistributes the excess. @returns [256] its cumulative sum, scaled to 0..255 */
+function mappingOf(histogram: Int32Array, pixels: number, limit: number): Uint8Array {
   const most = Math.max(Math.floor((limit * pixels) / BINS), 1);
   let excess = 0;
   for (let i = 0; i < BINS; i++) {
@@ -72,7 +72,7 @@ function curve(histogram: Int32Array, pixels: number, limit: number): Uint8Array
   return out;
 }
 
-/** The two tiles between whose middles a pixel lies, and the weight of the second. */
+/** The two tiles between whose centres a pixel lies, and the weight of the second. */
 function neighbours(i: number, tile: number): { first: number; second: number; weight: number } {
   const position = i / tile - 0.5;
   const first = Math.floor(position);

@@ -1,22 +1,22 @@
 /**
- * Carries an augmentation out, in the order of YOLOv8's training: mosaic, affine, MixUp, CutMix, then the changes of
- * image-augmentations.ts. Plain typed arrays; nothing here draws a random number.
+ * Applies a sampled augmentation in the order of YOLOv8's training: mosaic, affine, MixUp, CutMix, then those of
+ * image-augmentations.ts. On typed arrays; deterministic, since sample.ts has drawn all random numbers.
  */
 import type { RgbImage } from '../../core/types.js';
 import { affineMatrix, warpBoxes } from './affine.js';
 import { join, toPixels } from './boxes.js';
 import { canvasOf } from './canvas.js';
 import { cutmix } from './cutmix.js';
-import { applyChanges } from './image-augmentations.js';
+import { applyImageAugmentations } from './image-augmentations.js';
 import { mixup } from './mixup.js';
 import { type LabelledCanvas, type LabelledImage, mosaic } from './mosaic.js';
 import type { Augmentation, Scene } from './sample.js';
 import { warp } from './warp.js';
 
 /**
- * @param imageAt gives a loaded image (long side imgsz) by index
- * @param imgsz side of a mosaic's quarter
- * @param out the result's memory; its size is the size of the result
+ * @param imageAt returns a loaded image (long side imgsz) by index
+ * @param imgsz half the side of a mosaic, pixels
+ * @param out receives the result; its width and height are those of the result
  * @returns labels of the result, [M, 5] class xyxy, its pixels
  */
 export function compose(
@@ -37,12 +37,12 @@ export function compose(
     boxesPx = join(boxesPx, boxes);
   }
   if (augmentation.cutmix)
-    boxesPx = cutmix(out, boxesPx, ...second(augmentation.cutmix.scene), augmentation.cutmix.draw);
-  applyChanges(out, augmentation, boxesPx);
+    boxesPx = cutmix(out, boxesPx, ...second(augmentation.cutmix.scene), augmentation.cutmix.params);
+  applyImageAugmentations(out, augmentation, boxesPx);
   return Float32Array.from(boxesPx);
 }
 
-/** Draws a scene into `out`. @returns [M, 5] class xyxy, pixels of `out` */
+/** Renders a scene into `out`. @returns [M, 5] class xyxy, pixels of `out` */
 function render(scene: Scene, imageAt: (index: number) => LabelledImage, imgsz: number, out: RgbImage): Float64Array {
   const { canvas, boxesPx } = arrange(scene, scene.images.map(imageAt), imgsz);
   const matrix = affineMatrix(scene.affine, [canvas.width, canvas.height], [out.width, out.height]);

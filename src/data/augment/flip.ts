@@ -1,9 +1,8 @@
-/** Mirror images, and the same for their boxes; red and blue exchanged. */
-
+/** Flips of images and their boxes, and the exchange of red and blue. */
 import { LABEL } from '../../core/boxes.js';
 import type { RgbImage } from '../../core/types.js';
 
-/** Left becomes right, in place. */
+/** Flips an image horizontally, in place. */
 export function flipLeftRight({ data, width, height }: RgbImage): void {
   for (let y = 0; y < height; y++) {
     for (let i = y * width * 3, j = i + (width - 1) * 3; i < j; i += 3, j -= 3) {
@@ -20,7 +19,7 @@ export function flipLeftRight({ data, width, height }: RgbImage): void {
   }
 }
 
-/** Top becomes bottom, in place. */
+/** Flips an image vertically, in place. */
 export function flipUpDown({ data, width, height }: RgbImage): void {
   const n = width * 3;
   for (let top = 0, low = height - 1; top < low; top++, low--) {
@@ -30,12 +29,12 @@ export function flipUpDown({ data, width, height }: RgbImage): void {
   }
 }
 
-/** @param boxesPx [M, 5] class xyxy, in place */
+/** Flips boxes horizontally, in place. @param boxesPx [M, 5] class xyxy @param width of the image, pixels */
 export function flipBoxesLeftRight(boxesPx: Float64Array, width: number): void {
   mirror(boxesPx, 1, width);
 }
 
-/** @param boxesPx [M, 5] class xyxy, in place */
+/** Flips boxes vertically, in place. @param boxesPx [M, 5] class xyxy @param height of the image, pixels */
 export function flipBoxesUpDown(boxesPx: Float64Array, height: number): void {
   mirror(boxesPx, 2, height);
 }
@@ -48,7 +47,7 @@ function mirror(boxesPx: Float64Array, low: 1 | 2, size: number): void {
   }
 }
 
-/** RGB becomes BGR, in place. */
+/** Converts RGB to BGR, in place. */
 export function swapRedBlue({ data, width, height }: RgbImage): void {
   for (let i = 0; i < width * height * 3; i += 3) {
     const r = data[i];

@@ -1,6 +1,6 @@
 /**
- * The augmentations of a finished training image, in the order in which they are drawn and applied. Each draws first whether
- * and how it changes an image, so that loaders know what to do before any pixel is there.
+ * The augmentations after mosaic, affine, MixUp and CutMix, in the order in which they are sampled and applied. Each has a
+ * `sample` step, which draws its parameters before any image is decoded, and an `apply` step.
  */
 import type { AugmentSettings } from '../../cfg/schema.js';
 import type { Rng } from '../../core/rng.js';
@@ -13,26 +13,26 @@ import { type HsvGains, hsv } from './hsv.js';
 import { medianBlur } from './median.js';
 
 interface ImageAugmentation<T> {
-  /** @returns what `apply` takes; undefined: the image stays as it is */
+  /** @returns the parameters for `apply`; undefined: not applied */
   sample(settings: AugmentSettings, random: Rng): T | undefined;
-  /** In place. @param boxesPx [M, 5] class xyxy, pixels of the image */
+  /** Changes image and boxes in place. @param boxesPx [M, 5] class xyxy, pixels of the image */
   apply(image: RgbImage, value: T, boxesPx: Float64Array): void;
 }
 
-/** Probability of blur, median blur, grey and CLAHE, each (Ultralytics 8.4 with albumentations). */
-const RARE = 0.01;
+/** Probability of each of blur, median blur, grey and CLAHE (Ultralytics 8.4 with albumentations). */
+const PROBABILITY = 0.01;
 const KERNELS = [3, 5, 7];
 const CLAHE_LIMIT = [1, 4] as const;
 
 const IMAGE_AUGMENTATIONS = {
-  /** Side of the kernel. */
-  blur: define<number>({ sample: (_, random) => rareKernel(random), apply: boxBlur }),
-  /** Side of the kernel. */
-  median: define<number>({ sample: (_, random) => rareKernel(random), apply: medianBlur }),
-  grey: define<true>({ sample: (_, random) => chance(random, RARE), apply: (image) => toGrey(image) }),
+  /** Kernel size. */
+  blur: define<number>({ sample: (_, random) => sampleKernel(random), apply: boxBlur }),
+  /** Kernel size. */
+  median: define<number>({ sample: (_, random) => sampleKernel(random), apply: medianBlur }),
+  grey: define<true>({ sample: (_, random) => chance(random, PROBABILITY), apply: (image) => toGrey(image) }),
   /** Clip limit. */
   clahe: define<number>({
-    sample: (_, random) => chance(random, RARE) && random.uniform(...CLAHE_LIMIT),
+    sample: (_, random) => chance(random, PROBABILITY) && random.uniform(...CLAHE_LIMIT),
     apply: (image, limit) => clahe(image, limit),
   }),
   hsv: define<HsvGains>({
@@ -60,21 +60,21 @@ const IMAGE_AUGMENTATIONS = {
 };
 
 type Name = keyof typeof IMAGE_AUGMENTATIONS;
-/** What is done to an image; absent: not done. */
-export type ImageChanges = {
+/** Sampled parameters by augmentation; undefined: not applied. */
+export type ImageAugmentationParams = {
   [K in Name]?: (typeof IMAGE_AUGMENTATIONS)[K] extends ImageAugmentation<infer T> ? T : never;
 };
 
 const ALL = Object.entries(IMAGE_AUGMENTATIONS) as [Name, ImageAugmentation<unknown>][];
 
-/** Draws all of them. */
-export function sampleChanges(settings: AugmentSettings, random: Rng): ImageChanges {
+/** Samples the parameters of all augmentations. */
+export function sampleImageAugmentations(settings: AugmentSettings, random: Rng): ImageAugmentationParams {
   return Object.fromEntries(ALL.map(([name, { sample }]) => [name, sample(settings, random)]));
 }
 
-/** Applies those that were drawn, in place. @param boxesPx [M, 5] class xyxy, pixels of the image */
-export function applyChanges(image: RgbImage, changes: ImageChanges, boxesPx: Float64Array): void {
-  for (const [name, { apply }] of ALL) if (changes[name] !== undefined) apply(image, changes[name], boxesPx);
+/** Applies the sampled augmentations in place. @param boxesPx [M, 5] class xyxy, pixels of the image */
+export function applyImageAugmentations(image: RgbImage, params: ImageAugmentationParams, boxesPx: Float64Array): void {
+  for (const [name, { apply }] of ALL) if (params[name] !== undefined) apply(image, params[name], boxesPx);
 }
 
 function define<T>(augmentation: ImageAugmentation<T>): ImageAugmentation<T> {
@@ -85,6 +85,6 @@ function chance(random: Rng, probability: number): true | undefined {
   return random.next() < probability || undefined;
 }
 
-function rareKernel(random: Rng): number | undefined {
-  return chance(random, RARE) && KERNELS[random.int(KERNELS.length)];
+function sampleKernel(random: Rng): number | undefined {
+  return chance(random, PROBABILITY) && KERNELS[random.int(KERNELS.length)];
 }

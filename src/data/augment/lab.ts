@@ -1,14 +1,15 @@
 /**
- * sRGB (D65) to CIE L*a*b* and back, 8 bits a channel as in OpenCV: L·255/100, a + 128, b + 128. By tables: within a level
- * or two of exact arithmetic, which is as close as OpenCV's own integer version is.
+ * sRGB (D65) to CIE L*a*b* and back, 8 bits a channel as in OpenCV: L·255/100, a + 128, b + 128. Lookup tables make it
+ * differ from exact arithmetic by at most two levels, as OpenCV's integer version does.
  */
 
+/** Entries of the tables over 0..1. */
 const STEPS = 1 << 14;
-/** Linear RGB → XYZ over the white point, and back (IEC 61966-2-1; white 0.950456, 1, 1.088754). */
+/** Linear RGB → XYZ and back (IEC 61966-2-1), and the D65 white point (0.950456, 1, 1.088754). */
 const [WHITE_X, WHITE_Z] = [0.950456, 1.088754];
 const TO_XYZ = [0.412453, 0.35758, 0.180423, 0.212671, 0.71516, 0.072169, 0.019334, 0.119193, 0.950227];
 const FROM_XYZ = [3.240479, -1.53715, -0.498535, -0.969256, 1.875991, 0.041556, 0.055648, -0.204043, 1.057311];
-/** Below this the cube root is replaced by a line (CIE 15). */
+/** Below this the cube root is replaced by SLOPE·t + OFFSET (CIE 15). */
 const LINE_END = 0.008856;
 const SLOPE = 7.787;
 const OFFSET = 16 / 116;
@@ -31,7 +32,7 @@ const rootOf = (t: number): number => root[Math.min(STEPS, Math.round(t * STEPS)
 const power = (f: number): number => (f > 0.206893 ? f * f * f : (f - OFFSET) / SLOPE);
 const gammaOf = (x: number): number => gamma[x < 0 ? 0 : x > 1 ? STEPS : Math.round(x * STEPS)];
 
-/** @param rgb [n, 3] @returns [n, 3] L a b */
+/** @param rgb [n, 3] sRGB, 0..255 @param n number of pixels @returns [n, 3] L a b, 0..255 */
 export function rgbToLab(rgb: Uint8Array, n: number): Uint8Array {
   const out = new Uint8Array(n * 3);
   for (let i = 0; i < n * 3; i += 3) {
@@ -48,7 +49,7 @@ export function rgbToLab(rgb: Uint8Array, n: number): Uint8Array {
   return out;
 }
 
-/** @param lab [n, 3] @param out [n, 3] RGB */
+/** @param lab [n, 3] L a b, 0..255 @param n number of pixels @param out [n, 3] receives sRGB, 0..255 */
 export function labToRgb(lab: Uint8Array, n: number, out: Uint8Array): void {
   for (let i = 0; i < n * 3; i += 3) {
     const fy = (lab[i] / 2.55 + 16) / 116;

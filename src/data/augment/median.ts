@@ -1,10 +1,10 @@
 /**
- * Median blur as OpenCV's medianBlur(): border pixels repeat outwards. A histogram slides along each row
+ * Median blur as OpenCV's medianBlur(), with replicated borders. A histogram slides along each row
  * (Huang, Yang, Tang 1979: "A fast two-dimensional median filtering algorithm").
  */
 import type { RgbImage } from '../../core/types.js';
 
-/** @param k side of the window, odd; in place */
+/** Filters an image in place. @param k side of the window in pixels, odd */
 export function medianBlur(image: RgbImage, k: number): void {
   const source = image.data.slice(0, image.width * image.height * 3);
   for (let c = 0; c < 3; c++) {
@@ -18,7 +18,7 @@ function medianRow(source: Uint8Array, { data, width, height }: RgbImage, y: num
   const histogram = new Int32Array(256);
   const rows = Array.from({ length: k }, (_, i) => Math.min(Math.max(y + i - half, 0), height - 1) * width);
   let median = 0;
-  // How many values of the window are smaller than `median`.
+  // Number of values in the window that are smaller than `median`.
   let below = 0;
   const column = (x: number, sign: number): void => {
     const inside = Math.min(Math.max(x, 0), width - 1);

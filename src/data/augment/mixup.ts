@@ -1,11 +1,11 @@
-/** MixUp (Zhang et al. 2018, arXiv 1710.09412): two images blended, the objects of both kept with full weight. */
+/** MixUp (Zhang et al. 2018, arXiv 1710.09412): a weighted mean of two images; the labels of both are kept unweighted. */
 import type { RgbImage } from '../../core/types.js';
 
-/** Fractions of the blend have this many bits. */
+/** Bits of the fixed-point weights. */
 const BITS = 16;
 
 /**
- * `image` becomes ratio·image + (1 − ratio)·other, in place, rounded down.
+ * Computes image ← ⌊ratio·image + (1 − ratio)·other⌋ in place.
  * @param other of the same size
  * @param ratio 0..1, drawn from Beta(32, 32)
  */

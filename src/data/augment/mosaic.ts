@@ -1,6 +1,7 @@
 /**
- * Mosaic (Bochkovskiy et al. 2020, YOLOv4): four images meet at a point of a canvas of 2·imgsz a side. Order: top left
- * (the image itself), top right, bottom left, bottom right, each with a corner at that point; what sticks out is cut.
+ * Mosaic (Bochkovskiy et al. 2020, YOLOv4): four images around one point of a canvas of 2·imgsz x 2·imgsz pixels, each
+ * with a corner at that point: top left (the image itself), top right, bottom left, bottom right. Parts outside the
+ * canvas are clipped.
  */
 import type { RgbImage } from '../../core/types.js';
 import { clip, join, toPixels, withArea } from './boxes.js';
@@ -11,6 +12,7 @@ export interface LabelledImage extends RgbImage {
   labels: Float32Array;
 }
 
+/** A canvas with its labels. */
 export interface LabelledCanvas {
   canvas: Canvas;
   /** [M, 5] class xyxy, canvas pixels. */
@@ -18,9 +20,9 @@ export interface LabelledCanvas {
 }
 
 /**
- * @param images four of them
- * @param centre where they meet, whole pixels of the canvas
- * @param imgsz half a side of the canvas
+ * @param images four images
+ * @param centre the common corner, whole pixels of the canvas
+ * @param imgsz half the side of the canvas, pixels
  */
 export function mosaic(images: LabelledImage[], centre: [x: number, y: number], imgsz: number): LabelledCanvas {
   const [cx, cy] = centre;

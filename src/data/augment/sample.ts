@@ -1,36 +1,36 @@
 /**
- * What happens to a training image, drawn before any pixel is looked at: a function of the settings, the random stream
- * and the images that may be its partners. That makes it the same in every worker, and tells a loader what to decode.
+ * Samples the augmentation of a training image before any image is decoded: a function of the settings, the random
+ * stream and the partner images only, so that it is the same in every worker and tells the loader which images to decode.
  */
 import type { AugmentSettings } from '../../cfg/schema.js';
 import type { Rng } from '../../core/rng.js';
-import type { AffineDraw } from './affine.js';
-import type { CutmixDraw } from './cutmix.js';
-import { type ImageChanges, sampleChanges } from './image-augmentations.js';
+import type { AffineParams } from './affine.js';
+import type { CutmixParams } from './cutmix.js';
+import { type ImageAugmentationParams, sampleImageAugmentations } from './image-augmentations.js';
 
-/** An image or four, and how they are warped. */
+/** One image or a mosaic of four, and its affine transform. */
 export interface Scene {
-  /** Indices of images: one, or four of a mosaic. */
+  /** Indices of images: one, or the four of a mosaic. */
   images: number[];
-  /** Where the four meet, in parts of imgsz, 0.5 to 1.5. */
+  /** Common corner of a mosaic's images, as a multiple of imgsz, 0.5 to 1.5. */
   centre: [x: number, y: number];
-  affine: AffineDraw;
+  affine: AffineParams;
 }
 
-/** What is done to a training image: how it is put together, then the changes of the result. */
-export interface Augmentation extends ImageChanges {
+/** The sampled augmentation of a training image. */
+export interface Augmentation extends ImageAugmentationParams {
   scene: Scene;
   mixup?: { scene: Scene; ratio: number };
-  cutmix?: { scene: Scene; draw: CutmixDraw };
+  cutmix?: { scene: Scene; params: CutmixParams };
 }
 
-/** Both parameters of MixUp's Beta: blends stay near one half. */
+/** Both parameters of MixUp's Beta distribution: most ratios are near 0.5. */
 const MIXUP_BETA = 32;
 const CUTMIX_CANDIDATES = 3;
 
 /**
- * @param index the image
- * @param partner draws the index of another image
+ * @param index of the image
+ * @param partner samples the index of another image
  */
 export function sampleAugmentation(
   settings: AugmentSettings,
@@ -39,19 +39,19 @@ export function sampleAugmentation(
   partner: () => number,
 ): Augmentation {
   const chance = (p: number): boolean => random.next() < p;
-  const scene = (first: number): Scene => drawScene(settings, random, first, partner);
+  const scene = (first: number): Scene => sampleScene(settings, random, first, partner);
   const augmentation: Augmentation = { scene: scene(index) };
   if (chance(settings.mixup))
     augmentation.mixup = { scene: scene(partner()), ratio: random.beta(MIXUP_BETA, MIXUP_BETA) };
   if (chance(settings.cutmix)) {
-    const area = () => ({ part: 1 - random.beta(1, 1), x: random.next(), y: random.next() });
-    const draw = { areas: Array.from({ length: CUTMIX_CANDIDATES }, area), choice: random.next() };
-    augmentation.cutmix = { scene: scene(partner()), draw };
+    const candidate = () => ({ area: 1 - random.beta(1, 1), x: random.next(), y: random.next() });
+    const params = { candidates: Array.from({ length: CUTMIX_CANDIDATES }, candidate), choice: random.next() };
+    augmentation.cutmix = { scene: scene(partner()), params };
   }
-  return { ...augmentation, ...sampleChanges(settings, random) };
+  return { ...augmentation, ...sampleImageAugmentations(settings, random) };
 }
 
-function drawScene(settings: AugmentSettings, random: Rng, first: number, partner: () => number): Scene {
+function sampleScene(settings: AugmentSettings, random: Rng, first: number, partner: () => number): Scene {
   const around = (range: number): number => random.uniform(-range, range);
   const images = [first];
   if (random.next() < settings.mosaic) images.push(partner(), partner(), partner());
@@ -65,13 +65,13 @@ function drawScene(settings: AugmentSettings, random: Rng, first: number, partne
       shearY: around(settings.shear),
       perspectiveX: around(settings.perspective),
       perspectiveY: around(settings.perspective),
-      placeX: 0.5 + around(settings.translate),
-      placeY: 0.5 + around(settings.translate),
+      centreX: 0.5 + around(settings.translate),
+      centreY: 0.5 + around(settings.translate),
     },
   };
 }
 
-/** Every image that an augmentation needs, each once. */
+/** @returns indices of all images that an augmentation needs, without duplicates */
 export function imagesOf({ scene, mixup, cutmix }: Augmentation): number[] {
   return [...new Set([...scene.images, ...(mixup?.scene.images ?? []), ...(cutmix?.scene.images ?? [])])];
 }

@@ -1,7 +1,8 @@
 /**
- * Bilinear warp of a canvas through a 3x3 matrix, as OpenCV's warpAffine and warpPerspective do it (pixel centres at whole
- * numbers, everything outside is grey), in integers with 11-bit weights: within a rounding step of exact arithmetic.
- * Without rotation and shear (the usual case) rows and columns separate, and each canvas row is resampled once.
+ * Bilinear warp of a canvas by a 3x3 matrix as OpenCV's warpAffine and warpPerspective (pixel centres at integer
+ * coordinates, grey outside), in integer arithmetic with 11-bit weights: it differs from exact arithmetic by at most one
+ * level. Without rotation, shear and perspective (the default) the transform is separable: each canvas row is resampled
+ * once.
  */
 import type { RgbImage } from '../../core/types.js';
 import { PAD_VALUE } from '../../image/letterbox.js';
@@ -10,14 +11,14 @@ import { type Canvas, copyTileRow, paint } from './canvas.js';
 
 const BITS = 11;
 const ONE = 1 << BITS;
-/** Two weights have been multiplied in when a pixel is done. */
+/** Rounding term for the product of two weights. */
 const HALF = 1 << (2 * BITS - 1);
-/** Grey pixels beyond the edge: a pixel and its right neighbour can both lie outside. */
+/** Grey pixels on each side of the canvas: a pixel and its right neighbour can both be outside. */
 const MARGIN = 2;
 
 /**
- * @param matrix canvas pixels → result pixels
- * @param out the result; its size says how much is drawn, every pixel is written
+ * @param matrix maps canvas pixels to result pixels
+ * @param out receives the result; every pixel is written
  */
 export function warp(canvas: Canvas, matrix: Matrix, out: RgbImage): void {
   const back = invert(matrix);
@@ -25,7 +26,7 @@ export function warp(canvas: Canvas, matrix: Matrix, out: RgbImage): void {
   else warpGeneral(canvas, back, out);
 }
 
-/** Positions and weights along one axis: source = scale·i + shift, kept where it reads only grey beyond the edge. */
+/** Source positions and weights along one axis: source = scale·i + shift, clamped to the grey margin. */
 function axisTable(n: number, scale: number, shift: number, size: number): { at: Int32Array; weight: Int32Array } {
   const at = new Int32Array(n);
   const weight = new Int32Array(n);
@@ -43,7 +44,7 @@ function warpSeparable(canvas: Canvas, back: Matrix, out: RgbImage): void {
   for (let x = 0; x < out.width; x++) columns.at[x] = (columns.at[x] + MARGIN) * 3;
   const n = out.width * 3;
   const read = rowReader(canvas);
-  // Canvas rows resampled to the result's width, values times ONE; the two latest are kept.
+  // The two latest canvas rows, resampled to the result's width; values are multiplied by ONE.
   let upper = new Int32Array(n);
   let lower = new Int32Array(n);
   let upperRow = Number.NaN;
@@ -63,7 +64,7 @@ function warpSeparable(canvas: Canvas, back: Matrix, out: RgbImage): void {
   }
 }
 
-/** Reads canvas rows, with grey margins, into one buffer that each call overwrites. */
+/** @returns a function that reads a canvas row with its grey margins into one buffer, which each call overwrites */
 function rowReader({ width, tiles }: Canvas): (y: number) => Uint8Array {
   const buffer = new Uint8Array((width + 2 * MARGIN) * 3).fill(PAD_VALUE);
   let before = 0;
@@ -102,7 +103,7 @@ function warpGeneral(canvas: Canvas, back: Matrix, out: RgbImage): void {
   for (let y = 0; y < out.height; y++) warpRow(source, back, y, out);
 }
 
-/** One row of the result, pixel by pixel, from a painted canvas with its margin. */
+/** Computes row y of the result from the rendered canvas with its margin. */
 function warpRow(source: RgbImage, back: Matrix, y: number, out: RgbImage): void {
   const { data } = source;
   const stride = source.width * 3;
@@ -125,7 +126,7 @@ function warpRow(source: RgbImage, back: Matrix, y: number, out: RgbImage): void
   }
 }
 
-/** Between four neighbours: a b above, c d below; weights 0..ONE of the right and of the lower ones. */
+/** Bilinear interpolation of a b (upper row) and c d (lower row); weights 0..ONE of the right column and lower row. */
 function blend(a: number, b: number, c: number, d: number, wx: number, wy: number): number {
   const top = (a << BITS) + Math.imul(b - a, wx);
   const low = (c << BITS) + Math.imul(d - c, wx);

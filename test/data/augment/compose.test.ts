@@ -85,8 +85,8 @@ describe('augmentation', () => {
       shearY: 0,
       perspectiveX: 0,
       perspectiveY: 0,
-      placeX: 0.5,
-      placeY: 0.5,
+      centreX: 0.5,
+      centreY: 0.5,
     };
     const out = blank(31, 22);
     const matrix = affineMatrix(affine, [31, 22], [31, 22]);
@@ -105,8 +105,8 @@ describe('augmentation', () => {
       shearY: -3,
       perspectiveX: 1e-3,
       perspectiveY: -5e-4,
-      placeX: 0.4,
-      placeY: 0.6,
+      centreX: 0.4,
+      centreY: 0.6,
     };
     const matrix = affineMatrix(affine, [40, 30], [32, 32]);
     multiply(matrix, invert(matrix)).forEach((v, i) => {
@@ -133,8 +133,8 @@ describe('augmentation', () => {
       shearY: 0,
       perspectiveX: 0,
       perspectiveY: 0,
-      placeX: 0.47,
-      placeY: 0.58,
+      centreX: 0.47,
+      centreY: 0.58,
     };
     const matrix = affineMatrix(affine, [80, 80], [40, 40]);
     const [rows, whole] = [blank(40, 40), blank(40, 40)];
@@ -209,18 +209,18 @@ describe('augmentation', () => {
     expect([...out.data]).toEqual([...a].map((v, i) => (v * 16384 + b[i] * 49152) >> 16));
     const image = { ...blank(64, 64) };
     const other = { ...blank(64, 64), data: new Uint8Array(64 * 64 * 3).fill(9) };
-    const area = { part: 0.25, x: 0.5, y: 0.5 };
+    const candidate = { area: 0.25, x: 0.5, y: 0.5 };
     const got = cutmix(
       image,
       Float64Array.of(0, 0, 0, 10, 10),
       other,
       Float64Array.of(1, 8, 20, 40, 30, 2, 0, 0, 17, 17),
-      { areas: [area], choice: 0 },
+      { candidates: [candidate], choice: 0 },
     );
     expect([...got]).toEqual([0, 0, 0, 10, 10, 1, 16, 20, 40, 30]);
     expect(image.data.filter((v) => v === 9).length).toBe(32 * 32 * 3);
     const covered = Float64Array.of(0, 30, 30, 50, 50);
-    expect(cutmix(image, covered, other, covered, { areas: [area], choice: 0 })).toBe(covered);
+    expect(cutmix(image, covered, other, covered, { candidates: [candidate], choice: 0 })).toBe(covered);
   });
 
   it('augmentations: probabilities and ranges are those of the settings, partners are asked for as often as needed', () => {
@@ -254,7 +254,7 @@ describe('augmentation', () => {
     ];
     expect(range((r) => r.scene.affine.scale).map((v) => v.toFixed(1))).toEqual(['0.5', '1.5']);
     expect(range((r) => r.scene.centre[0]).map((v) => v.toFixed(1))).toEqual(['0.5', '1.5']);
-    expect(range((r) => r.scene.affine.placeY).map((v) => v.toFixed(1))).toEqual(['0.4', '0.6']);
+    expect(range((r) => r.scene.affine.centreY).map((v) => v.toFixed(1))).toEqual(['0.4', '0.6']);
     expect(range((r) => r.hsv![1]).map((v) => v.toFixed(1))).toEqual(['-0.7', '0.7']);
     expect(range((r) => r.mixup?.ratio ?? 0.5)[0]).toBeGreaterThan(0.2);
     expect(
