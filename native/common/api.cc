@@ -11,7 +11,7 @@ Tensorflow tf;
 
 namespace {
 
-// Another reference to the library that this function is in, which is never given back.
+// Increments the reference count of the library that contains this function, so that it is never unloaded.
 void keepThisAddonLoaded() {
   Dl_info info;
   if (dladdr(reinterpret_cast<void*>(&keepThisAddonLoaded), &info) != 0) dlopen(info.dli_fname, RTLD_NOW);

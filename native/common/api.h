@@ -1,5 +1,5 @@
-// TensorFlow's C interface as a table of functions that is filled at run time from libraries given by their full paths. The
-// addons link to nothing of TensorFlow, so one binary serves any build of it.
+// TensorFlow's C API as a table of functions that is filled at run time from libraries given by their full paths. The addons
+// are not linked to TensorFlow, so that one binary works with any build of it.
 #pragma once
 #include <string>
 #include <vector>
@@ -10,7 +10,7 @@
 
 namespace native {
 
-// Every function of TensorFlow that an addon calls, without TF_ in front.
+// All functions of TensorFlow that the addons call, without the prefix TF_.
 #define TENSORFLOW_FUNCTIONS(F)                                                                                      \
   /* errors, buffers, tensors */                                                                                     \
   F(Version) F(NewStatus) F(DeleteStatus) F(SetStatus) F(GetCode) F(Message) F(NewBuffer) F(DeleteBuffer)            \
@@ -24,7 +24,7 @@ namespace native {
   F(CloseSession) F(DeleteSession) F(SessionRun) F(SessionListDevices) F(DeleteDeviceList) F(DeviceListCount)        \
   F(DeviceListName) F(DeviceListType) F(DeviceListMemoryBytes) F(GetAllRegisteredKernels)                            \
   F(GetRegisteredKernelsForOp) F(GetAllOpList)                                                                       \
-  /* ops of our own and their kernels */                                                                             \
+  /* custom ops and their kernels    */                                                                             \
   F(NewOpDefinitionBuilder) F(OpDefinitionBuilderAddAttr) F(OpDefinitionBuilderAddInput)                             \
   F(OpDefinitionBuilderAddOutput) F(OpDefinitionBuilderSetShapeInferenceFunction) F(RegisterOpDefinition)            \
   F(NewShapeHandle) F(DeleteShapeHandle) F(NewDimensionHandle) F(DeleteDimensionHandle)                              \
@@ -42,13 +42,12 @@ struct Tensorflow {
 #undef FIELD
 };
 
-// The table; its functions are there after loadTensorflow.
+// The table, filled by loadTensorflow.
 extern Tensorflow tf;
 
-// Opens the libraries one after the other (each before those that need it) and fills the table. From the second call of a
-// process on it does nothing. The libraries, and this addon, stay loaded until the process ends: threads of TensorFlow and
-// registered kernels would outlive a worker thread of Node that unloads its addons.
-// Throws std::runtime_error with the loader's own words.
+// Opens the libraries in order (each before those that depend on it) and fills the table; further calls in the process have no
+// effect. The libraries and this addon are never unloaded: threads of TensorFlow and registered kernels outlive a worker
+// thread of Node, which unloads its addons. Throws std::runtime_error with the message of the dynamic loader.
 void loadTensorflow(const std::vector<std::string>& libraries);
 
 }  // namespace native

@@ -1,4 +1,4 @@
-// A little C++ over Node's C interface: C++ code throws, the functions that JavaScript calls turn that into its errors.
+// C++ wrapper of Node-API: C++ code throws exceptions, which functions called from JavaScript convert to JavaScript errors.
 #pragma once
 #include <node_api.h>
 
@@ -9,7 +9,7 @@
 
 namespace native {
 
-struct Pending {};  // thrown where a JavaScript exception is on its way already
+struct Pending {};  // thrown if a JavaScript exception is already pending
 
 inline void check(napi_env env, napi_status status) {
   if (status == napi_ok) return;
@@ -68,7 +68,7 @@ inline void setProperty(napi_env env, napi_value object, const char* key, napi_v
   check(env, napi_set_named_property(env, object, key, value));
 }
 
-// A C++ value that JavaScript holds, and lets go of by its garbage collection.
+// A C++ value owned by JavaScript, deleted by its garbage collection.
 template <class T>
 napi_value toHandle(napi_env env, T value) {
   napi_value out;
@@ -84,7 +84,7 @@ T& handleOf(napi_env env, napi_value value) {
   return *static_cast<T*>(data);
 }
 
-// A JavaScript error with TensorFlow's name of the kind as its `code`.
+// A JavaScript error whose `code` is TensorFlow's name of the error code.
 inline napi_value toError(napi_env env, const std::string& message, TF_Code code) {
   static const char* const names[] = {"OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND",
                                       "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
@@ -96,7 +96,7 @@ inline napi_value toError(napi_env env, const std::string& message, TF_Code code
   return error;
 }
 
-// A function that JavaScript calls with exactly `count` arguments.
+// Wraps a function that JavaScript calls with exactly `count` arguments.
 using Arguments = std::vector<napi_value>;
 
 template <napi_value (*function)(napi_env, const Arguments&), size_t count>

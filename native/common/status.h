@@ -1,4 +1,4 @@
-// An error of TensorFlow's, from its C interface to a C++ exception.
+// Errors of TensorFlow's C API as C++ exceptions.
 #pragma once
 #include <stdexcept>
 #include <string>

@@ -1,5 +1,5 @@
-// Asks NVIDIA's driver which GPUs this process may use. The driver is opened at run time, so the addon loads everywhere.
-// Declarations after cuda.h, whose functions and numbers do not change.
+// Queries NVIDIA's driver for the GPUs that are visible to this process. The driver is opened at run time, so that the addon
+// loads on any machine. Declarations follow cuda.h, whose ABI is stable.
 #include <dlfcn.h>
 
 #include "../common/napi.h"
@@ -23,7 +23,7 @@ struct Driver {
   Result (*attribute)(int* value, int attribute, Device device);
   Result (*text)(Result error, const char** text);
 
-  // False where the library lacks a function.
+  // Returns false if the library lacks a function.
   bool find(void* library) {
     const auto get = [&](auto& function, const char* name) {
       function = reinterpret_cast<std::decay_t<decltype(function)>>(dlsym(library, name));
@@ -60,8 +60,8 @@ napi_value describe(napi_env env, const Driver& driver, int index) {
   return out;
 }
 
-// probe() → {error, message, cuda, devices: {name, memory, capability}[]}; error: 0, −1 where there is no driver, or the
-// driver's own number; cuda: 12040 is 12.4; capability: 86 is 8.6. Heeds CUDA_VISIBLE_DEVICES as it is at the first call.
+// probe() → {error, message, cuda, devices: {name, memory, capability}[]}; error: 0, −1 without a driver, or a CUresult;
+// cuda: 12040 is 12.4; capability: 86 is 8.6. CUDA_VISIBLE_DEVICES is read at the first call.
 napi_value Probe(napi_env env, const Arguments&) {
   Driver driver;
   int error = NO_DRIVER, version = 0, count = 0;

@@ -1,4 +1,4 @@
-// TensorFlow ops of this project, registered with the TensorFlow of this process.
+// Registers the TensorFlow ops of this project.
 #include <mutex>
 
 #include "../common/napi.h"
@@ -7,8 +7,8 @@ namespace fused {
 void registerBatchNormSilu();
 }
 
-// register(libraries: string[]): full paths of TensorFlow's libraries, in the order in which they need one another. Does
-// nothing when another thread of this process has done it.
+// register(libraries: string[]): full paths of TensorFlow's libraries, each before those that depend on it. No effect if
+// another thread of the process has registered the ops.
 static napi_value Register(napi_env env, const native::Arguments& a) {
   native::loadTensorflow(native::textsOf(env, a[0]));
   static std::once_flag once;

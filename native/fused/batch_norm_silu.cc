@@ -1,7 +1,7 @@
-// Batch normalisation with the batch's own statistics and SiLU as one op, and its gradient: three passes over the activations
-// instead of eight, five instead of fourteen, and nothing but the op's input has to be kept for the gradient.
-// x [rows][channels], rows = B · H · W. Statistics of blocks of rows are combined as by Chan et al. 1983 in a fixed order,
-// so results don't depend on the number of threads.
+// Batch normalization with the statistics of the batch and SiLU as one op, and its gradient. The op reads or writes the
+// activations three times instead of eight, its gradient five times instead of fourteen, and only the input is kept for the
+// gradient. x [rows][channels], rows = B · H · W. Statistics of blocks of rows are combined by the formula of Chan et al. 1983
+// in a fixed order, so that results do not depend on the number of threads.
 #include <algorithm>
 #include <cmath>
 
@@ -12,17 +12,17 @@
 namespace fused {
 namespace {
 
-// Rows are worked on in blocks that fit the first caches, blocks in tasks that the threads share.
+// Rows are processed in blocks that fit the L1 and L2 caches; blocks are grouped to tasks for the threads.
 struct Tasks {
   static constexpr long BLOCK = 8192;  // floats
-  static constexpr long MOST = 64;
+  static constexpr long MAX_TASKS = 64;
   long rows, block, blocks;
   int count;
   bool small;
 
   Tasks(long rows, long channels) : rows(rows), block(std::max(1L, BLOCK / std::max(1L, channels))) {
     blocks = (rows + block - 1) / block;
-    count = static_cast<int>(std::min(blocks, MOST));
+    count = static_cast<int>(std::min(blocks, MAX_TASKS));
     small = rows * channels < 4 * BLOCK;
   }
 
@@ -34,7 +34,7 @@ struct Tasks {
   }
 };
 
-// Running moments of each channel, in double.
+// Moments of each channel in double precision, to which others can be added (Chan et al. 1983).
 struct Moments {
   std::vector<double> mean, squares;
   double n = 0;
@@ -56,9 +56,9 @@ void require(bool condition, const char* what) {
   if (!condition) throw std::invalid_argument(what);
 }
 
-// Inputs x, gamma, beta, running mean and variance; outputs y, the batch's mean and 1 / sqrt(variance + epsilon), and the
-// new running statistics (variance with n − 1, as PyTorch's); BatchNormSiluHalf gives the second half of y's channels once
-// more as a tensor of their own.
+// Inputs: x, gamma, beta, running mean and variance. Outputs: y, mean and 1 / sqrt(variance + epsilon) of the batch, and the
+// new running statistics (with the unbiased variance, as in PyTorch); of BatchNormSiluHalf also the second half of the
+// channels of y.
 template <class E, bool HALF>
 class BatchNormSilu {
  public:
@@ -84,7 +84,7 @@ class BatchNormSilu {
     if (HALF) {
       std::vector<int64_t> shape = x.shape();
       shape.back() = half;
-      second = Tensor<E>::output(context, 5, shape).data();  // lives on in the context
+      second = Tensor<E>::output(context, 5, shape).data();  // owned by the context
     }
 
     const Tasks tasks(rows, channels);
@@ -113,7 +113,7 @@ class BatchNormSilu {
         }};
     const Phase values{tasks.count,
                        [&](int task) {
-                         // backwards: the rows that were read last may still be in a cache
+                         // in reverse order: the rows that were read last may still be cached
                          tasks.each(tasks.count - 1 - task, [&](long row, long n) {
                            loops<E>().normalizeSilu(x.data() + row * channels, n, channels, mean.data(), scale.data(), beta.data(),
                                                  y.data() + row * channels, second + row * half, half);
@@ -129,8 +129,8 @@ class BatchNormSilu {
   const float epsilon_, momentum_;
 };
 
-// Inputs x, gamma, beta, mean and inverse deviation as BatchNormSilu gave them, and N parts of the gradient of y: channels
-// [from, from + count) of part i are added to channels [to, to + count). Outputs the gradients of x, gamma and beta.
+// Inputs: x, gamma, beta, mean and inverse standard deviation from BatchNormSilu, and N parts of the gradient of y: channels
+// [from, from + count) of part i are added to channels [to, to + count). Outputs: gradients of x, gamma and beta.
 template <class E>
 class BatchNormSiluGrad {
  public:
@@ -145,7 +145,7 @@ class BatchNormSiluGrad {
     require(from_.size() == size_t(parts) && to_.size() == size_t(parts) && count_.size() == size_t(parts),
             "from, to and count need an element for each part");
     const std::vector<int64_t> shape = Tensor<E>::input(context, 0).shape();
-    // Asked for before the inputs are: an input that is held can't be reused.
+    // The output is allocated before the inputs are requested, since an input with another reference cannot be reused.
     const bool whole = to_[0] == 0 && count_[0] == shape.back() && Tensor<E>::input(context, FIRST).shape() == shape;
     const auto dx = Tensor<E>::output(context, 0, shape, whole ? FIRST : -1);
     const auto x = Tensor<E>::input(context, 0);
@@ -197,9 +197,9 @@ class BatchNormSiluGrad {
   }
 
  private:
-  static constexpr int FIRST = 5;  // of the parts, among the inputs
+  static constexpr int FIRST = 5;  // index of the first part among the inputs
 
-  // The channels cut where a part begins or ends. Channels that no part reaches get a part of zeros.
+  // Splits the channels where a part begins or ends. Every channel must be covered by a part.
   std::vector<Span<E>> spansOf(const std::vector<Tensor<E>>& given, long channels, long rows) const {
     std::vector<long> cuts{0, channels};
     for (size_t i = 0; i < given.size(); i++) {
@@ -217,7 +217,7 @@ class BatchNormSiluGrad {
       Span<E> span{cuts[k], cuts[k + 1], 0, {}};
       for (size_t i = 0; i < given.size(); i++) {
         if (to_[i] > span.from || to_[i] + count_[i] < span.to) continue;
-        require(span.count < MOST_ADDENDS, "too many parts");
+        require(span.count < MAX_ADDENDS, "too many parts");
         span.addends[span.count++] = {given[i].data() + from_[i] - to_[i], given[i].channels()};
       }
       require(span.count > 0, "some channels have no gradient");
@@ -234,7 +234,7 @@ void shapesOfValue(TF_ShapeInferenceContext* context, TF_Status* status) {
   for (int i = 1; i < 5; i++) sameShape(context, i, 1, status);
 }
 
-// TensorFlow's oneDNN pass takes the shape of a convolution's input for granted.
+// The shape of the half must be inferred: TensorFlow's oneDNN graph pass requires the shape of a convolution's input.
 void shapesWithHalf(TF_ShapeInferenceContext* context, TF_Status* status) {
   shapesOfValue(context, status);
   TF_ShapeHandle *x = tf.NewShapeHandle(), *front = tf.NewShapeHandle(), *half = tf.NewShapeHandle();

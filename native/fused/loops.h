@@ -1,4 +1,4 @@
-// The inner loops of the kernels (loops.inc), in the fastest form that this processor has.
+// The inner loops of the kernels (loops.inc), for the best instruction set of the processor.
 #pragma once
 
 namespace fused {
@@ -7,7 +7,7 @@ struct Bfloat16 {
   unsigned short bits;
 };
 
-// Rows of a gradient: element (row, channel) lies at base[row · stride + channel].
+// Rows of a gradient: element (row, channel) is base[row · stride + channel].
 template <class E>
 struct Addend {
   const E* base;
@@ -15,17 +15,17 @@ struct Addend {
   const E* at(long row, long channel) const { return base + row * stride + channel; }
 };
 
-constexpr int MOST_ADDENDS = 8;
+constexpr int MAX_ADDENDS = 8;
 
 // Channels [from, to) whose gradient is the sum of the same addends.
 template <class E>
 struct Span {
   long from, to;
   int count;
-  Addend<E> addends[MOST_ADDENDS];
+  Addend<E> addends[MAX_ADDENDS];
 };
 
-// E is the type of the activations: float or Bfloat16.
+// E is the element type of the activations: float or Bfloat16.
 template <class E>
 struct Loops {
   void (*moments)(const E* x, long rows, long channels, float* mean, float* squares);

@@ -1,4 +1,4 @@
-// A little C++ over TensorFlow's C interface for ops and kernels.
+// C++ wrapper of TensorFlow's C API for ops and kernels.
 #pragma once
 #include <cstdint>
 #include <stdexcept>
@@ -13,7 +13,7 @@ namespace fused {
 using native::Status;
 using native::tf;
 
-// Types of elements, as TensorFlow numbers them.
+// TF_DataType of an element type.
 template <class E>
 constexpr TF_DataType TYPE = TF_FLOAT;
 template <>
@@ -31,7 +31,7 @@ class Tensor {
   E* data() const { return static_cast<E*>(tf.TensorData(tensor_)); }
   long size() const { return tf.TensorElementCount(tensor_); }
   int rank() const { return tf.NumDims(tensor_); }
-  // The last dimension, and the product of the others.
+  // Size of the last dimension, and product of the others.
   long channels() const { return rank() == 0 ? 1 : tf.Dim(tensor_, rank() - 1); }
   long rows() const { return channels() == 0 ? 0 : size() / channels(); }
   std::vector<int64_t> shape() const {
@@ -48,7 +48,7 @@ class Tensor {
     return Tensor(tensor);
   }
 
-  // With `reuse`, in the memory of that input when nothing else needs it.
+  // reuse: index of an input whose buffer is reused if nothing else refers to it.
   static Tensor output(TF_OpKernelContext* context, int i, const std::vector<int64_t>& shape, int reuse = -1) {
     Status status;
     TF_Tensor* tensor;
@@ -87,7 +87,8 @@ inline std::vector<int64_t> intsAttribute(TF_OpKernelConstruction* node, const c
   return values;
 }
 
-// Registers Kernel as the CPU kernel of op Kernel::NAME with attribute T = Kernel::Element. Kernel(TF_OpKernelConstruction*), compute(TF_OpKernelContext*).
+// Registers a class as the CPU kernel of op Kernel::NAME with attribute T = Kernel::Element. It needs a constructor
+// Kernel(TF_OpKernelConstruction*) and a method compute(TF_OpKernelContext*).
 template <class Kernel>
 void registerKernel() {
   const auto create = [](TF_OpKernelConstruction* node) -> void* {

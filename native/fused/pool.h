@@ -1,4 +1,4 @@
-// Threads for the kernels of this addon: TensorFlow's C interface lends none. One pool a process; the caller works, too.
+// Thread pool of the kernels: TensorFlow's C API gives no access to its own. One pool per process; the caller also works.
 #pragma once
 #include <atomic>
 #include <condition_variable>
@@ -14,7 +14,7 @@
 
 namespace fused {
 
-// Tasks 0 … tasks − 1 in any order and on any thread; then `after`, once.
+// Tasks 0 … tasks − 1 in any order on any thread, then `after`.
 struct Phase {
   int tasks;
   std::function<void(int)> task;
@@ -24,11 +24,11 @@ struct Phase {
 class Pool {
  public:
   static Pool& instance() {
-    static Pool* pool = new Pool();  // never destroyed: its threads live as long as the process
+    static Pool* pool = new Pool();  // never destroyed: its threads run until the process exits
     return *pool;
   }
 
-  // Runs the phases one after the other; returns when the last is done.
+  // Runs the phases in order and waits for the last; if `small`, on the calling thread only.
   void run(std::vector<Phase> phases, bool small) {
     if (small || threads_ == 1) {
       for (Phase& phase : phases) {
@@ -53,7 +53,7 @@ class Pool {
 
     std::vector<Phase> phases;
     std::vector<std::atomic<int>> next, done;
-    std::atomic<size_t> open{0};  // the phase that may be worked on
+    std::atomic<size_t> open{0};  // index of the current phase
 
     void work() {
       for (size_t p = 0; p < phases.size(); p++) {
@@ -79,7 +79,7 @@ class Pool {
     for (int i = 1; i < threads_; i++) std::thread([this] { serve(); }).detach();
   }
 
-  // As many as TensorFlow computes with.
+  // Number of threads, the same as TensorFlow's.
   static int count() {
     const char* wanted = std::getenv("TF_NUM_INTRAOP_THREADS");
     if (wanted != nullptr && std::atoi(wanted) > 0) return std::atoi(wanted);

@@ -1,4 +1,4 @@
-// Sessions of TensorFlow for Node, over TensorFlow's C interface alone. src/graph/tensorflow.ts has the types.
+// TensorFlow sessions for Node, by TensorFlow's C API. The types are in src/graph/tensorflow.ts.
 #include <cstdlib>
 #include <cstring>
 
@@ -9,11 +9,10 @@
 namespace native {
 namespace {
 
-// load(libraries: string[]) → {version, messages}; messages is what the libraries wrote to standard error meanwhile
+// load(libraries: string[]) → {version, messages}; messages is the output of the libraries to standard error
 napi_value Load(napi_env env, const Arguments& a) {
   const std::vector<std::string> libraries = textsOf(env, a[0]);
-  // Warnings and errors only, unless the user wants more. Here, because the environment that a worker thread of Node sees is
-  // a copy.
+  // Only errors, unless set by the user. Set here because process.env of a worker thread of Node is a copy.
   setenv("TF_CPP_MIN_LOG_LEVEL", "2", 0);
   Quiet quiet;
   loadTensorflow(libraries);
@@ -36,7 +35,7 @@ Session& openSession(napi_env env, napi_value value) {
   return *session;
 }
 
-// close(session): memory is freed at once, or at the end of a run under way
+// close(session): memory is freed immediately, or at the end of the current run
 napi_value Close(napi_env env, const Arguments& a) {
   handleOf<SessionRef>(env, a[0]).reset();
   return nullptr;
@@ -49,8 +48,7 @@ napi_value Add(napi_env env, const Arguments& a) {
   return nullptr;
 }
 
-// Element type and shape of an output as far as they are known: {dtype, shape}, −1 for an unknown dimension, null for an
-// unknown rank.
+// Element type and shape of an output: {dtype, shape}; a dimension is −1 if unknown, the shape null if the rank is unknown.
 napi_value typeOf(napi_env env, const Session& session, TF_Output output) {
   const Status status;
   const int rank = tf.GraphGetTensorNumDims(session.graph(), output, status);
@@ -90,22 +88,22 @@ napi_value MakePlan(napi_env env, const Arguments& a) {
   return out;
 }
 
-// prepare(plan, types: number[], shapes: number[][], values: TypedArray[]) → run; the values are copied
+// prepare(plan, types: number[], shapes: number[][], values: TypedArray[]) → run; values are copied
 napi_value Prepare(napi_env env, const Arguments& a) {
   return toHandle(env, std::make_shared<Run>(env, handleOf<PlanRef>(env, a[0]), a[1], a[2], a[3]));
 }
 
-// run(run) → {dtype, shape, buffer}[]: at once. A run is for one use.
+// run(run) → {dtype, shape, buffer}[], synchronously. A run can be executed once.
 napi_value RunHere(napi_env env, const Arguments& a) {
   Run& run = *handleOf<std::shared_ptr<Run>>(env, a[0]);
   run.execute();
   return run.results(env);
 }
 
-// runApart(run) → a promise of the same, executed on another thread
+// runApart(run) → a promise of the same result, executed on another thread
 napi_value RunApart(napi_env env, const Arguments& a) { return runApart(env, handleOf<std::shared_ptr<Run>>(env, a[0])); }
 
-// discard(run): one that will not be executed; frees what it would have been fed
+// discard(run): frees the inputs of a run that will not be executed
 napi_value Discard(napi_env env, const Arguments& a) {
   handleOf<std::shared_ptr<Run>>(env, a[0])->discard();
   return nullptr;
@@ -151,7 +149,7 @@ napi_value toBytes(napi_env env, const Message& message) {
 // ops() → ArrayBuffer, an OpList (tensorflow/core/framework/op_def.proto) of all ops
 napi_value Ops(napi_env env, const Arguments&) { return toBytes(env, Message(tf.GetAllOpList(), tf.DeleteBuffer)); }
 
-// kernels(op: string) → ArrayBuffer, a KernelList (tensorflow/core/framework/kernel_def.proto); '' for those of all ops
+// kernels(op: string) → ArrayBuffer, a KernelList (tensorflow/core/framework/kernel_def.proto); '' for all ops
 napi_value Kernels(napi_env env, const Arguments& a) {
   const std::string op = textOf(env, a[0]);
   const Status status;

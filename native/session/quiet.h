@@ -1,5 +1,5 @@
-// Keeps what libraries write to standard error while they are loaded off the screen: no setting of TensorFlow 2.21 reaches
-// the messages of its static initialisers ("oneDNN custom operations are on …").
+// Captures the output of libraries to standard error while they are loaded: no setting of TensorFlow 2.21 suppresses the
+// messages of its static initializers ("oneDNN custom operations are on …").
 #pragma once
 #include <unistd.h>
 
@@ -8,30 +8,30 @@
 
 namespace native {
 
-// While it lives, file descriptor 2 of this process is a temporary file. Does nothing where that cannot be had.
+// During its lifetime file descriptor 2 of the process is a temporary file. No effect if that cannot be created.
 class Quiet {
  public:
-  Quiet() : aside_(std::tmpfile()) {
-    if (aside_ == nullptr) return;
+  Quiet() : captured_(std::tmpfile()) {
+    if (captured_ == nullptr) return;
     std::fflush(stderr);
     saved_ = dup(2);
-    if (saved_ >= 0) dup2(fileno(aside_), 2);
+    if (saved_ >= 0) dup2(fileno(captured_), 2);
   }
 
   Quiet(const Quiet&) = delete;
 
   ~Quiet() {
     restore();
-    if (aside_ != nullptr) std::fclose(aside_);
+    if (captured_ != nullptr) std::fclose(captured_);
   }
 
-  // What was written until now.
+  // Restores standard error. Returns the captured output.
   std::string end() {
     std::string text;
     if (!restore()) return text;
-    std::rewind(aside_);
+    std::rewind(captured_);
     char part[4096];
-    for (size_t n; (n = std::fread(part, 1, sizeof part, aside_)) > 0;) text.append(part, n);
+    for (size_t n; (n = std::fread(part, 1, sizeof part, captured_)) > 0;) text.append(part, n);
     return text;
   }
 
@@ -45,7 +45,7 @@ class Quiet {
     return true;
   }
 
-  std::FILE* aside_;
+  std::FILE* captured_;
   int saved_ = -1;
 };
 

@@ -31,7 +31,7 @@ void Run::execute() {
   for (TF_Tensor* tensor : out) fetched_.emplace_back(tensor);
   code_ = status.code();
   error_ = status.message();
-  discard();  // that memory is free before JavaScript hears of it
+  discard();  // the memory is free before JavaScript receives the results
 }
 
 napi_value Run::results(napi_env env) {
@@ -45,17 +45,17 @@ napi_value Run::results(napi_env env) {
 
 namespace {
 
-constexpr std::chrono::seconds PATIENCE{2};
+constexpr std::chrono::seconds TIMEOUT{2};
 
-// A run on its way to a promise. The thread and the function that it calls share it: when JavaScript's side ends early (a
-// worker thread that is terminated), the function is gone before the thread is.
+// State of an asynchronous run, shared by its thread and the thread-safe function that it calls. If the JavaScript
+// environment ends first (a terminated worker thread), the function is finalized before the thread ends.
 struct Delivery {
   std::shared_ptr<Run> run;
   napi_deferred promise = nullptr;
   std::mutex mutex;
   std::condition_variable changed;
   bool executed = false;
-  napi_threadsafe_function function = nullptr;  // null when JavaScript's side has ended
+  napi_threadsafe_function function = nullptr;  // null after the end of the JavaScript environment
 };
 
 using DeliveryRef = std::shared_ptr<Delivery>;
@@ -74,20 +74,20 @@ void settle(napi_env env, Delivery& delivery) {
   }
 }
 
-// On JavaScript's thread, when the run is over; env is null when JavaScript's side is ending.
+// On the JavaScript thread, after the run; env is null if the JavaScript environment is ending.
 void deliver(napi_env env, napi_value, void*, void* data) {
   const std::unique_ptr<DeliveryRef> delivery(static_cast<DeliveryRef*>(data));
   if (env != nullptr) settle(env, **delivery);
 }
 
-// On JavaScript's thread, just before the function is gone. When that is before the end of the run, the process may be about
-// to end, too: see finishRuns.
+// Finalizer of the function, on the JavaScript thread. If the run has not ended, the process may be about to exit: see
+// finishRuns.
 void ended(napi_env, void* data, void*) {
   const std::unique_ptr<DeliveryRef> held(static_cast<DeliveryRef*>(data));
   Delivery& delivery = **held;
   std::unique_lock<std::mutex> lock(delivery.mutex);
   delivery.function = nullptr;
-  delivery.changed.wait_for(lock, PATIENCE, [&] { return delivery.executed; });
+  delivery.changed.wait_for(lock, TIMEOUT, [&] { return delivery.executed; });
 }
 
 void call(const DeliveryRef& delivery) {
@@ -99,16 +99,16 @@ void call(const DeliveryRef& delivery) {
   if (napi_call_threadsafe_function(delivery->function, data, napi_tsfn_nonblocking) == napi_ok) {
     napi_release_threadsafe_function(delivery->function, napi_tsfn_release);
   } else {
-    delete data;  // closing: the function is not ours any more
+    delete data;  // the function is closing and must not be released
   }
 }
 
-// Threads that execute a run.
-std::atomic<int> underWay{0};
+// Number of threads that execute a run.
+std::atomic<int> active{0};
 
-bool idleWithin(std::chrono::seconds patience) {
-  const auto end = std::chrono::steady_clock::now() + patience;
-  while (underWay > 0) {
+bool idleWithin(std::chrono::seconds timeout) {
+  const auto end = std::chrono::steady_clock::now() + timeout;
+  while (active > 0) {
     if (std::chrono::steady_clock::now() > end) return false;
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
@@ -124,15 +124,15 @@ napi_value runApart(napi_env env, std::shared_ptr<Run> run) {
   check(env, napi_create_threadsafe_function(env, nullptr, nullptr, toText(env, "TensorFlow run"), 0, 1,
                                              new DeliveryRef(delivery), ended, nullptr, deliver, &delivery->function));
   check(env, napi_create_promise(env, &delivery->promise, &promise));
-  underWay++;
+  active++;
   try {
     std::thread([delivery] {
       delivery->run->execute();
       call(delivery);
-      underWay--;
+      active--;
     }).detach();
   } catch (const std::exception&) {
-    underWay--;
+    active--;
     delivery->executed = true;
     napi_release_threadsafe_function(delivery->function, napi_tsfn_abort);
     throw;
@@ -142,9 +142,9 @@ napi_value runApart(napi_env env, std::shared_ptr<Run> run) {
 
 void finishRuns() {
 #if defined(__GLIBC__)
-  if (!idleWithin(PATIENCE)) on_exit([](int status, void*) { _exit(status); }, nullptr);
+  if (!idleWithin(TIMEOUT)) on_exit([](int status, void*) { _exit(status); }, nullptr);
 #else
-  idleWithin(std::chrono::hours(1));  // nothing tells the exit code here
+  idleWithin(std::chrono::hours(1));  // without on_exit the exit code is not known
 #endif
 }
 

@@ -1,5 +1,5 @@
-// One run of a plan: made and finished on JavaScript's thread, executed there or on a thread of its own (libuv's four threads
-// would be taken from the work on files).
+// A run of a plan: created and finished on the JavaScript thread, executed there or on a separate thread (not one of libuv's
+// four threads, which file operations need).
 #pragma once
 #include "session.h"
 #include "tensor.h"
@@ -8,19 +8,19 @@ namespace native {
 
 class Run {
  public:
-  // types: number[], shapes: number[][], values: typed arrays, one for each feed of the plan; they are copied
+  // types: number[], shapes: number[][], values: typed arrays, one per feed of the plan; they are copied
   Run(napi_env env, PlanRef plan, napi_value types, napi_value shapes, napi_value values);
 
-  // Waits for other runs of the session. Touches nothing of JavaScript.
+  // Waits for other runs of the session. Does not access JavaScript values.
   void execute();
 
-  // Lets go of what was fed and of the session.
+  // Releases the inputs and the session.
   void discard() {
     fed_.clear();
     session_.reset();
   }
 
-  // An array of values, or a TensorflowError.
+  // An array of values; throws TensorflowError if the run failed.
   napi_value results(napi_env env);
 
  private:
@@ -31,11 +31,11 @@ class Run {
   std::string error_;
 };
 
-// Executes it on another thread. @returns a promise of its results
+// Executes a run on another thread. Returns a promise of its results.
 napi_value runApart(napi_env env, std::shared_ptr<Run> run);
 
-// Before the process ends: waits a little for runs under way, because destructors of TensorFlow's static objects must not run
-// under its threads. A run that takes longer ends with the process, without them.
+// Called before the process exits. Waits two seconds for active runs, because destructors of TensorFlow's static objects must
+// not run while its threads are active; if a run takes longer, the process exits without these destructors.
 void finishRuns();
 
 }  // namespace native

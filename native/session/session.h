@@ -1,5 +1,4 @@
-// A session of TensorFlow and its graph, which grows: GraphDefs are added at any time, also after and during runs, and all of
-// them see the same variables.
+// A TensorFlow session and its graph. GraphDefs can be added at any time, also after and during runs; they share variables.
 #pragma once
 #include <atomic>
 #include <memory>
@@ -13,12 +12,12 @@ namespace native {
 
 class Session {
  public:
-  // config: bytes of a ConfigProto; target: '' for this process, or 'grpc://host:port'
+  // config: a serialized ConfigProto; target: '' for this process, or 'grpc://host:port'
   Session(const void* config, size_t bytes, const std::string& target);
   ~Session();
   Session(const Session&) = delete;
 
-  // prefix of the names of the new nodes, device of those that name none; both may be ''
+  // prefix: of the names of the new nodes; device: of nodes without one; both may be ''
   void add(const void* def, size_t bytes, const std::string& prefix, const std::string& device);
 
   TF_Operation* operation(const std::string& name) const;
@@ -28,7 +27,7 @@ class Session {
   TF_Graph* graph() const { return graph_; }
   TF_Session* get() const { return session_; }
 
-  // Held during a run: runs of a session follow one another.
+  // Locked during a run: runs of a session are sequential.
   std::mutex running;
 
  private:
@@ -36,10 +35,10 @@ class Session {
   TF_Session* session_ = nullptr;
 };
 
-// What JavaScript holds. Closing lets go of the session; a run under way keeps it alive until its end.
+// Owned by JavaScript until the session is closed, and by an active run until its end.
 using SessionRef = std::shared_ptr<Session>;
 
-// What a run is fed and what it gives, looked up once.
+// Inputs and outputs of runs, looked up once.
 struct Plan {
   std::weak_ptr<Session> session;
   std::vector<TF_Output> feeds, fetches;

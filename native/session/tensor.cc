@@ -18,7 +18,7 @@ Tensor tensorOf(napi_env env, napi_value type, napi_value shape, napi_value valu
   }
   const View from = viewOf(env, values);
   if (from.bytes != bytes) {
-    throw std::runtime_error("a fed array has " + std::to_string(from.bytes) + " bytes, its shape wants " +
+    throw std::runtime_error("a fed array has " + std::to_string(from.bytes) + " bytes, but its shape requires " +
                              std::to_string(bytes));
   }
   Tensor tensor(tf.AllocateTensor(dtype, dims.data(), dims.size(), bytes));

@@ -1,6 +1,6 @@
-// Values between JavaScript and TensorFlow, always copied. What is fed: a variable that is assigned a fed value keeps that
-// very buffer, so it must never be memory of JavaScript. What is fetched: it may be the memory of a variable, to which
-// JavaScript could write; and memory of TensorFlow's own that is handed out is freed only when the event loop turns.
+// Conversion of values between JavaScript and TensorFlow, always by copying. Inputs: a variable that is assigned an input
+// keeps its buffer, which therefore must not be memory of JavaScript. Outputs: a buffer may be the memory of a variable, which
+// JavaScript could modify; and external buffers are freed only in a later iteration of the event loop.
 #pragma once
 #include <memory>
 
@@ -13,7 +13,7 @@ struct DeleteTensor {
 };
 using Tensor = std::unique_ptr<TF_Tensor, DeleteTensor>;
 
-// type: number of an element type; shape: number[]; values: a typed array
+// type: TF_DataType as a number; shape: number[]; values: a typed array
 Tensor tensorOf(napi_env env, napi_value type, napi_value shape, napi_value values);
 
 // {dtype: number, shape: number[], buffer: ArrayBuffer}; the tensor is freed

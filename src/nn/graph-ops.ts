@@ -23,6 +23,7 @@ const FLOAT = { type: 'float32' } as const;
 /** Attributes of ops that take int32 axes or sizes. */
 const INDEX = { Tidx: INT32 } as const;
 
+/** Adds nodes to a list while the operations are interpreted. */
 export class GraphOps implements Ops<GraphValue> {
   private layer = 'model';
 

@@ -8,6 +8,7 @@
 /** Units per em, and heights relative to the baseline in these units (from the font's tables). */
 export const FONT = { em: 1000, ascent: 928, descent: 244, capHeight: 711, xHeight: 528 } as const;
 
+/** The table, a line per character. */
 export const GLYPH_TABLE = `
 20 248 
 21 258 M176 711l-6-510h-82l-6 510zM79 45q0 22 13 38 13 15 40 15 26 0 40-15 14-16 14-38 0-21-14-36-14-15-40-15-27 0-40 15-13 15-13 36
