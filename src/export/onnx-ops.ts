@@ -45,7 +45,7 @@ export class OnnxOps implements Ops<string> {
     return this.conv2d(x, name, { to });
   }
 
-  /** With bias: its own, or what folding made of the BatchNorm. */
+  /** Convolution with bias, that of the layer or of the folded BatchNorm. */
   private conv2d(x: string, name: string, { to, kernel = 1, stride = 1, depthwise = false }: Conv): string {
     const pad = kernel >> 1;
     return this.graph.op('Conv', name, [x, this.weight(`${name}.weight`), this.weight(`${name}.bias`)], {

@@ -1,7 +1,7 @@
-/** Cuts a part out of an image. */
+/** Cropping of images. */
 import type { RgbImage } from '../core/types.js';
 
-/** @param part in pixels, within the image @returns a copy; the image itself when it is all of it */
+/** @param part within the image, pixels @returns a copy of the part; the image itself if the part is all of it */
 export function cropImage(
   image: RgbImage,
   part: { left: number; top: number; width: number; height: number },

@@ -17,7 +17,7 @@ import { ERROR_KINDS, type ErrorKind, errorCosts, typeErrors } from './errors.js
 import { iouMatrix, T, truePositives } from './match.js';
 
 /** An image with its predictions and labels. */
-export interface JudgedImage {
+export interface ImagePredictions {
   path: string;
   /** Pixels of the original image. */
   width: number;
@@ -99,7 +99,7 @@ export interface TallyOptions {
 /** Accumulator of a validation. */
 export interface Tally {
   /** @returns [N, 6] the detections in pixels of the original image, clipped to it */
-  add(judged: JudgedImage): Float32Array;
+  add(image: ImagePredictions): Float32Array;
   finish(): Metrics;
 }
 
@@ -127,7 +127,7 @@ export function createTally(names: readonly string[], { coco = true, errors = tr
       if (coco) cocoImages.push({ detections: rounded(original), labels: labelsToPx(image.labels, image) });
       if (errors) {
         costs.add(detections, labels);
-        perImage.push(judge(image, labels, names));
+        perImage.push(imageFigures(image, labels, names));
       }
       return original;
     },
@@ -198,7 +198,7 @@ function join(parts: { tp: Uint8Array; detections: Float32Array }[]): {
 }
 
 /** Metrics and error types of an image, at the confidence of the confusion matrix. */
-function judge(image: JudgedImage, labels: Float32Array, names: readonly string[]): ImageFigures {
+function imageFigures(image: ImagePredictions, labels: Float32Array, names: readonly string[]): ImageFigures {
   const confident = aboveConfidence(image.detections, CONFUSION_CONFIDENCE);
   const n = confident.length / DETECTION;
   const m = labels.length / LABEL;

@@ -10,7 +10,7 @@ import { writeFileAtomic } from '../../io/files.js';
 import { CONFUSION_CONFIDENCE } from '../../metrics/confusion.js';
 import type { EvaluatedImage, EvaluateObserver, Evaluation } from './evaluate.js';
 import { mistakesByKind } from './mistakes.js';
-import { writeJudgedImage } from './visualize.js';
+import { writeEvaluatedImage } from './visualize.js';
 
 /** The object that `json=true` prints and metrics.json holds. */
 export interface ValSummary {
@@ -59,7 +59,7 @@ export class ValOutput implements EvaluateObserver {
     const { dir, config, names } = this;
     if (config.save_json) this.results.push(...cocoResults(image, names));
     if (config.save_txt) writeLabels(dir, image, config.save_conf);
-    if (config.visualize) await writeJudgedImage(dir, image, names);
+    if (config.visualize) await writeEvaluatedImage(dir, image, names);
   }
 
   onEnd(evaluation: Evaluation): void {
