@@ -243,7 +243,10 @@ function makeFolder(archive: string, place: string, name: string): void {
   inArchive(archive, name, place, () => mkdirSync(place, { recursive: true }));
 }
 
-/** Runs `step`. Errors due to the archive's names (e.g. both a file and a folder) become 'bad-archive', others 'cannot-write'. */
+/**
+ * @returns the result of `step`
+ * @throws UserError 'bad-archive' if the name is invalid or both a file and a folder, 'cannot-write' for other errors
+ */
 function inArchive<T>(archive: string, name: string, place: string, step: () => T): T {
   try {
     return step();

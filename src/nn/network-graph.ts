@@ -10,8 +10,9 @@ const INT32 = { type: 'int32' } as const;
 
 /** Name of the input [B, H, W, 3] and of its node. */
 export const INPUT = 'images';
-/** Name of an input, a score [], and of an output: anchors with a class above it, [N, 4 + K], ordered by image, then anchor. */
+/** Name of the input with the minimum score [] of a candidate for non-maximum suppression. */
 export const MIN_SCORE = 'candidates/min_score';
+/** Name of the output [N, 4 + K]: predictions with a class above it, ordered by image, then by anchor point. */
 export const CANDIDATES = 'candidates/rows';
 /** Name of the output with the index in the batch of each candidate's image, [N] int32. */
 export const CANDIDATE_IMAGES = 'candidates/images';
@@ -26,7 +27,7 @@ export interface GraphOptions {
   dtype?: ElementType;
   /** Feature maps in bfloat16. Default: false. */
   half?: boolean;
-  /** Also selects the anchors that non-maximum suppression looks at, see MIN_SCORE. */
+  /** Add the outputs CANDIDATES and CANDIDATE_IMAGES. Default: false. */
   withCandidates?: boolean;
   /** Factor of the input, if it is not folded into the first convolutions. Default: 1. */
   scale?: number;
@@ -64,16 +65,16 @@ export function networkGraph(
   };
 }
 
-/** @param rows [B, A, 4 + K] @param scores [B, A, K] */
+/** Adds nodes that select the candidates. @param rows [B, A, 4 + K] @param scores [B, A, K] */
 function addCandidates(list: NodeList, rows: GraphValue, scores: GraphValue): void {
   const T = { type: 'float32' } as const;
   const minScore = list.placeholder(MIN_SCORE, [], 'float32');
   const best = list.add('Max', [scores.ref, list.ints([2])], { T, Tidx: INT32, keep_dims: false }); // [B, A]
   const above = list.add('Greater', [best, minScore], { T });
-  const places = list.add('Where', [above], { T: { type: 'bool' } }); // [N, 2] image, anchor
+  const indices = list.add('Where', [above], { T: { type: 'bool' } }); // [N, 2] image, anchor point
   const params = { Tparams: T, Tindices: { type: 'int64' } } as const;
-  list.add('GatherNd', [rows.ref, places], params, CANDIDATES);
-  const images = list.add('StridedSlice', [places, list.ints([0, 0]), list.ints([0, 1]), list.ints([1, 1])], {
+  list.add('GatherNd', [rows.ref, indices], params, CANDIDATES);
+  const images = list.add('StridedSlice', [indices, list.ints([0, 0]), list.ints([0, 1]), list.ints([1, 1])], {
     T: { type: 'int64' },
     Index: INT32,
     begin_mask: 1,
