@@ -1,8 +1,7 @@
 /**
- * A split of a dataset, opened: its images with their sizes and labels, in a fixed order, and everything that was
- * found wrong on the way. Files of the user are only read.
+ * Opens a split of a dataset: its images with their sizes and labels in a fixed order, and the problems that were found.
+ * The user's files are only read; the label cache (label-cache.ts) is written.
  */
-
 import { statSync } from 'node:fs';
 import { loadDataYaml, splitSources } from '../cfg/data-yaml.js';
 import { LABEL } from '../core/boxes.js';
@@ -17,29 +16,31 @@ import { type CachedEntry, labelCacheFiles, readLabelCache, type Stamp, writeLab
 import { describeUnsupported, labelPath, listImages } from './listing.js';
 import { type ScanEntry, type ScanItem, scan } from './scan.js';
 
+/** An image of a dataset with its labels. */
 export interface DatasetImage {
-  /** As found on disk, absolute. */
+  /** Absolute path. */
   path: string;
-  /** Pixels, upright (after EXIF rotation). */
+  /** Pixels, after EXIF rotation. */
   width: number;
   height: number;
-  /** Rows of 5: class, cx, cy, w, h in 0..1 of the upright image; length 0 for a background. */
+  /** [M, 5] class cx cy w h in 0..1, after EXIF rotation; length 0 for a background. */
   labels: Float32Array;
-  /** Where its label file is or would be. */
+  /** Path of its label file, which may not exist. */
   labelFile: string;
   hasLabelFile: boolean;
 }
 
+/** Counts of images, label rows and objects. */
 export interface DatasetCounts {
-  /** Images that are used (backgrounds among them). */
+  /** Images that are used, including backgrounds. */
   images: number;
-  /** Used images without any object, with or without a label file. */
+  /** Used images without objects, with or without a label file. */
   backgrounds: number;
-  /** Images without a label file (part of backgrounds). */
+  /** Used images without a label file; they are included in backgrounds. */
   missingLabels: number;
-  /** Images left out. */
+  /** Excluded images. */
   corrupt: number;
-  /** Rows dropped because the file has them twice. */
+  /** Rows dropped because they repeat an earlier row of the file. */
   duplicateRows: number;
   /** Rows that were polygons. */
   polygons: number;
@@ -47,8 +48,9 @@ export interface DatasetCounts {
   instances: number;
 }
 
+/** An opened split. */
 export interface Dataset {
-  /** The YAML. */
+  /** Path of the YAML file. */
   file: string;
   split: Split;
   /** Class names by index; K = names.length. */
@@ -56,28 +58,29 @@ export interface Dataset {
   /** Sorted by path. */
   images: DatasetImage[];
   findings: Finding[];
-  /** Images of formats that are not supported, passed over. */
+  /** Images of unsupported formats, which are skipped. */
   unsupported: string[];
   counts: DatasetCounts;
-  /** True when everything came from labels.cache. */
+  /** True when all entries were read from the label cache. */
   fromCache: boolean;
 }
 
+/** Options of `openDataset`. */
 export interface OpenOptions {
-  /** All classes are one ('item'). */
+  /** Treats all classes as one, 'item'. */
   singleCls?: boolean;
   /** Only objects of these classes are kept; images stay. */
   classes?: number[] | null;
-  /** Only this part of the (sorted) images, 0..1. */
+  /** Only this fraction of the sorted images, 0..1. */
   fraction?: number;
-  /** Ends the fetching of a dataset that is not there. */
+  /** Aborts the download of a missing dataset. */
   signal?: AbortSignal;
 }
 
 /**
- * Opens a split: lists its images, scans what the cache does not know, applies the options.
- * @param data what `data=` says: a YAML, a folder with one, a built-in name, 'shapes'
- * @throws UserError when nothing usable is there
+ * Opens a split: lists its images, scans those that are not in the label cache, applies the options.
+ * @param data a value of the option `data`: a YAML file, a folder with one, a built-in name, 'shapes'
+ * @throws UserError 'no-images' when the split has no usable image; as loadDataYaml and prepareData
  */
 export async function openDataset(data: string, split: Split, options: OpenOptions = {}): Promise<Dataset> {
   const spec = loadDataYaml(await prepareData(data, [split], options.signal));
@@ -108,7 +111,7 @@ export async function openDataset(data: string, split: Split, options: OpenOptio
   if (!used.length)
     throw new UserError(
       'no-images',
-      `none of the ${paths.length} images of the '${split}' split of ${spec.file} can be used; the first fault: ${findings[0]?.file}: ${findings[0]?.message}`,
+      `none of the ${paths.length} images of the '${split}' split of ${spec.file} can be used; the first problem: ${findings[0]?.file}: ${findings[0]?.message}`,
     );
   const names = options.singleCls ? ['item'] : spec.names;
   return {
@@ -151,8 +154,8 @@ async function scanWithCache(
     known.set(items[i].path, { stamp: stamps[i], entry });
   });
   const entries = files.map(({ path }) => known.get(path)!);
-  const lasting = entries.filter(({ entry }) => !entry.passing).length;
-  const changed = cache.size !== lasting || scanned.some(({ passing }) => !passing);
+  const permanent = entries.filter(({ entry }) => !entry.transient).length;
+  const changed = cache.size !== permanent || scanned.some(({ transient }) => !transient);
   if (changed) writeLabelCache(cacheFiles, nc, new Map(files.map(({ path }, i) => [path, entries[i]])));
   return { entries, fromCache: items.length === 0 };
 }
@@ -161,7 +164,7 @@ function stampOf(path: string, labelFile: string): Stamp {
   return [...sizeAndTime(path), ...sizeAndTime(labelFile)];
 }
 
-/** −1, −1 for a file that is not there; 0, −1 for one that may be there and cannot be looked at: the scan tells why. */
+/** −1, −1 for a file that does not exist; 0, −1 when it cannot be accessed: the scan then reports the reason. */
 function sizeAndTime(path: string): [size: number, time: number] {
   try {
     const info = statSync(path, { throwIfNoEntry: false });
@@ -171,7 +174,7 @@ function sizeAndTime(path: string): [size: number, time: number] {
   }
 }
 
-/** @returns rows of the chosen classes; all of class 0 with singleCls */
+/** @returns [M, 5] rows of the selected classes; with singleCls all have class 0 */
 function chooseLabels(labels: Float32Array, { singleCls, classes }: OpenOptions): Float32Array {
   if (!singleCls && !classes) return labels;
   const rows: number[] = [];
@@ -195,16 +198,16 @@ function count(images: DatasetImage[], entries: CachedEntry[]): DatasetCounts {
   };
 }
 
-/** `train: 126 images, 2 backgrounds, 0 corrupt` */
+/** @returns `train: 126 images, 2 backgrounds, 0 corrupt` */
 export function summarize({ split, counts, fromCache }: Dataset): string {
   const { images, backgrounds, corrupt } = counts;
   return `${split}: ${images} images, ${backgrounds} backgrounds, ${corrupt} corrupt${fromCache ? ' (from cache)' : ''}`;
 }
 
-/** At most this many findings are printed; all of them are what `yolo check` is for. */
+/** Maximum number of findings that are logged; `yolo check` prints all of them. */
 const FINDINGS_SHOWN = 20;
 
-/** Says what an opened split holds and what was found wrong in it, at most a screen of it. */
+/** Logs the counts of an opened split and the first of its findings. @param data the value of the option `data` */
 export function announce(dataset: Dataset, data: string = dataset.file): void {
   log.info(summarize(dataset));
   if (dataset.unsupported.length) log.warn(describeUnsupported(dataset.unsupported));

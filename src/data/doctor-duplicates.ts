@@ -1,6 +1,6 @@
 /**
- * The same image twice, in one split or, worse, in two: the model is then tested on what it was trained on. Files with
- * the same bytes are found by hash, the same image saved anew by a difference hash.
+ * Duplicate images, within a split or in two splits (data leakage: the model is evaluated on images that it was trained
+ * on). Files with the same bytes are found by SHA-256, re-encoded copies by a perceptual difference hash.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
@@ -10,12 +10,12 @@ import { imageFingerprint } from '../image/codec.js';
 import type { Dataset, DatasetImage } from './dataset.js';
 import type { DoctorNote, NoteKind } from './doctor-note.js';
 
-/** Of 256 bits; unrelated images differ in about 128, an image saved anew in 0 to 5. */
-const NEAR = 7;
-/** One more part than bits that may differ: at least one part is then equal. */
-const PARTS = 8;
-/** Parts that more images share than this say nothing (plain borders). */
-const COMMON = 64;
+/** Maximum Hamming distance of near duplicates, of 256 bits; unrelated images differ in about 128, re-encoded ones in 0 to 5. */
+const MAX_DISTANCE = 7;
+/** Words of a hash, one more than MAX_DISTANCE: two near duplicates have at least one equal word (pigeonhole principle). */
+const WORDS = 8;
+/** Words that more images than this share are ignored: they come from plain borders. */
+const MAX_BUCKET = 64;
 const IN_FLIGHT = 8;
 const EXAMPLES = 5;
 
@@ -30,7 +30,7 @@ interface Pair {
   exact: boolean;
 }
 
-/** @param same whether two splits are the same images on purpose */
+/** @param same whether two splits of the YAML have the same images on purpose @returns notes about duplicate images */
 export async function duplicateNotes(sets: Dataset[], same: (a: Split, b: Split) => boolean): Promise<DoctorNote[]> {
   const notes: DoctorNote[] = [];
   const kept: Dataset[] = [];
@@ -50,13 +50,13 @@ function sameSplits(a: Dataset, b: Dataset): DoctorNote {
     kind: 'same-splits',
     split: b.split,
     message: `${a.split} and ${b.split} are the same images`,
-    meaning: 'figures then say how well the images were learnt by heart, nothing about new ones; fine for a trial run',
+    meaning: 'the metrics then measure memorisation, not generalisation to new images; acceptable for a trial run only',
     count: b.images.length,
     examples: [],
   };
 }
 
-/** Files of one size are compared by their hash. */
+/** Files of equal size with equal SHA-256. */
 function exactPairs(items: Item[]): Pair[] {
   const bySize = groupBy(items, ({ image }) => statSync(image.path, { throwIfNoEntry: false })?.size ?? -1);
   const pairs: Pair[] = [];
@@ -64,13 +64,13 @@ function exactPairs(items: Item[]): Pair[] {
     if (group.length < 2) continue;
     const byHash = groupBy(group, ({ image }) => createHash('sha256').update(readFileSync(image.path)).digest('hex'));
     for (const [first, ...rest] of byHash.values()) {
-      for (const other of rest) pairs.push(ordered(first, other, true));
+      for (const other of rest) pairs.push({ a: first, b: other, exact: true });
     }
   }
   return pairs;
 }
 
-/** @returns a fingerprint an image; undefined for one that can't be read */
+/** @returns the perceptual hash of each image; undefined for an image that cannot be read */
 function fingerprints(items: Item[]): Promise<(Uint32Array | undefined)[]> {
   return progress.track({ label: 'Comparing images', unit: 'images', total: items.length }, async (update) => {
     const hashes = new Array<Uint32Array | undefined>(items.length);
@@ -92,17 +92,18 @@ async function nearPairs(items: Item[]): Promise<Pair[]> {
   const hashes = await fingerprints(items);
   const pairs: Pair[] = [];
   const seen = new Set<string>();
-  for (let part = 0; part < PARTS; part++) {
+  for (let word = 0; word < WORDS; word++) {
     const buckets = groupBy(
       [...hashes.keys()].filter((i) => hashes[i]),
-      (i) => hashes[i]![part],
+      (i) => hashes[i]![word],
     );
     for (const bucket of buckets.values()) {
-      if (bucket.length < 2 || bucket.length > COMMON) continue;
+      if (bucket.length < 2 || bucket.length > MAX_BUCKET) continue;
       for (const [i, j] of combinations(bucket)) {
-        if (seen.has(`${i} ${j}`) || distance(hashes[i]!, hashes[j]!) > NEAR) continue;
+        if (seen.has(`${i} ${j}`) || hammingDistance(hashes[i]!, hashes[j]!) > MAX_DISTANCE) continue;
         seen.add(`${i} ${j}`);
-        if (!sameBytes(items[i].image.path, items[j].image.path)) pairs.push(ordered(items[i], items[j], false));
+        if (!sameBytes(items[i].image.path, items[j].image.path))
+          pairs.push({ a: items[i], b: items[j], exact: false });
       }
     }
   }
@@ -111,10 +112,6 @@ async function nearPairs(items: Item[]): Promise<Pair[]> {
 
 function sameBytes(a: string, b: string): boolean {
   return statSync(a).size === statSync(b).size && readFileSync(a).equals(readFileSync(b));
-}
-
-function ordered(a: Item, b: Item, exact: boolean): Pair {
-  return { a, b, exact };
 }
 
 function pairNotes(pairs: Pair[]): DoctorNote[] {
@@ -141,42 +138,42 @@ function pairNotes(pairs: Pair[]): DoctorNote[] {
         ]
       : [];
   const leakMeaning =
-    'the model is tested on what it was trained on, and the figures are too good: keep each image in one split';
+    'data leakage: the model is evaluated on images that it was trained on, and the metrics are too high; keep each image in one split';
   return [
     ...make(
       'harm',
       'leakage',
       leak.filter((pair) => pair.exact),
-      'images stand in two splits',
+      'images are in two splits',
       leakMeaning,
     ),
     ...make(
       'warning',
       'near-leakage',
       leak.filter((pair) => !pair.exact),
-      'images look the same as one in another split',
+      'images are near duplicates of an image in another split',
       leakMeaning,
     ),
     ...make(
       'warning',
       'duplicate-image',
       within.filter((pair) => pair.exact),
-      'images stand twice in their split',
-      'they count double; remove one of each',
+      'images are twice in their split',
+      'they have twice the weight in training and metrics; remove one of each',
     ),
     ...make(
       'note',
       'near-duplicate-image',
       within.filter((pair) => !pair.exact),
-      'images look the same as another of their split',
-      'frames of a video or copies: they teach little more than one of them',
+      'images are near duplicates of another image of their split',
+      'frames of a video or copies; they add little information',
     ),
     ...make(
       'warning',
       'contradicting-labels',
       contradicting.filter((pair) => pair.exact),
       'pairs of equal images have different labels',
-      'the model is told two things about one image: decide for one of the label files',
+      'the labels of one image contradict each other; keep one of the two',
     ),
   ];
 }
@@ -203,9 +200,9 @@ function* combinations(list: number[]): Generator<[number, number]> {
   for (let i = 0; i < list.length; i++) for (let j = i + 1; j < list.length; j++) yield [list[i], list[j]];
 }
 
-function distance(a: Uint32Array, b: Uint32Array): number {
+function hammingDistance(a: Uint32Array, b: Uint32Array): number {
   let bits = 0;
-  for (let k = 0; k < PARTS; k++) {
+  for (let k = 0; k < WORDS; k++) {
     let v = a[k] ^ b[k];
     v -= (v >>> 1) & 0x55555555;
     v = (v & 0x33333333) + ((v >>> 2) & 0x33333333);

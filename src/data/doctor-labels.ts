@@ -1,4 +1,4 @@
-/** Mistakes that show in the labels: wrong units, class numbers from 1, boxes all alike, objects too small to be found. */
+/** Systematic errors in labels: wrong units, class numbers from 1, identical boxes, objects too small to be detected. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { LABEL, xywhToXyxy } from '../core/boxes.js';
@@ -9,14 +9,15 @@ import { LIKE_PIXELS } from './labels.js';
 import { filesUnder } from './listing.js';
 import { repeatedRows } from './repeated-rows.js';
 
-/** A side under this many pixels at imgsz is hardly found: the finest grid has cells of 8. */
+/** Boxes with a side shorter than this, in pixels at imgsz, are rarely detected: the smallest stride is 8. */
 const TINY = 4;
-/** Part of rows from which something is called a habit rather than a slip. */
+/** Fraction of rows above which an error is systematic. */
 const MOST = 0.9;
-/** How far beyond the image's edge a box may reach before it is told. */
+/** Tolerance for boxes beyond the image, as a fraction of the image. */
 const BEYOND = 0.01;
 const EXAMPLES = 5;
 
+/** @param imgsz at which sizes of boxes are judged, pixels @returns notes about the labels of each split and all classes */
 export function labelNotes(sets: Dataset[], imgsz: number): DoctorNote[] {
   const perSet = sets.flatMap((set) => [
     ...unitNotes(set),
@@ -27,7 +28,7 @@ export function labelNotes(sets: Dataset[], imgsz: number): DoctorNote[] {
   return [...perSet, ...classNotes(sets)];
 }
 
-/** Label files that belong to no image. */
+/** @returns a note about label files that belong to no image, if there are any */
 export function strayLabels(set: Dataset): DoctorNote[] {
   const known = new Set(set.images.map((image) => image.labelFile));
   for (const { file } of set.findings) known.add(file);
@@ -46,7 +47,7 @@ export function strayLabels(set: Dataset): DoctorNote[] {
   return [
     note(set, 'warning', 'label-without-image', stray.length, stray, {
       message: `${stray.length} label files without an image`,
-      meaning: 'their images are missing or called otherwise: those objects are not learnt',
+      meaning: 'their images are missing or have another name; their objects are not used',
     }),
   ];
 }
@@ -76,9 +77,9 @@ function unitNotes(set: Dataset): DoctorNote[] {
   if (pixels.length)
     notes.push(
       note(set, 'harm', 'pixel-coordinates', pixels.length, pixels.map(formatFinding), {
-        message: `${pixels.length} label files seem to hold pixels`,
+        message: `${pixels.length} rows seem to have coordinates in pixels`,
         meaning:
-          'divide x and width by the width of the image, y and height by its height (yolo convert does it for COCO and VOC)',
+          'divide x and width by the width of the image, y and height by its height (yolo convert does this for COCO and VOC)',
       }),
     );
   const nc = set.names.length;
@@ -86,8 +87,8 @@ function unitNotes(set: Dataset): DoctorNote[] {
   if (over.length && !used(set).has(0))
     notes.push(
       note(set, 'harm', 'classes-from-one', over.length, over.map(formatFinding), {
-        message: `class numbers run from 1 to ${nc}, none is 0`,
-        meaning: 'class numbers start at 0: subtract 1 from each, else every object is learnt under the wrong name',
+        message: `class numbers are 1 to ${nc}, none is 0`,
+        meaning: 'class numbers start at 0: subtract 1 from each, otherwise every object has the wrong class',
       }),
     );
   const rows = rowsOf(set);
@@ -103,7 +104,7 @@ function unitNotes(set: Dataset): DoctorNote[] {
   return notes;
 }
 
-/** Boxes all alike, boxes as large as the image, boxes beyond its edge, the same object labelled twice. */
+/** Identical boxes, boxes of the size of the image, boxes beyond the image, objects that are labelled twice. */
 function shapeNotes(set: Dataset): DoctorNote[] {
   const notes: DoctorNote[] = [];
   const rows = rowsOf(set);
@@ -113,23 +114,24 @@ function shapeNotes(set: Dataset): DoctorNote[] {
     notes.push(
       note(set, 'harm', 'identical-boxes', rows.length, [[...kinds][0]], {
         message: `all ${rows.length} boxes are the same`,
-        meaning: 'a detector learns that place, not the objects: the labels were probably made by a faulty conversion',
+        meaning:
+          'the labels were probably made by a faulty conversion; a detector would learn this position, not the objects',
       }),
     );
   else if (rows.length >= 10 && whole > MOST * rows.length)
     notes.push(
       note(set, 'warning', 'whole-image-boxes', whole, [], {
         message: `${whole} of ${rows.length} boxes cover the whole image`,
-        meaning: 'these look like labels of whole images; a detector needs boxes around objects',
+        meaning: 'these seem to be classification labels; a detector needs boxes around objects',
       }),
     );
   const beyond = where(set, (row) => reach(row) > BEYOND);
   if (beyond.length)
     notes.push(
       note(set, 'warning', 'beyond-image', beyond.length, beyond, {
-        message: `${beyond.length} boxes reach beyond their image`,
+        message: `${beyond.length} boxes extend beyond their image`,
         meaning:
-          'they are cut at the edge; many of them mean that centre and size were mixed up or the image was cropped later',
+          'they are clipped; if there are many, centre and size were probably exchanged, or the images were cropped later',
       }),
     );
   const twice = set.images.flatMap(({ labels, labelFile }) =>
@@ -140,7 +142,7 @@ function shapeNotes(set: Dataset): DoctorNote[] {
       note(set, 'warning', 'labelled-twice', twice.length, twice, {
         message: `${twice.length} objects seem to be labelled twice`,
         meaning:
-          'two boxes of one class lie on one another (IoU over 0.95): one of them can never be found and counts as missed',
+          'two boxes of one class coincide (IoU over 0.95); non-maximum suppression keeps one, the other counts as a false negative',
       }),
     );
   return notes;
@@ -157,7 +159,7 @@ function sizeNotes(set: Dataset, imgsz: number): DoctorNote[] {
   return [
     note(set, part > 0.05 ? 'warning' : 'note', 'tiny-boxes', tiny.length, tiny, {
       message: `${tiny.length} boxes are under ${TINY} pixels at imgsz=${imgsz} (${(100 * part).toFixed(1)} %)`,
-      meaning: 'they are hardly learnt at this size: raise imgsz or cut the images into tiles',
+      meaning: 'they are too small to be detected reliably: increase imgsz or cut the images into tiles',
     }),
   ];
 }
@@ -168,7 +170,7 @@ function emptyNotes(set: Dataset): DoctorNote[] {
     return [
       note(set, 'harm', 'no-labels', images, [set.images[0].labelFile], {
         message: `none of the ${images} images has a label`,
-        meaning: 'labels are looked for where the example says: /images/ becomes /labels/, the ending .txt',
+        meaning: 'the example is the expected path of a label file: /images/ becomes /labels/, the extension .txt',
       }),
     ];
   if (!missingLabels) return [];
@@ -177,7 +179,7 @@ function emptyNotes(set: Dataset): DoctorNote[] {
   return [
     note(set, many ? 'warning' : 'note', 'image-without-label', missingLabels, without, {
       message: `${missingLabels} images without a label file (${backgrounds} without any object)`,
-      meaning: 'they count as background: the model learns that nothing is there; label them if that is wrong',
+      meaning: 'they are used as background, images without objects; label them if they have objects',
     }),
   ];
 }
@@ -194,7 +196,7 @@ function classNotes(sets: Dataset[]): DoctorNote[] {
       notes.push(
         note(set, 'harm', 'class-not-trained', unlearnt.length, unlearnt, {
           message: `${unlearnt.length} classes occur in ${set.split} but never in train`,
-          meaning: 'they cannot be learnt and pull the mean down: move some of their images to train',
+          meaning: 'they cannot be learned and lower the mean AP: move some of their images to train',
         }),
       );
   }
@@ -203,15 +205,15 @@ function classNotes(sets: Dataset[]): DoctorNote[] {
   if (never.length === 1 && !inTrain.has(0) && names.length > 2 && ids.length === names.length - 1)
     notes.push(
       note(train, 'warning', 'class-zero-unused', 1, [names[0]], {
-        message: `class 0 ('${names[0]}') never occurs, all others do`,
-        meaning: 'were the classes numbered from 1? then every object has the name of its neighbour',
+        message: `class 0 ('${names[0]}') has no object, all other classes have`,
+        meaning: 'class numbers start at 0; if they were numbered from 1, every object has the wrong class',
       }),
     );
   else if (never.length)
     notes.push(
       note(train, 'note', 'class-without-objects', never.length, never, {
         message: `${never.length} of ${names.length} classes have no object in train`,
-        meaning: 'they are never predicted; remove them from names when they are not meant to come',
+        meaning: 'they are never predicted; remove them from names if no objects of them are to be added',
       }),
     );
   return notes;
@@ -231,7 +233,7 @@ function used(set: Dataset): Set<number> {
   return new Set(rowsOf(set).map(([id]) => id));
 }
 
-/** Label files and rows (counted without dropped ones) where something holds. */
+/** @returns `file: row` of each row for which `holds` returns true */
 function where(set: Dataset, holds: (row: Row, image: DatasetImage) => boolean): string[] {
   return set.images.flatMap((image) => {
     const { labels, labelFile } = image;
@@ -244,7 +246,7 @@ function where(set: Dataset, holds: (row: Row, image: DatasetImage) => boolean):
   });
 }
 
-/** How far a box reaches beyond the image, as part of it. */
+/** How far a box extends beyond the image, as a fraction of it. */
 function reach(row: Row): number {
   const [x1, y1, x2, y2] = xywhToXyxy(row, 1);
   return Math.max(-x1, x2 - 1, -y1, y2 - 1);

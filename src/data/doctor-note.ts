@@ -1,12 +1,11 @@
-/** One thing that an examination of a dataset has found. */
-
+/** A note: one result of the examination of a dataset (doctor.ts). */
 import type { Split } from '../core/choices.js';
 import type { FindingKind } from './finding.js';
 
-/** 'harm': training on this wastes time or gives figures that lie; the command then ends with code 1. */
+/** 'harm': training would fail or give wrong metrics; `yolo check` then exits with code 1. */
 export type Level = 'harm' | 'warning' | 'note';
 
-/** What a note is about: what the scan found in a file, or a mistake that shows in all of them together. */
+/** What a note is about: a problem in single files, or a systematic error in all of them. */
 export type NoteKind =
   | FindingKind
   | 'missing-split'
@@ -33,9 +32,10 @@ export type NoteKind =
   | 'near-duplicate-image'
   | 'contradicting-labels';
 
+/** One result of an examination. */
 export interface DoctorNote {
   level: Level;
-  /** Stable, for programs. */
+  /** Stable identifier for programs. */
   kind: NoteKind;
   split?: Split;
   /** What was found. */
@@ -43,6 +43,6 @@ export interface DoctorNote {
   /** What it means and what to do. */
   meaning: string;
   count: number;
-  /** Some of the places, `file` or `file:line: …`. */
+  /** Some of the occurrences, `file` or `file:line: …`. */
   examples: string[];
 }

@@ -1,8 +1,7 @@
 /**
- * Looks a dataset over before hours of training are spent on it: what is in it, what is broken, what is probably a
- * mistake, and what each of these means. Only reads.
+ * Examines a dataset before training (`yolo check`): statistics, broken files, probable errors and what each of them
+ * means. Files are only read.
  */
-
 import { type DataSpec, loadDataYaml, splitSources } from '../cfg/data-yaml.js';
 import { LABEL } from '../core/boxes.js';
 import { SPLITS, type Split } from '../core/choices.js';
@@ -15,6 +14,7 @@ import { prepareData } from './download.js';
 import { type Finding, formatFinding } from './finding.js';
 import { describeUnsupported } from './listing.js';
 
+/** Statistics of a split. */
 export interface SplitReport {
   split: Split;
   images: number;
@@ -24,33 +24,36 @@ export interface SplitReport {
   instances: number;
   /** Objects by class id. */
   perClass: number[];
-  /** Objects by size at imgsz, COCO's bounds: under 32² pixels, under 96², larger. */
+  /** Objects by area at imgsz, with COCO's bounds: under 32² pixels, under 96², larger. */
   sizes: { small: number; medium: number; large: number };
-  /** Width and height of images and of boxes (at imgsz), the quarter, half and three-quarter marks. */
+  /** Quartiles of width and height of the images, pixels; empty without images. */
   imageSides: { width: number[]; height: number[] };
+  /** Quartiles of width and height of the boxes, pixels at imgsz; empty without objects. */
   boxSides: { width: number[]; height: number[] };
 }
 
+/** Result of an examination. */
 export interface DoctorReport {
   data: string;
   names: string[];
   splits: SplitReport[];
   notes: DoctorNote[];
-  /** Training would be harmed. */
+  /** Whether a note has the level 'harm'. */
   harmful: boolean;
 }
 
+/** Options of an examination. */
 export interface DoctorOptions {
   imgsz: number;
   singleCls?: boolean;
   classes?: number[] | null;
 }
 
-/** From this part of broken images on they are harm, not a blemish. */
-const BROKEN_PART = 0.01;
+/** Fraction of broken images from which a note about them has the level 'harm'. */
+const BROKEN_FRACTION = 0.01;
 const EXAMPLES = 5;
 
-/** @throws UserError when the YAML can't be read or no split can be opened */
+/** Opens and examines all splits. @param data a value of the option `data` @throws UserError when the YAML cannot be read */
 export async function examine(data: string, options: DoctorOptions): Promise<DoctorReport> {
   const spec = loadDataYaml(await prepareData(data, [...SPLITS]));
   const notes: DoctorNote[] = [];
@@ -69,7 +72,7 @@ export async function examine(data: string, options: DoctorOptions): Promise<Doc
     }
   }
   const same = sameSources(spec);
-  // What is said of a split need not be said again of one with the very same images.
+  // Notes about a split are not repeated for another split with the same images.
   const distinct = sets.filter((set, i) => !sets.slice(0, i).some((other) => same(other.split, set.split)));
   for (const set of distinct) notes.push(...fileNotes(set), ...strayLabels(set));
   notes.push(...labelNotes(distinct, options.imgsz));
@@ -78,8 +81,8 @@ export async function examine(data: string, options: DoctorOptions): Promise<Doc
 }
 
 /**
- * What open splits show by themselves, without reading an image: everything but twins and splits that cannot be opened.
- * @param whole false: only a part of the images is open, so that other label files are not stray
+ * Examines splits that are open already, without reading images: no search for duplicates.
+ * @param whole false when only a part of the images is open; label files without an image are then not reported
  */
 export function examineOpen(sets: Dataset[], imgsz: number, whole = true): DoctorReport {
   const same = (a: Dataset, b: Dataset): boolean =>
@@ -110,7 +113,7 @@ function missingSplit(spec: DataSpec, split: Split): DoctorNote {
     meaning:
       split === 'train'
         ? 'there is nothing to train on: add `train:` to the YAML'
-        : 'training needs images to measure itself by: set some aside and name them as `val:`',
+        : 'training evaluates the model on separate images: reserve some and name them in `val:`',
     count: 1,
     examples: [spec.file],
   };
@@ -121,7 +124,7 @@ function unusable(split: Split, error: UserError): DoctorNote {
   return { level: 'harm', kind: 'unusable-split', split, message: messageOf(error), meaning, count: 1, examples: [] };
 }
 
-/** Which splits name the very same images, on purpose (as coco128 does). */
+/** Whether two splits have the same sources in the YAML, on purpose (as in coco128). */
 function sameSources(spec: DataSpec): (a: Split, b: Split) => boolean {
   const key = (split: Split): string => {
     try {
@@ -134,21 +137,21 @@ function sameSources(spec: DataSpec): (a: Split, b: Split) => boolean {
 }
 
 const MEANINGS: Record<Finding['kind'], string> = {
-  'missing-image': 'a list or a link names an image that is not there: it is left out',
-  'broken-image': 'the file cannot be read as an image: it is left out; fetch or export it again',
-  'unreadable-image': 'the system does not let the file be read: it is left out until it can be',
-  'large-image': 'decoding it would take too much memory: it is left out; scale it down or cut it into parts',
-  'small-image': 'too small to learn from: it is left out',
+  'missing-image': 'a list or a link names an image that does not exist; it is excluded',
+  'broken-image': 'the file cannot be decoded as an image; it is excluded; download or export it again',
+  'unreadable-image': 'the file cannot be read (permissions, disk); the image is excluded',
+  'large-image': 'decoding it would take too much memory; it is excluded; scale it down or cut it into tiles',
+  'small-image': 'the image is too small for training; it is excluded',
   'truncated-image': 'the end of the file is missing and decodes as grey: copy it again, or remove it with its label',
-  'unreadable-label': 'the label file cannot be read: its image is left out until it can be',
-  'too-many-labels': 'the image is left out: cut it into tiles with fewer objects each',
-  'wrong-columns': 'rows must be `class cx cy w h` (or a polygon); the image is left out',
-  'not-a-number': 'rows must be numbers only; the image is left out',
-  'bad-class': 'class numbers run from 0 to the number of classes less 1; the image is left out',
-  'out-of-range': 'coordinates must be parts of the image, 0 to 1; the image is left out',
-  'negative-size': 'width and height must be positive; the image is left out',
-  'empty-box': 'a box without area cannot be learnt; the row is dropped',
-  'duplicate-row': 'the row stands there twice; the second is dropped',
+  'unreadable-label': 'the label file cannot be read; its image is excluded',
+  'too-many-labels': 'the image is excluded: cut it into tiles with fewer objects each',
+  'wrong-columns': 'rows must be `class cx cy w h` (or a polygon); the image is excluded',
+  'not-a-number': 'rows must have numbers only; the image is excluded',
+  'bad-class': 'class numbers must be 0 to the number of classes minus 1; the image is excluded',
+  'out-of-range': 'coordinates must be fractions of the image, 0 to 1; the image is excluded',
+  'negative-size': 'width and height must be positive; the image is excluded',
+  'empty-box': 'a box must have an area above 0; the row is dropped',
+  'duplicate-row': 'the row repeats an earlier row of the file; it is dropped',
 };
 
 /** The scan's findings, by kind. */
@@ -160,7 +163,7 @@ function fileNotes(set: Dataset): DoctorNote[] {
     if (group) group.push(finding);
     else groups.set(finding.kind, [finding]);
   }
-  const many = counts.corrupt >= BROKEN_PART * (counts.images + counts.corrupt);
+  const many = counts.corrupt >= BROKEN_FRACTION * (counts.images + counts.corrupt);
   const notes = [...groups].map(
     ([kind, list]): DoctorNote => ({
       level: list[0].severity === 'corrupt' && many ? 'harm' : 'warning',
@@ -183,7 +186,7 @@ function unsupportedNote({ split, unsupported }: Dataset): DoctorNote[] {
       kind: 'unsupported-format',
       split,
       message: describeUnsupported(unsupported),
-      meaning: 'these images are not used, as if they were not there',
+      meaning: 'these images are not used',
       count: unsupported.length,
       examples: unsupported.slice(0, EXAMPLES),
     },
@@ -214,12 +217,12 @@ function reportOf({ split, images, names, counts }: Dataset, imgsz: number): Spl
     instances,
     perClass,
     sizes,
-    imageSides: { width: quarters(images.map((i) => i.width)), height: quarters(images.map((i) => i.height)) },
-    boxSides: { width: quarters(widths), height: quarters(heights) },
+    imageSides: { width: quartiles(images.map((i) => i.width)), height: quartiles(images.map((i) => i.height)) },
+    boxSides: { width: quartiles(widths), height: quartiles(heights) },
   };
 }
 
-function quarters(values: number[]): number[] {
+function quartiles(values: number[]): number[] {
   if (!values.length) return [];
   const sorted = Float64Array.from(values).sort();
   return [0.25, 0.5, 0.75].map((part) => Math.round(sorted[Math.floor(part * (sorted.length - 1))]));

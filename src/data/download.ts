@@ -1,7 +1,7 @@
 /**
- * Puts a dataset in place before it is opened: fetches its archive when its images are missing, makes the one that the
- * word 'shapes' means. An archive is unpacked in a hidden folder, looked over, and renamed into place: a dataset is there
- * whole or not at all, also for a process that looks meanwhile. Nothing in an archive is run.
+ * Provides a dataset before it is opened: downloads its archive when images are missing, or generates data=shapes. An
+ * archive is unpacked in a hidden folder, verified and moved into place with a rename, so that other processes see a
+ * complete dataset or none. Scripts in an archive are never executed.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs';
@@ -18,8 +18,10 @@ import { unpack } from '../io/unpack.js';
 import { isShapes, makeShapes } from './shapes.js';
 
 /**
- * @returns the YAML to read: `data` itself, or that of the dataset that was made for the word 'shapes'
- * @throws Interrupted when `signal` is aborted while the dataset is fetched
+ * @returns the YAML to read: `data` itself, or that of the generated dataset for data=shapes
+ * @throws Interrupted when `signal` is aborted during the download
+ * @throws UserError when the download fails, the archive is damaged or too large, or files cannot be written;
+ *   'bad-archive' when the archive does not have the wanted splits
  */
 export async function prepareData(data: string, splits: readonly Split[], signal?: AbortSignal): Promise<string> {
   if (isShapes(data)) return makeShapes(data);
@@ -33,21 +35,21 @@ export async function prepareData(data: string, splits: readonly Split[], signal
   }
 }
 
-/** Where a dataset is put together; on its disk, so that it can be renamed into place. */
-interface Workshop {
+/** Paths for a download; on the file system of the dataset, so that it can be renamed into place. */
+interface Staging {
   folder: string;
   lock: string;
-  /** Whole and looked over; it only has to be moved. */
+  /** Complete and verified dataset that remains to be moved. */
   ready: string;
 }
 
-function workshopOf(root: string): Workshop {
+function stagingOf(root: string): Staging {
   const folder = existsSync(root) ? join(root, '.yolo-download') : join(dirname(root), `.${basename(root)}.download`);
   return { folder, lock: `${folder}.lock`, ready: join(folder, 'ready') };
 }
 
 function isUnfinished(spec: DataSpec, splits: readonly Split[]): boolean {
-  return existsSync(workshopOf(spec.root).ready) || missingSplits(spec, splits).length > 0;
+  return existsSync(stagingOf(spec.root).ready) || missingSplits(spec, splits).length > 0;
 }
 
 function missingSplits(spec: DataSpec, splits: readonly Split[]): Split[] {
@@ -66,29 +68,29 @@ function hasSplit(spec: DataSpec, split: Split): boolean {
 
 async function fetchDataset(spec: DataSpec, splits: readonly Split[], signal?: AbortSignal): Promise<void> {
   const { root } = spec;
-  const { folder, lock } = workshopOf(root);
+  const { folder, lock } = stagingOf(root);
   orCannotWrite(folder, () => mkdirSync(folder, { recursive: true }));
-  const onWait = (): void => log.info(`another process is fetching ${root}: waiting for it`);
+  const onWait = (): void => log.info(`another process is downloading ${root}: waiting for it`);
   await withLockFile(
     lock,
     async () => {
-      const { ready } = workshopOf(root); // the other process may have made the dataset's folder
+      const { ready } = stagingOf(root); // depends on whether the root exists; another process may have created it
       if (existsSync(ready)) moveInto(ready, root);
       const missing = missingSplits(spec, splits);
       if (missing.length) place(await fetchArchives(spec, folder, missing, signal), root);
       for (const left of [folder, dirname(ready)]) rmSync(left, { recursive: true, force: true });
     },
-    { onWait, signal, clean: () => sweep(folder) },
+    { onWait, signal, clean: () => removePartial(folder) },
   );
 }
 
-/** What was begun is of no use; archives are there whole or not at all, and another try may do with them. */
-function sweep(folder: string): void {
+/** Removes partially unpacked files; archives are complete and are kept for another try. */
+function removePartial(folder: string): void {
   rmSync(join(folder, 'unpacked'), { recursive: true, force: true });
   if (existsSync(folder) && !readdirSync(folder).length) rmdirSync(folder);
 }
 
-/** @returns the folder with all that was in the archives that is the dataset */
+/** Downloads and unpacks all archives. @returns the folder that has the dataset */
 async function fetchArchives(spec: DataSpec, folder: string, missing: Split[], signal?: AbortSignal): Promise<string> {
   const unpacked = join(folder, 'unpacked');
   try {
@@ -96,7 +98,7 @@ async function fetchArchives(spec: DataSpec, folder: string, missing: Split[], s
     return datasetIn(unpacked, spec, missing);
   } catch (error) {
     const wrong = error instanceof UserError && ['bad-archive', 'bad-zip'].includes(error.code);
-    if (wrong) rmSync(folder, { recursive: true, force: true }); // another try would find the same
+    if (wrong) rmSync(folder, { recursive: true, force: true }); // another try must download the archive again
     throw error;
   }
 }
@@ -109,8 +111,8 @@ async function fetchArchive(
   const name = url.split(/[?#]/)[0].split('/').pop() || 'dataset.zip';
   const archive = join(folder, `${createHash('sha256').update(url).digest('hex').slice(0, 8)}-${name.slice(-100)}`);
   if (!existsSync(archive)) {
-    log.info(`${root} is missing: fetching ${url}`);
-    await progress.track({ label: `Fetching ${name}`, unit: 'bytes' }, (update) =>
+    log.info(`${root} does not exist: downloading ${url}`);
+    await progress.track({ label: `Downloading ${name}`, unit: 'bytes' }, (update) =>
       download(url, archive, { maxBytes: 64 * 2 ** 30, signal, onProgress: update }),
     );
   }
@@ -121,14 +123,14 @@ async function fetchArchive(
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const message = error.message.replace(archive, `the archive ${url}`);
-    const kept = error.code === 'archive-too-large' ? `; it is kept for that: ${archive}` : '';
+    const kept = error.code === 'archive-too-large' ? `; the archive is kept: ${archive}` : '';
     throw new UserError(error.code, message, error.hint && `${error.hint}${kept}`, error.exitCode);
   }
 }
 
 /**
- * The folder of what was unpacked that has the wanted splits: the one of the dataset's name, the only one, or all of it.
- * @throws UserError when none has
+ * The unpacked folder that has the wanted splits: the folder with the dataset's name, the only folder, or the top level.
+ * @throws UserError 'bad-archive' when none has
  */
 function datasetIn(unpacked: string, spec: DataSpec, missing: Split[]): string {
   const names = readdirSync(unpacked).filter((name) => !name.startsWith('.') && name !== '__MACOSX');
@@ -141,13 +143,13 @@ function datasetIn(unpacked: string, spec: DataSpec, missing: Split[]): string {
   const wanted = missing.map((split) => `${split}: ${spec.splits[split]?.join(', ')}`).join('; ');
   throw new UserError(
     'bad-archive',
-    `${spec.download.join(', ')}: holds ${names.slice(0, 8).join(', ') || 'nothing'}, not what ${spec.file} names (${wanted}); nothing was kept`,
-    'mend the paths in the YAML, or unpack the archive by hand where `path:` says',
+    `${spec.download.join(', ')}: contains ${names.slice(0, 8).join(', ') || 'nothing'}, not what ${spec.file} names (${wanted}); nothing was kept`,
+    'correct the paths in the YAML, or unpack the archive by hand in the folder that `path:` names',
     1,
   );
 }
 
-/** The dataset as if it lay in another folder. */
+/** The description of the dataset with another folder as root. */
 function placedAt(folder: string, spec: DataSpec): DataSpec {
   const move = (entry: string): string =>
     isAbsolute(entry) && entry.startsWith(spec.root + sep) ? relative(spec.root, entry) : entry;
@@ -155,13 +157,13 @@ function placedAt(folder: string, spec: DataSpec): DataSpec {
   return { ...spec, root: folder, rootsTried: [], splits: Object.fromEntries(splits) };
 }
 
-/** One rename where nothing is in the way; else what is missing is added, which a later process can finish. */
+/** Renames the dataset to `root`; where that exists, moves what is missing into it, which a later process can complete. */
 function place(dataset: string, root: string): void {
   if (!existsSync(root)) {
     orCannotWrite(root, () => renameSync(dataset, root));
     return;
   }
-  const { folder, ready } = workshopOf(root);
+  const { folder, ready } = stagingOf(root);
   orCannotWrite(root, () => {
     mkdirSync(folder, { recursive: true });
     renameSync(dataset, ready);
@@ -169,7 +171,7 @@ function place(dataset: string, root: string): void {
   moveInto(ready, root);
 }
 
-/** Moves what is in a folder to where nothing is; what is there stays as it is. */
+/** Moves the contents of a folder into another one; existing files are kept. */
 function moveInto(from: string, to: string): void {
   for (const name of readdirSync(from)) {
     const [source, target] = [join(from, name), join(to, name)];
@@ -178,7 +180,7 @@ function moveInto(from: string, to: string): void {
     else if (lstatSync(source).isDirectory() && statSync(target, { throwIfNoEntry: false })?.isDirectory())
       moveInto(source, target);
     else if (there.isSymbolicLink() && !existsSync(target))
-      throw new UserError('cannot-write', `${target} is a link to something that is not there`, 'remove it', 1);
+      throw new UserError('cannot-write', `${target} is a link to a file that does not exist`, 'remove it', 1);
   }
   rmSync(from, { recursive: true, force: true });
 }

@@ -1,32 +1,35 @@
 /**
- * Which image stands where in an epoch, and of what shape each batch is: a function of the settings, the seed and the
- * epoch, so that every worker comes to the same plan on its own and a run can go on in the middle.
+ * The order of the images in an epoch and the shape of each batch: a function of the settings, the seed and the epoch,
+ * so that every worker computes the same plan and training can resume within an epoch.
  */
 import { rng } from '../core/rng.js';
 
+/** Settings that the plan depends on. */
 export interface PlanSettings {
   /** Pixels; a multiple of 32. */
   imgsz: number;
   batch: number;
   seed: number;
-  /** Batches of images of like aspect, as large as they need to be; no mosaic. */
+  /** Rectangular batches: images of similar aspect ratio with little padding; no mosaic. */
   rect: boolean;
-  /** Each batch is resized to a multiple of 32 out of imgsz·(1 ± this). */
+  /** Each batch is resized to a random multiple of 32 in imgsz·(1 ± multiScale); 0: not resized. */
   multiScale: number;
 }
 
+/** Position and shape of a batch. */
 export interface BatchPlan {
   /** Position of its first image in the order. */
   start: number;
   count: number;
-  /** What is composed, pixels. */
+  /** Size of the augmented images, pixels. */
   width: number;
   height: number;
-  /** What it is then resized to. */
+  /** Size after multi-scale resizing: that of the network's input, pixels. */
   outWidth: number;
   outHeight: number;
 }
 
+/** The plan of an epoch. */
 export interface EpochPlan {
   /** Position → index of the image. */
   order: Int32Array;
@@ -35,12 +38,12 @@ export interface EpochPlan {
   batches: BatchPlan[];
 }
 
-/** What the last key of a random stream stands for, so that streams of one epoch differ. Images use their index. */
+/** Keys of the random streams of an epoch besides those of the images, which are the images' indices. */
 const ORDER = 2 ** 40;
 const SCALES = 2 ** 41;
 const STRIDE = 32;
 
-/** @param sizes width, height of every image, [N, 2] */
+/** @param sizes [N, 2] width, height of the images, pixels @param epoch from 0 */
 export function planEpoch(settings: PlanSettings, sizes: Int32Array, epoch: number): EpochPlan {
   const { seed, batch, rect } = settings;
   const n = sizes.length / 2;
@@ -63,13 +66,13 @@ export function planEpoch(settings: PlanSettings, sizes: Int32Array, epoch: numb
   return { order, positionOf, batches };
 }
 
-/** The most bytes that an image of any batch can take. */
+/** @returns the maximum size of an image in a batch, bytes */
 export function largestImage({ imgsz, multiScale }: PlanSettings): number {
   const side = Math.max(imgsz, Math.ceil((imgsz * (1 + multiScale)) / STRIDE) * STRIDE);
   return side * side * 3;
 }
 
-/** Images sorted by height over width, cut into batches; the batches (a last partial one stays last) are shuffled. */
+/** Images sorted by height / width and grouped into batches; full batches are shuffled, a partial one stays last. */
 function groupByAspect(sizes: Int32Array, batch: number, random: ReturnType<typeof rng>): Int32Array {
   const aspect = (i: number): number => sizes[2 * i + 1] / sizes[2 * i];
   const sorted = Array.from({ length: sizes.length / 2 }, (_, i) => i).sort((a, b) => aspect(a) - aspect(b) || a - b);
@@ -79,7 +82,7 @@ function groupByAspect(sizes: Int32Array, batch: number, random: ReturnType<type
   return Int32Array.from(starts.flatMap((start) => sorted.slice(start, start + batch)));
 }
 
-/** The smallest multiple of 32 that holds all images of a batch when their long sides are imgsz. */
+/** The smallest multiples of 32 that hold all images of a batch when their long sides are imgsz. */
 function rectShape(indices: Int32Array, sizes: Int32Array, imgsz: number): [width: number, height: number] {
   let [low, high] = [Number.POSITIVE_INFINITY, 0];
   for (const i of indices) {
@@ -101,8 +104,9 @@ function scaledShape(settings: PlanSettings, epoch: number, batch: number, width
 }
 
 /**
- * From where in the epoch's order the partners of a mosaic are drawn: the `window` latest positions, at the epoch's start
- * the first ones. Images are thus needed within a stretch of the epoch and then no more.
+ * The positions in the epoch's order from which mosaic partners are sampled: the latest `window` positions, at the start
+ * of the epoch the first ones. An image is then needed during a limited part of the epoch, which bounds the cache.
+ * @param position of the image @param n number of images
  * @returns first position and number of positions
  */
 export function partnerWindow(position: number, n: number, window: number): [start: number, count: number] {

@@ -1,10 +1,9 @@
 /**
- * labels.cache: what a scan found, so that the next start takes a second. One file: 8 bytes of magic, crc32 of the rest,
- * length of a JSON header, the header, then all label rows as float32. A file that is damaged, of another version or of
- * another class count counts as absent. Entries are keyed on size and time of image and label file, each on its own; what
- * the state of the system caused (a disk that is away, missing permissions) is not remembered.
+ * labels.cache: the results of a scan, so that unchanged files are not scanned again. File format: 8 bytes of magic,
+ * CRC-32 of the rest, length of a JSON header, the header, then all label rows as float32. A file that is damaged, of
+ * another version or of another number of classes is ignored. An entry is valid while size and modification time of image
+ * and label file are unchanged; transient results (a missing disk, missing permissions) are not stored.
  */
-
 import { createHash } from 'node:crypto';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -18,9 +17,10 @@ import type { Finding } from './finding.js';
 import { PARSER_VERSION } from './labels.js';
 import type { ScanEntry } from './scan.js';
 
-/** Size and time of the image and of its label file (−1, −1 when there is none). */
+/** Size and modification time of the image and of its label file (−1, −1 when there is none). */
 export type Stamp = [imageSize: number, imageTime: number, labelSize: number, labelTime: number];
 
+/** A result of the scan, and the stamp for which it is valid. */
 export interface CachedEntry {
   stamp: Stamp;
   entry: ScanEntry;
@@ -30,9 +30,9 @@ interface Header {
   parser: number;
   nc: number;
   images: string[];
-  /** 4 numbers an entry. */
+  /** 4 numbers for each entry. */
   stamps: number[];
-  /** width, height, corrupt, rows, polygons, duplicates an entry. */
+  /** For each entry: width, height, corrupt, rows, polygons, duplicates. */
   facts: number[];
   /** Index of the entry, findings. */
   findings: [number, Finding[]][];
@@ -40,7 +40,7 @@ interface Header {
 
 const MAGIC = 'YOLOLBL1';
 
-/** Entries by image; empty when there is no usable cache. */
+/** Reads the first usable cache file. @param nc number of classes @returns entries by path of the image; empty without a cache */
 export function readLabelCache(files: string[], nc: number): Map<string, CachedEntry> {
   for (const file of files) {
     if (!existsSync(file)) continue;
@@ -48,13 +48,13 @@ export function readLabelCache(files: string[], nc: number): Map<string, CachedE
       const entries = decode(readFileSync(file), nc);
       if (entries) return entries;
     } catch (error) {
-      log.debug(`${file} is damaged (${messageOf(error)}) and will be made anew`);
+      log.debug(`${file} is damaged (${messageOf(error)}) and will be written again`);
     }
   }
   return new Map();
 }
 
-/** Writes the first of the files that can be written; a cache that can't be written is no error. */
+/** Writes the first of the files that is writable. @returns its path; undefined when none is, which is not an error */
 export function writeLabelCache(files: string[], nc: number, entries: Map<string, CachedEntry>): string | undefined {
   const bytes = encode(entries, nc);
   for (const file of files) {
@@ -68,7 +68,7 @@ export function writeLabelCache(files: string[], nc: number, entries: Map<string
   return undefined;
 }
 
-/** Beside the labels, or, when that folder can't be written, in the user's cache folder. */
+/** @returns paths of the cache in order of preference: beside the labels, and in the user's cache folder */
 export function labelCacheFiles(firstLabel: string, sources: string[]): string[] {
   const folder = dirname(firstLabel);
   const plain = sources.length === 1 && !/\.(txt|csv)$/i.test(sources[0]);
@@ -94,7 +94,7 @@ function encode(entries: Map<string, CachedEntry>, nc: number): Buffer {
   const header: Header = { parser: PARSER_VERSION, nc, images: [], stamps: [], facts: [], findings: [] };
   const rows: Buffer[] = [];
   for (const [image, { stamp, entry }] of entries) {
-    if (entry.passing) continue;
+    if (entry.transient) continue;
     if (entry.findings.length) header.findings.push([header.images.length, entry.findings]);
     header.images.push(image);
     header.stamps.push(...stamp);
@@ -133,7 +133,7 @@ function decode(file: Buffer, nc: number): Map<string, CachedEntry> | undefined 
       polygons,
       duplicates,
       findings: findings.get(i) ?? [],
-      passing: false,
+      transient: false,
     };
     entries.set(image, { stamp: header.stamps.slice(4 * i, 4 * i + 4) as Stamp, entry });
   });

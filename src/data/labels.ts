@@ -1,43 +1,47 @@
 /**
- * One label file: rows `class cx cy w h` in 0..1 of the image, or `class x1 y1 x2 y2 x3 y3 …`, a polygon that becomes
- * its box. A wrong row makes the file corrupt; a duplicate or an empty box is dropped and said.
+ * Parses a label file: rows `class cx cy w h` in 0..1 of the image, or `class x1 y1 x2 y2 x3 y3 …`, a polygon, which is
+ * converted to its bounding box. An invalid row makes the file corrupt; duplicate rows and empty boxes are dropped, with a
+ * finding.
  */
 import { xyxyToXywh } from '../core/boxes.js';
 import type { FindingKind } from './finding.js';
 
-/** Raise it when the meaning of what is cached changes: caches of older versions are then made anew. */
+/** To be increased when the meaning of cached results changes: caches of other versions are ignored. */
 export const PARSER_VERSION = 4;
-/** A coordinate over this was hardly meant as a part of the image. */
+/** Coordinates above this are probably in pixels, not in 0..1. */
 export const LIKE_PIXELS = 2;
-/** Values may be this far outside 0..1 (rounding of labelling tools); they are cut back. */
+/** Values may be this far outside 0..1 (rounding of labelling tools); they are clipped. */
 const TOLERANCE = 0.01;
-/** More objects in one image than can be assigned to anchor points in a usual memory. */
+/** Maximum number of objects in an image: the assignment to anchor points needs memory for each pair. */
 const MAX_LABELS = 16_384;
-/** Findings of one file that are kept: a file of a million wrong rows is told by its first ones. */
+/** Maximum number of findings of one file. */
 const MAX_FINDINGS = 100;
 
+/** A problem in one row. */
 export interface RowFinding {
   kind: FindingKind;
   corrupt: boolean;
+  /** From 1. */
   line: number;
-  /** The number that is wrong, of kinds 'bad-class' and 'out-of-range'. */
+  /** The invalid number, of kinds 'bad-class' and 'out-of-range'. */
   value?: number;
   message: string;
 }
 
+/** The contents of a label file. */
 export interface ParsedLabels {
-  /** Rows of 5: class, cx, cy, w, h in 0..1; empty when the file is corrupt. */
+  /** [M, 5] class cx cy w h in 0..1; empty when the file is corrupt. */
   rows: Float32Array;
-  /** How many rows were polygons. */
+  /** Number of rows that were polygons. */
   polygons: number;
-  /** How many rows were dropped because they stood there before. */
+  /** Number of rows that were dropped because they repeat an earlier row. */
   duplicates: number;
   findings: RowFinding[];
 }
 
 /**
- * Reads the text of a label file.
- * @param nc number of classes; a class id of nc or more is wrong
+ * Parses the text of a label file.
+ * @param nc number of classes; class numbers must be below it
  */
 export function parseLabels(text: string, nc: number): ParsedLabels {
   const findings: RowFinding[] = [];
@@ -75,7 +79,7 @@ export function parseLabels(text: string, nc: number): ParsedLabels {
   return { rows: new Float32Array(corrupt ? [] : rows), polygons, duplicates, findings };
 }
 
-/** A file that is given up: what was found, and why. */
+/** The result for a file whose parsing stops early: its findings, the last of which is `why`. */
 function broken(findings: RowFinding[], why: RowFinding): ParsedLabels {
   return { rows: new Float32Array(0), polygons: 0, duplicates: 0, findings: [...findings.slice(0, -1), why] };
 }
@@ -87,7 +91,7 @@ function tooMany(line: number): RowFinding {
 
 type Checked = { box: number[] } | Pick<RowFinding, 'kind' | 'message' | 'value'>;
 
-/** A row's class and box, or what is wrong with it. */
+/** Class and box of a row, or its problem. */
 function checkRow(values: number[], nc: number): Checked {
   const wrong = (kind: FindingKind, message: string, value?: number): Checked => ({
     kind,
@@ -99,8 +103,8 @@ function checkRow(values: number[], nc: number): Checked {
   if (n !== 5 && (n < 7 || n % 2 === 0))
     return wrong('wrong-columns', `expected 5 columns (class cx cy w h) or a polygon, got ${n}`);
   const id = values[0];
-  if (!Number.isInteger(id) || id < 0) return wrong('bad-class', `class ${id} is not a whole number from 0`, id);
-  if (id >= nc) return wrong('bad-class', `class ${id}, but the dataset has ${nc} (0 to ${nc - 1})`, id);
+  if (!Number.isInteger(id) || id < 0) return wrong('bad-class', `class ${id} is not an integer of 0 or more`, id);
+  if (id >= nc) return wrong('bad-class', `class ${id}, but the dataset has ${nc} classes (0 to ${nc - 1})`, id);
   if (n === 5 && (values[3] < 0 || values[4] < 0))
     return wrong('negative-size', `negative size ${values[3]} x ${values[4]}`);
   for (let i = 1; i < n; i++) {
@@ -115,7 +119,7 @@ function checkRow(values: number[], nc: number): Checked {
   return box[3] > 0 && box[4] > 0 ? { box } : wrong('empty-box', 'a box without area; dropped');
 }
 
-/** @returns cx, cy, w, h of the hull of the points after the class */
+/** @returns cx, cy, w, h of the bounding box of a polygon; `values` are the class and the points */
 function polygonBox(values: number[]): number[] {
   let [x1, y1, x2, y2] = [1, 1, 0, 0];
   for (let i = 1; i < values.length; i += 2) {

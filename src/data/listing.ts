@@ -1,4 +1,4 @@
-/** Which images a split has, and where their labels are. The order is that of the sorted paths, always. */
+/** Lists the images of a split, sorted by path, and finds their label files. */
 import { type Dirent, existsSync, readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { messageOf, UserError } from '../core/errors.js';
@@ -11,21 +11,23 @@ function isImage(path: string): boolean {
   return IMAGE.has(extname(path).toLowerCase());
 }
 
-/** Is this an image, by its name, of a format that is not supported? */
+/** Whether the extension is that of an image format that is not supported. */
 export function isUnsupported(path: string): boolean {
   return isUnsupportedExtension(extname(path).slice(1));
 }
 
+/** The images of a split. */
 export interface Listing {
-  /** Absolute, sorted; an image that is listed twice is there once. */
+  /** Absolute paths, sorted, without duplicates. */
   paths: string[];
-  /** Images of formats that are not supported: passed over, to be told. */
+  /** Images of unsupported formats, which are skipped. */
   unsupported: string[];
 }
 
 /**
- * All images of folders (recursively), of list files (a path a line) and single files.
- * @param root where relative lines of a list are looked for besides the list's own folder
+ * Lists all images of folders (recursively), list files (one path in each line) and single files.
+ * @param root folder to which lines of a list may be relative, besides the list's own folder
+ * @throws UserError 'bad-data' for other sources, 'unreadable-folder'
  */
 export function listImages(sources: string[], root: string): Listing {
   const paths = new Set<string>();
@@ -33,11 +35,11 @@ export function listImages(sources: string[], root: string): Listing {
   for (const source of sources) {
     const info = statSync(source);
     if (info.isDirectory()) {
-      // An image that a link names and that is not there is told by the scan.
+      // Broken links are included: the scan reports them.
       for (const path of filesUnder(source, (name) => isImage(name) || isUnsupported(name), true))
         (isImage(path) ? paths : unsupported).add(path);
     } else if (!info.isFile())
-      throw new UserError('bad-data', `${source} is ${kindOfFile(info)}, no folder and no file`);
+      throw new UserError('bad-data', `${source} is ${kindOfFile(info)}, neither a folder nor a file`);
     else if (/\.(txt|csv)$/i.test(source)) for (const path of readList(source, root)) paths.add(path);
     else if (isImage(source)) paths.add(source);
     else throw new UserError('bad-data', `${source} is neither a folder, nor a .txt list of images, nor an image`);
@@ -46,8 +48,9 @@ export function listImages(sources: string[], root: string): Listing {
 }
 
 /**
- * Plain files under a folder. Links are followed, each folder once.
- * @param brokenLinks links that lead nowhere or in a circle count as files
+ * Lists regular files under a folder, recursively. Links are followed, each folder is visited once.
+ * @param wanted selects files by path
+ * @param brokenLinks includes links without a target and circular links
  * @throws UserError 'unreadable-folder'
  */
 export function filesUnder(folder: string, wanted: (path: string) => boolean, brokenLinks = false): string[] {
@@ -69,7 +72,7 @@ export function filesUnder(folder: string, wanted: (path: string) => boolean, br
   return found;
 }
 
-/** @throws UserError 'unreadable-folder' */
+/** @returns the entries of a folder @throws UserError 'unreadable-folder' */
 export function listFolder(folder: string): Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true });
@@ -79,7 +82,7 @@ export function listFolder(folder: string): Dirent[] {
   }
 }
 
-/** What a folder's entry is, links followed; undefined for a link that leads nowhere, in a circle, or where we may not look. */
+/** Type of a folder's entry, following links; undefined for a link that is broken, circular or not accessible. */
 export function followed(entry: Dirent, path: string): Dirent | Stats | undefined {
   if (!entry.isSymbolicLink()) return entry;
   try {
@@ -89,16 +92,16 @@ export function followed(entry: Dirent, path: string): Dirent | Stats | undefine
   }
 }
 
-/** Whether this is a plain file, links followed, as far as we may look. */
+/** Whether the path is a regular file, following links; false when it is not accessible. */
 export function isFile(path: string): boolean {
   try {
     return statSync(path).isFile();
   } catch {
-    return false; // not there, a circle of links, or not ours to look at
+    return false;
   }
 }
 
-/** `2 files of unsupported formats skipped (heic, ppm): a.heic, b.ppm` */
+/** @returns `2 files of unsupported formats skipped (heic, ppm): a.heic, b.ppm; convert them to JPEG or PNG` */
 export function describeUnsupported(paths: readonly string[]): string {
   const kinds = [...new Set(paths.map((path) => extname(path).slice(1).toLowerCase()))].sort();
   const shown = paths.slice(0, 3).join(', ');
@@ -122,7 +125,10 @@ function readList(file: string, root: string): string[] {
   return paths;
 }
 
-/** The last folder called images becomes labels, the ending .txt; without such a folder the label lies beside the image. */
+/**
+ * @returns path of an image's label file: the last folder named `images` is replaced by `labels`, the extension by .txt;
+ *   without such a folder the label file is beside the image
+ */
 export function labelPath(image: string): string {
   const stem = image.slice(0, image.length - extname(image).length);
   const at = Math.max(stem.lastIndexOf('/images/'), stem.lastIndexOf('\\images\\'));

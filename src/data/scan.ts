@@ -30,7 +30,7 @@ export interface ScanEntry {
   duplicates: number;
   findings: Finding[];
   /** What was found comes from the state of the system, not from what is in the files: not to be remembered. */
-  passing: boolean;
+  transient: boolean;
 }
 
 /** Under this many images starting threads takes longer than reading. */
@@ -84,7 +84,7 @@ export async function scanChunk({ items, nc }: Chunk): Promise<ScanEntry[]> {
   return entries;
 }
 
-const PASSING = new Set<Finding['kind']>(['missing-image', 'unreadable-image', 'large-image', 'unreadable-label']);
+const TRANSIENT = new Set<Finding['kind']>(['missing-image', 'unreadable-image', 'large-image', 'unreadable-label']);
 
 async function scanOne(item: ScanItem, nc: number): Promise<ScanEntry> {
   const findings: Finding[] = [];
@@ -98,7 +98,7 @@ async function scanOne(item: ScanItem, nc: number): Promise<ScanEntry> {
     polygons: corrupt ? 0 : labels.polygons,
     duplicates: labels.duplicates,
     findings,
-    passing: findings.some(({ kind }) => PASSING.has(kind)),
+    transient: findings.some(({ kind }) => TRANSIENT.has(kind)),
   };
 }
 

@@ -130,7 +130,7 @@ describe('a dataset that is fetched', () => {
       stderr += text;
     });
     const ended = new Promise((resolve) => second.on('close', resolve));
-    await until(() => stderr.includes('another process is fetching'));
+    await until(() => stderr.includes('another process is downloading'));
     release();
     expect(images(await first)).toBe(COUNT);
     await ended;

@@ -1,17 +1,19 @@
-/** What all formats have in common: images with boxes in pixels, by split. Readers make it, writers write it. */
+/** The common representation of all annotation formats: images with boxes in pixels, by split. */
 import type { Box } from '../../core/types.js';
 import type { Finding } from '../finding.js';
 
+/** An image and its objects; sizes and boxes in pixels. */
 export interface AnnotatedImage {
-  /** Where the image is, absolute; undefined when it was not found. */
+  /** Absolute path of the image; undefined when it was not found. */
   path?: string;
-  /** Its name below the split's folder, with `/`. */
+  /** Path relative to the split's folder, with `/`. */
   name: string;
   width: number;
   height: number;
   objects: { class: number; box: Box }[];
 }
 
+/** What a reader returns and a writer takes. */
 export interface Annotations {
   /** Class names by index. */
   names: string[];
@@ -20,7 +22,10 @@ export interface Annotations {
   findings: Finding[];
 }
 
-/** Cuts a box to its image; undefined, with a finding, when nothing is left of it. */
+/**
+ * Clips a box to its image and adds a finding when the box is invalid or extends beyond the image.
+ * @returns undefined when the box is invalid or has no area inside the image
+ */
 export function usableBox(
   [x1, y1, x2, y2]: Box,
   { width, height }: { width: number; height: number },
@@ -32,21 +37,24 @@ export function usableBox(
     findings.push({ kind, severity: 'warning', file, line, message: `${object}: ${message}` });
   };
   if (![x1, y1, x2, y2].every(Number.isFinite)) {
-    say('not-a-number', 'the box has something that is not a number; dropped');
+    say('not-a-number', 'a coordinate of the box is not a number; the box is dropped');
     return undefined;
   }
   if (x2 < x1 || y2 < y1) {
-    say('negative-size', `negative size ${x2 - x1} x ${y2 - y1}; dropped`);
+    say('negative-size', `negative size ${x2 - x1} x ${y2 - y1}; the box is dropped`);
     return undefined;
   }
   const cut: Box = [clip(x1, width), clip(y1, height), clip(x2, width), clip(y2, height)];
   const off = Math.max(...cut.map((value, k) => Math.abs(value - [x1, y1, x2, y2][k])));
   if (cut[2] <= cut[0] || cut[3] <= cut[1]) {
-    say('empty-box', `no area inside the image (${[x1, y1, x2, y2].join(' ')} in ${width} x ${height}); dropped`);
+    say(
+      'empty-box',
+      `no area inside the image (${[x1, y1, x2, y2].join(' ')} in ${width} x ${height}); the box is dropped`,
+    );
     return undefined;
   }
   if (off > 0.01 * Math.max(width, height))
-    say('out-of-range', `reaches ${off.toFixed(1)} pixels beyond the image; cut`);
+    say('out-of-range', `the box extends ${off.toFixed(1)} pixels beyond the image; it is clipped`);
   return cut;
 }
 

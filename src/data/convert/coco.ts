@@ -1,4 +1,4 @@
-/** COCO's JSON (cocodataset.org, "Data format"): instances with boxes x, y, w, h in pixels. */
+/** COCO's JSON (cocodataset.org, "Data format"): instances with boxes left, top, width, height in pixels. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { ltwhToXyxy, xyxyToLtwh } from '../../core/boxes.js';
@@ -31,7 +31,7 @@ interface CocoFile {
   categories: { id: number; name: string }[];
 }
 
-/** The instance files that a source means; undefined when it is not COCO's. */
+/** @param source an instance file or a folder with such files @returns the instance files; undefined when there are none */
 export function cocoFiles(source: string): string[] | undefined {
   if (!statSync(source).isDirectory()) return extname(source).toLowerCase() === '.json' ? [source] : undefined;
   for (const folder of [join(source, 'annotations'), source]) {
@@ -44,7 +44,7 @@ export function cocoFiles(source: string): string[] | undefined {
   return undefined;
 }
 
-/** @throws UserError when a file is not COCO's JSON */
+/** Reads instance files, one split each. @throws UserError 'bad-annotations' when a file is not an instance file of COCO */
 export async function readCoco(files: string[]): Promise<Annotations> {
   const read = files.map((file) => ({ file, content: parse(file) }));
   const categories = new Map(read.flatMap(({ content }) => content.categories.map(({ id, name }) => [id, name])));
@@ -68,7 +68,7 @@ function parse(file: string): CocoFile {
   if (!Array.isArray(images) || !Array.isArray(annotations) || !Array.isArray(categories))
     throw new UserError(
       'bad-annotations',
-      `${file} is not an instance file of COCO's: it must have images, annotations and categories`,
+      `${file} is not an instance file of COCO: it must have images, annotations and categories`,
       undefined,
       1,
     );
@@ -108,11 +108,13 @@ async function readImages(
       findings.push({ kind, severity: 'warning', file, message: `${name}: ${message}` });
     };
     const id = classOf.get(object.category_id);
-    if (!annotated) say('missing-image', `there is no image ${object.image_id}; dropped`);
-    else if (id === undefined) say('bad-class', `there is no category ${object.category_id}; dropped`);
-    else if (object.iscrowd) say('empty-box', 'a crowd (iscrowd=1) has no boxes of its own; dropped');
+    if (!annotated) say('missing-image', `there is no image ${object.image_id}; the annotation is dropped`);
+    else if (id === undefined)
+      say('bad-class', `there is no category ${object.category_id}; the annotation is dropped`);
+    else if (object.iscrowd)
+      say('empty-box', 'a crowd region (iscrowd=1) is not a single object; the annotation is dropped');
     else if (!Array.isArray(object.bbox) || object.bbox.length !== 4)
-      say('wrong-columns', 'has no bbox of 4 numbers; dropped');
+      say('wrong-columns', 'bbox does not have 4 numbers; the annotation is dropped');
     else {
       const box = usableBox(ltwhToXyxy(object.bbox), annotated, { file, object: name }, findings);
       if (box) annotated.objects.push({ class: id, box });
@@ -121,7 +123,7 @@ async function readImages(
   return [...byId.values()];
 }
 
-/** The image's place below a folder, wherever its name would lead. */
+/** The name as a relative path without `..`, so that images are written below the output folder only. */
 function nameBelow(fileName: string): string {
   const parts = String(fileName).split(/[\\/]+/);
   return parts.filter((part) => !['', '.', '..'].includes(part)).join('/') || 'image';
@@ -145,12 +147,12 @@ async function sizeOf(
     kind: 'missing-image',
     severity: 'corrupt',
     file,
-    message: `${image.file_name} has no size and no image; left out`,
+    message: `${image.file_name} has no width and height, and the image was not found; it is excluded`,
   });
   return undefined;
 }
 
-/** Where the images of an instance file usually are. */
+/** Folders in which the images of an instance file are looked for. */
 function imageFolders(file: string): string[] {
   const [own, split] = [dirname(file), splitName(file)];
   const above = dirname(own);
@@ -163,7 +165,11 @@ function imageFolders(file: string): string[] {
   ]);
 }
 
-/** annotations/instances_<split>.json in `out`; ids of categories and images as predictions.json of `yolo val` has them. */
+/**
+ * Writes annotations/instances_<split>.json in `out`, with the ids of categories and images that predictions.json of
+ * `yolo val` has.
+ * @returns paths of the files
+ */
 export function writeCoco({ names, splits }: Annotations, out: string): string[] {
   const ids = categoryIds(names);
   return [...splits].map(([split, annotated]) => {

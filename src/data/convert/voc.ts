@@ -1,6 +1,6 @@
 /**
- * Pascal VOC (Everingham et al. 2010): an XML file an image, boxes as xmin ymin xmax ymax in pixels, splits as lists in
- * ImageSets/Main. The corners are taken as edges, as labelling tools write them.
+ * Pascal VOC (Everingham et al. 2010): one XML file for each image, boxes as xmin ymin xmax ymax in pixels, splits as
+ * lists in ImageSets/Main. Coordinates are used as they are, from 0, as labelling tools write them (VOC counts from 1).
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, dirname, extname, join, relative } from 'node:path';
@@ -13,7 +13,7 @@ import type { Finding } from '../finding.js';
 import { filesUnder, isFile } from '../listing.js';
 import { type AnnotatedImage, type Annotations, usableBox } from './annotations.js';
 
-/** The XML files of a source, a folder or one such file; undefined when there are none. */
+/** @param source a folder or an XML file @returns the XML files; undefined when there are none */
 export function vocFiles(source: string): string[] | undefined {
   if (source.toLowerCase().endsWith('.xml')) return [source];
   if (!statSync(source).isDirectory()) return undefined;
@@ -28,6 +28,10 @@ interface Parsed {
   objects: { name: string; box: Box; line: number }[];
 }
 
+/**
+ * Reads XML files. Files that cannot be used are excluded, with a finding.
+ * @param source folder that has the images and ImageSets/Main
+ */
 export async function readVoc(source: string, files: string[]): Promise<Annotations> {
   const findings: Finding[] = [];
   const parsed: Parsed[] = [];
@@ -51,7 +55,7 @@ export async function readVoc(source: string, files: string[]): Promise<Annotati
   return { names, splits, findings };
 }
 
-/** Names stay as they are written ('007'); entities of the file's own are not nested, external ones are an error. */
+/** Names remain text ('007'). Nested and external entities are not expanded (XML bombs, XXE). */
 const parser = new XMLParser({
   parseTagValue: false,
   htmlEntities: true,
@@ -62,30 +66,30 @@ const META = XMLParser.getMetaDataSymbol() as symbol;
 
 async function readOne(source: string, file: string, findings: Finding[]): Promise<Parsed | undefined> {
   const bad = (kind: Finding['kind'], message: string, line?: number): undefined => {
-    findings.push({ kind, severity: 'corrupt', file, line, message: `${message}; left out` });
+    findings.push({ kind, severity: 'corrupt', file, line, message: `${message}; the image is excluded` });
   };
   const xml = readFileSync(file, 'utf8');
   const valid = XMLValidator.validate(xml);
-  if (valid !== true) return bad('unreadable-label', `no readable XML: ${valid.err.msg}`, valid.err.line);
+  if (valid !== true) return bad('unreadable-label', `not valid XML: ${valid.err.msg}`, valid.err.line);
   let root: unknown;
   try {
     root = parser.parse(xml).annotation;
   } catch (error) {
-    return bad('unreadable-label', `no readable XML: ${messageOf(error)}`);
+    return bad('unreadable-label', `not valid XML: ${messageOf(error)}`);
   }
-  if (root === undefined) return bad('unreadable-label', 'no <annotation> in it');
+  if (root === undefined) return bad('unreadable-label', 'there is no <annotation> element');
   const stem = basename(file, extname(file));
   const path = findImage(source, file, textAt(root, 'filename'), stem);
   let [width, height] = [Number(textAt(root, 'size', 'width')), Number(textAt(root, 'size', 'height'))];
   if (!(width > 0 && height > 0)) {
-    if (!path) return bad('missing-image', 'no size and no image');
+    if (!path) return bad('missing-image', 'there is no <size>, and the image was not found');
     try {
       ({ width, height } = await readImageSize(path));
     } catch (error) {
       return bad('broken-image', messageOf(error));
     }
   }
-  if (!path) findings.push({ kind: 'missing-image', severity: 'warning', file, message: 'its image was not found' });
+  if (!path) findings.push({ kind: 'missing-image', severity: 'warning', file, message: 'the image was not found' });
   const name = path ? basename(path) : (textAt(root, 'filename') ?? `${stem}.jpg`);
   const objects = ((root as { object?: unknown[] }).object ?? []).map((object) => objectOf(object, xml));
   return { file, image: { path, name, width, height, objects: [] }, objects };
@@ -98,7 +102,7 @@ function objectOf(object: unknown, xml: string): Parsed['objects'][number] {
   return { name: textAt(object, 'name') ?? 'object', box, line: xml.slice(0, startIndex).split('\n').length };
 }
 
-/** Text of the first such element below another one. */
+/** Text of the first element at a path below `node`. */
 function textAt(node: unknown, ...path: string[]): string | undefined {
   for (const name of path) [node] = [(node as Record<string, unknown> | undefined)?.[name]].flat();
   return typeof node === 'string' ? node : undefined;
@@ -135,7 +139,7 @@ function splitLists(source: string): Map<string, string> {
   return splits;
 }
 
-/** Annotations/<stem>.xml, one an image, and ImageSets/Main/<split>.txt in `out`. */
+/** Writes Annotations/<stem>.xml for each image and ImageSets/Main/<split>.txt in `out`. @returns the folder and the lists */
 export function writeVoc({ names, splits }: Annotations, out: string): string[] {
   const folder = join(out, 'Annotations');
   const taken = new Map<string, string>();

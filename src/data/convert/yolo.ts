@@ -1,4 +1,4 @@
-/** This project's own layout: a YAML, images/<split>/…, labels/<split>/….txt with rows `class cx cy w h`. */
+/** YOLO's layout: a YAML file, images/<split>/…, labels/<split>/….txt with rows `class cx cy w h` in 0..1. */
 import { copyFileSync, existsSync, linkSync, mkdirSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { dump } from 'js-yaml';
@@ -10,7 +10,7 @@ import { openDataset } from '../dataset.js';
 import type { Finding } from '../finding.js';
 import type { AnnotatedImage, Annotations } from './annotations.js';
 
-/** @param yaml as `data=` takes it */
+/** Reads all splits of a dataset. @param yaml a value of the option `data` @throws UserError as openDataset */
 export async function readYolo(yaml: string): Promise<Annotations> {
   const spec = loadDataYaml(yaml);
   const splits = new Map<string, AnnotatedImage[]>();
@@ -30,7 +30,11 @@ export async function readYolo(yaml: string): Promise<Annotations> {
   return { names: spec.names, splits, findings };
 }
 
-/** images/, labels/ and data.yaml in `out`; the images are linked, or copied where links can't be made. */
+/**
+ * Writes images/, labels/ and data.yaml in `out`. Images are hard-linked, or copied where links are not possible.
+ * @returns path of data.yaml
+ * @throws UserError 'cannot-write'
+ */
 export function writeYolo({ names, splits }: Annotations, out: string): string[] {
   const used: Record<string, string> = {};
   for (const [split, images] of splits) {
@@ -48,14 +52,14 @@ export function writeYolo({ names, splits }: Annotations, out: string): string[]
   return [file];
 }
 
-/** Puts images of the other formats beside their annotations. */
+/** Links or copies the images into the folder of their split. @throws UserError 'cannot-write' */
 export function placeImages({ splits }: Annotations, folderOf: (split: string) => string): void {
   for (const [split, images] of splits) {
     for (const { path, name } of images) if (path) placeImage(path, join(folderOf(split), name));
   }
 }
 
-/** val2017 → val; the first split of an unknown name trains. */
+/** train, val or test for a split's name (val2017 → val); an unknown name gets the first of them that is not used. */
 function roleOf(split: string, used: Record<string, string>): string {
   const known = SPLITS.find((role) => split.toLowerCase().includes(role)) ?? (/valid/i.test(split) ? 'val' : undefined);
   if (known && !used[known]) return known;
