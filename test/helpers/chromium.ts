@@ -39,12 +39,13 @@ export class Browser {
   private next = 1;
   private session: string | undefined;
 
-  private constructor(path: string, profile: string) {
+  private constructor(path: string, profile: string, flags: readonly string[]) {
     const args = ['--headless=new', '--remote-debugging-pipe', `--user-data-dir=${profile}`, '--no-first-run'];
     // As root there is no sandbox; WebGL is computed by SwiftShader.
     args.push('--no-sandbox', '--disable-dev-shm-usage', '--use-gl=angle', '--use-angle=swiftshader');
     args.push('--enable-unsafe-swiftshader', '--disable-extensions', '--disable-background-networking');
-    args.push('--disable-component-update', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost', 'about:blank');
+    args.push('--disable-component-update', '--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost');
+    args.push(...flags, 'about:blank');
     this.child = spawn(path, args, { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
     let text = '';
     (this.child.stdio[4] as Readable).setEncoding('utf8').on('data', (chunk: string) => {
@@ -58,8 +59,9 @@ export class Browser {
     });
   }
 
-  static async start(path: string, profile: string): Promise<Browser> {
-    const browser = new Browser(path, profile);
+  /** @param flags further ones of its command line */
+  static async start(path: string, profile: string, flags: readonly string[] = []): Promise<Browser> {
+    const browser = new Browser(path, profile, flags);
     const { targetId } = await browser.send<{ targetId: string }>('Target.createTarget', { url: 'about:blank' });
     const attached = await browser.send<{ sessionId: string }>('Target.attachToTarget', { targetId, flatten: true });
     browser.session = attached.sessionId;
