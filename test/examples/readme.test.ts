@@ -1,5 +1,5 @@
 /** The command lines of examples/README.md, in a folder that has the files which they name. */
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -57,7 +57,9 @@ function run(line: string): string {
   return execFileSync('sh', ['-c', line], { cwd: dir, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
 }
 
-it('the service', async () => {
+const noCurl = spawnSync('curl', ['--version']).error !== undefined;
+
+it.skipIf(noCurl)(`the service${noCurl ? ' (left out: there is no curl)' : ''}`, async () => {
   const [start, ...asks] = service;
   const url = await begin(start.replace('street.mp4', 'street.gif')); // not every machine has ffmpeg
   const [detected, watched] = asks.map((line) => run(line.replace('http://localhost:8080', url)));
