@@ -235,10 +235,10 @@ describe('YOLO', () => {
       ['undefined in a list', [undefined], /source is undefined/],
       ['an object', {}, /source is of type Object/],
       ['clamped pixels without a size', new Uint8ClampedArray(12), /of type Uint8ClampedArray/],
-      ['an address that nothing opens', new URL('ftp://host/x.jpg'), /'ftp:' addresses are not opened/],
-      ['a stream of text', createTextStream(), /a stream of bytes gives of type String/],
-      ['an iterable in a list', [arriving([])], /iterable stands inside a list/],
-      ['a stream that fails', () => createReadStream('/no/such/file'), /source can't be read: ENOENT/],
+      ['an address that nothing opens', new URL('ftp://host/x.jpg'), /'ftp:' URLs are not supported/],
+      ['a stream of text', createTextStream(), /a stream of bytes yields a value of type String/],
+      ['an iterable in a list', [arriving([])], /a list of sources contains an iterable/],
+      ['a stream that fails', () => createReadStream('/no/such/file'), /source cannot be read: ENOENT/],
     ])('%s is refused in words', async (_, source, message) => {
       const value = (typeof source === 'function' ? source() : source) as SourceInput;
       const error = await all(value).catch((reason) => reason);

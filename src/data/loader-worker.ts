@@ -1,9 +1,9 @@
-/** A thread that prepares training images for loader.ts. */
+/** Worker thread of loader.ts: prepares training images. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { setImageThreads } from '../image/codec.js';
 import { Producer, type ProducerSetup, type ToProducer } from './producer.js';
 
-// One image is one thread's work: the other cores have their own, or train.
+// Parallelism is across images: the other cores prepare other images or train.
 setImageThreads(1);
 const producer = new Producer(workerData as ProducerSetup, (message) => parentPort?.postMessage(message));
 parentPort?.on('message', (message: ToProducer | 'close') => {

@@ -1,8 +1,8 @@
 /**
- * Training batches: shuffled, augmented, prepared ahead in worker threads. What a batch holds is a function of (seed,
- * epoch, image) and the settings: the number of workers, what was drawn before and where an epoch was entered change
- * nothing. Memory is bounded: `depth` batches, and a cache of decoded images (cache-plan.ts). The threads are started here
- * and not by a pool (thread-pool.ts): each has a state of its own, a run of images that it takes itself.
+ * Training batches: shuffled, augmented, prefetched by worker threads. The contents of a batch are a function of seed,
+ * epoch, image and settings; they do not depend on the number of workers, on earlier batches or on where an epoch was
+ * resumed. Memory is bounded: DEPTH batches and a cache of decoded images (cache-plan.ts). The threads are not those of
+ * thread-pool.ts, because each keeps a state: it takes the images of an epoch from a shared counter.
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
@@ -23,60 +23,66 @@ import { gatherTrainingSet, type TrainLoaderOptions } from './training-set.js';
 
 export type { TrainLoaderOptions };
 
-/** Batches in memory at a time: one that is trained on, two that are being prepared. */
+/** Batches in memory: one in use by training, two in preparation. */
 const DEPTH = 3;
 
+/** Options of an epoch. */
 export interface EpochOptions {
-  /** False closes mosaic, mixup and cutmix. Default: true. */
+  /** False disables mosaic, mixup and cutmix. Default: true. */
   mosaic?: boolean;
-  /** The first batch that is wanted, to go on in the middle of an epoch. Default: 0. */
+  /** First batch, to resume within an epoch. Default: 0. */
   startBatch?: number;
 }
 
+/** Loads batches for training. */
 export interface TrainLoader {
-  /** Images. */
+  /** Number of images. */
   readonly images: number;
-  /** Of an epoch; the last one may be partial. */
+  /** Number of batches in an epoch; the last one may be partial. */
   readonly batches: number;
-  /** Starts preparing at once; to be called when the epoch before has ended or been given up. */
+  /** Starts an epoch and the preparation of its first batches; ends the epoch before it. */
   epoch(epoch: number, options?: EpochOptions): AsyncGenerator<Batch, void, void>;
   /** Ends the threads. */
   close(): Promise<void>;
 }
 
 /**
- * How many threads make sense of those asked for: half the processors, since the training step wants them too and one
- * thread prepares far more images than a processor can train on.
+ * Limits the number of threads to half the processors: the training step needs them, and one thread prepares more images
+ * than one processor can train on.
  */
 export function limitWorkers(asked: number): number {
   return Math.max(0, Math.min(asked, Math.ceil(availableParallelism() / 2)));
 }
 
-/** @throws UserError when an image turns out to be broken, from the epoch's iterator */
+/**
+ * Creates a loader; the threads start with the first epoch.
+ * @throws UserError 'no-images' without images; the iterator of an epoch throws when an image cannot be decoded
+ */
 export function createTrainLoader(options: TrainLoaderOptions): TrainLoader {
   return new Loader(options);
 }
 
-/** A producer, here or in a thread. */
+/** Connection to a producer in this thread or a worker. */
 interface Channel {
   post(message: ToProducer): void;
-  /** Whether the process stays alive for it. */
+  /** Whether it keeps the process alive. */
   hold(on: boolean): void;
   close(): Promise<void>;
 }
 
-/** An epoch being produced. */
+/** The state of an epoch. */
 interface Run {
   id: number;
   plan: EpochPlan;
   control: Int32Array;
-  /** Labels by position; undefined: not there yet. */
+  /** Labels by position; undefined until the image is done. */
   labels: (Float32Array | undefined)[];
-  /** Images of each batch still to come. */
+  /** Number of images of each batch that are not done. */
   missing: number[];
+  /** Number of producers that have ended the epoch. */
   ended: number;
   error?: Error;
-  /** Called when something changed. */
+  /** Called after each change of this state. */
   changed: () => void;
 }
 
@@ -138,7 +144,7 @@ class Loader implements TrainLoader {
         const made = (): boolean => run.missing[number] === 0;
         await this.until(run, () => made() || run.error !== undefined || this.over(run));
         if (run.error) throw run.error;
-        if (!made()) throw new Error('this epoch was given up when another one was started');
+        if (!made()) throw new Error('this epoch was ended by the start of another one');
         yield this.batch(run, number);
         const room = number + 1 + this.setup.depth;
         for (const channel of this.channels) channel.post({ type: 'room', run: run.id, room });
@@ -165,7 +171,7 @@ class Loader implements TrainLoader {
     };
   }
 
-  /** Waits until something that is told of the run makes `condition` true; keeps the process alive meanwhile. */
+  /** Waits until a change of the run's state makes `condition` true; keeps the process alive meanwhile. */
   private async until(run: Run, condition: () => boolean): Promise<void> {
     if (condition()) return;
     for (const channel of this.channels) channel.hold(true);
@@ -181,7 +187,7 @@ class Loader implements TrainLoader {
     return run.ended >= this.channels.length;
   }
 
-  /** Ends a run (by default the current one): all producers let go of it. */
+  /** Ends a run (by default the current one) and waits until all producers have ended it. */
   private async stop(run = this.current): Promise<void> {
     if (!run || this.over(run)) return;
     Atomics.store(run.control, STOP, 1);
@@ -223,7 +229,7 @@ class Loader implements TrainLoader {
     });
     const lost = (error: Error): void => {
       if (!this.current) return;
-      this.current.error ??= new Error(`a thread that prepares images ended: ${error.message}`, { cause: error });
+      this.current.error ??= new Error(`a data loader thread ended unexpectedly: ${error.message}`, { cause: error });
       this.current.ended = this.channels.length;
       this.current.changed();
     };

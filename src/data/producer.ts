@@ -1,37 +1,38 @@
 /**
- * Takes images of an epoch one after the other, composes them into the batches' shared memory and says so. Several
- * producers, each in its thread, share the work by counting up one shared number; with workers=0 there is one, in the
- * main thread. While one image is composed the next one's sources are being decoded.
+ * Composes the images of an epoch into the shared memory of the batches. Several producers, each in a worker thread, take
+ * images from a shared atomic counter; with workers=0 there is one producer, in the main thread. While one image is
+ * composed, the source images of the next one are decoded.
  */
 import { messageOf, UserError } from '../core/errors.js';
 import { largestImage } from './epoch-plan.js';
 import { type Started, TrainingImages, type TrainingSet } from './training-images.js';
 
-/** Words of a run's control block: the next position to be taken, and whether to stop. */
+/** Words of a run's control block: the next position to be taken, whether to stop, and their number. */
 export const NEXT = 0;
 export const STOP = 1;
 export const CONTROL_WORDS = 2;
 
-/** What a producer needs: sent to a worker once. */
+/** Data of a producer, sent to each worker once. */
 export interface ProducerSetup {
   set: TrainingSet;
-  /** Batch b lies in part b mod depth: [depth, batch, largest image] bytes. */
+  /** Ring buffer [depth, batch, largest image] of bytes: batch b is at index b mod depth. */
   ring: SharedArrayBuffer;
   depth: number;
 }
 
+/** Messages to a producer. `room`: batches with a number below it may be written. */
 export type ToProducer =
   | { type: 'run'; run: number; epoch: number; mosaic: boolean; control: Int32Array; room: number }
-  /** Batches below this number have room. */
   | { type: 'room'; run: number; room: number };
 
+/** Messages from a producer. */
 export type FromProducer =
   | { type: 'image'; run: number; position: number; labels: Float32Array }
-  | { type: 'failed'; run: number; error: ThrownThere }
+  | { type: 'failed'; run: number; error: PackedError }
   | { type: 'ended'; run: number };
 
-/** An error on its way from a thread. */
-export interface ThrownThere {
+/** An error as plain values, as structured cloning loses the properties of UserError. */
+export interface PackedError {
   message: string;
   stack?: string;
   user?: { code: string; hint?: string; exitCode: 1 | 2 };
@@ -41,6 +42,7 @@ interface Taken extends Started {
   position: number;
 }
 
+/** Prepares images of one epoch after the other, as its messages say. */
 export class Producer {
   private readonly images: TrainingImages;
   private run = -1;
@@ -55,6 +57,7 @@ export class Producer {
     this.images = new TrainingImages(setup.set);
   }
 
+  /** Handles a message; runs follow one another. */
   receive(message: ToProducer): void {
     if (message.type === 'run') this.work = this.work.then(() => this.produce(message));
     else if (message.run === this.run) {
@@ -99,7 +102,7 @@ export class Producer {
     this.send({ type: 'image', run, position: taken.position, labels });
   }
 
-  /** Waits until the batch of this position may be written. @returns false when the run was stopped meanwhile */
+  /** Waits until the batch of a position may be written. @returns false when the run was stopped */
   private async hasRoom(position: number, stopped: () => boolean): Promise<boolean> {
     const number = Math.floor(position / this.setup.set.plan.batch);
     while (number >= this.room && !stopped()) {
@@ -111,7 +114,7 @@ export class Producer {
   }
 }
 
-function packError(error: unknown): ThrownThere {
+function packError(error: unknown): PackedError {
   const message = messageOf(error);
   if (error instanceof UserError) {
     return { message, user: { code: error.code, hint: error.hint, exitCode: error.exitCode } };
@@ -119,7 +122,8 @@ function packError(error: unknown): ThrownThere {
   return { message, stack: error instanceof Error ? error.stack : undefined };
 }
 
-export function unpackError({ message, stack, user }: ThrownThere): Error {
+/** @returns the UserError or Error that was packed */
+export function unpackError({ message, stack, user }: PackedError): Error {
   if (user) return new UserError(user.code, message, user.hint, user.exitCode);
   const error = new Error(message);
   if (stack) error.stack = stack;

@@ -1,6 +1,6 @@
 /**
- * What a program may hand over as source: names as on the command line, and what it has in memory or will have: encoded
- * images, pixels, URL objects, streams, and several of these, at once or as they come.
+ * Sources given by programs: names as on the command line, encoded images, pixels, URL objects, streams, and lists and
+ * iterables of these.
  */
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +8,7 @@ import { messageOf, UserError } from '../core/errors.js';
 import type { RgbImage } from '../core/types.js';
 import { fromListed, listSources, type Origin } from './source-list.js';
 
-/** A stream of bytes: a Node Readable, a web ReadableStream, the body of a response. Its bytes are one encoded image. */
+/** A stream with the bytes of one encoded image: a Node Readable, a web ReadableStream, the body of a response. */
 export type ByteStream = (AsyncIterable<Uint8Array> & { pipe: unknown }) | { getReader(): unknown };
 
 /** One source. Bytes (Buffer, Blob, Response, stream …) are an encoded image. */
@@ -22,15 +22,16 @@ export type SourceItem =
   | RgbImage
   | ByteStream;
 
-/** One source, a list, or an iterable whose items are predicted as they come: a generator, an object stream … */
+/** One source, a list, or an iterable (a generator, an object stream), whose items are predicted as they arrive. */
 export type SourceInput = SourceItem | readonly SourceInput[] | Iterable<SourceItem> | AsyncIterable<SourceItem>;
 
-/** Sources that are known, or that come one after the other. */
+/** A list of sources, or sources that arrive one after the other. */
 export type Origins = readonly Origin[] | AsyncIterable<Origin>;
 
 /**
- * @throws UserError 'missing-source' when it is not there or holds no image and no video; 'bad-source' for a value of
- *   another kind
+ * Resolves a source into single images, videos and streams.
+ * @throws UserError 'missing-source' when it does not exist or has no image and no video; 'bad-source' for other types of
+ *   values; as listSources
  */
 export async function sourcesOf(source: SourceInput): Promise<Origins> {
   if (Array.isArray(source)) {
@@ -40,7 +41,7 @@ export async function sourcesOf(source: SourceInput): Promise<Origins> {
   return isSeries(source) ? arriving(source) : listItem(source as SourceItem);
 }
 
-/** A stream may fail before it is read: its error then waits for the reader instead of ending the process. */
+/** Adds an error listener to streams: an error before they are read is then reported to the reader, not as uncaught. */
 export function keepErrors(source: SourceInput): void {
   if (Array.isArray(source)) for (const one of source) keepErrors(one);
   else if (source instanceof Readable) source.on('error', () => {});
@@ -50,15 +51,15 @@ export function keepErrors(source: SourceInput): void {
 async function listClosed(source: SourceInput): Promise<Origin[]> {
   if (Array.isArray(source)) return (await Promise.all(source.map((one) => listClosed(one)))).flat();
   if (!isSeries(source)) return listItem(source as SourceItem);
-  throw new UserError('bad-source', 'an iterable stands inside a list of sources', 'give it as the source itself');
+  throw new UserError('bad-source', 'a list of sources contains an iterable', 'pass the iterable itself as source');
 }
 
-/** Images without a name of their own among several: image0, image1 … */
+/** Names for unnamed images of a list: image0, image1 … */
 function numbered(origin: Origin, i: number): Origin {
   return origin.kind === 'bytes' || origin.kind === 'pixels' ? { ...origin, path: `image${i}` } : origin;
 }
 
-/** What arrives; nothing is asked for before the one before it is handed out. A missing file ends nothing: it is named. */
+/** Sources of an iterable, one at a time. A missing file is reported when it is opened and does not end the iteration. */
 async function* arriving(items: Iterable<SourceItem> | AsyncIterable<SourceItem>): AsyncGenerator<Origin> {
   let count = 0;
   for await (const item of items) {
@@ -67,7 +68,7 @@ async function* arriving(items: Iterable<SourceItem> | AsyncIterable<SourceItem>
   }
 }
 
-/** A camera may fill one buffer again and again. */
+/** A copy of pixels and bytes, because a program may reuse one buffer for all frames. */
 function ownPixels(origin: Origin): Origin {
   if (origin.kind === 'pixels')
     return { ...origin, image: { ...origin.image, data: new Uint8Array(origin.image.data) } };
@@ -84,11 +85,11 @@ async function listItem(item: SourceItem): Promise<Origin[]> {
   throw badSource(item);
 }
 
-/** A path for file:, else the address. @throws UserError when nothing here opens it */
+/** @returns the path of a file: URL, else the URL as text @throws UserError 'bad-url' for other protocols */
 export function nameOfUrl(url: URL): string {
   if (url.protocol === 'file:') return fileURLToPath(url);
   if (/^(https?|rtsps?|rtmps?|srt|udp|tcp):$/.test(url.protocol)) return url.href;
-  throw new UserError('bad-url', `'${url.protocol}' addresses are not opened`, 'give http:, https: or file:, or bytes');
+  throw new UserError('bad-url', `'${url.protocol}' URLs are not supported`, 'use http:, https: or file:, or bytes');
 }
 
 async function bytesOf(item: unknown): Promise<Uint8Array | undefined> {
@@ -103,7 +104,7 @@ async function bytesOf(item: unknown): Promise<Uint8Array | undefined> {
 async function collect(stream: AsyncIterable<unknown>): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of stream) {
-    if (!(chunk instanceof Uint8Array)) throw badSource(chunk, 'a stream of bytes gives');
+    if (!(chunk instanceof Uint8Array)) throw badSource(chunk, 'a stream of bytes yields a value');
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
@@ -114,11 +115,11 @@ async function reading<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError('broken-stream', `the source can't be read: ${messageOf(error)}`, undefined, 1);
+    throw new UserError('broken-stream', `the source cannot be read: ${messageOf(error)}`, undefined, 1);
   }
 }
 
-/** An object stream hands out items; every other stream bytes. */
+/** Streams in object mode yield sources; all others yield bytes. */
 function isByteStream(value: object): value is AsyncIterable<unknown> {
   if ('getReader' in value && Symbol.asyncIterator in value) return true;
   return (
@@ -146,7 +147,7 @@ function badSource(value: unknown, what = 'the source is'): UserError {
   const kind = value === null ? 'null' : (Object(value).constructor?.name ?? typeof value);
   return new UserError(
     'bad-source',
-    `${what} ${value === undefined ? 'undefined' : `of type ${kind}`}, which is no image`,
-    'a path, URL, encoded bytes, { data, width, height } with RGB pixels, a stream, or several of these',
+    `${what} ${value === undefined ? 'undefined' : `of type ${kind}`}, which is not an image`,
+    'expected a path, URL, encoded bytes, { data, width, height } with RGB pixels, a stream, or several of these',
   );
 }

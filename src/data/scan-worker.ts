@@ -1,4 +1,4 @@
-/** A thread that looks at images and label files for scan.ts. */
+/** Worker thread of scan.ts. */
 import { type Chunk, scanChunk } from './scan.js';
 
 export default (chunk: Chunk) => scanChunk(chunk);

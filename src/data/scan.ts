@@ -1,6 +1,6 @@
 /**
- * Looks at many images and label files: sizes from headers, rows from text. The reading is synchronous, which is many
- * times faster than promises for small files, and runs in a few worker threads when there is much of it.
+ * Scans images and label files: sizes from image headers, rows from label files. Files are read synchronously, which is
+ * several times faster than promises for small files, and in worker threads when there are many.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -12,34 +12,37 @@ import { kindOfFile } from '../io/files.js';
 import type { Finding } from './finding.js';
 import { type ParsedLabels, parseLabels } from './labels.js';
 
+/** An image to scan. */
 export interface ScanItem {
   path: string;
-  /** Undefined: there is none. */
+  /** Undefined when there is no label file. */
   labelFile?: string;
 }
 
+/** The result for an image. */
 export interface ScanEntry {
-  /** Pixels, upright; 0 when the image is broken. */
+  /** Pixels, after EXIF rotation; 0 when the image is broken. */
   width: number;
   height: number;
-  /** Left out: the image or its labels are broken. */
+  /** The image or its labels are broken: the image is excluded. */
   corrupt: boolean;
-  /** Rows of 5: class, cx, cy, w, h. */
+  /** [M, 5] class cx cy w h in 0..1. */
   labels: Float32Array;
+  /** Number of rows that were polygons, and of dropped duplicate rows. */
   polygons: number;
   duplicates: number;
   findings: Finding[];
-  /** What was found comes from the state of the system, not from what is in the files: not to be remembered. */
+  /** The findings depend on the state of the system, not only on the contents of the files: not to be cached. */
   transient: boolean;
 }
 
-/** Under this many images starting threads takes longer than reading. */
-const WORTH_THREADS = 3000;
+/** Below this number of images, starting threads takes longer than scanning. */
+const MIN_FOR_THREADS = 3000;
 const CHUNK = 500;
-/** Images smaller than this can't be learnt from; the reference leaves them out as well. */
+/** Minimum width and height of an image, pixels (as in Ultralytics 8.4, verify_image). */
 const MIN_SIDE = 10;
 
-/** Looks at every item; results stand in the items' order. */
+/** Scans all items. @param nc number of classes @returns one entry for each item, in order */
 export async function scan(items: ScanItem[], nc: number, onProgress?: (done: number) => void): Promise<ScanEntry[]> {
   const chunks = Array.from({ length: Math.ceil(items.length / CHUNK) }, (_, i) => ({
     items: items.slice(i * CHUNK, (i + 1) * CHUNK),
@@ -51,7 +54,7 @@ export async function scan(items: ScanItem[], nc: number, onProgress?: (done: nu
     onProgress?.(done);
     return entries;
   };
-  if (items.length >= WORTH_THREADS) return scanInThreads(chunks, tell);
+  if (items.length >= MIN_FOR_THREADS) return scanInThreads(chunks, tell);
   const entries: ScanEntry[] = [];
   for (const chunk of chunks) {
     entries.push(...tell(await scanChunk(chunk)));
@@ -71,13 +74,14 @@ async function scanInThreads(chunks: Chunk[], tell: (entries: ScanEntry[]) => Sc
   }
 }
 
-/** What a thread is given at a time. */
+/** Items that a thread scans in one task. */
 export interface Chunk {
   items: ScanItem[];
   /** Number of classes. */
   nc: number;
 }
 
+/** Scans the items of a chunk, in this thread. */
 export async function scanChunk({ items, nc }: Chunk): Promise<ScanEntry[]> {
   const entries: ScanEntry[] = [];
   for (const item of items) entries.push(await scanOne(item, nc));
@@ -114,15 +118,15 @@ async function checkImage(path: string, findings: Finding[]): Promise<{ width: n
     if (width * height > limit) throw imageTooLarge(path, limit, { width, height });
     if (header?.suspicious && !(await isWhole(path))) {
       await decodeImage(path, { acceptTruncated: true });
-      const message = 'the image ends too early; it is used as far as it goes';
+      const message = 'the image is truncated; the missing part is grey';
       findings.push({ kind: 'truncated-image', severity: 'warning', file: path, message });
     }
     if (width < MIN_SIDE || height < MIN_SIDE)
-      return bad('small-image', `${width} x ${height} pixels; at least ${MIN_SIDE} are needed each way`);
+      return bad('small-image', `${width} x ${height} pixels; at least ${MIN_SIDE} x ${MIN_SIDE} are required`);
     return { width, height };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'missing-file') return bad('missing-image', 'there is no such image');
+    if (code === 'ENOENT' || code === 'missing-file') return bad('missing-image', 'the image does not exist');
     const why =
       error instanceof UserError ? error.message.replace(`${path} `, '').replace(`${path}: `, '') : messageOf(error);
     if (code === 'image-too-large') return bad('large-image', why);
@@ -146,7 +150,7 @@ function readLabels(file: string, nc: number, findings: Finding[]): ParsedLabels
   let text: string;
   try {
     const info = statSync(file);
-    if (!info.isFile()) throw new Error(`is ${kindOfFile(info)}, no label file`);
+    if (!info.isFile()) throw new Error(`is ${kindOfFile(info)}, not a label file`);
     text = readFileSync(file, 'utf8');
   } catch (error) {
     findings.push({ kind: 'unreadable-label', severity: 'corrupt', file, message: messageOf(error) });

@@ -1,6 +1,6 @@
 /**
- * Draws the images of data=shapes: a textured background and objects of several kinds on it. An object's kind is its
- * outline alone; colour, texture, size, turn and place tell nothing about it.
+ * Draws the images of data=shapes: a textured background with objects of several classes. The class of an object is its
+ * outline; colour, texture, size, rotation and position are independent of it.
  */
 import { boxArea, boxIntersection, pxToNorm, xyxyToXywh } from '../core/boxes.js';
 import type { Rng } from '../core/rng.js';
@@ -8,10 +8,10 @@ import type { RgbImage } from '../core/types.js';
 
 type Colour = [r: number, g: number, b: number];
 
-/** Whether a point lies in the object; u to the right, v down, in −1..1. */
+/** Whether a point is inside the object; u to the right, v down, in −1..1. */
 type Inside = (u: number, v: number) => boolean;
 
-/** The kinds, in the order of their class numbers. */
+/** Shapes by class name, in the order of the class numbers. */
 export const KINDS: Record<string, Inside> = {
   circle: (u, v) => u * u + v * v < 1,
   square: (u, v) => Math.max(Math.abs(u), Math.abs(v)) < 0.85,
@@ -23,13 +23,13 @@ export const KINDS: Record<string, Inside> = {
   arrow: (u, v) => (u < 0.1 ? Math.abs(v) < 0.25 && u > -1 : Math.abs(v) < 0.9 * (1 - u)),
 };
 
-/** Corners of a five-pointed star lie on circles of radius 1 and this. */
+/** The outer corners of a five-pointed star have radius 1, the inner ones this. */
 const STAR_INNER = 0.45;
 
 function insideStar(u: number, v: number): boolean {
   const radius = Math.hypot(u, v);
   const sector = Math.PI / 5;
-  // Folded into half a point of the star: the outer corner at angle 0, the inner one at `sector`.
+  // Reduced by symmetry to half a point of the star: the outer corner at angle 0, the inner one at `sector`.
   const turn = Math.atan2(u, -v) + 2 * Math.PI;
   const angle = Math.abs(((turn + sector) % (2 * sector)) - sector);
   const [x, y] = [radius * Math.cos(angle), radius * Math.sin(angle)];
@@ -37,36 +37,40 @@ function insideStar(u: number, v: number): boolean {
   return (x - 1) * iy - y * (ix - 1) < 0;
 }
 
+/** Settings of an image. */
 export interface SceneSettings {
-  /** Pixels. */
+  /** Long side, pixels. */
   size: number;
-  /** Kinds to draw: the first so many of KINDS. */
+  /** Number of classes: the first of KINDS. */
   classes: number;
-  /** Most objects of an image. */
+  /** Maximum number of objects in an image. */
   objects: number;
-  /** Of the size of objects; 0.25 makes them a quarter of what they are in an image of this size. */
+  /** Scale of the objects; at 0.25 their sides are a quarter of those at 1. */
   scale: number;
-  /** 0 (plain and large) to 1 (busy, small, turned, overlapping). */
+  /** 0 (large objects, plain background) to 1 (small, rotated, overlapping objects, busy background). */
   difficulty: number;
 }
 
+/** An image and its labels. */
 export interface DrawnScene {
   image: RgbImage;
-  /** Rows of 5: class cx cy w h in 0..1. */
+  /** [M][5] class cx cy w h in 0..1. */
   labels: number[][];
 }
 
-/** Samples of a pixel along each side, for smooth edges. */
+/** Samples of a pixel along each side, for antialiasing. */
 const SAMPLES = 3;
-/** Of an object's box, at least this part lies in the image … */
+/** Minimum fraction of an object's box inside the image … */
 const MIN_INSIDE = 0.55;
-/** … and boxes may overlap this much (intersection over the smaller one), at difficulty 0 and 1. */
+/** … and maximum overlap of boxes (intersection over the smaller area), at difficulty 0 and 1. */
 const OVERLAP = [0.05, 0.4];
+/** Maximum number of positions that are tried for each object. */
 const PLACE_TRIES = 12;
 
+/** Draws an image. @param random the only source of randomness: equal seeds give equal images */
 export function drawScene(settings: SceneSettings, random: Rng): DrawnScene {
   const { size, scale, difficulty } = settings;
-  // Landscape, square and upright images.
+  // Landscape, square and portrait images.
   const sides = [size, Math.round((size * random.uniform(0.7, 1)) / 2) * 2];
   const [width, height] = random.next() < 0.5 ? sides : sides.reverse();
   const base = randomColour(random);
@@ -79,8 +83,8 @@ export function drawScene(settings: SceneSettings, random: Rng): DrawnScene {
     const radius =
       scale * (size / 2) * random.uniform(0.36 - 0.26 * difficulty, 0.44 - 0.1 * difficulty) * random.uniform(0.5, 1);
     const place = [random.uniform(0, width), random.uniform(0, height)];
-    const turn = random.uniform(-1, 1) * (0.3 + (Math.PI - 0.3) * difficulty);
-    const object = { inside: Object.values(KINDS)[kind], radius, stretch: random.uniform(0.8, 1.25), turn, place };
+    const angle = random.uniform(-1, 1) * (0.3 + (Math.PI - 0.3) * difficulty);
+    const object = { inside: Object.values(KINDS)[kind], radius, stretch: random.uniform(0.8, 1.25), angle, place };
     if (!fits(boxOf(object), width, height, boxes, difficulty)) continue;
     const box = paintObject(image, object, objectPaint(base, difficulty, random));
     boxes.push(box);
@@ -92,14 +96,15 @@ export function drawScene(settings: SceneSettings, random: Rng): DrawnScene {
 interface Placed {
   inside: Inside;
   radius: number;
-  /** Width over height before turning. */
+  /** Width / height before rotation is stretch². */
   stretch: number;
   /** Radians. */
-  turn: number;
+  angle: number;
+  /** Centre x, y, pixels. */
   place: number[];
 }
 
-/** A square that surely holds the object, x1 y1 x2 y2. */
+/** A square that contains the object, x1 y1 x2 y2. */
 function boxOf({ radius, stretch, place: [x, y] }: Placed): number[] {
   const reach = radius * Math.max(stretch, 1 / stretch);
   return [x - reach, y - reach, x + reach, y + reach];
@@ -111,14 +116,14 @@ function fits(box: number[], width: number, height: number, others: number[][], 
   return others.every((other) => boxIntersection(box, 0, other, 0) <= most * Math.min(boxArea(box), boxArea(other)));
 }
 
-/** Paints an object. @returns the box of what of it lies in the image, x1 y1 x2 y2, to a third of a pixel */
+/** Paints an object. @returns x1 y1 x2 y2, the bounding box of its part inside the image, with a precision of 1/3 pixel */
 function paintObject(image: RgbImage, object: Placed, paint: (u: number, v: number) => Colour): number[] {
   const { width, height, data } = image;
-  const { radius, stretch, turn, place, inside } = object;
+  const { radius, stretch, angle, place, inside } = object;
   const [left, top, right, bottom] = boxOf(object);
   const [x0, x1] = [Math.max(0, Math.floor(left)), Math.min(width, Math.ceil(right))];
   const [y0, y1] = [Math.max(0, Math.floor(top)), Math.min(height, Math.ceil(bottom))];
-  const [cos, sin] = [Math.cos(turn) / radius, Math.sin(turn) / radius];
+  const [cos, sin] = [Math.cos(angle) / radius, Math.sin(angle) / radius];
   const hit = (x: number, y: number): boolean => {
     const [dx, dy] = [x - place[0], y - place[1]];
     return inside((cos * dx + sin * dy) / stretch, (cos * dy - sin * dx) * stretch);
@@ -136,7 +141,7 @@ function paintObject(image: RgbImage, object: Placed, paint: (u: number, v: numb
   return box;
 }
 
-/** The part of pixel x, y for which `hit` holds, 0..1; `box` grows to hold it. */
+/** The fraction of pixel x, y for which `hit` returns true, 0..1; `box` is extended to contain it. */
 function coverage(hit: (x: number, y: number) => boolean, x: number, y: number, box: number[]): number {
   const step = 1 / SAMPLES;
   const [near, far] = [step / 2, 1 - step / 2];
@@ -157,7 +162,7 @@ function coverage(hit: (x: number, y: number) => boolean, x: number, y: number, 
   return hits / (SAMPLES * SAMPLES);
 }
 
-/** Colour of an object at a place: unlike the background's, shaded to one side, sometimes striped. */
+/** Colour of an object by position: different from the background, with a linear gradient, sometimes with stripes. */
 function objectPaint(base: Colour, difficulty: number, random: Rng): (u: number, v: number) => Colour {
   let colour = randomColour(random);
   for (let i = 0; i < 20 && distance(colour, base) < 150 - 70 * difficulty; i++) colour = randomColour(random);
@@ -170,7 +175,7 @@ function objectPaint(base: Colour, difficulty: number, random: Rng): (u: number,
   };
 }
 
-/** Three octaves of smoothed noise between two colours, sometimes with bars. */
+/** Value noise with three octaves between two colours, sometimes with bars. */
 function background(width: number, height: number, base: Colour, difficulty: number, random: Rng): RgbImage {
   const data = new Uint8Array(width * height * 3);
   const second = base.map((v) => v + random.uniform(-1, 1) * (45 + 60 * difficulty)) as Colour;
@@ -188,7 +193,7 @@ function background(width: number, height: number, base: Colour, difficulty: num
   return { data, width, height };
 }
 
-/** Adds random values on a grid of `cell` pixels, blended smoothly between, 0..weight. @param out [height, width] */
+/** Adds value noise in 0..weight: random values on a grid of `cell` pixels, interpolated. @param out [height, width] */
 function addNoise(out: Float32Array, width: number, cell: number, weight: number, random: Rng): void {
   const height = out.length / width;
   const columns = Math.ceil(width / cell) + 2;

@@ -1,7 +1,7 @@
 /**
- * `data=shapes`: a small labelled dataset that is made on the spot, to try training on without having images. Written
- * `shapes` or `shapes:size=320,count=400,classes=6,objects=5,scale=1,difficulty=0.3,val=0.2,seed=0`. It lies in the per-user cache
- * and is made once: the same settings are the same images.
+ * `data=shapes`: a small synthetic dataset for trying out training without images. Syntax: `shapes` or
+ * `shapes:size=320,count=400,classes=6,objects=5,scale=1,difficulty=0.3,val=0.2,seed=0`. It is generated once and stored
+ * in the per-user cache; equal settings give equal images.
  */
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,21 +13,23 @@ import { similar } from '../core/suggest.js';
 import { encodeImage } from '../image/codec.js';
 import { drawScene, KINDS, type SceneSettings } from './shapes-draw.js';
 
+/** Settings of the dataset. */
 export interface ShapesSettings extends SceneSettings {
-  /** Images, those for validation among them. */
+  /** Number of images, including those for validation. */
   count: number;
-  /** Part of the images that is for validation, 0..1. */
+  /** Fraction of the images for validation, 0..1. */
   val: number;
   seed: number;
 }
 
+/** Settings of `data=shapes` without a colon. */
 export const SHAPES_DEFAULTS: ShapesSettings = {
   ...{ size: 320, count: 400, classes: 6, objects: 5, scale: 1, difficulty: 0.3, val: 0.2, seed: 0 },
 };
 
-/** To be raised when the same settings come to give other images. */
+/** To be increased when equal settings give other images. */
 const VERSION = 1;
-/** Lowest and highest value; those from 1 on are whole numbers. */
+/** Minimum and maximum. */
 const RANGES: Record<keyof ShapesSettings, [number, number]> = {
   size: [32, 4096],
   count: [2, 100_000],
@@ -38,15 +40,16 @@ const RANGES: Record<keyof ShapesSettings, [number, number]> = {
   val: [0.01, 0.9],
   seed: [0, 2 ** 31],
 };
+/** Settings that are not integers. */
 const FRACTIONS = ['scale', 'difficulty', 'val'];
 const JPEG_QUALITY = 92;
 
-/** Whether `data=` asks for this dataset. */
+/** Whether a value of the option `data` means this dataset. */
 export function isShapes(data: string): boolean {
   return data === 'shapes' || data.startsWith('shapes:');
 }
 
-/** @throws UserError for an unknown key or a value out of range */
+/** @param data 'shapes' or 'shapes:key=value,…' @throws UserError 'bad-shapes' for an unknown key or an invalid value */
 export function parseShapes(data: string): ShapesSettings {
   const settings = { ...SHAPES_DEFAULTS };
   const keys = Object.keys(RANGES);
@@ -76,9 +79,9 @@ export function parseShapes(data: string): ShapesSettings {
 }
 
 /**
- * Makes the dataset unless it is there.
+ * Generates the dataset unless it exists.
  * @returns the path of its data.yaml
- * @throws UserError when it cannot be written
+ * @throws UserError 'bad-shapes' as parseShapes, 'cannot-write'
  */
 export async function makeShapes(data: string): Promise<string> {
   const settings = parseShapes(data);
@@ -86,8 +89,8 @@ export async function makeShapes(data: string): Promise<string> {
   const folder = join(cacheDir(), 'datasets', `shapes-v${VERSION}-${name.join('-')}`);
   const yaml = join(folder, 'data.yaml');
   if (existsSync(yaml)) return yaml;
-  log.info(`shapes: making ${settings.count} images in ${folder}`);
-  // Made under another name and renamed: what is there is whole, and two runs at a time do no harm.
+  log.info(`shapes: generating ${settings.count} images in ${folder}`);
+  // Written under a temporary name and renamed, so that the dataset is complete even with several processes.
   const temporary = `${folder}.${process.pid}.part`;
   try {
     await writeDataset(settings, temporary);
@@ -96,7 +99,7 @@ export async function makeShapes(data: string): Promise<string> {
   } catch (error) {
     rmSync(temporary, { recursive: true, force: true });
     if (existsSync(yaml)) return yaml;
-    throw new UserError('cannot-write', `cannot make the dataset in ${folder}: ${messageOf(error)}`, undefined, 1);
+    throw new UserError('cannot-write', `cannot write the dataset in ${folder}: ${messageOf(error)}`, undefined, 1);
   }
   return yaml;
 }

@@ -1,7 +1,7 @@
 /**
- * What `source=` names, taken apart into single images, videos and streams, nothing of it opened yet: file, folder, glob,
- * .txt, .csv or .streams list, URL, webcam number, network stream, several of these with commas, standard input; from
- * programs also what program-source.ts knows.
+ * Resolves the option `source` into single images, videos and streams, without opening them: file, folder, glob, .txt,
+ * .csv or .streams list, URL, webcam number, network stream, several of these separated by commas, standard input.
+ * program-source.ts adds the sources that programs pass.
  */
 import { existsSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path';
@@ -17,7 +17,7 @@ import { glob, isGlob } from './glob.js';
 import { describeUnsupported, followed, isUnsupported, listFolder } from './listing.js';
 import { splitSource } from './source-split.js';
 
-/** One thing to open. `path` is what results and messages call it. */
+/** A single source. `path` is its name in results and messages. */
 export type Origin =
   | { kind: 'image' | 'video' | 'url' | 'stream'; path: string }
   | { kind: 'camera'; path: string; index: number }
@@ -25,14 +25,18 @@ export type Origin =
   | { kind: 'piped'; path: string; head: Uint8Array; rest: AsyncIterable<Uint8Array> }
   | { kind: 'pixels'; path: string; image: RgbImage };
 
-/** Bytes that tell what a stream is. */
+/** Number of bytes from which the format of a stream is detected. */
 const HEAD = 4096;
 const IMAGES = new Set<string>(IMAGE_EXTENSIONS);
 const VIDEOS = new Set<string>(VIDEO_EXTENSIONS);
-/** Names of a first line that is a heading and not a path. */
+/** Column names in the first line of a .csv list. */
 const HEADINGS = new Set(['source', 'sources', 'path', 'paths', 'file', 'files', 'filename', 'image', 'images', 'url']);
 
-/** @throws UserError 'missing-source' when it is not there or holds no image and no video */
+/**
+ * @param source a value of the option `source`; a number means a webcam
+ * @throws UserError 'missing-source' when it does not exist or has no image and no video; 'unreadable-file', 'not-a-file',
+ *   'unreadable-folder', 'nested-list', 'no-youtube'
+ */
 export async function listSources(source: string | number): Promise<Origin[]> {
   return source === '-' ? fromStandardInput() : fromText(String(source));
 }
@@ -61,7 +65,7 @@ function fromText(text: string): Origin[] {
   throw new UserError('missing-source', `source '${text}' does not exist`, `looked for ${resolve(text)}`);
 }
 
-/** @returns undefined when it is not there @throws UserError for a pipe, which would be waited for, or a device */
+/** @returns undefined when it does not exist @throws UserError 'unreadable-file'; 'not-a-file' for a pipe or a device */
 function infoOf(path: string): Stats | undefined {
   let info: Stats | undefined;
   try {
@@ -72,7 +76,7 @@ function infoOf(path: string): Stats | undefined {
   }
   if (!info || info.isDirectory() || info.isFile()) return info;
   const hint = info.isFIFO() ? 'source=- reads from standard input' : 'a camera is named by its number: source=0';
-  throw new UserError('not-a-file', `source '${path}' is ${kindOfFile(info)}, no file and no folder`, hint);
+  throw new UserError('not-a-file', `source '${path}' is ${kindOfFile(info)}, neither a file nor a folder`, hint);
 }
 
 function sayUnsupported(paths: readonly string[]): void {
@@ -80,14 +84,14 @@ function sayUnsupported(paths: readonly string[]): void {
   if (unsupported.length) log.warn(describeUnsupported(unsupported));
 }
 
-/** Sources that are recognised by their form alone. */
+/** Sources that are recognised by their syntax: webcams, network streams, URLs. @throws UserError 'no-youtube' */
 function singleOf(text: string): Origin | undefined {
   if (/^\d{1,3}$/.test(text) && !existsSync(text)) return { kind: 'camera', path: text, index: Number(text) };
   if (/^(rtsps?|rtmps?|srt|udp|tcp):\/\//i.test(text)) return { kind: 'stream', path: text };
   if (!isUrl(text)) return undefined;
   const { hostname, pathname } = new URL(text);
   if (/(^|\.)(youtube\.com|youtu\.be)$/i.test(hostname)) {
-    throw new UserError('no-youtube', 'videos of YouTube cannot be opened directly', 'download the video first');
+    throw new UserError('no-youtube', 'YouTube videos cannot be opened directly', 'download the video first');
   }
   const extension = extensionOf(pathname);
   if (extension === 'm3u8' || extension === 'mjpg') return { kind: 'stream', path: text };
@@ -107,26 +111,26 @@ function fromFolder(folder: string): Origin[] {
   const hint = deeper
     ? `for its subfolders: source='${join(folder, '**', '*.jpg')}'`
     : `images end in ${IMAGE_EXTENSIONS.join(', ')}`;
-  throw new UserError('missing-source', `folder '${folder}' holds no image and no video`, hint);
+  throw new UserError('missing-source', `folder '${folder}' contains no image and no video`, hint);
 }
 
-/** A list may name anything but another list. Missing files are found out, and named, when they are opened. */
+/** A list may contain all sources except lists. Missing files are reported when they are opened. */
 function fromList(list: string): Origin[] {
   const names = listNames(readFileSync(list, 'utf8'), extensionOf(list) === 'csv');
   const ofStreams = extensionOf(list) === 'streams';
   if (names.length === 0)
-    throw new UserError('missing-source', `list '${list}' is empty`, 'write one path or URL a line');
+    throw new UserError('missing-source', `list '${list}' is empty`, 'write one path or URL in each line');
   return names.flatMap((name) => (ofStreams ? fromStreamed(name) : fromListed(name, dirname(list))));
 }
 
-/** A line of a .streams file: cameras and addresses, all of them live. */
+/** A line of a .streams file: a camera, or a URL that is opened as a live stream. */
 function fromStreamed(name: string): Origin[] {
   const single = singleOf(name);
   if (single?.kind === 'camera') return [single];
   return single ? [{ kind: 'stream', path: name }] : fromText(name);
 }
 
-/** Something that a list names. */
+/** An item of a list. @param folder to which relative paths refer @throws UserError 'nested-list', 'no-youtube' */
 export function fromListed(name: string, folder: string): Origin[] {
   const single = singleOf(name);
   if (single && single.kind !== 'camera') return [single];
@@ -137,7 +141,7 @@ export function fromListed(name: string, folder: string): Origin[] {
   throw new UserError('nested-list', `'${path}' is a list inside a list`, 'name its files instead');
 }
 
-/** Lines of a list; of a .csv the first column. Blank lines, comments and a heading are left out. */
+/** Lines of a list, or the first column of a .csv, without blank lines, comments and the header. */
 function listNames(text: string, csv: boolean): string[] {
   const lines = text.replace(/^\uFEFF/, '').split(/\r?\n/);
   const cells = lines.map((line) => (csv ? firstCell(line) : line).trim());
@@ -150,10 +154,11 @@ function firstCell(line: string): string {
   return quoted ? quoted[1].replaceAll('""', '"') : line.split(/[,;\t]/)[0];
 }
 
-/** An image, a video, or names one a line (`ls *.jpg | yolo predict source=-`). */
+/** An image, a video, or a list with one name in each line (`ls *.jpg | yolo predict source=-`). */
 async function fromStandardInput(): Promise<Origin[]> {
   if (process.stdin.isTTY) {
-    const text = 'source=- reads an image or a video from standard input, and nothing is piped into it';
+    const text =
+      'source=- reads an image or a video from standard input, which is a terminal: nothing is piped into it';
     throw new UserError('missing-source', text);
   }
   const rest = process.stdin.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>;
@@ -167,7 +172,7 @@ async function fromStandardInput(): Promise<Origin[]> {
   return listNames(bytes.toString('utf8'), false).flatMap((name) => fromListed(name, '.'));
 }
 
-/** Enough of a stream to tell what it is; the same iterable then gives what follows. */
+/** Reads enough of a stream to detect its format; the same iterable then yields the rest. */
 async function firstOf(stream: AsyncIterable<Buffer>): Promise<Buffer> {
   const iterator = stream[Symbol.asyncIterator]();
   let head = Buffer.alloc(0);

@@ -1,15 +1,17 @@
-/** Several sources in one text: `a.jpg,b.jpg`, `[a.jpg, b/*.png]`, addresses with commas between them. */
-/** The parts, without brackets and quotes around them; one part when the text names one source. */
+/**
+ * Splits a text with several sources: `a.jpg,b.jpg`, `[a.jpg, b/*.png]`, URLs separated by commas.
+ * @returns the parts without brackets and quotes; one part when the text is a single source
+ */
 export function splitSource(text: string): string[] {
   const inside = /^\[(.*)\]$/s.exec(text)?.[1] ?? text;
-  // A comma may belong to an address: only one that another address follows separates.
+  // A URL may contain commas: only a comma that is followed by another URL separates.
   const parts = /^[a-z][a-z0-9+.-]*:\/\//i.test(inside.trim())
     ? inside.split(/,(?=\s*[a-z][a-z0-9+.-]*:\/\/)/i)
     : betweenCommas(inside);
   return parts.map((part) => part.trim().replace(/^(["'])(.*)\1$/, '$2')).filter((part) => part !== '');
 }
 
-/** Commas inside the braces of a pattern (`{a,b}.jpg`) do not separate. */
+/** Splits at commas, except inside the braces of a glob pattern (`{a,b}.jpg`). */
 function betweenCommas(text: string): string[] {
   const parts = [''];
   let depth = 0;

@@ -1,6 +1,6 @@
 /**
- * Opens sources one after the other and hands out their images and frames. The next images are decoded while the
- * consumer works on the last one; an image that can't be read is handed out as a failure, and the next one follows.
+ * Opens sources one after the other and yields their images and frames. The next images are decoded while the consumer
+ * processes the current one. A source that cannot be read yields a failure, and the iteration continues.
  */
 import { messageOf, UserError } from '../core/errors.js';
 import type { RgbImage } from '../core/types.js';
@@ -11,53 +11,56 @@ import type { Origins } from './program-source.js';
 import type { Origin } from './source-list.js';
 import { framesOfBytes, framesOfUrl } from './video-source.js';
 
-/** What the frames of one video, animation or stream share. */
+/** Properties of a video, animation or stream. */
 export interface Moving {
   kind: 'video' | 'animation' | 'stream';
-  /** Frames a second of what is handed out. */
+  /** Frames per second, after `stride`. */
   fps: number;
-  /** Expected number of frames that are handed out; undefined for a stream. */
+  /** Expected number of frames, after `stride`; undefined for a stream. */
   frames?: number;
 }
 
+/** An image, or a frame of a video, animation or stream. */
 export interface Frame {
   path: string;
-  /** Place of its source in the list, from 0. */
+  /** Index of its source, from 0. */
   source: number;
   image: RgbImage;
-  /** Of a moving source: number of this frame among those that are handed out, from 1. */
+  /** Number of the frame within its source, after `stride`, from 1; undefined for an image. */
   frame?: number;
   moving?: Moving;
 }
 
+/** A source that cannot be read. */
 export interface Failure {
   path: string;
   source: number;
-  /** Why it can't be read; names the file. */
+  /** The reason, with the path. */
   error: UserError;
 }
 
+/** Options of `readSources`. */
 export interface SourceOptions {
-  /** The last of every n frames of videos. Default: 1. */
+  /** Yields the last of every n frames of videos. Default: 1. */
   stride?: number;
-  /** Images that are decoded ahead. Default: 2. */
+  /** Number of images that are decoded ahead. Default: 2. */
   ahead?: number;
-  /** Every frame of a stream instead of the newest one. Default: false. */
+  /** Yields every frame of a stream instead of the newest one. Default: false. */
   buffer?: boolean;
-  /** Aborted: videos and transfers end at once. */
+  /** Ends videos and downloads when aborted. */
   signal?: AbortSignal;
 }
 
 type OpenOptions = { stride: number; buffer?: boolean; signal?: AbortSignal };
 
-/** For an animation that doesn't say; what browsers take. */
+/** Frame rate of animations that have none, as in browsers. */
 const ANIMATION_FPS = 10;
-/** While images are this large, only one is decoded ahead. */
+/** While images have more pixels than this, only one is decoded ahead, to bound memory. */
 const LARGE_PIXELS = 25_000_000;
 
 type Opened = { image: RgbImage } | { frames: () => AsyncGenerator<RgbImage>; moving: Moving } | { error: UserError };
 
-/** Images and frames of all sources, in order. */
+/** Yields images and frames of all sources, in order. */
 export function readSources(origins: Origins, options: SourceOptions = {}): AsyncGenerator<Frame | Failure> {
   return Array.isArray(origins)
     ? readListed(origins, options)
@@ -85,13 +88,13 @@ async function* readListed(origins: readonly Origin[], options: SourceOptions): 
   }
 }
 
-/** Streams and cameras that stand one after the other in a list, from here on. */
+/** The consecutive streams and cameras of a list that begin at `start`. */
 function liveFrom(origins: readonly Origin[], start: number): readonly Origin[] {
   const end = origins.findIndex(({ kind }, i) => i >= start && kind !== 'stream' && kind !== 'camera');
   return origins.slice(start, end < 0 ? undefined : end);
 }
 
-/** Streams have no end: their frames are handed out as they come, of those that have one the one that waited longest. */
+/** Reads several live streams at once and yields their frames as they arrive, those that have waited longest first. */
 async function* readTogether(
   origins: readonly Origin[],
   first: number,
@@ -117,7 +120,7 @@ async function* readTogether(
   }
 }
 
-/** What a program hands over as it comes. While the consumer works on one source the next is asked for, and no other. */
+/** Reads sources as they arrive. While the consumer processes one source, only the next one is requested. */
 async function* readArriving(
   origins: AsyncIterable<Origin>,
   { stride = 1, buffer, signal }: SourceOptions,
@@ -136,11 +139,11 @@ async function* readArriving(
       const item = await coming;
       if (item === undefined) return;
       coming = next();
-      coming.catch(() => {}); // told when it is awaited
+      coming.catch(() => {}); // an error is thrown when it is awaited, and is not an unhandled rejection until then
       yield* framesOf(item.opened, item.path, source);
     }
   } finally {
-    // One that is waited for may never come: then nobody waits for the iterator's own end either.
+    // A pending item may never arrive, and return() would wait for it.
     const closed = Promise.resolve(iterator.return?.()).catch(() => {});
     if (!waiting) await closed;
   }
@@ -168,7 +171,7 @@ async function* movingFrames(
   }
 }
 
-/** Never rejects: what goes wrong is part of the answer. Moving sources start when their first frame is asked for. */
+/** Opens a source; never rejects: errors are part of the result. Videos start when their first frame is requested. */
 async function open(origin: Origin, options: OpenOptions): Promise<Opened> {
   const { kind, path } = origin;
   try {
@@ -203,14 +206,14 @@ async function openImage(source: string | Uint8Array, name: string, stride: numb
   return { image: await decodeImage(source, { name }) };
 }
 
-/** Only GIF and WebP are animated; asking every JPEG for its frames would cost a look into each file. */
+/** Only GIF and WebP can be animated; reading the number of frames of every JPEG would take time. */
 function mayMove(source: string | Uint8Array): boolean {
   if (typeof source === 'string') return /\.(gif|webp)$/i.test(source);
   const start = Buffer.from(source.subarray(0, 12)).toString('latin1');
   return start.startsWith('GIF8') || start.slice(8) === 'WEBP';
 }
 
-/** The last of every n, as users of vid_stride know it. */
+/** The last of every n frames, as `vid_stride` is defined by Ultralytics. */
 async function* everyNth(frames: AsyncGenerator<RgbImage>, stride: number): AsyncGenerator<RgbImage> {
   let i = 0;
   for await (const frame of frames) if (++i % stride === 0) yield frame;
@@ -224,7 +227,7 @@ function video(input: string | string[], kind: 'video' | 'stream', options: Open
   return moving(kind, options, (more) => readVideo(input, more));
 }
 
-/** @param read gives the frames; what it learns of the video is kept with them */
+/** @param read yields the frames and calls `onInfo` with the properties of the video */
 function moving(
   kind: 'video' | 'stream',
   { stride, signal, buffer }: OpenOptions,
@@ -245,5 +248,5 @@ function moving(
 
 function failure(path: string, error: unknown): UserError {
   if (error instanceof UserError) return error;
-  return new UserError('broken-image', `${path} can't be read: ${messageOf(error)}`, undefined, 1);
+  return new UserError('broken-image', `${path} cannot be read: ${messageOf(error)}`, undefined, 1);
 }

@@ -1,21 +1,23 @@
 /**
- * Threads that do the same work for many inputs, by tinypool. What a thread leaves undone because it died (no memory, code
- * that is not there) is done in this one, so that no thread's end is the end of a run.
+ * A pool of worker threads, based on tinypool. The task of a thread that fails or ends (out of memory, missing module) is
+ * run in the calling thread instead, so that the run continues.
  */
 import { Tinypool } from 'tinypool';
 import { workerUrl } from '../core/worker-url.js';
 
+/** A pool of threads that run one function. */
 export interface ThreadPool<Input, Output> {
   run(input: Input): Promise<Output>;
-  /** Ends the threads; what is unfinished then rejects. */
+  /** Ends the threads; pending tasks are rejected. */
   close(): Promise<void>;
 }
 
 /**
- * @param worker name of the module beside this one whose default export is `work`
- * @param threads how many are started, at once
- * @param inFlight inputs that a thread works on at a time
- * @param work the same in this thread
+ * Starts threads.
+ * @param worker name of a module in this folder whose default export is `work`
+ * @param threads number of threads
+ * @param inFlight number of tasks that a thread runs concurrently
+ * @param work the function, for tasks that are run in this thread
  */
 export function startThreads<Input, Output>(
   worker: string,
@@ -30,7 +32,7 @@ export function startThreads<Input, Output>(
     concurrentTasksPerWorker: inFlight,
   });
   let closing: Promise<void> | undefined;
-  // A thread that does not even start: nothing that waits for one may wait for ever.
+  // A thread failed to start: its pending tasks would never be run.
   pool.on('error', () => pool.cancelPendingTasks());
   return {
     run: async (input) => {

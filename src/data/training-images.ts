@@ -1,6 +1,6 @@
 /**
- * One training image from plan to pixels: draws its augmentation, sees to it that the images it needs are decoded, and
- * composes. The same code runs in worker threads and, with workers=0, in the main thread.
+ * Prepares training images: samples the augmentation, decodes the source images and composes them. Runs in worker threads
+ * or, with workers=0, in the main thread.
  */
 import type { AugmentSettings } from '../cfg/schema.js';
 import { LABEL, type Size, withLongSide } from '../core/boxes.js';
@@ -16,30 +16,32 @@ import { type BatchPlan, type EpochPlan, type PlanSettings, partnerWindow, planE
 import { ImageCache, type Pin, type SharedImages } from './image-cache.js';
 import { decodeAgain, isUnreadable, vanished } from './vanished.js';
 
-/** What makes up a training set; can be sent to a worker (numbers lie in shared memory). */
+/** A training set in a form that can be sent to workers; arrays are in shared memory. */
 export interface TrainingSet {
   paths: string[];
   /** [N, 2] width, height of the original images. */
   sizes: Int32Array;
-  /** Labels of all images, rows of 5, and where each image's begin, [N + 1]. */
+  /** Labels of all images, [sum of M, 5] class cx cy w h in 0..1. */
   labels: Float32Array;
+  /** [N + 1] index of each image's first row in `labels`. */
   labelStart: Int32Array;
   plan: PlanSettings;
   augment: AugmentSettings;
-  /** Positions of the order from which partners are drawn. */
+  /** Number of positions of the epoch's order from which mosaic partners are sampled. */
   window: number;
   cachedImages: SharedImages;
   /** Folder of cache=disk. */
   diskFolder?: string;
 }
 
-/** An image on its way: its augmentation is drawn and its sources are being decoded. */
+/** An image in preparation: its augmentation is sampled and its source images are being decoded. */
 export interface Started {
   batch: BatchPlan;
   augmentation: Augmentation;
   sources: Map<number, Promise<Pin>>;
 }
 
+/** Prepares the images of one epoch after the other, in one thread. */
 export class TrainingImages {
   private readonly cache: ImageCache;
   private epoch = 0;
@@ -51,7 +53,7 @@ export class TrainingImages {
     this.augment = set.augment;
   }
 
-  /** Has to be called first. @param mosaic false: without mosaic, mixup and cutmix, as in the last epochs */
+  /** Must be called before `start`. @param mosaic false disables mosaic, mixup and cutmix, as in the last epochs */
   startEpoch(epoch: number, mosaic: boolean): EpochPlan {
     this.epoch = epoch;
     this.plan = planEpoch(this.set.plan, this.set.sizes, epoch);
@@ -60,7 +62,7 @@ export class TrainingImages {
     return this.plan;
   }
 
-  /** Draws the augmentation of the image at this position and begins to decode what it needs. */
+  /** Samples the augmentation of the image at a position and starts to decode its source images. */
   start(position: number): Started {
     const { order, positionOf, batches } = this.plan;
     const { plan, window } = this.set;
@@ -71,7 +73,7 @@ export class TrainingImages {
     const sources = new Map<number, Promise<Pin>>();
     for (const i of imagesOf(augmentation)) {
       const pin = this.load(i, this.epoch * order.length + positionOf[i]);
-      // Handled when it is waited for; without this a second failure would count as nobody's.
+      // Errors are handled when the pin is awaited; until then they must not count as unhandled rejections.
       pin.catch(() => {});
       sources.set(i, pin);
     }
@@ -79,9 +81,10 @@ export class TrainingImages {
   }
 
   /**
-   * Finishes an image.
-   * @param out its place in the batch, [outHeight, outWidth, 3]
+   * Composes an image when its source images are decoded.
+   * @param out its memory in the batch, [outHeight, outWidth, 3]
    * @returns labels, [M, 5] class xyxy, pixels of `out`
+   * @throws UserError 'images-gone' or 'image-changed' when a source image cannot be used
    */
   async finish({ batch, augmentation, sources }: Started, out: Uint8Array): Promise<Float32Array> {
     const pins = new Map<number, Pin>();
@@ -93,7 +96,7 @@ export class TrainingImages {
     }
   }
 
-  /** Gives a started image up. */
+  /** Releases the source images of a started image. */
   async release(sources: Started['sources']): Promise<void> {
     const settled = await Promise.allSettled(sources.values());
     for (const result of settled) if (result.status === 'fulfilled') this.cache.unpin(result.value.slot);
@@ -124,14 +127,14 @@ export class TrainingImages {
     return withLongSide({ width, height }, this.set.plan.imgsz);
   }
 
-  /** Pins an image and decodes it unless it is there. */
-  private async load(index: number, place: number): Promise<Pin> {
-    const pin = this.cache.pin(index, place);
+  /** Pins an image and decodes it unless it is in the cache. @param use as in ImageCache.pin */
+  private async load(index: number, use: number): Promise<Pin> {
+    const pin = this.cache.pin(index, use);
     if (!pin.mustLoad) {
       if (await this.cache.ready(pin.slot)) return pin;
-      // Who loaded it failed: trying again gives this worker the reason, too.
+      // Another worker failed to load it: this worker tries again to get the reason, too.
       this.cache.unpin(pin.slot);
-      return this.load(index, place);
+      return this.load(index, use);
     }
     try {
       await this.fill(index, this.cache.bytes(pin.slot));
@@ -163,7 +166,7 @@ export class TrainingImages {
     const [w, h] = [this.set.sizes[2 * index], this.set.sizes[2 * index + 1]];
     if (image.width !== w || image.height !== h) {
       const message = `${path} is ${image.width}x${image.height} pixels, but was ${w}x${h} when the dataset was scanned`;
-      throw new UserError('image-changed', message, 'start again: the dataset is then scanned anew', 1);
+      throw new UserError('image-changed', message, 'start again: changed images are then scanned again', 1);
     }
     resizeInto(image, width, height, { data: pixels, offset: 0, stride: width * 3 });
     if (file) writeImage(file, pixels);

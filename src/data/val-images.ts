@@ -1,15 +1,15 @@
-/** Images of a dataset in full size, for validation in tiles: decoded in order, the next one while the last is in use. */
+/** Decodes images of a dataset at full size, in order and one ahead: for validation with tiles. */
 import { mapAhead } from '../core/ahead.js';
 import type { RgbImage } from '../core/types.js';
 import type { DatasetImage } from './dataset.js';
 import { type Broken, whyBroken } from './val-slot.js';
 import { decodeAgain, Vanished } from './vanished.js';
 
-/** An image of a dataset, or why it can't be used. */
+/** A decoded image of a dataset, or the reason why it cannot be used. */
 export interface DecodedImage extends Broken {
-  /** In the dataset. */
+  /** Index in the dataset. */
   index: number;
-  /** Absent when it is broken. */
+  /** Undefined when it is broken. */
   image?: RgbImage;
   /** Milliseconds that decoding took. */
   time: number;
@@ -18,7 +18,7 @@ export interface DecodedImage extends Broken {
 /** Images in memory: one in use, the next being decoded. */
 const AHEAD = 2;
 
-/** @yields one for each image, in order @throws UserError 'images-gone' when many can't be read any more */
+/** @yields one result for each image, in order @throws UserError 'images-gone' when many images can no longer be read */
 export function decodedImages(images: readonly DatasetImage[]): AsyncGenerator<DecodedImage> {
   const gone = new Vanished(images.length);
   return mapAhead(indices(images.length), AHEAD, async (index) => {

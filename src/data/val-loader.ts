@@ -1,6 +1,6 @@
 /**
- * Batches for validation, decoded ahead in worker threads: running the network blocks the JavaScript thread, so the next
- * batch must come from elsewhere. At most AHEAD batches are in memory besides the one in use; the order is fixed.
+ * Batches for validation, prefetched by worker threads, because the network may block the JavaScript thread. At most AHEAD
+ * batches are in memory besides the one in use; the order is fixed.
  */
 import { availableParallelism } from 'node:os';
 import type { PixelTransform } from '../core/boxes.js';
@@ -11,39 +11,42 @@ import type { ThreadPool } from './thread-pool.js';
 import { type Filled, fillShared, fillSlot, placeForValidation, type SharedSlot, type Slot } from './val-slot.js';
 import { Vanished } from './vanished.js';
 
+/** Options of the validation loader. */
 export interface ValLoaderOptions {
-  /** Long side of the images; a multiple of the stride. */
+  /** Long side of the images, pixels; a multiple of the stride. */
   imgsz: number;
   batch: number;
-  /** Images of like aspect share a batch whose shape fits them; else every batch is imgsz x imgsz. Default: true. */
+  /** Rectangular batches: images of similar aspect ratio with little padding; else imgsz x imgsz. Default: true. */
   rect?: boolean;
   /** Default: 32. */
   stride?: number;
-  /** Most threads; 0 decodes in this one. Default: as many as help. */
+  /** Maximum number of threads; 0: decodes in this thread. Default: half the processors, at most 8. */
   workers?: number;
-  /** A shape that the model insists on, [H, W]; rect is off then. */
+  /** [H, W] of a model with a fixed input shape; rect is then ignored. */
   fixedShape?: [height: number, width: number];
 }
 
+/** A batch for validation. */
 export interface ValBatch {
   /** [B, H, W, 3] RGB */
   images: Uint8Array;
   shape: [batch: number, height: number, width: number];
   /** Index in the dataset of each image. */
   indices: number[];
-  /** Where each image lies. */
+  /** Maps pixels of each image file to pixels of the network's input. */
   transforms: PixelTransform[];
-  /** Why an image could not be decoded, each image. */
+  /** For each image the reason why it could not be decoded, or undefined. */
   broken: (string | undefined)[];
   /** Milliseconds of decoding and resizing, summed over the images. */
   time: number;
 }
 
+/** Loads batches for validation. */
 export interface ValLoader {
-  /** How many batches there are. */
+  /** Number of batches. */
   readonly batches: number;
   [Symbol.asyncIterator](): AsyncIterator<ValBatch>;
-  /** Ends the threads; also done when the iteration ends. */
+  /** Ends the threads; also called when the iteration ends. */
   close(): Promise<void>;
 }
 
@@ -54,9 +57,13 @@ interface Plan {
 }
 
 const AHEAD = 2;
-/** More images at a time per thread than one: reading a file and decoding another overlap. */
+/** Images that a thread processes concurrently: reading one file and decoding another overlap. */
 const IN_FLIGHT = 2;
 
+/**
+ * Creates a loader and starts the preparation of its first batches.
+ * @throws UserError from the iterator: 'images-gone' when many images can no longer be read
+ */
 export function createValLoader(images: readonly DatasetImage[], options: ValLoaderOptions): ValLoader {
   const plans = planBatches(images, options);
   const { workers = Infinity, imgsz } = options;
@@ -68,7 +75,7 @@ export function createValLoader(images: readonly DatasetImage[], options: ValLoa
   const ask = (k: number): void => {
     if (k >= plans.length || pending.has(k)) return;
     const batch = makeBatch(images, plans[k], { imgsz, pool, gone });
-    batch.catch(() => {}); // told when its turn comes
+    batch.catch(() => {}); // an error is thrown when the batch is awaited, and is not an unhandled rejection until then
     pending.set(k, batch);
   };
   for (let k = 0; k < AHEAD; k++) ask(k);
@@ -90,7 +97,7 @@ export function createValLoader(images: readonly DatasetImage[], options: ValLoa
   };
 }
 
-/** Which images stand together and what shape they get: Ultralytics 8.4, BaseDataset.set_rectangle (rect=True). */
+/** Images and shape of each batch: Ultralytics 8.4, BaseDataset.set_rectangle (rect=True). @param images sizes in pixels */
 export function planBatches(images: readonly { width: number; height: number }[], options: ValLoaderOptions): Plan[] {
   const { imgsz, batch, rect = true, stride = 32, fixedShape } = options;
   const aspect = (i: number): number => images[i].height / images[i].width;
@@ -125,7 +132,7 @@ async function makeBatch(
     const { run } = await pool;
     const buffer = new SharedArrayBuffer(indices.length * one);
     filled = await Promise.all(slots.map((slot) => run({ slot, buffer })));
-    pixels = new Uint8Array(buffer).slice(); // out of shared memory, which native code does not take everywhere
+    pixels = new Uint8Array(buffer).slice(); // a copy: not all native code accepts shared memory
   } else {
     pixels = new Uint8Array(indices.length * one);
     filled = [];

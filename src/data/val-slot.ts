@@ -1,6 +1,6 @@
 /**
- * One image of a validation batch. The long side is first brought to imgsz, enlarging too, the other side rounded up;
- * then the image is letterboxed without enlarging (Ultralytics 8.4, LetterBox with scaleup=False).
+ * One image of a validation batch: resized so that the long side is imgsz (up or down, the other side rounded up), then
+ * letterboxed without upscaling (Ultralytics 8.4, BaseDataset.load_image and LetterBox with scaleup=False).
  */
 import { type LetterboxTransform, letterboxTransform, type Size, withLongSide } from '../core/boxes.js';
 import { messageOf, UserError } from '../core/errors.js';
@@ -8,31 +8,33 @@ import { letterboxInto } from '../image/letterbox.js';
 import { resize } from '../image/resize.js';
 import { decodeAgain, isUnreadable } from './vanished.js';
 
+/** An image and its memory in a batch. */
 export interface Slot {
   path: string;
+  /** Long side after the first resize, pixels. */
   imgsz: number;
-  /** Pixels of the network's input. */
+  /** Size of the network's input, pixels. */
   height: number;
   width: number;
-  /** Byte where this image starts in the batch. */
+  /** Offset of the image in the batch, bytes. */
   start: number;
 }
 
-/** What is wrong with an image. */
+/** The problem of an image that cannot be used; without properties for an image that can. */
 export interface Broken {
-  /** Which image can't be used and why. */
+  /** The reason, with the path. */
   broken?: string;
-  /** It is broken because it could not be read, whatever is in it. */
+  /** True when the file could not be read, as opposed to decoded. */
   unreadable?: boolean;
 }
 
-/** When it is broken, the slot of an image is grey. */
+/** Result of filling a slot; when the image is broken, its pixels are undefined. */
 export interface Filled extends Broken {
-  /** Milliseconds it took. */
+  /** Milliseconds. */
   time: number;
 }
 
-/** Size after the first step, and where the image goes after the second. */
+/** @returns size after the first step, and the letterbox transform of the second */
 export function placeForValidation(
   source: Size,
   { imgsz, height, width }: Pick<Slot, 'imgsz' | 'height' | 'width'>,
@@ -41,7 +43,7 @@ export function placeForValidation(
   return { size, at: letterboxTransform(size, [height, width], { scaleUp: false }) };
 }
 
-/** Decodes and places an image. An image that ends too early is used as far as it goes. Never throws. */
+/** Decodes an image into its slot; the missing part of a truncated image is grey. Never throws. */
 export async function fillSlot(slot: Slot, batch: Uint8Array): Promise<Filled> {
   const start = performance.now();
   try {
@@ -54,19 +56,20 @@ export async function fillSlot(slot: Slot, batch: Uint8Array): Promise<Filled> {
   }
 }
 
-/** What decoding an image failed for. */
+/** @returns the reason why decoding an image failed */
 export function whyBroken(path: string, error: unknown): Required<Broken> {
-  // Errors that are known name the image.
+  // The message of a UserError has the path.
   const broken = error instanceof UserError ? error.message : `${path}: ${messageOf(error)}`;
   return { broken, unreadable: isUnreadable(error) };
 }
 
-/** A slot of a batch that several threads write. */
+/** A slot, and the shared memory of its batch. */
 export interface SharedSlot {
   slot: Slot;
   buffer: SharedArrayBuffer;
 }
 
+/** `fillSlot` for shared memory, the function of the worker threads. */
 export function fillShared({ slot, buffer }: SharedSlot): Promise<Filled> {
   return fillSlot(slot, new Uint8Array(buffer));
 }

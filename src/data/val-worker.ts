@@ -1,4 +1,4 @@
-/** A thread that decodes images for validation and fits them into their slot of a shared batch. */
+/** Worker thread of val-loader.ts: decodes images into the shared memory of a batch. */
 import { setImageThreads } from '../image/codec.js';
 import { fillShared } from './val-slot.js';
 

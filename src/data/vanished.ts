@@ -1,6 +1,6 @@
 /**
- * Images that were there when the dataset was scanned and cannot be read now: their disk or share is away, or somebody
- * moved them. Not their content is at fault, and figures without them would be wrong: the run has to stop.
+ * Images that existed when the dataset was scanned and can no longer be read: a disk or network share is missing, or files
+ * were moved. Training and metrics without them would be wrong, so that the run must stop.
  */
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
@@ -8,20 +8,20 @@ import { messageOf, UserError } from '../core/errors.js';
 import type { RgbImage } from '../core/types.js';
 import { type DecodeOptions, decodeImage } from '../image/codec.js';
 
-/** A share that stumbles is asked again after so many milliseconds. */
+/** Delays before further tries to read a file, for network shares with temporary failures. */
 const RETRY_MS = [100, 900];
-/** From this part of the images on, and no fewer than so many, some missing ones are no accident. */
-const MANY_PART = 0.01;
-const MANY = 3;
+/** The run stops when at least this fraction of the images, and at least this number, cannot be read. */
+const MAX_FRACTION = 0.01;
+const MIN_COUNT = 3;
 
-/** Whether a file could not be read, whatever is in it. */
+/** Whether an error means that a file could not be read, as opposed to decoded. */
 export function isUnreadable(error: unknown): boolean {
   if (error instanceof UserError) return ['missing-file', 'unreadable-file', 'not-a-file'].includes(error.code);
   const { code, errno } = error as NodeJS.ErrnoException;
   return typeof code === 'string' && typeof errno === 'number';
 }
 
-/** Decodes an image of an open dataset; one that cannot be read is tried again. @throws as decodeImage */
+/** Decodes an image of an open dataset, with retries when the file cannot be read. @throws UserError as decodeImage */
 export async function decodeAgain(path: string, options: DecodeOptions = {}): Promise<RgbImage> {
   for (const pause of RETRY_MS) {
     try {
@@ -34,7 +34,7 @@ export async function decodeAgain(path: string, options: DecodeOptions = {}): Pr
   return decodeImage(path, options);
 }
 
-/** The error for an image that cannot be read any more; names its folder when that is gone. */
+/** @returns UserError 'images-gone' for an image that can no longer be read; it names the folder if that does not exist */
 export function vanished(path: string, why: unknown): UserError {
   const folder = dirname(path);
   const what = existsSync(folder)
@@ -45,18 +45,18 @@ export function vanished(path: string, why: unknown): UserError {
 
 const HINT = 'put it back';
 
-/** Keeps count of unreadable images, and tells when they are too many to go on without. */
+/** Counts unreadable images and throws when there are too many. */
 export class Vanished {
   private readonly paths: string[] = [];
 
-  /** @param total images of the split */
+  /** @param total number of images in the split */
   constructor(private readonly total: number) {}
 
-  /** @throws UserError 'images-gone' when the folder, all images or many of them are gone */
+  /** @throws UserError 'images-gone' when the folder does not exist, or all or many images are unreadable */
   add(path: string, why: string): void {
     this.paths.push(path);
     const count = this.paths.length;
-    const many = count === this.total || (count >= MANY && count >= MANY_PART * this.total);
+    const many = count === this.total || (count >= MIN_COUNT && count >= MAX_FRACTION * this.total);
     if (!existsSync(dirname(path))) throw vanished(path, why);
     if (!many) return;
     const what = `${count} images of the dataset cannot be read any more, such as ${this.paths[0]}`;

@@ -1,6 +1,6 @@
 /**
- * Videos that are no files here: behind an address, or bytes that come through a pipe. Where ffmpeg has to jump about in one
- * and cannot, it is put into a temporary file first, which is gone when the loop over its frames is left.
+ * Videos that are not local files: at a URL, or bytes from a pipe. Where the container needs seeking and the source does
+ * not support it, the video is first written to a temporary file, which is removed when the iteration ends.
  */
 import { createWriteStream } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import { videoContainer } from '../image/video-container.js';
 import { download, servesRanges } from '../io/fetch.js';
 import { temporaryFolderBeside } from '../io/temporary-folder.js';
 
-/** Frames of a video at an address: a server that gives no parts of a file is asked for all of it. */
+/** Frames of a video at a URL; the video is downloaded first when the server does not support range requests. */
 export async function* framesOfUrl(url: string, options: VideoOptions): AsyncGenerator<RgbImage> {
   const { signal } = options;
   if (await servesRanges(url, { signal })) {
@@ -22,7 +22,7 @@ export async function* framesOfUrl(url: string, options: VideoOptions): AsyncGen
   }
   yield* fromFile(
     (path) =>
-      progress.track({ label: `Fetching ${url}`, unit: 'bytes' }, async (update) => {
+      progress.track({ label: `Downloading ${url}`, unit: 'bytes' }, async (update) => {
         await download(url, path, { signal, onProgress: update });
       }),
     { ...options, name: url },
@@ -30,8 +30,8 @@ export async function* framesOfUrl(url: string, options: VideoOptions): AsyncGen
 }
 
 /**
- * Frames of a video whose bytes come one after the other.
- * @param head its beginning; the rest follows in `rest`
+ * Frames of a video from a stream of bytes.
+ * @param head the first bytes; `rest` yields those that follow
  */
 export async function* framesOfBytes(
   { head, rest }: { head: Uint8Array; rest: AsyncIterable<Uint8Array> },
