@@ -1,15 +1,15 @@
 /**
- * Sums and pieces of gradients that an op can take apart by itself. A gradient that arrives from several places is the sum
- * of theirs, and one that comes back through a concatenation is a piece of it; both cost passes over memory. An op that
- * adds up its parts while it reads them (attributes N, from, to, count: channels [from, from + count) of a part go to
- * channels [to, to + count)) is handed the summands and the uncut tensor instead.
+ * A graph rewrite that removes sums (AddV2) and splits (SplitV) of gradients. The gradient of a tensor with several
+ * consumers is the sum of their gradients, and the gradient of a concatenation's input is a slice; both need passes over
+ * memory. Ops that add up several inputs while reading them (attributes N, from, to, count: channels [from, from + count)
+ * of an input are added to channels [to, to + count)) receive the summands and the unsplit tensor instead.
  */
 import type { GraphNode } from './graph.js';
 import { nodeOf } from './prune.js';
 
-/** Index of an op's first part among its inputs. */
+/** Index of the first part among the inputs, by op. */
 const first = new Map<string, number>();
-/** What the kernels can add up at one place. */
+/** Maximum number of parts that the kernels support. */
 const MAX_PARTS = 8;
 
 interface Part {
@@ -19,16 +19,16 @@ interface Part {
   count: number;
 }
 
-/** Says that `op` adds up its parts: all inputs from index `start` on. */
-export function addsUp(op: string, start: number): void {
+/** Registers an op that adds up its inputs from index `start` on. */
+export function registerSummingOp(op: string, start: number): void {
   first.set(op, start);
 }
 
 /**
- * @param nodes in order, without any that nobody needs
- * @param outputs nodes whose value is wanted
- * @param shapeOf shape of an output of a node
- * @returns the same graph; what is no longer needed is still in it
+ * @param nodes in topological order, pruned
+ * @param outputs nodes whose values are fetched
+ * @param shapeOf returns the shape of an output of a node
+ * @returns the rewritten graph, not pruned
  */
 export function fuseGradientSums(
   nodes: readonly GraphNode[],
@@ -59,7 +59,7 @@ export function fuseGradientSums(
     const given = node.inputs.slice(start).map((ref, i) => ({ ref, from: from[i], to: to[i], count: count[i] }));
     const parts = given.flatMap(expand);
     if (parts.length > MAX_PARTS) return node;
-    // one that covers everything comes first: the result may be written over it
+    // a part that covers all channels comes first: the kernel may reuse its buffer for the result
     const whole = (part: Part) => part.from === 0 && shapeOf(part.ref)?.at(-1) === part.count;
     parts.sort((a, b) => b.count - a.count || Number(whole(b)) - Number(whole(a)));
     return {
@@ -76,13 +76,13 @@ export function fuseGradientSums(
   });
 }
 
-/** Names of sums of equal shapes that only serve as parts, or as summands of such. */
+/** Names of sums of equal shapes that are used only as parts, or as summands of such sums. */
 function sumsWithoutOwnUse(
   nodes: readonly GraphNode[],
   outputs: readonly string[],
   shapeOf: (ref: string) => number[] | undefined,
 ): Set<string> {
-  const wanted = new Set(outputs.map(nodeOf)); // for something else than a part
+  const wanted = new Set(outputs.map(nodeOf)); // with other uses than as a part
   const dissolved = new Set<string>();
   for (const node of [...nodes].reverse()) {
     const start = first.get(node.op) ?? Number.POSITIVE_INFINITY;
@@ -93,7 +93,7 @@ function sumsWithoutOwnUse(
   return dissolved;
 }
 
-/** Values of a constant of integers. */
+/** Values of an integer constant; undefined for other nodes. */
 function constant(node: GraphNode | undefined): number[] | undefined {
   const value = node?.attrs.value;
   if (node?.op !== 'Const' || typeof value !== 'object' || !('tensor' in value)) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Gradients that tfjs lacks or has wrong: of maximum, minimum and squared difference when one side is broadcast (tfjs
- * returns the wrong shape and then complains about it), and of comparisons and logic, whose gradient is zero.
+ * Gradients that are missing or wrong in tfjs 4.22: those of maximum, minimum and squared difference with broadcasting
+ * (tfjs returns the wrong shape and throws), and those of comparisons and logical ops, which are zero.
  */
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -12,7 +12,7 @@ function unbroadcast(dy: tf.Tensor, x: tf.Tensor): tf.Tensor {
   return tf.reshape(axes.length ? tf.sum(dy, axes) : dy, x.shape);
 }
 
-/** @param slopes of a and b, each in the shape of the result */
+/** @param slopes partial derivatives by a and b, each in the shape of the result */
 function binary(kernelName: string, slopes: (a: tf.Tensor, b: tf.Tensor) => [() => tf.Tensor, () => tf.Tensor]): void {
   tf.registerGradient({
     kernelName,
@@ -25,8 +25,8 @@ function binary(kernelName: string, slopes: (a: tf.Tensor, b: tf.Tensor) => [() 
   });
 }
 
-/** A gradient of zeros for every input. */
-function flat(kernelName: string, inputs: string[]): void {
+/** Registers zero gradients for all inputs. */
+function zeroGradient(kernelName: string, inputs: string[]): void {
   tf.registerGradient({
     kernelName,
     inputsToSave: inputs,
@@ -34,14 +34,14 @@ function flat(kernelName: string, inputs: string[]): void {
   });
 }
 
-/** Registers them over tfjs' own. */
-export function mendGradients(): void {
+/** Registers these gradients in place of those of tfjs. */
+export function registerFixedGradients(): void {
   const one = (mask: tf.Tensor) => tf.cast(mask, 'float32');
   binary('Maximum', (a, b) => [() => one(tf.greaterEqual(a, b)), () => one(tf.less(a, b))]);
   binary('Minimum', (a, b) => [() => one(tf.lessEqual(a, b)), () => one(tf.greater(a, b))]);
   binary('SquaredDifference', (a, b) => [() => tf.mul(tf.sub(a, b), 2), () => tf.mul(tf.sub(b, a), 2)]);
   for (const name of ['Greater', 'GreaterEqual', 'Less', 'LessEqual', 'Equal', 'NotEqual', 'LogicalAnd', 'LogicalOr']) {
-    flat(name, ['a', 'b']);
+    zeroGradient(name, ['a', 'b']);
   }
-  flat('LogicalNot', ['x']);
+  zeroGradient('LogicalNot', ['x']);
 }

@@ -1,27 +1,28 @@
 /**
- * Gradients. The Node build of tfjs-core leaves out those of tfjs' own kernels; the umbrella package registers them (in the
- * global registry that every copy of tfjs-core shares). It is loaded only by those who differentiate: it costs 0.1 s.
+ * Gradients. The Node build of tfjs-core does not include the gradients of its kernels; the package @tensorflow/tfjs
+ * registers them (in the global registry that all copies of tfjs-core share). Loading it takes 0.1 s, so it is loaded on
+ * first use.
  */
 import { createRequire } from 'node:module';
 import * as tf from '@tensorflow/tfjs-core';
-import { mendGradients } from './gradient-fixes.js';
+import { registerFixedGradients } from './gradient-fixes.js';
 import { flatten, isTensor, type Tree } from './tree.js';
 
 let loaded = false;
 
-/** Registers the gradients of all standard kernels; cheap when called again. */
+/** Registers the gradients of all standard kernels, once. */
 export function ensureGradients(): void {
   if (loaded) return;
   createRequire(import.meta.url)('@tensorflow/tfjs');
-  mendGradients();
+  registerFixedGradients();
   loaded = true;
 }
 
 /**
- * tf.valueAndGrads for a function with more results than its loss: running statistics, the parts of the loss. (tfjs tidies
- * away whatever else was computed under its tape.) Works eagerly and while tracing.
- * @param fn loss is a scalar; no gradient flows through `rest`
- * @returns gradients in the order of xs, zeros for an x that the loss doesn't depend on
+ * tf.valueAndGrads for a function with additional results, such as running statistics and components of the loss (tfjs
+ * disposes all other tensors computed under its tape). Works eagerly and while tracing.
+ * @param fn returns the loss, a scalar, and additional results, which are not differentiated
+ * @returns gradients in the order of xs, zeros for an x that the loss does not depend on
  */
 export function differentiate<R extends Tree<tf.Tensor>>(
   fn: () => { loss: tf.Tensor; rest: R },
@@ -42,7 +43,7 @@ export function differentiate<R extends Tree<tf.Tensor>>(
   const { value, grads } = engine.gradients(forward, xs, null, true);
   for (const tensor of carried) {
     (tensor as { kept: boolean }).kept = false;
-    engine.track(tensor); // from here on it belongs to the scope around this call
+    engine.track(tensor); // now owned by the tidy scope around this call
   }
   return { loss: value as tf.Scalar, rest: rest!, gradients: grads.map((g, i) => g ?? tf.zerosLike(xs[i])) };
 }

@@ -1,12 +1,12 @@
 /**
- * A TensorFlow graph as plain data: what tracing makes, what the protobuf writer and the exporters read.
- * Attributes stand as in a NodeDef, but without its wrapping: see `AttrValue`.
+ * A TensorFlow graph as plain data: produced by tracing, consumed by the protobuf writer and the exporters. Attributes
+ * correspond to those of a NodeDef in a shorter form, `AttrValue`.
  */
 import type { DataType } from '@tensorflow/tfjs-core';
 
 /**
- * Element types that may occur inside a graph; tfjs' own tensors know only the first three. float16: stored weights only;
- * string: names in a checkpoint.
+ * Element types in a graph; tensors of tfjs have only the first three. float16: stored weights only; string: names in a
+ * checkpoint.
  */
 export type ElementType = 'float32' | 'int32' | 'bool' | 'uint8' | 'int64' | 'bfloat16' | 'float16' | 'string';
 
@@ -34,11 +34,12 @@ export const TYPE_NAME: Record<ElementType, string> = {
   float16: 'DT_HALF',
 };
 
+/** Values of a constant. */
 export type Values = Float32Array | Int32Array | Uint8Array;
 
 /**
- * A literal tensor; `shape` [] is a scalar. `values` may hold one element that stands for all (as in a TensorProto);
- * float16 comes as its bits, all of them; int64 in an Int32Array.
+ * A constant tensor; `shape` [] is a scalar. `values` has all elements, or one element that is repeated (as in a
+ * TensorProto); float16: all elements as bits; int64: an Int32Array.
  */
 export interface Literal {
   dtype: ElementType;
@@ -46,7 +47,7 @@ export interface Literal {
   values: Values | Uint16Array;
 }
 
-/** A plain number is an integer, a list is a list of integers; what a plain value can't say has a key. */
+/** Value of an attribute: a number is an integer, an array is a list of integers; other types have a key. */
 export type AttrValue =
   | number
   | number[]
@@ -60,9 +61,10 @@ export type AttrValue =
   /** A scalar, or a vector, of strings as a tensor. */
   | { strings: string | string[] };
 
+/** Attributes by name. */
 export type Attrs = Record<string, AttrValue>;
 
-/** Inputs are names of nodes, `name:1` for an output other than the first, `^name` for one that has to run before. */
+/** A node. Inputs are names of nodes, `name:1` for an output other than the first, `^name` for a control dependency. */
 export interface GraphNode {
   name: string;
   op: string;
@@ -70,7 +72,7 @@ export interface GraphNode {
   attrs: Attrs;
 }
 
-/** An input or output of a graph. `name` is what the caller calls it, `node` where it comes from or goes to. */
+/** An input or output of a graph. `name` is the caller's name for it, `node` the name of the node. */
 export interface Port {
   name: string;
   node: string;
@@ -78,14 +80,15 @@ export interface Port {
   dtype: ElementType;
 }
 
+/** A graph with its inputs and outputs. */
 export interface Graph {
-  /** In an order in which every node comes after its inputs; constants are nodes with op 'Const'. */
+  /** In topological order; constants are nodes with op 'Const'. */
   nodes: GraphNode[];
   inputs: Port[];
   outputs: Port[];
 }
 
-/** Element type of a tensor of tfjs. @throws for strings and complex numbers, which no kernel here knows. */
+/** Element type of a tensor of tfjs. @throws Error for strings and complex numbers, which are not supported */
 export function elementType(dtype: DataType): ElementType {
   if (dtype === 'float32' || dtype === 'int32' || dtype === 'bool') return dtype;
   throw new Error(`tensors of type ${dtype} can't be part of a graph`);

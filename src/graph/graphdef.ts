@@ -34,7 +34,7 @@ export const tensorShape = (shape: readonly number[]): ProtoPart => concat(shape
 /** Field of a TensorProto for single values; int_val, 7, serves the other integers. */
 const VALUES_FIELD: Partial<Record<ElementType, number>> = { bool: 11, int64: 10 };
 
-/** TensorProto: raw bytes, or the one value that stands for all. */
+/** TensorProto: raw bytes, or one value that is repeated. */
 function tensorProto({ dtype, shape, values }: Literal): ProtoPart {
   const size = shape.reduce((a, b) => a * b, 1);
   const head = [varint(1, TYPE_NUMBER[dtype]), message(2, tensorShape(shape))];
@@ -75,7 +75,7 @@ function attrValue(value: AttrValue): ProtoPart {
   return message(8, tensorProto(value.tensor));
 }
 
-/** Entries of a node's map of attributes that were written before: most nodes have the same few. */
+/** Encoded attributes by name and value, for reuse: most nodes have the same few. */
 type Written = Map<string, ProtoPart>;
 
 function attribute(name: string, value: AttrValue, written: Written): ProtoPart {
@@ -98,6 +98,7 @@ function nodeDef(node: GraphNode, written: Written): ProtoPart {
   );
 }
 
+/** GraphDef of nodes. */
 export function graphDef(nodes: readonly GraphNode[]): ProtoPart {
   const written: Written = new Map();
   return concat(
@@ -111,23 +112,23 @@ function tensorInfo(port: Port): ProtoPart {
   return concat(string(1, `${port.node}:0`), varint(2, TYPE_NUMBER[port.dtype]), message(3, tensorShape(port.shape)));
 }
 
-/** How the variables of a graph get their values from the folder's checkpoint, variables/variables. */
+/** The nodes that restore a graph's variables from the checkpoint variables/variables of a SavedModel. */
 export interface Restore {
-  /** Tensor that is fed with the checkpoint's name. */
+  /** Tensor that is fed with the checkpoint's path. */
   filename: string;
-  /** Node that fills all variables. */
+  /** Node that initialises all variables. */
   node: string;
   variables: RestoredVariable[];
 }
 
-/** Names of the nodes that make a variable: VarHandleOp, AssignVariableOp, ReadVariableOp. */
+/** Names of a variable's nodes: VarHandleOp, AssignVariableOp, ReadVariableOp. */
 export interface RestoredVariable {
   handle: string;
   assign: string;
   read: string;
 }
 
-/** SavedModel with one graph under the tag 'serve'; its inputs and outputs under their names are `serving_default`. */
+/** SavedModel with one graph, tag 'serve'; the signature `serving_default` has its inputs and outputs. */
 export function savedModel(graph: Graph, restore: Restore): ProtoPart {
   const map = (field: number, ports: readonly Port[]) =>
     ports.map((port) => message(field, string(1, port.name), message(2, tensorInfo(port))));
@@ -145,14 +146,14 @@ export function savedModel(graph: Graph, restore: Restore): ProtoPart {
   );
 }
 
-/** SaverDef (protobuf/saver.proto), version 2 of the checkpoint's format. The name for saving must be there: nobody saves. */
+/** SaverDef (protobuf/saver.proto), version 2 of the checkpoint format. The field for saving is required, but not used. */
 function saverDef({ filename, node }: Restore): ProtoPart {
   return concat(string(1, filename), string(2, filename), string(3, node), varint(7, 2));
 }
 
 /**
- * Entry 'variables' of the graph's collections: VariableDef (framework/variable.proto) of each. By it Python's loader makes
- * variables of the model's own; else two loaded models would share those of the same name.
+ * Collection 'variables' of the MetaGraphDef: a VariableDef (framework/variable.proto) for each variable. With it, the
+ * Python loader creates separate variables for each model; otherwise loaded models share variables of the same name.
  */
 function variableList({ variables }: Restore): ProtoPart {
   const list = variables.map(({ handle, assign, read }) =>

@@ -1,4 +1,4 @@
-/** Tensors as plain arrays in JavaScript's memory: what a session is fed and what it gives. */
+/** Tensors as typed arrays in JavaScript's memory: the inputs and outputs of a session. */
 import { type ElementType, TYPE_NUMBER } from './graph.js';
 
 interface Arrays {
@@ -6,23 +6,24 @@ interface Arrays {
   int32: Int32Array;
   uint8: Uint8Array;
   int64: BigInt64Array;
-  /** 0 and 1. */
+  /** 0 or 1. */
   bool: Uint8Array;
-  /** The bits. */
+  /** Bits. */
   bfloat16: Uint16Array;
   float16: Uint16Array;
 }
 
-/** Element types that arrays can hold. */
+/** Element types with a typed array. */
 export type HostType = keyof Arrays & ElementType;
 
+/** A tensor in JavaScript's memory. */
 export interface HostTensor<T extends HostType = HostType> {
   dtype: T;
   shape: readonly number[];
   data: Arrays[T];
 }
 
-/** What is known of a tensor before there is one: −1 for a dimension that isn't known, null for an unknown rank. */
+/** Static type of a tensor: −1 for an unknown dimension, null for an unknown rank. */
 export interface TensorType {
   dtype: ElementType;
   shape: readonly number[] | null;
@@ -40,29 +41,30 @@ const ARRAYS = {
 
 const NAMES = new Map(Object.entries(TYPE_NUMBER).map(([name, number]) => [number, name as ElementType]));
 
-/** The element type with this number of TensorFlow's. @throws for one that no graph here knows */
+/** The element type with this number in TensorFlow's types.proto. @throws Error for an unsupported one */
 export function typeName(number: number): ElementType {
   const name = NAMES.get(number);
   if (name) return name;
-  throw new Error(`TensorFlow's element type ${number} is not known here`);
+  throw new Error(`TensorFlow's element type ${number} is not supported`);
 }
 
-/** A tensor over memory that holds its values. @throws for element types that no array holds (strings) */
+/** A tensor that views a buffer with its values. @throws Error for element types without a typed array (string) */
 export function hostTensor(dtype: ElementType, shape: readonly number[], buffer: ArrayBuffer): HostTensor {
-  if (!(dtype in ARRAYS)) throw new Error(`a tensor of type ${dtype} can't become an array`);
+  if (!(dtype in ARRAYS)) throw new Error(`a tensor of type ${dtype} cannot be converted to an array`);
   const type = dtype as HostType;
   return { dtype: type, shape, data: new ARRAYS[type](buffer) };
 }
 
-/** The values of a tensor that must be of this type. */
+/** The values of a tensor. @throws Error when its element type is not `dtype` */
 export function valuesOf<T extends HostType>(tensor: HostTensor, dtype: T): Arrays[T] {
   if (tensor.dtype !== dtype) throw new Error(`expected a tensor of type ${dtype}, got ${tensor.dtype}`);
   return (tensor as HostTensor<T>).data;
 }
 
 /**
- * Verifies that a value fits what a graph expects: TensorFlow checks the type of what it is fed, but not the shape.
- * @param where for the message: "'images' of 'step'"
+ * Verifies type and shape of a fed value; TensorFlow itself checks only the type.
+ * @param where for the message: "'images' of step"
+ * @throws Error when element type, shape, array type or number of values differ
  */
 export function verifyFeed(value: HostTensor, expected: TensorType, where: string): void {
   const { dtype, shape, data } = value;

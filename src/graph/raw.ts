@@ -1,64 +1,68 @@
 /**
- * Kernels of our own, written once for both ways of running: a kernel calls TensorFlow ops through an `Emitter`, which
- * executes them at once (backend 'tensorflow') or adds them to the graph that is being traced (backend 'symbolic').
- * Other engines (wasm) get the composed form, if there is one.
+ * Custom ops for eager execution and tracing: a kernel calls TensorFlow ops through an `Emitter`, which executes them
+ * (backend 'tensorflow') or adds them to the traced graph (backend 'symbolic'). Other backends (wasm) use the composition
+ * of standard tfjs ops, if one is defined.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { UserError } from '../core/errors.js';
 import { type Attrs, type AttrValue, type ElementType, elementType } from './graph.js';
 
+/** Name of the backend of tfjs-node. */
 export const NATIVE = 'tensorflow';
+/** Name of the backend for tracing (symbolic.ts). */
 export const SYMBOLIC = 'symbolic';
 
+/** Shape and element type of an op's output. */
 export interface OutputSpec {
   shape: number[];
   dtype: ElementType;
 }
 
-/** How a kernel reaches TensorFlow's ops. */
+/** The interface through which a kernel calls TensorFlow ops. */
 export interface Emitter {
   /** True while tracing a graph whose feature maps are bfloat16 (option `half`). */
   readonly half: boolean;
-  /** Runs or records one op. @returns its outputs; only the symbolic emitter looks at their given shapes */
+  /** Runs or records one op. @param outputs their shapes are used by the symbolic emitter only @returns its outputs */
   ops(op: string, inputs: tf.TensorInfo[], attrs: Attrs, outputs: OutputSpec[]): tf.TensorInfo[];
   /** The same for an op with one output, by default of type float32. */
   op(op: string, inputs: tf.TensorInfo[], attrs: Attrs, shape: number[], dtype?: ElementType): tf.TensorInfo;
   /** An int32 scalar, vector (axes of a reduction) or matrix (rows of paddings). */
   ints(values: number | readonly number[] | readonly (readonly number[])[]): tf.TensorInfo;
-  /** A constant of one value. */
+  /** A constant with one repeated value. */
   fill(value: number, shape: number[], dtype: ElementType): tf.TensorInfo;
-  /** Element type of a tensor, as the attribute `T` wants it. */
+  /** Element type of a tensor, as value of the attribute `T`. */
   type(x: tf.TensorInfo): { type: ElementType };
-  /** x in another element type; x itself where it has it already. */
+  /** x in another element type; x itself when it has that type. */
   cast(x: tf.TensorInfo, to: ElementType): tf.TensorInfo;
 }
 
+/** Definition of a custom op. */
 export interface RawOp<I extends string, A extends object> {
   /** Name of the kernel in tfjs' registry. */
   name: string;
   /** Names of its inputs. */
   inputs: readonly I[];
   kernel(emit: Emitter, inputs: Record<I, tf.TensorInfo>, attrs: A): tf.TensorInfo | tf.TensorInfo[];
-  /** True when the kernel copes with bfloat16 inputs; otherwise they are cast to float32 before. */
+  /** True when the kernel supports bfloat16 inputs; otherwise they are cast to float32. */
   half?: boolean;
-  /** The same from stock tfjs ops, for other engines. */
+  /** The same function composed of standard tfjs ops, for other backends. */
   composed?(inputs: Record<I, tf.Tensor>, attrs: A): tf.Tensor | tf.Tensor[];
   gradient?: {
-    /** Inputs to hand to `of`, in this order … */
+    /** Inputs that are saved for `of`, in this order … */
     save?: I[];
-    /** … and after them the outputs marked true. */
+    /** … followed by the outputs marked true. */
     saveOutputs?: boolean[];
-    /** Gradients by input, each as a function, so that one which nobody needs isn't computed. */
+    /** Gradients by input, as functions, so that only those that are needed are computed. */
     of(dy: tf.Tensor[], saved: tf.Tensor[], attrs: A): Partial<Record<I, () => tf.Tensor>>;
   };
 }
 
-/** Calls the op with its inputs by name; one result for each output of the kernel. */
+/** Calls an op with its inputs by name. @returns one tensor for each output of the kernel */
 export type RawCall<I extends string, A extends object> = (inputs: Record<I, tf.Tensor>, attrs: A) => tf.Tensor[];
 
 /**
- * Registers a kernel on the native and the symbolic backend, and its gradient.
- * @returns a function that calls it, on other engines in its composed form
+ * Registers an op: its kernel on the native and the symbolic backend, and its gradient.
+ * @returns a function that calls it; it throws UserError 'needs-native' on other backends when there is no composed form
  */
 export function defineOp<I extends string, A extends object>(op: RawOp<I, A>): RawCall<I, A> {
   if (tf.getKernel(op.name, NATIVE) === undefined) {
@@ -72,7 +76,7 @@ export function defineOp<I extends string, A extends object>(op: RawOp<I, A>): R
       if (op.composed) return [op.composed(inputs, attrs)].flat();
       throw new UserError(
         'needs-native',
-        `${op.name} needs the native engine; '${backend}' runs here`,
+        `${op.name} needs the native engine; the backend in use is '${backend}'`,
         'run: yolo setup',
       );
     }
@@ -81,7 +85,7 @@ export function defineOp<I extends string, A extends object>(op: RawOp<I, A>): R
   };
 }
 
-/** A kernel of the symbolic backend alone, for an op that the native backend has already. */
+/** Registers a kernel on the symbolic backend only, for ops that exist on the native backend. */
 export function defineSymbolic<I extends string, A extends object>(
   name: string,
   kernel: (emit: Emitter, inputs: Record<I, tf.TensorInfo>, attrs: A) => tf.TensorInfo | tf.TensorInfo[],
@@ -109,7 +113,7 @@ function widen(emit: Emitter, inputs: Record<string, tf.TensorInfo>): Record<str
 function eagerKernel<I extends string, A extends object>(op: RawOp<I, A>): tf.KernelFunc {
   return ({ inputs, attrs, backend }) => {
     const emit = new EagerEmitter(backend as NativeBackend);
-    // The native backend's results are tensors already; tidy lets go of shapes and intermediate results.
+    // The native backend returns tensors; tidy disposes shapes and intermediate results.
     const run = () => op.kernel(emit, inputs as Record<I, tf.TensorInfo>, (attrs ?? {}) as unknown as A);
     return tf.tidy(run as () => tf.Tensor[]);
   };
@@ -134,7 +138,7 @@ interface NativeAttr {
   value: unknown;
 }
 
-/** The part of tfjs-node's backend that is used here. */
+/** The methods of tfjs-node's backend that are used. */
 export interface NativeBackend extends tf.KernelBackend {
   binding: Record<'TF_ATTR_TYPE' | 'TF_ATTR_INT' | 'TF_ATTR_BOOL' | 'TF_ATTR_STRING' | 'TF_ATTR_FLOAT', number>;
   getDTypeInteger(dtype: string): number;
@@ -177,6 +181,6 @@ class EagerEmitter implements Emitter {
     if (typeof value === 'number' || Array.isArray(value)) return { name, type: kinds.TF_ATTR_INT, value };
     if ('type' in value) return { name, type: kinds.TF_ATTR_TYPE, value: this.backend.getDTypeInteger(value.type) };
     if ('float' in value) return { name, type: kinds.TF_ATTR_FLOAT, value: value.float };
-    throw new Error(`attribute ${name} can't be passed to the eager engine`);
+    throw new Error(`attribute ${name} has a type that eager execution does not support`);
   }
 }

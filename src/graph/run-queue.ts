@@ -1,34 +1,38 @@
-/** One task at a time: others wait for their turn in order. Their number is bounded, and one that waits can be taken away. */
+/** A queue that runs one task at a time, in order, with a limit on waiting tasks and cancellation by an AbortSignal. */
 
-export interface Waiting<T> {
-  /** Starts the task; called when it is its turn. */
+/** A task for the queue. */
+export interface Task<T> {
+  /** Runs the task. */
   start(): Promise<T>;
-  /** Called instead when it will never be: it was aborted, or the queue was closed. */
+  /** Called instead of `start` when the task is removed: it was aborted, or the queue was cleared. */
   drop(): void;
   signal?: AbortSignal;
 }
 
 interface Entry {
   begin(): void;
-  refuse(reason: unknown): void;
+  reject(reason: unknown): void;
 }
 
+/** A first-in, first-out queue. */
 export class RunQueue {
   private readonly waiting: Entry[] = [];
   private running = false;
 
-  /** @param limit how many tasks may wait, besides the one that runs */
+  /** @param limit maximum number of waiting tasks, besides the running one */
   constructor(readonly limit: number) {}
 
+  /** Whether a further task would exceed the limit. */
   get full(): boolean {
     return this.running && this.waiting.length >= this.limit;
   }
 
   /**
-   * @returns what the task gives. An aborted signal ends the wait at once, with its reason; a task that runs already goes on
-   *   to its end, unheard.
+   * Adds a task.
+   * @returns the task's result. When the signal is aborted, it rejects at once with the signal's reason; a running task
+   *   continues, and its result is ignored.
    */
-  add<T>({ start, drop, signal }: Waiting<T>): Promise<T> {
+  add<T>({ start, drop, signal }: Task<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       const settled = (): void => {
         signal?.removeEventListener('abort', abort);
@@ -36,7 +40,7 @@ export class RunQueue {
       };
       const entry: Entry = {
         begin: () => void attempt(start).then(resolve, reject).finally(settled),
-        refuse: (reason) => {
+        reject: (reason) => {
           signal?.removeEventListener('abort', abort);
           drop();
           reject(reason);
@@ -44,7 +48,7 @@ export class RunQueue {
       };
       const abort = (): void => {
         const at = this.waiting.indexOf(entry);
-        if (at >= 0) this.waiting.splice(at, 1)[0].refuse(signal?.reason);
+        if (at >= 0) this.waiting.splice(at, 1)[0].reject(signal?.reason);
         else reject(signal?.reason);
       };
       signal?.addEventListener('abort', abort);
@@ -53,9 +57,9 @@ export class RunQueue {
     });
   }
 
-  /** Refuses all that waits. */
+  /** Rejects all waiting tasks. */
   clear(reason: unknown): void {
-    for (const entry of this.waiting.splice(0)) entry.refuse(reason);
+    for (const entry of this.waiting.splice(0)) entry.reject(reason);
   }
 
   private begin(entry: Entry): void {
@@ -70,7 +74,7 @@ export class RunQueue {
   }
 }
 
-/** The same promise; what `start` throws is its rejection, too. */
+/** Calls `start`; a synchronous exception becomes a rejection. */
 async function attempt<T>(start: () => Promise<T>): Promise<T> {
   return start();
 }

@@ -1,35 +1,38 @@
-/** Settings of a session, as the message that TensorFlow reads: tensorflow/core/protobuf/{config,rewriter_config}.proto. */
+/** Settings of a session as a ConfigProto: tensorflow/core/protobuf/{config,rewriter_config}.proto. */
 import { concat, double, message, string, varint } from '../io/protobuf.js';
 
+/** Settings of a session. */
 export interface SessionConfig {
-  /** Threads that one op is spread over, and threads for ops side by side; the first session of a process decides. */
+  /** Threads within an op; the first session of a process decides. Default: TensorFlow's. */
   intraThreads?: number;
+  /** Threads for independent ops; the first session of a process decides. Default: TensorFlow's. */
   interThreads?: number;
-  /** GPUs; false touches none. */
+  /** GPUs; false: none are used. */
   gpu?: false | GpuConfig;
-  /** An op that the asked-for device has no kernel for runs on another one. Default: true. */
+  /** Ops without a kernel for the requested device run on another one. Default: true. */
   softPlacement?: boolean;
   /** Writes to standard error which device each op was placed on. */
   logPlacement?: boolean;
-  /** TensorFlow's optimiser of graphs (constant folding, layout, fusing). Default: true. */
+  /** Graph optimisations (Grappler: constant folding, layout, fusion). Default: true. */
   rewriter?: boolean;
 }
 
+/** Settings for GPUs (GPUOptions). */
 export interface GpuConfig {
-  /** Numbers of the GPUs to use, e.g. '0,1'; default: all. */
+  /** Numbers of the GPUs to use, e.g. '0,1'. Default: all. */
   visible?: string;
-  /** Takes memory as it is needed, instead of all at the start. Default: true. */
+  /** Allocates memory on demand instead of all at the start. Default: true. */
   growth?: boolean;
-  /** The part of a GPU's memory to use at most, 0..1. */
+  /** Maximum fraction of a GPU's memory, 0..1. */
   memoryFraction?: number;
 }
 
 const OFF = 2; // RewriterConfig.Toggle
 
-/** ConfigProto. */
+/** @returns a serialised ConfigProto */
 export function configProto(config: SessionConfig): Uint8Array {
   const { intraThreads, interThreads, gpu = {}, softPlacement = true, logPlacement = false, rewriter = true } = config;
-  // Mixed precision stays off, whatever the environment says: it would compute losses in bfloat16, too.
+  // Automatic mixed precision is always off, also where an environment variable enables it: it would apply to the loss.
   const rewriting = concat(!rewriter && varint(19, true), varint(23, OFF), varint(31, OFF));
   return concat(
     gpu === false && message(1, string(1, 'GPU'), varint(2, 0)),

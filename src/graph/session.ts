@@ -1,9 +1,9 @@
 /**
- * A session of TensorFlow: graphs go in from memory, plans run them, state lives in its variables (variables.ts). Graphs of
- * a session don't see each other's nodes; a variable they share by its name.
+ * A TensorFlow session: graphs are added to it, plans run them, state is in its variables (variables.ts). The graphs of a
+ * session share variables of the same name.
  *
- * Runs of a session follow one another. `run` blocks JavaScript; `runAsync` leaves it free, computes on a thread of its own,
- * and lets a bounded number of further runs wait. What is fed is copied before the call returns, results are copies.
+ * Runs of a session are executed one after the other. `run` blocks the JavaScript thread; `runAsync` runs in another thread
+ * and has a queue with a limit. Fed values are copied before the call returns; results are copies.
  */
 import { UserError } from '../core/errors.js';
 import type { ProtoPart } from '../io/protobuf.js';
@@ -14,37 +14,40 @@ import { RunQueue } from './run-queue.js';
 import { configProto, type SessionConfig } from './session-config.js';
 import { type Handle, type NativeSessions, type NativeTensor, nativeSessions } from './tensorflow.js';
 
+/** Options of a session. */
 export interface SessionOptions extends SessionConfig {
-  /** Where the session computes: '' for this process, or a server of TensorFlow ('grpc://host:port'). */
+  /** '' for this process, or a TensorFlow server ('grpc://host:port'). Default: ''. */
   target?: string;
-  /** Asynchronous runs that may wait for their turn; one more is refused. Default: 64. */
+  /** Maximum number of asynchronous runs in the queue; further ones are rejected. Default: 64. */
   maxWaiting?: number;
   /**
-   * Graphs that may be added. Each makes the next more costly (13 ms a graph of a detector) and none is freed before the
-   * session is closed: with more shapes than that, open another session. Default: 32.
+   * Maximum number of graphs. Each graph makes adding the next one slower (by 13 ms for a detector), and none is freed
+   * before the session is closed. Default: 32.
    */
   maxGraphs?: number;
 }
 
+/** Options for adding a graph. */
 export interface AddOptions {
-  /** In front of the names of all nodes of this graph: 'prefix/node'. Names of variables stay as they are. */
+  /** Prefix of the names of all nodes: 'prefix/node'. Names of variables are not changed. */
   prefix?: string;
-  /** Device of nodes that name none, e.g. '/device:GPU:0'; TensorFlow's own choice when left out. */
+  /** Device of nodes without one, e.g. '/device:GPU:0'. Default: TensorFlow's placement. */
   device?: string;
 }
 
-/** Names of nodes, 'node:1' for an output other than the first. */
+/** Options of a plan: names of nodes, 'node:1' for an output other than the first. */
 export interface PlanOptions {
   /** For messages. */
   name?: string;
-  /** What each run is fed, in the order of its argument. */
+  /** Tensors that are fed, in the order of the arguments of a run. */
   feeds?: readonly string[];
-  /** What each run gives, in this order. */
+  /** Tensors that are returned, in this order. */
   fetches?: readonly string[];
-  /** Nodes that are run for what they do. */
+  /** Nodes that are run for their side effects. */
   targets?: readonly string[];
 }
 
+/** A device of a session. */
 export interface Device {
   name: string;
   /** CPU, GPU … */
@@ -56,12 +59,13 @@ export interface Device {
 const MAX_WAITING = 64;
 const MAX_GRAPHS = 32;
 
+/** A session; to be closed by its owner. */
 export class Session {
   private handle: Handle | undefined;
   private added = 0;
   private readonly queue: RunQueue;
 
-  /** @throws UserError where TensorFlow is not set up */
+  /** Opens a session; loads TensorFlow if necessary. @throws UserError 'no-engine' when TensorFlow is not set up */
   static open(options: SessionOptions = {}): Session {
     const native = nativeSessions();
     return new Session(native, native.open(configProto(options), options.target ?? ''), options);
@@ -76,24 +80,30 @@ export class Session {
     this.queue = new RunQueue(options.maxWaiting ?? MAX_WAITING);
   }
 
+  /** Whether the session was closed. */
   get closed(): boolean {
     return this.handle === undefined;
   }
 
-  /** Number of graphs that were added. */
+  /** Number of added graphs. */
   get graphs(): number {
     return this.added;
   }
 
-  /** Adds a graph, also between and during runs. @param graph nodes, or a GraphDef */
+  /**
+   * Adds a graph, also between and during runs.
+   * @param graph nodes, or a GraphDef
+   * @throws Error when the session is closed or has too many graphs, or TensorFlow rejects the graph
+   */
   add(graph: readonly GraphNode[] | ProtoPart | Uint8Array, { prefix = '', device = '' }: AddOptions = {}): void {
     const handle = this.open();
     const { maxGraphs = MAX_GRAPHS } = this.options;
-    if (this.added >= maxGraphs) throw new Error(`this session holds ${maxGraphs} graphs, its limit: open another one`);
+    if (this.added >= maxGraphs) throw new Error(`this session has ${maxGraphs} graphs, its limit: open another one`);
     this.native.add(handle, bytesOfGraph(graph), prefix, device);
     this.added++;
   }
 
+  /** Creates a plan. @throws Error when the session is closed or has no such nodes */
   plan({ name = 'the graph', feeds = [], fetches = [], targets = [] }: PlanOptions): Plan {
     const { plan, feeds: types } = this.native.plan(this.open(), feeds, fetches, targets);
     const known = types.map(({ dtype, shape }, i) => ({ name: feeds[i], dtype: typeName(dtype), shape }));
@@ -105,11 +115,12 @@ export class Session {
     });
   }
 
+  /** Lists the devices of the session. */
   devices(): Device[] {
     return this.native.devices(this.open());
   }
 
-  /** Refuses what waits. A run under way goes on to its end; the session's memory is free after it. */
+  /** Rejects queued runs. A current run is completed; the session's memory is freed after it. */
   close(): void {
     if (this.handle === undefined) return;
     this.native.close(this.handle);
@@ -123,12 +134,13 @@ export class Session {
   }
 }
 
+/** Options of an asynchronous run. */
 export interface RunOptions {
-  /** Takes the run away while it waits; one under way is only no longer waited for, and still assigns its variables. */
+  /** Removes the run from the queue when aborted; a run that has started is completed and assigns its variables. */
   signal?: AbortSignal;
 }
 
-/** What a plan has of its session. */
+/** References of a plan to its session. */
 interface PlanParts {
   native: NativeSessions;
   queue: RunQueue;
@@ -137,29 +149,29 @@ interface PlanParts {
   open(): void;
 }
 
-/** Feeds, fetches and targets of a session, looked up once. */
+/** Feeds, fetches and targets of a session, resolved once for all runs. */
 export class Plan {
-  /** Made by Session.plan. @param feeds name, element type and shape (−1: any) of what a run is fed */
+  /** Called by Session.plan. @param feeds name, element type and shape (−1: any) of the fed tensors */
   constructor(
     readonly name: string,
     readonly feeds: readonly (TensorType & { name: string })[],
     private readonly parts: PlanParts,
   ) {}
 
-  /** Runs it and waits; for another run of the session, too. @throws Error with TensorFlow's text and its kind as `code` */
+  /** Runs synchronously, after other runs of the session. @throws Error with TensorFlow's message and status as `code` */
   run(feeds: readonly HostTensor[] = []): HostTensor[] {
     return results(this.parts.native.run(this.prepare(feeds)));
   }
 
   /**
-   * Runs it when it is its turn, without blocking JavaScript.
-   * @throws UserError queue-full when too many wait already
+   * Runs without blocking the JavaScript thread, after other runs of the session.
+   * @throws UserError 'queue-full' when too many runs are waiting; Error as `run`; the reason of an aborted signal
    */
   async runAsync(feeds: readonly HostTensor[] = [], { signal }: RunOptions = {}): Promise<HostTensor[]> {
     signal?.throwIfAborted();
     const { native, queue } = this.parts;
     if (queue.full) {
-      const hint = 'Wait for some to end before starting more, or allow more to wait (maxWaiting).';
+      const hint = 'Wait for some runs to end before starting more, or increase maxWaiting.';
       throw new UserError('queue-full', `the queue of ${this.name} is full: ${queue.limit} waiting`, hint, 1);
     }
     const run = this.prepare(feeds);

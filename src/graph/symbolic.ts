@@ -1,8 +1,8 @@
 /**
- * A tfjs backend that computes nothing: its tensors know shape, element type and the node they come from, its kernels
- * infer the result's shape and add a TensorFlow node to the graph being traced. tfjs' own tape runs above it and so
- * gives the gradients. Tensors of other backends that meet it become constants (read, never moved: the engine's
- * moveData would take them away from where they live); variables become inputs.
+ * A tfjs backend for tracing: its tensors have a shape, an element type and a node, but no values; its kernels infer the
+ * result's shape and add a TensorFlow node to the graph being traced. tfjs' gradient tape works on top of it. Tensors of
+ * other backends become constants (they are read and not moved: the engine's moveData would remove them from their
+ * backend); variables become inputs.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import {
@@ -16,17 +16,17 @@ import {
 } from './graph.js';
 import { type Emitter, type OutputSpec, SYMBOLIC } from './raw.js';
 
-/** What the backend knows of a tensor. */
+/** Data of a symbolic tensor. */
 export interface Entry {
-  /** Output of a node; made on first use for constants, so that unused ones cost nothing. */
+  /** Output of a node; for constants created on first use, so that unused ones need no node. */
   ref?: string;
   shape: number[];
   type: ElementType;
-  /** Known at trace time; one value may stand for all. */
+  /** Values that are known while tracing. */
   literal?: Literal;
 }
 
-/** One run of a function on symbolic tensors. */
+/** State of a trace. */
 export interface Recording {
   nodes: GraphNode[];
   half: boolean;
@@ -35,18 +35,19 @@ export interface Recording {
   /** Variables are read as constants instead of becoming inputs. */
   freeze: boolean;
   variables: Map<tf.Variable, { entry: Entry; node: string }>;
-  /** Of every output of a node. */
+  /** Shapes of all outputs of nodes. */
   shapes: Map<string, number[]>;
 }
 
-/** A constant of one repeated value above this size is made when the graph runs (Fill), not stored. */
-const STORED = 1024;
-/** Constants up to this size are compared by value, so that equal ones are stored once. */
-const COMPARED = 64;
+/** Larger constants with one repeated value are computed by a Fill node and not stored. */
+const MAX_STORED = 1024;
+/** Equal constants of up to this number of values are stored once. */
+const MAX_COMPARED = 64;
 
-/** Outputs of a graph leave it in element types that tfjs has. */
+/** Outputs of a graph are cast to element types of tfjs. */
 const OUTSIDE: Partial<Record<ElementType, ElementType>> = { bfloat16: 'float32', int64: 'int32' };
 
+/** The backend. */
 export class SymbolicBackend extends tf.KernelBackend implements Emitter {
   private entries = new WeakMap<object, Entry>();
   private recording: Recording | null = null;
@@ -57,25 +58,26 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
   /** Starts a graph. Only one is traced at a time. */
   begin(options: Pick<Recording, 'half' | 'integers' | 'freeze'>): Recording {
     if (this.recording) throw new Error('a graph is being traced already');
-    this.entries = new WeakMap(); // tensors of an earlier trace are strangers in this one
+    this.entries = new WeakMap(); // tensors of an earlier trace are invalid
     this.known.clear();
     this.names.clear();
     this.recording = { nodes: [], variables: new Map(), shapes: new Map(), ...options };
     return this.recording;
   }
 
+  /** Ends the current trace. */
   end(): void {
     this.recording = null;
     this.known.clear();
   }
 
-  // ---- what kernels use
+  // Interface for kernels
 
   get half(): boolean {
     return this.recording?.half ?? false;
   }
 
-  /** Element type of values that tfjs takes for int32. (Arguments that name a shape or axes, `ints`, are int32 always.) */
+  /** Element type of tfjs' int32 tensors in the graph. (Shapes and axes, `ints`, are always int32.) */
   get integers(): ElementType {
     return this.recording?.integers ?? 'int32';
   }
@@ -108,7 +110,7 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
     return this.castTo(x, this.inGraph(to));
   }
 
-  /** Element type in the graph of what tfjs sees as `dtype`. */
+  /** Element type in the graph of a tensor whose type in tfjs is `dtype`. */
   inGraph(dtype: ElementType): ElementType {
     return dtype === 'int32' ? this.integers : dtype;
   }
@@ -119,24 +121,25 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
     return this.op('Cast', [x], { SrcT: { type }, DstT: { type: to }, Truncate: false }, shape, to);
   }
 
-  /** The value that all elements of x have, when that is known while tracing. */
+  /** The common value of all elements of x, if it is known while tracing. */
   uniform(x: tf.TensorInfo): number | undefined {
     const literal = this.entryOf(x).literal;
     return literal?.values.length === 1 ? literal.values[0] : undefined;
   }
 
-  /** Another tensor with the same content as x. */
+  /** Another tensor for the same output as x. */
   alias(x: tf.TensorInfo): tf.TensorInfo {
     return this.info(this.entryOf(x));
   }
 
+  /** A constant. @param values all elements, or one that is repeated */
   literal(values: Values, shape: number[], dtype: ElementType): tf.TensorInfo {
     return this.info({ shape, type: dtype, literal: { dtype, shape, values } });
   }
 
-  // ---- what tracing uses
+  // Interface for trace.ts
 
-  /** A new input of the graph. */
+  /** Adds an input of the graph. */
   placeholder(name: string, shape: number[], dtype: ElementType): { info: tf.TensorInfo; node: string } {
     const [entry] = this.node(
       'Placeholder',
@@ -148,7 +151,7 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
     return { info: this.info(entry), node: entry.ref! };
   }
 
-  /** A node of its own, with this name, that passes x on: an output of the graph. */
+  /** Adds an output of the graph: an Identity node with this name. */
   output(x: tf.TensorInfo, name: string): { node: string; shape: number[]; dtype: ElementType } {
     const entry = this.entryOf(x);
     const dtype = OUTSIDE[entry.type] ?? entry.type;
@@ -156,8 +159,6 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
     const [out] = this.node('Identity', [source], { T: { type: dtype } }, [{ shape: entry.shape, dtype }], name);
     return { node: out.ref!, shape: entry.shape, dtype };
   }
-
-  // ---- inside
 
   private entryOf(x: tf.TensorInfo): Entry {
     const found = this.entries.get(x.dataId);
@@ -189,7 +190,7 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
     const literal = entry.literal!;
     const { dtype, shape, values } = literal;
     const size = tf.util.sizeFromShape(shape);
-    if (size > STORED && values.length === 1) {
+    if (size > MAX_STORED && values.length === 1) {
       const T = { type: dtype };
       const scalar = this.ref({ shape: [], type: dtype, literal: { dtype, shape: [], values } });
       const dims = this.ref(this.entryOf(this.ints(shape)));
@@ -201,7 +202,7 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
     return entry.ref;
   }
 
-  /** Adds a node, or finds the one that does the same: all ops here are functions of their inputs. */
+  /** Adds a node, or returns an equal one (common subexpression elimination): all ops are pure functions. */
   private node(op: string, inputs: string[], attrs: Attrs, outputs: OutputSpec[], wanted?: string): Entry[] {
     if (!this.recording) throw new Error(`${op} was called on the symbolic backend outside of a trace`);
     const key = wanted === undefined ? nodeKey(op, inputs, attrs) : undefined;
@@ -224,7 +225,7 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
     return this.names.has(name) ? this.unique(base) : this.unique(name);
   }
 
-  /** Whether this tensor was made while tracing, rather than captured from another engine. */
+  /** Whether a tensor was created by this backend, and not captured from another one. */
   owns(x: tf.TensorInfo): boolean {
     return this.entries.has(x.dataId);
   }
@@ -236,7 +237,7 @@ export class SymbolicBackend extends tf.KernelBackend implements Emitter {
     return { dataId, shape: entry.shape, dtype: tensorType(entry.type) };
   }
 
-  // ---- what tfjs' engine asks of a backend
+  // Interface for tfjs' engine (tf.KernelBackend)
 
   override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): object {
     const type = this.inGraph(elementType(dtype));
@@ -292,7 +293,7 @@ interface EngineState {
   tensorInfo: WeakMap<object, { backend: unknown }>;
 }
 
-/** How tfjs sees an element type. */
+/** The type in tfjs of an element type. */
 function tensorType(type: ElementType): tf.DataType {
   if (type === 'bfloat16' || type === 'float16') return 'float32';
   return type === 'uint8' || type === 'int64' ? 'int32' : type;
@@ -304,14 +305,14 @@ function toValues(values: ArrayLike<number>, type: ElementType): Values {
   return values instanceof Float32Array ? values : Float32Array.from(values);
 }
 
-/** One element when all are the same (and there are several), else the values themselves. */
+/** One element when all are equal, else the values unchanged. */
 function compact(values: Values): Values {
   const first = values[0];
   for (let i = 1; i < values.length; i++) if (!Object.is(values[i], first)) return values;
   return values.length > 1 ? values.slice(0, 1) : values;
 }
 
-/** Equal keys mean equal results; undefined for what isn't worth comparing. */
+/** Nodes with equal keys have equal results; undefined for nodes with large constants, which are not compared. */
 function nodeKey(op: string, inputs: string[], attrs: Attrs): string | undefined {
   const parts = [op, inputs.join()];
   for (const [name, value] of Object.entries(attrs)) {
@@ -327,14 +328,14 @@ function attrKey(value: AttrValue): string | undefined {
   if ('type' in value) return value.type;
   if ('float' in value) return `float${Object.is(value.float, -0) ? '-0' : value.float}`;
   if ('shape' in value) return `shape${value.shape}`;
-  if (!('tensor' in value) || value.tensor.values.length > COMPARED) return undefined;
+  if (!('tensor' in value) || value.tensor.values.length > MAX_COMPARED) return undefined;
   const { dtype, shape, values } = value.tensor;
   return `${dtype}${shape}=${Array.from(values, (v) => (Object.is(v, -0) ? '-0' : v))}`;
 }
 
 let backend: SymbolicBackend | undefined;
 
-/** The one symbolic backend, registered with tfjs (at the lowest priority: tfjs never chooses it by itself). */
+/** The symbolic backend, registered with tfjs at the lowest priority, so that tfjs never selects it automatically. */
 export function symbolicBackend(): SymbolicBackend {
   if (!backend) {
     const made = new SymbolicBackend();

@@ -1,6 +1,6 @@
 /**
- * TensorFlow in this process: the addon of native/session over TensorFlow's libraries, which it opens by their full paths.
- * The first load of a process decides which libraries these are.
+ * TensorFlow in this process: the addon of native/session, which opens TensorFlow's libraries by their full paths. The
+ * first call in a process decides which libraries are loaded.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -11,24 +11,25 @@ import { UserError } from '../core/errors.js';
 
 const require = createRequire(import.meta.url);
 
-/** What is loaded, by full paths. */
+/** Full paths of the files of an engine. */
 export interface TensorflowFiles {
   /** The addon of native/session. */
   session: string;
-  /** TensorFlow's shared libraries, each after those that it needs. */
+  /** TensorFlow's shared libraries, each after its dependencies. */
   libraries: string[];
-  /** Addons that register ops of our own (native/fused). */
+  /** Addons that register custom ops (native/fused). */
   ops: string[];
-  /** Graphs are to run on a GPU. */
+  /** Whether it computes on a GPU. */
   gpu?: boolean;
 }
 
+/** The loaded TensorFlow. */
 export interface Tensorflow extends TensorflowFiles {
   /** Version of TensorFlow, e.g. 2.21.0. */
   version: string;
 }
 
-/** Handles of the addon's C++ objects; JavaScript only passes them on. */
+/** Opaque handle of a C++ object of the addon. */
 type Handle = { readonly handle: unique symbol };
 
 interface NativeType {
@@ -42,7 +43,7 @@ interface NativeTensor {
   buffer: ArrayBuffer;
 }
 
-/** Functions of native/session/addon.cc. Element types go by their numbers (TYPE_NUMBER). */
+/** Functions of native/session/addon.cc. Element types are numbers (TYPE_NUMBER). */
 export interface NativeSessions {
   load(libraries: string[]): { version: string; messages: string };
   open(config: Uint8Array, target: string): Handle;
@@ -54,7 +55,7 @@ export interface NativeSessions {
     fetches: readonly string[],
     targets: readonly string[],
   ): { plan: Handle; feeds: NativeType[] };
-  /** Copies what is fed. The run that it gives is for one use: run, runApart or discard. */
+  /** Copies the fed values. @returns a run, to be used once, with run, runApart or discard */
   prepare(plan: Handle, types: number[], shapes: (readonly number[])[], values: ArrayBufferView[]): Handle;
   run(run: Handle): NativeTensor[];
   runApart(run: Handle): Promise<NativeTensor[]>;
@@ -62,18 +63,18 @@ export interface NativeSessions {
   devices(session: Handle): { name: string; type: string; memory: number }[];
   kernels(op: string): ArrayBuffer;
   ops(): ArrayBuffer;
-  /** Waits a little for runs under way: the process must not end under them. */
+  /** Waits a short time for current runs, before the process exits. */
   finish(): void;
 }
 
 export type { Handle, NativeTensor };
 
-/** TensorFlow says these whatever TF_CPP_MIN_LOG_LEVEL is; they tell the user nothing. */
-const CHATTER = /All log messages before absl::InitializeLog|oneDNN custom operations are on|^\s*$/;
+/** Start-up messages that TensorFlow writes at every TF_CPP_MIN_LOG_LEVEL and that are of no use to users. */
+const SUPPRESSED = /All log messages before absl::InitializeLog|oneDNN custom operations are on|^\s*$/;
 
 let loaded: { addon: NativeSessions; tensorflow: Tensorflow } | undefined;
 
-/** What the set-up left in this folder, or undefined when there is nothing. */
+/** @returns the files of the CPU engine that the set-up has built in a folder; undefined when there are none */
 export function tensorflowFiles(dir: string = engineDir()): TensorflowFiles | undefined {
   const session = join(dir, 'session.node');
   if (!existsSync(session)) return undefined;
@@ -82,8 +83,8 @@ export function tensorflowFiles(dir: string = engineDir()): TensorflowFiles | un
 }
 
 /**
- * Loads TensorFlow and the ops of our own; does nothing when that was done.
- * @throws UserError where it is not set up; what the loader says when it is there and does not load (another C library, say)
+ * Loads TensorFlow and the custom ops, once in a process.
+ * @throws UserError 'no-engine' when it is not set up; Error of the dynamic loader when it cannot be loaded
  */
 export function loadTensorflow(files: TensorflowFiles | undefined = tensorflowFiles()): Tensorflow {
   if (loaded) return loaded.tensorflow;
@@ -91,7 +92,7 @@ export function loadTensorflow(files: TensorflowFiles | undefined = tensorflowFi
   const addon: NativeSessions = require(files.session);
   const { version, messages } = addon.load(files.libraries);
   for (const line of messages.split('\n')) {
-    if (!CHATTER.test(line) || process.env.TF_CPP_MIN_LOG_LEVEL === '0') process.stderr.write(`${line}\n`);
+    if (!SUPPRESSED.test(line) || process.env.TF_CPP_MIN_LOG_LEVEL === '0') process.stderr.write(`${line}\n`);
   }
   if (isMainThread) process.on('exit', () => addon.finish());
   for (const ops of files.ops) require(ops).register(files.libraries);
@@ -99,12 +100,12 @@ export function loadTensorflow(files: TensorflowFiles | undefined = tensorflowFi
   return loaded.tensorflow;
 }
 
-/** What was loaded; undefined before. */
+/** @returns the loaded TensorFlow; undefined before loadTensorflow */
 export function loadedTensorflow(): Tensorflow | undefined {
   return loaded?.tensorflow;
 }
 
-/** The addon, with TensorFlow loaded. */
+/** Loads TensorFlow if necessary. @returns the addon @throws UserError as loadTensorflow */
 export function nativeSessions(): NativeSessions {
   loadTensorflow();
   return loaded!.addon;

@@ -1,6 +1,6 @@
 /**
- * Runs a function once on symbolic tensors and returns what it would compute as a graph: plain data, to be compiled
- * (compile.ts) or exported. Nothing is calculated, so it takes milliseconds and no memory worth the name.
+ * Tracing: runs a function once on symbolic tensors and returns its computation as a graph, plain data that is run in a
+ * session or exported. No values are computed, so it takes milliseconds and little memory.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { messageOf } from '../core/errors.js';
@@ -13,33 +13,35 @@ import { symbolicBackend } from './symbolic.js';
 import { loadedTensorflow } from './tensorflow.js';
 import { flatten, isTensor, type Tree, unflatten } from './tree.js';
 
-/** Shape and element type of an input; 'uint8' arrives in the function as float32 0..255. */
+/** Shape and element type of an input; the function receives 'uint8' as float32 0..255. */
 export interface TensorSpec {
   shape: number[];
   dtype: ElementType;
 }
 
+/** Options of tracing. */
 export interface TraceOptions {
-  /** bfloat16 convolutions, with bfloat16 between those ops that cope with it. */
+  /** bfloat16 convolutions, and bfloat16 in ops between them that support it. Default: false. */
   half?: boolean;
-  /** tf.Variables become constants with their present value, not inputs. */
+  /** tf.Variables become constants with their current value instead of inputs. Default: false. */
   freeze?: boolean;
   /**
-   * Element type of tfjs' int32 tensors inside the graph. TensorFlow computes with int32 on the host even where a GPU has the
-   * rest of the graph, so indices would go there and back; int64 stays on the device. Inputs and outputs remain int32.
-   * Default: what suits the TensorFlow of this process.
+   * Element type of tfjs' int32 tensors inside the graph. TensorFlow places int32 ops in host memory also on a GPU, so that
+   * indices would be copied to the host and back; int64 remains on the device. Inputs and outputs remain int32. Default:
+   * int64 if the loaded TensorFlow uses a GPU, else int32.
    */
   integers?: 'int32' | 'int64';
 }
 
+/** A traced function. */
 export interface Traced extends Graph {
-  /** Inputs that stand for variables: after `inputs`, fed with the variable's value at each run. */
+  /** Inputs for variables, after `inputs`: to be fed with the variable's value at each run. */
   variables: { port: Port; variable: tf.Variable }[];
-  /** The function's result, with the index of an output instead of each tensor. */
+  /** The function's result, in which each tensor is replaced by the index of its output. */
   result: Tree<number>;
 }
 
-/** How inputs of these element types arrive in the function. */
+/** Element types of inputs in the function. */
 const INSIDE: Partial<Record<ElementType, ElementType>> = { uint8: 'float32', bfloat16: 'float32' };
 
 let tracing = false;
@@ -50,9 +52,11 @@ export function isTracing(): boolean {
 }
 
 /**
+ * Traces a function.
  * @param fn takes a tree (tensor, or nested record or list of tensors) and returns one; it may use tfjs' gradients
- * @param specs the same tree as `fn` takes, with a TensorSpec for each tensor; its paths (`params/model.0.conv.weight`)
+ * @param specs the tree of `fn`'s argument with a TensorSpec for each tensor; its paths (`params/model.0.conv.weight`)
  *   become the names of the inputs
+ * @throws Error for ops without a symbolic kernel, and errors of `fn`
  */
 export function trace<I extends Tree<tf.Tensor>>(
   fn: (inputs: I) => Tree<tf.Tensor>,
@@ -65,7 +69,7 @@ export function trace<I extends Tree<tf.Tensor>>(
   const before = tf.getBackend();
   const stackLimit = Error.stackTraceLimit;
   Error.stackTraceLimit = 60;
-  void tf.setBackend(SYMBOLIC); // takes effect at once: the backend needs no loading
+  void tf.setBackend(SYMBOLIC); // takes effect synchronously: the backend needs no initialisation
   tracing = true;
   try {
     const inputs: Port[] = [];
@@ -80,7 +84,7 @@ export function trace<I extends Tree<tf.Tensor>>(
       const returned = fn(unflatten(specs, isSpec, leaves) as I);
       const tensors = flatten(returned, isTensor);
       for (const [path, tensor] of tensors) outputs.push({ name: path, ...backend.output(tensor, `out/${path}`) });
-      // tf.keep() carries values out of a gradient's function; here nothing but their nodes has to live on
+      // tensors kept by `differentiate` are disposed: only their nodes are needed
       for (const [, tensor] of tensors) if (tensor.kept && backend.owns(tensor)) tensor.dispose();
       const indices = tensors.map((_, i) => i);
       return unflatten(returned, isTensor, indices);
@@ -97,7 +101,7 @@ export function trace<I extends Tree<tf.Tensor>>(
     backend.end();
     Error.stackTraceLimit = stackLimit;
     tracing = false;
-    if (before) void tf.setBackend(before); // none: no engine was started yet
+    if (before) void tf.setBackend(before); // undefined before an engine is started
   }
 }
 
@@ -110,7 +114,7 @@ function isSpec(x: unknown): x is TensorSpec {
   return Array.isArray(spec?.shape) && (spec.dtype as string) in TYPE_NUMBER;
 }
 
-/** An error that names the op without a kernel and the line that used it; any other error as it is. */
+/** For an op without a kernel, an error with its name and the calling line; other errors are returned unchanged. */
 function explained(error: unknown): unknown {
   const match = /Kernel '(\w+)' not registered for backend 'symbolic'/.exec(messageOf(error));
   if (!match) return error;

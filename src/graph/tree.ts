@@ -1,10 +1,10 @@
-/** Nested records and lists of tensors (or of anything): taken apart into a list with paths, and put together again. */
-
+/** Nested records and lists of tensors or other leaves: flattening to a list with paths, and the inverse. */
 import * as tf from '@tensorflow/tfjs-core';
 
+/** A leaf, or a record or list of trees. */
 export type Tree<T> = T | { [key: string]: Tree<T> } | Tree<T>[];
 
-/** Leaves in order, each with its path: keys joined by '/', '' for a tree that is a leaf itself. */
+/** @returns leaves in order with their paths: keys joined by '/', '' for a single leaf @throws Error for other values */
 export function flatten<T>(tree: Tree<T>, isLeaf: (x: unknown) => x is T, path = ''): [string, T][] {
   if (isLeaf(tree)) return [[path, tree]];
   if (typeof tree !== 'object' || tree === null) {
@@ -15,7 +15,7 @@ export function flatten<T>(tree: Tree<T>, isLeaf: (x: unknown) => x is T, path =
   );
 }
 
-/** The same tree with other leaves, given in the order of `flatten`. */
+/** @param leaves in the order of `flatten` @returns a tree of the same structure with these leaves */
 export function unflatten<T, U>(tree: Tree<T>, isLeaf: (x: unknown) => x is T, leaves: readonly U[]): Tree<U> {
   let next = 0;
   const build = (branch: Tree<T>): Tree<U> => {
@@ -26,6 +26,7 @@ export function unflatten<T, U>(tree: Tree<T>, isLeaf: (x: unknown) => x is T, l
   return build(tree);
 }
 
+/** Whether a value is a tensor of tfjs. */
 export function isTensor(x: unknown): x is tf.Tensor {
   return x instanceof tf.Tensor;
 }

@@ -1,10 +1,9 @@
 /**
- * State that stays in a session: resource variables. A variable is known by its name in the session; every graph that names
- * it sees the same one. Graphs are traced as functions from old state to new state, and rewritten: inputs are read from
- * variables, results are assigned to them.
+ * State of a session: resource variables, shared by name among the graphs of the session. Graphs are traced as functions
+ * from old to new state and rewritten: inputs are read from variables, results are assigned to them.
  *
- * Assignments of one run happen all or not at all: they wait for all new values, so that a run that fails half-way has
- * written nothing, and for a condition, if there is one.
+ * The assignments of a run are atomic: they wait for all new values, so that a run that fails has assigned nothing, and for
+ * an optional condition.
  */
 import type { GraphNode } from './graph.js';
 import { type HostTensor, valuesOf } from './host-tensor.js';
@@ -13,7 +12,7 @@ import type { Plan, Session } from './session.js';
 const FLOAT = { type: 'float32' } as const;
 const BOOL = { type: 'bool' } as const;
 
-/** float32. */
+/** A float32 variable. */
 export interface Variable {
   name: string;
   shape: number[];
@@ -22,6 +21,7 @@ export interface Variable {
 /** Reference to an output of a node: 'node', 'node:1'. */
 type Ref = string;
 
+/** VarHandleOp of a variable. @param node name of the node */
 export function handle(node: string, { name, shape }: Variable): GraphNode {
   return {
     name: node,
@@ -31,6 +31,7 @@ export function handle(node: string, { name, shape }: Variable): GraphNode {
   };
 }
 
+/** ReadVariableOp. @param node name of the node */
 export function read(node: string, handleNode: string): GraphNode {
   return { name: node, op: 'ReadVariableOp', inputs: [handleNode], attrs: { dtype: FLOAT } };
 }
@@ -46,9 +47,11 @@ function assign(node: string, handleNode: string, value: Ref, after: readonly st
 }
 
 /**
+ * Replaces placeholders by variables.
  * @param nodes of a traced graph
- * @param bindings the variable that each of these placeholders becomes, by the placeholder's name
- * @returns the graph without these placeholders; what used them reads the variables
+ * @param bindings variables by the name of the placeholder
+ * @returns the graph in which reads of the variables replace the placeholders
+ * @throws Error when there is no such placeholder, or its type or shape differs
  */
 export function bindVariables(nodes: readonly GraphNode[], bindings: ReadonlyMap<string, Variable>): GraphNode[] {
   const unbound = new Set(bindings.keys());
@@ -57,7 +60,7 @@ export function bindVariables(nodes: readonly GraphNode[], bindings: ReadonlyMap
     if (!variable) return [node];
     unbound.delete(node.name);
     verifyPlaceholder(node, variable);
-    // The reading node takes the placeholder's name, so that the nodes that use it stay as they are.
+    // The ReadVariableOp has the placeholder's name, so that its consumers are unchanged.
     const handleNode = `${node.name}/handle`;
     return [handle(handleNode, variable), read(node.name, handleNode)];
   });
@@ -72,18 +75,20 @@ function verifyPlaceholder({ name, op, attrs }: GraphNode, variable: Variable): 
   throw new Error(`variable '${variable.name}', ${wanted}, can't stand for ${name}: ${op}, ${has}`);
 }
 
+/** An assignment of a new value to a variable. */
 export interface Assignment {
   variable: Variable;
-  /** The new value; none: zeros. */
+  /** Undefined: zeros. */
   value?: Ref;
 }
 
 /**
- * Nodes that assign new values to variables. All values are there before the first is assigned.
- * @param name of the target that does it all; other nodes' names begin with it
- * @param condition scalar bool: where it is false nothing is assigned
- * @param after nodes that have to have run before: those that read variables which are set to zeros, and what the plan
- *   fetches, where none of the values depends on it
+ * Nodes that assign new values to variables. All values are computed before the first assignment.
+ * @param name of the target node that runs all assignments, and prefix of the other nodes
+ * @param condition scalar bool: if false, nothing is assigned
+ * @param after nodes that must run before: those that read variables which are set to zero, and fetches of the plan on
+ *   which none of the values depends
+ * @throws Error when a variable is assigned twice
  */
 export function assignments(
   name: string,
@@ -100,7 +105,7 @@ export function assignments(
   const nodes: GraphNode[] = [];
   if (condition === undefined) nodes.push({ name: barrier, op: 'NoOp', inputs: waits, attrs: {} });
   else {
-    // A switch sends its value to one of two outputs; the other one is dead, and so is whatever waits for it.
+    // Switch forwards its value to one of two outputs; the other one is dead, as are all nodes that depend on it.
     nodes.push(
       { name: `${name}/switch`, op: 'Switch', inputs: [condition, condition], attrs: { T: BOOL } },
       { name: barrier, op: 'Identity', inputs: [`${name}/switch:1`, ...waits], attrs: { T: BOOL } },
@@ -113,7 +118,7 @@ export function assignments(
     nodes.push(handle(`${node}/handle`, variable), assign(node, `${node}/handle`, source, [barrier]));
     return node;
   });
-  // Where the condition is false this node is dead, like the assignments that it waits for: a target may be.
+  // If the condition is false, this node is dead, like the assignments that it depends on; a target may be dead.
   nodes.push({ name, op: 'NoOp', inputs: done.map((node) => `^${node}`), attrs: {} });
   return nodes;
 }
@@ -131,12 +136,12 @@ function zeros(name: string, shape: number[]): GraphNode[] {
 
 const nodeOf = (ref: Ref): string => ref.replace(/:\d+$/, '');
 
-/** Reads and writes the variables of a session from outside. */
+/** Reads and writes variables of a session. */
 export class Variables {
   private readonly setAll: Plan;
   private readonly readers = new Map<string, Plan>();
 
-  /** @param prefix of the nodes that this adds to the session's graph */
+  /** Adds a graph to the session. @param prefix of its nodes */
   constructor(
     private readonly session: Session,
     readonly all: readonly Variable[],
@@ -156,14 +161,14 @@ export class Variables {
     this.setAll = session.plan({ name: 'variables', feeds: named('value'), targets: named('set') });
   }
 
-  /** Gives every variable its value. @param valuesFor the new values of a variable */
+  /** Sets all variables. @param valuesFor returns the new values of a variable */
   set(valuesFor: (variable: Variable) => Float32Array): void {
     this.setAll.run(
       this.all.map((variable): HostTensor => ({ dtype: 'float32', shape: variable.shape, data: valuesFor(variable) })),
     );
   }
 
-  /** Copies of the values of these variables, by name. @param names default: all */
+  /** Reads variables. @param names default: all @returns copies of the values by name */
   read(names: readonly string[] = this.all.map(({ name }) => name)): Map<string, Float32Array> {
     const results = this.reader(names).run();
     return new Map(names.map((name, i) => [name, valuesOf(results[i], 'float32')]));

@@ -4,7 +4,7 @@
  * used in traced graphs only; eagerly, on other engines and without the addon there are two ops.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { addsUp } from '../graph/fuse-gradient-sums.js';
+import { registerSummingOp } from '../graph/fuse-gradient-sums.js';
 import type { OutputSpec } from '../graph/raw.js';
 import { defineOp } from '../graph/raw.js';
 import { loadedTensorflow } from '../graph/tensorflow.js';
@@ -109,7 +109,7 @@ const gradient = defineOp<'x' | 'gamma' | 'beta' | 'mean' | 'inverse' | 'dy' | '
   },
 });
 
-addsUp('BatchNormSiluGrad', 5);
+registerSummingOp('BatchNormSiluGrad', 5);
 
 function float(shape: number[]): OutputSpec {
   return { shape, dtype: 'float32' };

@@ -1,4 +1,4 @@
-/** Tensors from nothing: their values are known while tracing, so they cost no node until they are used. */
+/** Ops that create constants: the values are known while tracing, and nodes are added only for those that are used. */
 import { defineSymbolic } from '../raw.js';
 import { symbolic } from './common.js';
 

@@ -27,11 +27,11 @@ for (const [name, op] of Object.entries(ARITHMETIC)) {
 function arithmetic(emit: Emitter, op: string, inputs: Binary): Info {
   const [a, b, type] = matched(emit, inputs.a, inputs.b);
   const shape = broadcast(a.shape, b.shape);
-  return neutral(emit, op, a, b, shape) ?? emit.op(op, [a, b], { T: { type } }, shape, type);
+  return identityOf(emit, op, a, b, shape) ?? emit.op(op, [a, b], { T: { type } }, shape, type);
 }
 
-/** x + 0, x − 0, x · 1 and x / 1: gradients of tfjs are full of them (`mul(dy, ones)` for a mean, a sum). */
-function neutral(emit: Emitter, op: string, a: Info, b: Info, shape: number[]): Info | undefined {
+/** Simplifies x + 0, x − 0, x · 1 and x / 1, which are frequent in gradients of tfjs (`mul(dy, ones)` of mean and sum). */
+function identityOf(emit: Emitter, op: string, a: Info, b: Info, shape: number[]): Info | undefined {
   const sym = symbolic(emit);
   const without = op === 'AddV2' || op === 'Sub' ? 0 : op === 'Mul' || op === 'RealDiv' ? 1 : undefined;
   if (without === undefined) return undefined;

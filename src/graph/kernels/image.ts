@@ -1,4 +1,4 @@
-/** Resizing of images, NHWC (test-time augmentation). Convolution, pooling and normalization are those of nn/kernels. */
+/** Bilinear resize of NHWC images, for test-time augmentation. Convolution, pooling and normalization are in nn/kernels.ts. */
 import { defineSymbolic } from '../raw.js';
 
 type Resize = { alignCorners: boolean; halfPixelCenters?: boolean; size: [height: number, width: number] };

@@ -1,4 +1,4 @@
-/** Ops that pick or put elements by index. */
+/** Ops with indices: gather, one-hot, top-k. */
 import type { ElementType } from '../graph.js';
 import { defineSymbolic } from '../raw.js';
 import { axesOf, INT, symbolic } from './common.js';
@@ -29,7 +29,7 @@ defineSymbolic<'x', { k?: number; sorted?: boolean }>('TopK', (emit, { x }, { k 
     { shape, dtype: T.type },
     { shape, dtype: 'int32' as const },
   ];
-  // On a GPU its indices are int32 only, and on the device.
+  // The GPU kernel of TopKV2 supports int32 indices only, in device memory.
   const [values, indices] = emit.ops('TopKV2', [x, emit.ints(k)], { T, Tk: INT, index_type: INT, sorted }, outputs);
   return [values, emit.cast(indices, 'int32')];
 });

@@ -1,3 +1,4 @@
+/** Matrix products. */
 import { defineSymbolic, type Emitter } from '../raw.js';
 import { broadcast, type Info, like } from './common.js';
 

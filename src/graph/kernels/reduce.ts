@@ -1,4 +1,4 @@
-/** Reductions, and running sums. */
+/** Reductions, cumulative sums and products, segment sums. */
 import { defineSymbolic, type Emitter } from '../raw.js';
 import { axesOf, INT, type Info, like, symbolic } from './common.js';
 

@@ -1,4 +1,4 @@
-/** Ops that rearrange: nothing is computed, only moved. */
+/** Ops that rearrange elements: reshape, transpose, tile, slice, concatenate, split, stack, pad, reverse. */
 import * as tf from '@tensorflow/tfjs-core';
 import { defineSymbolic, type Emitter } from '../raw.js';
 import { axesOf, INT, type Info, like, reshaped, sizeOf, symbolic, transposed } from './common.js';
