@@ -1,9 +1,9 @@
-/** From what a model gives for a batch to the objects of one image. */
+/** Post-processing: from the output of a model for a batch to the detections of one image. */
 import { DETECTION } from '../core/boxes.js';
 import type { Detection } from '../core/types.js';
 import { type NmsOptions, nonMaxSuppression } from './nms.js';
 
-/** What a detector returns: [B, 4 + K, A] predictions, or [B, N, 6] finished rows (`endToEnd`). */
+/** Output of a detector: predictions [B, 4 + K, A], or final detections [B, N, 6] (`endToEnd`). */
 export interface BatchOutput {
   data: Float32Array;
   shape: readonly [batch: number, rows: number, columns: number];
@@ -11,8 +11,8 @@ export interface BatchOutput {
 
 /**
  * Detections of image `index` of a batch.
- * @param endToEnd the rows are final (x1 y1 x2 y2 confidence class) and are only filtered
- * @returns [N, 6] x1 y1 x2 y2 (pixels of the network's input) confidence class, most certain first
+ * @param endToEnd the rows are final detections (x1 y1 x2 y2 confidence class), which are only filtered
+ * @returns [N, 6] x1 y1 x2 y2 (pixels of the network's input) confidence class, by descending confidence
  */
 export function detectionsOf(output: BatchOutput, index: number, options: NmsOptions, endToEnd = false): Float32Array {
   const [, rows, columns] = output.shape;
@@ -20,7 +20,7 @@ export function detectionsOf(output: BatchOutput, index: number, options: NmsOpt
   return endToEnd ? filterRows(one, options) : nonMaxSuppression(one, columns, options);
 }
 
-/** Finished rows over `conf` and of the wanted classes; rows of score 0 are padding. */
+/** Final detections above `conf` and of the selected classes; rows of confidence 0 are padding. */
 function filterRows(rows: Float32Array, { conf, classes, maxDet = 300 }: NmsOptions): Float32Array {
   const wanted = classes?.length ? new Set(classes) : undefined;
   const kept: number[] = [];
@@ -33,7 +33,7 @@ function filterRows(rows: Float32Array, { conf, classes, maxDet = 300 }: NmsOpti
   return out;
 }
 
-/** Rows as objects with class names. @param rows [N, 6], pixels of the image */
+/** Converts rows to objects with class names. @param rows [N, 6] x1 y1 x2 y2 (pixels of the image) confidence class */
 export function toDetections(rows: Float32Array, names: readonly string[]): Detection[] {
   const out: Detection[] = [];
   for (let i = 0; i < rows.length; i += DETECTION) {

@@ -1,27 +1,28 @@
 /**
- * What prediction and validation need of a model, whatever runs it: this project's network (native or wasm engine),
- * an ONNX file, a TensorFlow.js GraphModel, a SavedModel.
+ * The interface of all models in prediction and validation: this project's network (native or wasm engine), an ONNX file,
+ * a TensorFlow.js GraphModel, a SavedModel.
  */
 import type { Trained } from '../nn/trained.js';
 
+/** A model that predicts boxes and scores for a batch of images. */
 export interface Detector {
   /** Class names by index; K = names.length. */
   readonly names: string[];
-  /** Images must be multiples of this in height and width. */
+  /** Height and width of the input must be multiples of this. */
   readonly stride: number;
-  /** [H, W] that the model insists on (an exported model with a fixed shape), else undefined. */
+  /** [H, W] of an exported model with a fixed input shape, else undefined. */
   readonly fixedShape?: [height: number, width: number];
-  /** Batch size that the model insists on, else undefined. */
+  /** Batch size of an exported model with a fixed batch size, else undefined. */
   readonly fixedBatch?: number;
-  /** Which engine runs it, for people: 'TensorFlow 2.21.0 (CPU)', 'wasm, 2 threads', 'onnxruntime 1.30'. */
+  /** Name of the engine for messages: 'TensorFlow 2.21.0 (CPU)', 'wasm, 2 threads', 'onnxruntime 1.30'. */
   readonly engine: string;
-  /** How it was made, where the file says it. */
+  /** Training settings, where the model file has them. */
   trained?: Trained;
-  /** True when the exported graph ends in final detections (export nms=true): `infer` then returns [B, N, 6] rows x1 y1 x2 y2 confidence class. */
+  /** True when the graph includes non-maximum suppression: `infer` then returns [B, N, 6] x1 y1 x2 y2 confidence class. */
   readonly endToEnd?: boolean;
   /**
-   * @param images [B, H, W, 3] RGB 0..255, row by row
-   * @param options signal: aborted, it takes away a call that waits for its turn
+   * @param images [B, H, W, 3] RGB 0..255
+   * @param options signal: removes the call from the queue when aborted
    * @returns predictions [B, 4 + K, A]: cx cy w h in pixels of the network's input, then K scores 0..1
    */
   infer(
@@ -30,8 +31,8 @@ export interface Detector {
     options?: { signal?: AbortSignal },
   ): Promise<InferOutput>;
   /**
-   * The same for anchors with a score above `minScore` alone; absent where that saves nothing.
-   * @returns one output [1, 4 + K, n] an image, columns in the order of anchors
+   * Predictions of the anchors with a score above `minScore`; undefined where the selection saves no time.
+   * @returns for each image an output [1, 4 + K, n], columns in the order of anchors
    */
   inferAbove?(
     images: Uint8Array,
@@ -42,6 +43,7 @@ export interface Detector {
   dispose(): void;
 }
 
+/** Output of a detector. */
 export interface InferOutput {
   data: Float32Array;
   shape: [batch: number, rows: number, columns: number];

@@ -1,15 +1,15 @@
-/** From a batch of images to the detections of each, by whatever way of a detector copies least. */
+/** Inference and post-processing of a batch of images, with the method of the detector that copies less. */
 import { detectionsOf } from './detections.js';
 import type { Detector } from './detector.js';
 import type { NmsOptions } from './nms.js';
 
-/** Scores are compared in float32 in the detector and once more, exactly, in non-maximum suppression. */
+/** Relative margin: the detector compares scores in float32; non-maximum suppression compares them again in float64. */
 const MARGIN = 1e-6;
 
 /**
  * @param images [B, H, W, 3] RGB 0..255
- * @returns gives, for the k-th image, its detections [N, 6] x1 y1 x2 y2 (pixels of the network's input) confidence class, most
- *   certain first; non-maximum suppression runs when it is called
+ * @returns a function of the index k of an image, which runs non-maximum suppression and returns detections [N, 6]
+ *   x1 y1 x2 y2 (pixels of the network's input) confidence class, by descending confidence
  */
 export async function inferDetections(
   detector: Detector,

@@ -1,34 +1,34 @@
 /**
  * Merges the detections of the views of an image (tiles and the whole image, tiles.ts) into detections of the image.
  *
- * The same object is found in several views, and a tile may cut it off. Two detections of one class from different views
- * are one object when they agree about what both views see: clipped to the common part of the views, their IoU is over
- * 0.5. This also holds for the parts of an object on both sides of a border, since neighbouring tiles overlap, and for a
- * part and the whole. Where tiles do not overlap, parts are joined through the whole image.
+ * An object may be detected in several views, and may be truncated by a tile. Two detections of one class from different
+ * views are the same object if the IoU of their boxes, clipped to the intersection of the views, is above 0.5. This also
+ * matches the parts of an object on both sides of a border, since neighbouring tiles overlap, and a part with the whole
+ * object. Where tiles do not overlap, parts are matched through the detection in the whole image.
  *
- * As in non-maximum suppression the most certain box stays. Its sides at an inner border of its tile, where the object may
- * go on, move to those of the boxes that it is merged with. Parts that are cut off and lie mostly in such a box are dropped
- * (SAHI's intersection over smaller area, but only for what a border cuts: a small object in front of a large one stays).
- * Detections of one view have been compared by its NMS and are never merged with each other.
+ * As in non-maximum suppression, the box with the highest confidence is kept. Its truncated sides, those at an inner border
+ * of its tile, are extended to those of the boxes that it is merged with. Truncated boxes of which more than half is inside
+ * a merged box are dropped (SAHI's intersection over smaller area, restricted to truncated boxes: a small object in front
+ * of a large one is kept). Detections of one view are never merged with each other: its NMS has compared them.
  */
 import { boxArea, boxIntersection, boxIou, DETECTION, type Size } from '../core/boxes.js';
 import type { Box } from '../core/types.js';
 import type { NmsOptions } from './nms.js';
 import type { View } from './tiles.js';
 
-/** What was found in a view. */
+/** The detections in a view. */
 export interface ViewDetections {
   view: View;
   /** [N, 6] x1 y1 x2 y2 (pixels of the image) confidence class */
   rows: Float32Array;
 }
 
-/** IoU of one object in two views is over this, and the share of a part in its object (SAHI's match threshold). */
-const SAME = 0.5;
-/** A side this close to the border of its tile may be a cut: a part of the tile's size, as boxes are not exact. */
+/** Threshold for the IoU of an object in two views, and for the fraction of a part inside its object (SAHI's default). */
+const MATCH_THRESHOLD = 0.5;
+/** A side this close to a border of its tile is truncated, as a fraction of the tile's size: boxes are not exact. */
 const NEAR_BORDER = 0.01;
 
-/** A detection and the sides on which its view cuts it off. */
+/** A detection and its truncated sides. */
 interface Found {
   view: Box;
   box: Box;
@@ -39,9 +39,10 @@ interface Found {
 }
 
 /**
- * @param found one for each view
- * @param image its size in pixels
- * @returns [N, 6] x1 y1 x2 y2 (pixels of the image) confidence class, most certain first
+ * Merges the detections of all views.
+ * @param found detections of each view
+ * @param image size in pixels
+ * @returns [N, 6] x1 y1 x2 y2 (pixels of the image) confidence class, by descending confidence
  */
 export function mergeViews(
   found: readonly ViewDetections[],
@@ -84,7 +85,7 @@ function byClass(all: readonly Found[]): (one: Found) => readonly Found[] {
   return ({ cls }) => groups.get(cls) ?? [];
 }
 
-/** Marks everything that is the object of `first`. @param rivals by falling confidence @returns its box */
+/** Marks all detections of the object of `first`. @param rivals by descending confidence @returns its merged box */
 function mergedBox(first: Found, rivals: readonly Found[]): Box {
   const whole = { box: [...first.box] as Box, cut: [...first.cut] as Found['cut'] };
   const parts = [first];
@@ -96,27 +97,27 @@ function mergedBox(first: Found, rivals: readonly Found[]): Box {
     rival.merged = true;
     if (!agrees || !extend(whole, rival)) continue;
     parts.push(rival);
-    i = -1; // what was passed over may go on from this part
+    i = -1; // detections that did not match before may match this part
   }
   return whole.box;
 }
 
-/** Whether two detections agree about what both of their views see. */
+/** Whether two detections match in the intersection of their views. */
 function sameObject(a: Found, b: Found): boolean {
   if (boxIntersection(a.box, 0, b.box, 0) === 0) return false;
   const common = clip(a.view, b.view);
-  return boxIou(clip(a.box, common), 0, clip(b.box, common), 0) > SAME;
+  return boxIou(clip(a.box, common), 0, clip(b.box, common), 0) > MATCH_THRESHOLD;
 }
 
 function isPartOf({ box, cut }: Found, whole: Box): boolean {
-  return cut.includes(true) && boxIntersection(box, 0, whole, 0) > SAME * boxArea(box);
+  return cut.includes(true) && boxIntersection(box, 0, whole, 0) > MATCH_THRESHOLD * boxArea(box);
 }
 
 function clip([x1, y1, x2, y2]: Box, to: Box): Box {
   return [Math.max(x1, to[0]), Math.max(y1, to[1]), Math.min(x2, to[2]), Math.min(y2, to[3])];
 }
 
-/** Moves the sides that are cut off to those of a detection that sees more. @returns whether any was moved */
+/** Extends truncated sides to those of another detection that extends further. @returns whether a side has changed */
 function extend(whole: Pick<Found, 'box' | 'cut'>, { box, cut }: Found): boolean {
   let extended = false;
   for (let side = 0; side < 4; side++) {

@@ -1,34 +1,36 @@
 /**
- * Non-maximum suppression on plain arrays: of boxes of one class that overlap by more than `iou`, the most certain stays.
- * Constants as in Ultralytics 8.4 (non_max_suppression). There, classes are kept apart by moving each class's boxes 7680 px away; here boxes
- * are only ever compared within their class, which is the same without the rounding that large coordinates bring.
+ * Non-maximum suppression on typed arrays: of boxes of one class whose IoU is above `iou`, the one with the highest
+ * confidence is kept. Constants as in Ultralytics 8.4 (non_max_suppression), which separates classes by an offset of
+ * 7680 pixels for each class. Here boxes are compared within their class, which is equivalent, without the rounding error
+ * of large coordinates.
  */
 import { columnToXyxy, DETECTION, iouWith } from '../core/boxes.js';
 
-/** Candidates beyond this many are dropped, least certain first. */
+/** Default of maxCandidates. */
 const MAX_CANDIDATES = 30_000;
 
+/** Options of non-maximum suppression. */
 export interface NmsOptions {
-  /** Scores must be above this. */
+  /** Minimum confidence (exclusive), 0..1. */
   conf: number;
-  /** Overlap (intersection over union) above which the less certain box goes. */
+  /** IoU above which the box of lower confidence is suppressed. */
   iou: number;
-  /** Only these classes; all when absent or empty. */
+  /** Only these classes; all when undefined or empty. */
   classes?: readonly number[];
   /** Boxes of different classes suppress each other, too. */
   agnostic?: boolean;
   /** At most this many boxes are kept. Default: 300. */
   maxDet?: number;
-  /** Every class over `conf` of an anchor is a candidate (validation); else only the best one (prediction). */
+  /** Every class of an anchor with a score above `conf` is a candidate (validation), not only the best one (prediction). */
   multiLabel?: boolean;
-  /** Default: 30,000. */
+  /** At most this many candidates, those of highest confidence. Default: 30,000. */
   maxCandidates?: number;
 }
 
 /**
  * @param prediction [4 + K, A] of one image: cx cy w h in pixels, then K scores 0..1
  * @param anchors A
- * @returns [N, 6] x1 y1 x2 y2 (pixels) confidence class, most certain first; ties in the order of anchor, then class
+ * @returns [N, 6] x1 y1 x2 y2 (pixels) confidence class, by descending confidence; ties in the order of anchor, then class
  */
 export function nonMaxSuppression(prediction: Float32Array, anchors: number, options: NmsOptions): Float32Array {
   const { conf, iou, agnostic = false, maxDet = 300, multiLabel = false, maxCandidates = MAX_CANDIDATES } = options;
@@ -37,7 +39,7 @@ export function nonMaxSuppression(prediction: Float32Array, anchors: number, opt
   const wanted = options.classes?.length ? new Set(options.classes) : undefined;
   const collect = multiLabel && K > 1 ? everyClass : bestClass;
   const found = collect(prediction, anchors, K, conf, wanted);
-  const order = mostCertainFirst(found, K);
+  const order = byDescendingScore(found, K);
   const kept = new Float32Array(Math.min(maxDet, order.length) * DETECTION);
   const keptOf = new Map<number, number[]>(); // class → rows of `kept`
   let n = 0;
@@ -60,7 +62,7 @@ export function nonMaxSuppression(prediction: Float32Array, anchors: number, opt
   return kept.slice(0, n * DETECTION);
 }
 
-/** Candidates: `place` is anchor · K + class. */
+/** Candidates; a place is anchor · K + class. */
 interface Candidates {
   places: number[];
   scores: number[];
@@ -103,11 +105,12 @@ function everyClass(p: Float32Array, A: number, K: number, conf: number, wanted?
 }
 
 /**
- * Places by falling score, ties by rising place. Score and place are packed into one double, because a typed array
- * without a comparison function sorts natively: bits of a positive float rise with its value, and 2^30 steps below 1.0
- * leave 23 bits for the place. When there are more places than that, a comparison function does it.
+ * Places by descending score, ties by ascending place. Score and place are packed into one float64, because sorting a
+ * typed array without a comparison function is several times faster: the bits of a positive float32 increase with its
+ * value, and their range below 1.0 (2^30) leaves 23 of 53 bits for the place. A comparison function is used when the
+ * places need more bits.
  */
-function mostCertainFirst({ places, scores }: Candidates, K: number): ArrayLike<number> {
+function byDescendingScore({ places, scores }: Candidates, K: number): ArrayLike<number> {
   const n = places.length;
   const bits = new Uint32Array(Float32Array.from(scores).buffer);
   let span = K;
@@ -128,7 +131,7 @@ function mostCertainFirst({ places, scores }: Candidates, K: number): ArrayLike<
   return keys;
 }
 
-/** @param rivals where in `rows` the boxes begin that the one at `at` is compared with */
+/** Whether the IoU of the box at offset `at` with one of `rivals` (offsets in `rows`) is above `iou`. */
 function overlapsAny(rows: Float32Array, at: number, rivals: readonly number[], iou: number): boolean {
   const [x1, y1, x2, y2] = [rows[at], rows[at + 1], rows[at + 2], rows[at + 3]];
   for (let i = 0; i < rivals.length; i++) if (iouWith(x1, y1, x2, y2, rows, rivals[i]) > iou) return true;

@@ -1,32 +1,33 @@
 /**
  * Tiles for inference on large images with small objects (Akyon et al., "Slicing Aided Hyper Inference and Fine-tuning for
- * Small Object Detection", 2022): the image is cut into overlapping tiles, and the network sees each tile and the whole
- * image. merge-views.ts joins what it finds in them.
+ * Small Object Detection", 2022): the image is divided into overlapping tiles, and the network processes each tile and the
+ * whole image. merge-views.ts merges the detections.
  */
 import type { Size } from '../core/boxes.js';
 import { UserError } from '../core/errors.js';
 
-/** How images are cut. */
+/** Size and overlap of tiles. */
 export interface Tiling {
-  /** Pixels of a side. */
+  /** Side of a tile, pixels of the image. */
   size: number;
-  /** Of neighbouring tiles, as a fraction of their size: 0 ≤ overlap < 1. */
+  /** Overlap of neighbouring tiles as a fraction of their size: 0 ≤ overlap < 1. */
   overlap: number;
 }
 
-/** A part of an image that the network sees at once, in pixels of the image: a tile, or all of it. */
+/** A region of an image that is one input of the network, in pixels of the image: a tile, or the whole image. */
 export interface View extends Size {
   left: number;
   top: number;
 }
 
-/** More tiles of an image are a mistake in the settings. */
+/** A larger number of tiles is probably an error in the settings. */
 const MAX_TILES = 10_000;
 
 /**
- * @returns the whole image and then its tiles, row by row; an image that is not larger than a tile has none. Those of the
- *   last row and column are moved back into the image, so that all have the same size.
- * @throws UserError when there are too many
+ * @param image size in pixels
+ * @returns the whole image, then its tiles row by row; no tiles for an image that is not larger than a tile. The tiles of
+ *   the last row and column are shifted into the image, so that all have the same size.
+ * @throws UserError 'too-many-tiles'
  */
 export function viewsOf(image: Size, tiling?: Tiling): View[] {
   const { width, height } = image;
@@ -38,7 +39,7 @@ export function viewsOf(image: Size, tiling?: Tiling): View[] {
   return [whole, ...rows.flatMap((top) => columns.map((left) => ({ left, top, ...size })))];
 }
 
-/** Where tiles begin along one side of the image, in pixels. */
+/** Start positions of the tiles along one side of the image, pixels. */
 function starts(length: number, { size, overlap }: Tiling): number[] {
   const step = Math.max(1, size - Math.floor(size * overlap));
   const count = Math.max(1, Math.ceil((length - size) / step) + 1);
@@ -49,6 +50,6 @@ function tooMany({ width, height }: Size, { size, overlap }: Tiling, count: numb
   return new UserError(
     'too-many-tiles',
     `tile=${size} with tile_overlap=${overlap} cuts an image of ${width}x${height} pixels into ${count} tiles`,
-    `at most ${MAX_TILES} are possible: give a larger tile, or a smaller tile_overlap`,
+    `at most ${MAX_TILES} are possible: use a larger tile or a smaller tile_overlap`,
   );
 }

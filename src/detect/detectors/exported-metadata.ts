@@ -1,23 +1,25 @@
-/** What an exported model in a folder (TensorFlow.js GraphModel, SavedModel) has to tell to be run as a detector. */
+/** Description of exported models in folders (TensorFlow.js GraphModel, SavedModel), and its check. */
 import { messageOf, UserError } from '../../core/errors.js';
 import { type Trained, trainedWith } from '../../nn/trained.js';
 
-/** Shape and number type of the model's one input and one output, and its metadata as plain values. */
+/** Input, output and metadata, as read from the model's files. */
 export interface Description {
   input: Port;
   output: Port;
   metadata: Record<string, unknown>;
 }
 
+/** An input or output. */
 export interface Port {
-  /** The tensor in the graph: 'images:0'. */
+  /** Name of the tensor in the graph: 'images:0'. */
   tensor: string;
-  /** −1 where any size goes. */
+  /** −1 for a dimension of any size. */
   shape: number[];
-  /** As TensorFlow calls it: DT_FLOAT. */
+  /** TensorFlow's name of the element type: DT_FLOAT. */
   dtype: string;
 }
 
+/** Properties of a detection model, checked by `readContract`. */
 export interface Contract {
   input: Port;
   output: Port;
@@ -28,18 +30,18 @@ export interface Contract {
   trained: Trained;
 }
 
-/** @param where for messages @throws UserError when it is no detection model of this form */
+/** @param where path for messages @throws UserError 'wrong-model' when it is not a detection model of the expected form */
 export function readContract(where: string, { input, output, metadata }: Description): Contract {
   const wrong = (what: string): UserError =>
     new UserError(
       'wrong-model',
       `${where}: ${what}`,
-      'YOLOv8 and YOLO11 detection models are run: input [B, H, W, 3] float32, output [B, 4 + K, A]',
+      'expected a YOLOv8 or YOLO11 detection model: input [B, H, W, 3] float32, output [B, 4 + K, A]',
     );
   const { task = 'detect', names: given, stride } = metadata;
   if (task !== 'detect') throw wrong(`it is a model for the task '${task}'`);
   if (input.shape.length !== 4 || input.shape[3] !== 3) throw wrong(`its input has the shape [${input.shape}]`);
-  if (input.dtype !== 'DT_FLOAT') throw wrong(`its input has the number type ${input.dtype}, not DT_FLOAT`);
+  if (input.dtype !== 'DT_FLOAT') throw wrong(`its input has the element type ${input.dtype}, not DT_FLOAT`);
   const rows = output.shape[1];
   if (output.shape.length !== 3 || !(rows > 4 || rows === -1))
     throw wrong(`its output has the shape [${output.shape}]`);
@@ -60,7 +62,7 @@ export function readContract(where: string, { input, output, metadata }: Descrip
   };
 }
 
-/** @returns what `read` returns @throws UserError instead of anything else that it throws */
+/** Calls `read` and converts its errors. @throws UserError 'missing-file', 'bad-model', or one that `read` throws */
 export function reading<T>(path: string, read: () => T): T {
   try {
     return read();
@@ -75,7 +77,7 @@ export function reading<T>(path: string, read: () => T): T {
   }
 }
 
-/** @param what loaded, run */
+/** @param what 'loaded' or 'run' @returns UserError 'bad-model' */
 export function unusable(path: string, what: string, error: unknown): UserError {
   const message = `${path} cannot be ${what}: ${messageOf(error).split('\n')[0]}`;
   return new UserError('bad-model', message, 'export the model again', 1);

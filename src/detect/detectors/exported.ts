@@ -1,4 +1,4 @@
-/** An exported model in a folder as a detector, whatever runs its graph: bytes in, floats 0..1 through it, predictions out. */
+/** Exported models in folders as detectors: common code for TensorFlow sessions and TensorFlow.js. */
 import { UserError } from '../../core/errors.js';
 import { toUnit } from '../../core/unit.js';
 import { type HostTensor, valuesOf } from '../../graph/host-tensor.js';
@@ -6,8 +6,9 @@ import type { Plan, RunOptions, Session } from '../../graph/session.js';
 import type { Trained } from '../../nn/trained.js';
 import type { Detector, InferOutput } from '../detector.js';
 import { type Contract, unusable } from './exported-metadata.js';
-import { inSteps } from './fixed-batch.js';
+import { runInBatches } from './fixed-batch.js';
 
+/** Converts images to float32 0..1 and runs the graph; subclasses implement `run`. */
 export abstract class ExportedDetector implements Detector {
   readonly names: string[];
   readonly stride: number;
@@ -37,7 +38,7 @@ export abstract class ExportedDetector implements Detector {
     shape: [batch: number, height: number, width: number],
     options?: RunOptions,
   ): Promise<InferOutput> {
-    return inSteps(images, shape, this.fixedBatch, async (part, [b, h, w]) => {
+    return runInBatches(images, shape, this.fixedBatch, async (part, [b, h, w]) => {
       const x: HostTensor<'float32'> = { dtype: 'float32', shape: [b, h, w, 3], data: toUnit(part, b * h * w * 3) };
       const { data, shape } = await this.run(x, options).catch((error) => {
         const known = error instanceof UserError || options?.signal?.aborted;
@@ -48,11 +49,11 @@ export abstract class ExportedDetector implements Detector {
   }
 }
 
-/** One that a session of TensorFlow runs. */
+/** An exported model in a TensorFlow session. */
 export class SessionDetector extends ExportedDetector {
   private readonly plan: Plan;
 
-  /** @param session holds the model's graph, its variables filled; closed with the detector */
+  /** @param session with the model's graph and initialised variables; closed by `dispose` */
   constructor(
     path: string,
     private readonly session: Session,

@@ -1,6 +1,6 @@
 /**
- * Graphs of the network that are traced, for images of one shape each: what comes after the head of a network that was written
- * down (network-graph.ts), and the three scales of test-time augmentation.
+ * Traced graphs, each for one input shape: additional computations after the head of the network's graph
+ * (nn/network-graph.ts, which is not traced), and test-time augmentation.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { GraphNode } from '../../graph/graph.js';
@@ -14,21 +14,22 @@ import { levelsOf } from '../../nn/head.js';
 import type { Network, Params } from '../../nn/model.js';
 import { INPUT, type NetworkGraph, OUTPUT } from '../../nn/network-graph.js';
 import type { ParameterSpec } from '../../nn/parameters.js';
-import { mergedScales } from '../tta.js';
+import { predictAugmented } from '../tta.js';
 import type { Also, RunnerOptions, Tensors } from './network-runner.js';
 
+/** A graph for one input shape. */
 export interface ShapedGraph {
   nodes: GraphNode[];
-  /** What is fed and fetched, the images and the predictions first. */
+  /** Nodes that are fed, beginning with the images, and fetched, beginning with the predictions. */
   feeds: string[];
   fetches: string[];
-  /** Names of what comes out beside the predictions. */
+  /** Names of the outputs after the predictions. */
   names: string[];
 }
 
 type Shape = readonly [batch: number, height: number, width: number];
 
-/** The network's graph for images of this shape, and after it what `also` computes. @param extra inputs of `also` */
+/** The network's graph for one input shape, followed by the computations of `also`. @param extra inputs of `also` */
 export function graphWithHead<I extends Tensors, O extends Tensors>(
   { spec }: Network,
   { head, nodes }: NetworkGraph,
@@ -59,7 +60,7 @@ export function graphWithHead<I extends Tensors, O extends Tensors>(
   };
 }
 
-/** The network at the scales of test-time augmentation. @param parameters those of `weights` */
+/** The network with test-time augmentation. @param parameters those of `weights` */
 export function augmentedGraph(
   network: Network,
   weights: FlatWeights,
@@ -73,7 +74,7 @@ export function augmentedGraph(
     (inputs) => {
       const { images, params } = inputs as unknown as { images: tf.Tensor; params: Params };
       const x = tf.mul(images, scale) as tf.Tensor4D;
-      return mergedScales(x, (input) => forward(network, input, params), spec.stride);
+      return predictAugmented(x, (input) => forward(network, input, params), spec.stride);
     },
     { images: { shape: [b, h, w, spec.channels], dtype: 'uint8' }, params } as unknown as Tree<TensorSpec>,
     { half },
@@ -96,8 +97,9 @@ function float(...shape: number[]): TensorSpec {
 }
 
 /**
- * A graph that goes on from another one.
- * @param prefix in front of the names of its nodes @param sources nodes of the other graph by the placeholder that they replace
+ * Connects a graph to the nodes of another one.
+ * @param prefix of the names of its nodes
+ * @param sources nodes of the other graph by the name of the placeholder that they replace
  */
 function connected(nodes: readonly GraphNode[], prefix: string, sources: ReadonlyMap<string, string>): GraphNode[] {
   const renamed = (ref: string): string => {

@@ -1,6 +1,6 @@
 /**
- * The network in a session of TensorFlow. Weights are a variable of it; one graph, written down without tracing, serves
- * every batch, height and width. Runs leave JavaScript free, and wait for each other.
+ * The network in a TensorFlow session. The weights are a variable of the session; one graph, built without tracing, serves
+ * all batch sizes and input sizes. Runs do not block the JavaScript thread and are executed one after the other.
  */
 import { type HostTensor, valuesOf } from '../../graph/host-tensor.js';
 import { type Plan, Session } from '../../graph/session.js';
@@ -22,33 +22,34 @@ import type { ParameterSpec } from '../../nn/parameters.js';
 import type { ShapedGraph } from './network-graphs.js';
 import type { Candidates, HostTensors, NetworkRunner, RunnerOptions, RunOptions, Tensors } from './network-runner.js';
 
-/** Traced graphs are of one shape each; a session slows down with every graph that it holds. */
+/** Maximum number of traced graphs, one for each shape: each graph makes the session slower. */
 const MAX_SHAPES = 16;
 
 /** A traced graph. */
 interface Shaped {
   plan: Plan;
-  /** Names of what comes out beside the predictions. */
+  /** Names of the outputs after the predictions. */
   names: string[];
 }
 
-/** Tracing takes TensorFlow.js, which is loaded only when something is traced. */
+/** Tracing needs TensorFlow.js, which is loaded on first use. */
 type Tracing = typeof import('./network-graphs.js');
 
+/** Runs the network in a session. */
 export class NetworkSession<I extends Tensors, O extends Tensors> implements NetworkRunner<I, O> {
   private readonly parameters: ParameterSpec[];
   private readonly weights: FlatWeights;
   private session!: Session;
   private variables!: Variables;
-  /** For images of any shape. */
+  /** For all shapes; undefined with test-time augmentation. */
   private plan?: Plan;
-  /** The same, with the candidates only. */
+  /** The same, for `runAbove`. */
   private selecting?: Plan;
   private readonly shaped = new Map<string, Shaped>();
   private readonly running = new Set<Promise<unknown>>();
 
   readonly runAbove: NetworkRunner<I, O>['runAbove'];
-  /** On a GPU the number of candidates would have to be read by the host in the middle of the graph. */
+  /** Not on a GPU: the host would have to read the number of candidates in the middle of the graph. */
   private readonly selects = !loadedTensorflow()?.gpu;
 
   constructor(
@@ -117,7 +118,7 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
     return { output: floats(output), also };
   }
 
-  /** A session is closed when its runs are over: they are kept in mind. */
+  /** Records a run until it ends: a session must not be closed before. */
   private outcome<T>(run: Promise<T>): Promise<T> {
     this.running.add(run);
     const over = () => void this.running.delete(run);
@@ -153,7 +154,7 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
     return made;
   }
 
-  /** A fresh session with the same weights. */
+  /** Opens a new session with the same weights; the old one is closed when its runs have ended. */
   private reopen(): void {
     const values = this.variables.read();
     const old = this.session;

@@ -1,11 +1,11 @@
-/** The network on tfjs, one operation after the other: on WebAssembly, and on tfjs-node's own binary. */
+/** The network in eager execution of TensorFlow.js: on WebAssembly, and on the binary of tfjs-node. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { HostTensor } from '../../graph/host-tensor.js';
 import { foldedParameters } from '../../nn/fold.js';
 import { decode, forward } from '../../nn/forward.js';
 import type { Network, Params } from '../../nn/model.js';
 import type { ParameterSpec } from '../../nn/parameters.js';
-import { mergedScales } from '../tta.js';
+import { predictAugmented } from '../tta.js';
 import type { HostTensors, NetworkRunner, RunnerOptions, Tensors } from './network-runner.js';
 
 interface Outputs<O> {
@@ -13,6 +13,7 @@ interface Outputs<O> {
   also?: O;
 }
 
+/** Runs the network eagerly. */
 export class NetworkTfjs<I extends Tensors, O extends Tensors> implements NetworkRunner<I, O> {
   private params: Params = {};
 
@@ -27,7 +28,7 @@ export class NetworkTfjs<I extends Tensors, O extends Tensors> implements Networ
       const bytes = tf.tensor(Float32Array.from(data), [...shape]);
       const x = (options.scale === 1 ? bytes : tf.mul(bytes, options.scale)) as tf.Tensor4D;
       if (options.augment)
-        return { output: mergedScales(x, (input) => forward(network, input, params), network.spec.stride) };
+        return { output: predictAugmented(x, (input) => forward(network, input, params), network.spec.stride) };
       const head = forward(network, x, params);
       const output = decode(head);
       return extra && options.also ? { output, also: options.also(head, extra) } : { output };
@@ -66,7 +67,7 @@ export class NetworkTfjs<I extends Tensors, O extends Tensors> implements Networ
   }
 }
 
-/** Reads a tensor and lets go of it. */
+/** Reads a tensor and disposes it. */
 async function read(tensor: tf.Tensor): Promise<HostTensor> {
   try {
     const data = await tensor.data();

@@ -1,6 +1,6 @@
 /**
- * The project's own network as a detector: weights are set, and may be set again; BatchNorm is folded, images go in as
- * bytes, decoded predictions come out, and what else is wanted from the same pass.
+ * The project's own network as a detector: BatchNorm is folded into the convolutions, the input is uint8, the output are
+ * decoded predictions and optional additional results. The weights can be replaced (validation during training).
  */
 import { UserError } from '../../core/errors.js';
 import type { Checkpoint, NamedArray } from '../../core/types.js';
@@ -23,16 +23,17 @@ import type {
 } from './network-runner.js';
 import { NetworkSession } from './network-session.js';
 
+/** Options of the project's network as a detector. */
 export interface DetectorOptions {
-  /** bfloat16 convolutions on the native engine (faster, a little less exact). */
+  /** bfloat16 convolutions on the native engine: faster, less accurate. Default: false. */
   half?: boolean;
-  /** Test-time augmentation: three scales, one of them mirrored. */
+  /** Test-time augmentation (tta.ts). Default: false. */
   augment?: boolean;
-  /** What to call the engine; else found out. */
+  /** Name of the engine. Default: that of the loaded TensorFlow. */
   engine?: string;
-  /** Predictions that may wait for their turn in the native engine; one more is refused. Default: 64. */
+  /** Maximum number of predictions in the queue of the native engine; further ones are rejected. Default: 64. */
   maxWaiting?: number;
-  /** What runs the network; default: a session of TensorFlow, or where there is none TensorFlow.js. */
+  /** Default: a TensorFlow session if TensorFlow is loaded, else TensorFlow.js. */
   runner?: Runner;
   /** Name of the model, for messages. */
   where?: string;
@@ -44,12 +45,12 @@ export type Runner = new <I extends Tensors, O extends Tensors>(
   options: RunnerOptions<I, O>,
 ) => NetworkRunner<I, O>;
 
-/** What runs networks on the engine that is in use. */
+/** @returns the runner for the engine in use */
 export async function chosenRunner(): Promise<Runner> {
   return loadedTensorflow() ? NetworkSession : (await import('./network-tfjs.js')).NetworkTfjs;
 }
 
-/** Weights that aren't in a Checkpoint: their description is given. */
+/** Weights without a checkpoint, with the description of their network. */
 export interface Weights {
   spec: ModelSpec;
   /** Unfolded, as in a checkpoint. */
@@ -58,8 +59,9 @@ export interface Weights {
 }
 
 /**
+ * Creates a detector.
  * @param source a loaded model file, or weights with the description of their network
- * @throws UserError when weights and description don't fit, or half is asked of an engine without it
+ * @throws UserError 'wrong-weights' when weights and description do not match; 'no-half' when the engine has no bfloat16
  */
 export async function createDetector(
   source: Checkpoint | Weights,
@@ -74,19 +76,19 @@ export async function createDetector(
 
 type Shape = [batch: number, height: number, width: number];
 
-/** @typeParam I, O what `also` takes and gives */
+/** The network as a detector. @typeParam I, O arguments and results of `also` */
 export class NetworkDetector<I extends Tensors = Tensors, O extends Tensors = Tensors> implements Detector {
   readonly names: string[];
   readonly stride: number;
   readonly engine: string;
   private readonly runner: NetworkRunner<I, O>;
-  /** Kernels that the factor 1/255 of the images' values is folded into, which saves a pass over their pixels. */
+  /** Kernels of the first layers, into which the factor 1/255 of the input is folded: saves a pass over the pixels. */
   private readonly scaled: readonly string[];
 
   /**
-   * @param names those that are missing are made up from the class's number
-   * @param also what is to be computed from the head in the same pass, when `inferWith` is called
-   * @throws UserError 'no-half'
+   * @param names missing names are replaced by `class<number>`
+   * @param also additional computation on the head's output, for `inferWith`
+   * @throws UserError 'no-half' when the engine has no bfloat16
    */
   constructor(
     network: Network,
@@ -99,7 +101,7 @@ export class NetworkDetector<I extends Tensors = Tensors, O extends Tensors = Te
     this.names = Array.from({ length: spec.nc }, (_, i) => names[i] ?? `class${i}`);
     this.stride = Math.max(32, spec.stride);
     this.engine = engine ?? engineName(half);
-    // Padding of test-time augmentation is given in 0..1, so images have to be in it, too.
+    // The padding value of test-time augmentation is in 0..1, so the input must be, too.
     this.scaled = augment ? [] : imageKernels(spec);
     const scale = this.scaled.length ? 1 : 1 / 255;
     this.runner = new runner(network, { half, augment, also, maxWaiting, scale });
@@ -114,7 +116,7 @@ export class NetworkDetector<I extends Tensors = Tensors, O extends Tensors = Te
     });
   }
 
-  /** Not with test-time augmentation. */
+  /** Undefined with test-time augmentation. */
   readonly inferAbove?: Detector['inferAbove'];
 
   private async above(
@@ -131,7 +133,7 @@ export class NetworkDetector<I extends Tensors = Tensors, O extends Tensors = Te
     return inferOutput(await this.runner.run(this.input(images, shape), options));
   }
 
-  /** @returns predictions, and what `also` gives */
+  /** @param extra arguments of `also` @returns predictions [B, 4 + K, A] and the results of `also` */
   async inferWith(
     images: Uint8Array,
     shape: Shape,
@@ -154,7 +156,7 @@ export class NetworkDetector<I extends Tensors = Tensors, O extends Tensors = Te
   }
 }
 
-/** Candidates image by image, as columns. */
+/** Candidates of each image as an output [1, 4 + K, n]. */
 function outputsOf({ rows: { data, shape }, images }: Candidates, batch: number): InferOutput[] {
   const width = shape[1];
   const counts = new Array<number>(batch).fill(0);
@@ -174,7 +176,11 @@ function inferOutput({ data, shape }: HostTensor<'float32'>): InferOutput {
 }
 
 function noHalf(engine = 'TensorFlow.js'): UserError {
-  return new UserError('no-half', `half=true needs the native engine; ${engine} runs here`, 'run: yolo setup');
+  return new UserError(
+    'no-half',
+    `half=true needs the native engine; the engine in use is ${engine}`,
+    'run: yolo setup',
+  );
 }
 
 function engineName(half: boolean): string {

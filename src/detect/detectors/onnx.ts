@@ -1,7 +1,7 @@
 /**
- * An ONNX model as a detector, run by onnxruntime-node (an optional peer of this package). Takes what this project exports
- * and what the reference exports: input [B, 3, H, W] RGB 0..1 (float32 or float16), output [B, 4 + K, A], or [B, N, 6] when
- * the graph ends in non-maximum suppression.
+ * An ONNX model as a detector, run by onnxruntime-node (an optional peer dependency). Supports models exported by this
+ * project and by Ultralytics: input [B, 3, H, W] RGB 0..1 (float32 or float16), output [B, 4 + K, A], or [B, N, 6] when the
+ * graph includes non-maximum suppression.
  */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -13,30 +13,36 @@ import { type OnnxHeader, type OnnxPort, readOnnxHeader } from '../../io/onnx-fi
 import { parsePythonLiteral } from '../../io/python-literal.js';
 import { type Trained, trainedWith } from '../../nn/trained.js';
 import type { Detector, InferOutput } from '../detector.js';
-import { inSteps } from './fixed-batch.js';
+import { runInBatches } from './fixed-batch.js';
 
 type Runtime = typeof import('onnxruntime-node');
 
+/** Options of an ONNX detector. */
 export interface OnnxDetectorOptions {
-  /** Gives the runtime; default: the package, from here or from the working folder. */
+  /** Loads the runtime. Default: the package onnxruntime-node, from this package or the working folder. */
   runtime?: () => Promise<Runtime>;
-  /** Takes the graph as it is, without an arena for its results: less than half the memory, slower after the first run. */
+  /** Without graph optimisation and memory arena: less than half the memory, slower after the first run. Default: false. */
   lean?: boolean;
 }
 
 const LEAN = { graphOptimizationLevel: 'disabled', enableCpuMemArena: false } as const;
 
+/** TensorProto.DataType of onnx.proto. */
 const FLOAT32 = 1;
 const FLOAT16 = 10;
 
-/** @throws UserError when the runtime is absent or the file is no detection model of this form */
+/**
+ * Creates a detector.
+ * @throws UserError 'missing-package', 'broken-package' without a working runtime; 'wrong-model' when it is not a detection
+ *   model of the form described above; 'bad-onnx' when it cannot be read or run
+ */
 export async function createOnnxDetector(path: string, options: OnnxDetectorOptions = {}): Promise<Detector> {
   const header = readOnnxHeader(path);
   const contract = readContract(path, header);
   const ort = await (options.runtime ?? importRuntime)();
   let session: InferenceSession;
   try {
-    // 3: errors only; else the runtime warns on standard error about graphs that are in order.
+    // 3: errors only; the runtime writes warnings about valid graphs to standard error.
     session = await ort.InferenceSession.create(path, { logSeverityLevel: 3, ...(options.lean ? LEAN : {}) });
   } catch (error) {
     throw new UserError(
@@ -52,8 +58,9 @@ export async function createOnnxDetector(path: string, options: OnnxDetectorOpti
 const PACKAGE = 'onnxruntime-node';
 
 /**
- * The package, from here or from the working folder: a tool that is installed globally doesn't see those of the user's
- * project. @throws UserError 'missing-package', or 'broken-package' with the reason of the first that is there
+ * Imports the package from here or from the working folder: a globally installed tool does not find those of the user's
+ * project otherwise.
+ * @throws UserError 'missing-package', or 'broken-package' with the reason for the first one found
  */
 async function importRuntime(): Promise<Runtime> {
   let broken: UserError | undefined;
@@ -76,12 +83,12 @@ async function importRuntime(): Promise<Runtime> {
   if (broken) throw broken;
   throw new UserError(
     'missing-package',
-    `an .onnx model is run by the package ${PACKAGE}, which is not installed`,
+    `.onnx models need the package ${PACKAGE}, which is not installed`,
     `npm install ${PACKAGE}`,
   );
 }
 
-/** @returns undefined when it is not there @throws when it is, and its package.json or main file is not in order */
+/** @returns undefined when it is not installed @throws Error when its package.json or main file is damaged */
 function locate(place: string): string | undefined {
   try {
     return createRequire(place).resolve(PACKAGE);
@@ -106,7 +113,7 @@ function readContract(path: string, { metadata, inputs, outputs }: OnnxHeader): 
     new UserError(
       'wrong-model',
       `${path}: ${what}`,
-      'YOLOv8 and YOLO11 detection models are run: input [B, 3, H, W], output [B, 4 + K, A]',
+      'expected a YOLOv8 or YOLO11 detection model: input [B, 3, H, W], output [B, 4 + K, A]',
     );
   if (metadata.task !== undefined && metadata.task !== 'detect')
     throw wrong(`it is a model for the task '${metadata.task}'`);
@@ -114,9 +121,9 @@ function readContract(path: string, { metadata, inputs, outputs }: OnnxHeader): 
     throw wrong(`it has ${inputs.length} inputs${inputs.length === 1 ? ` of shape [${inputs[0].shape}]` : ''}`);
   const [input, output] = [inputs[0], outputs[0]];
   if (typeof input.shape[1] === 'number' && input.shape[1] !== 3)
-    throw wrong(`it takes images of ${input.shape[1]} channels`);
+    throw wrong(`its input has ${input.shape[1]} channels`);
   if (input.element !== FLOAT32 && input.element !== FLOAT16)
-    throw wrong(`its input has number type ${input.element}, neither float32 nor float16`);
+    throw wrong(`its input has the element type ${input.element}, neither float32 nor float16`);
   if (outputs.length !== 1 || output.shape.length !== 3)
     throw wrong(`it has ${outputs.length} outputs, the first of shape [${output?.shape}]`);
   const endToEnd = output.shape[2] === 6;
@@ -135,7 +142,7 @@ function literal(text: string | undefined): unknown {
   try {
     return text === undefined ? undefined : parsePythonLiteral(text);
   } catch {
-    return undefined; // no default then
+    return undefined;
   }
 }
 
@@ -181,10 +188,10 @@ class OnnxDetector implements Detector {
   }
 
   async infer(images: Uint8Array, shape: [batch: number, height: number, width: number]): Promise<InferOutput> {
-    return inSteps(images, shape, this.fixedBatch, (part, size) => this.runOne(part, size));
+    return runInBatches(images, shape, this.fixedBatch, (part, size) => this.runOne(part, size));
   }
 
-  /** @param images may hold fewer images than the batch: the rest is black */
+  /** @param images may have fewer than B images: the rest is black */
   private async runOne(images: Uint8Array, [b, h, w]: [number, number, number]): Promise<InferOutput> {
     const { input, output } = this.contract;
     const floats = toPlanes(images, [b, h, w]);
@@ -218,7 +225,7 @@ function toPlanes(images: Uint8Array, [b, h, w]: [number, number, number]): Floa
   return out;
 }
 
-/** Halves come as bits in a Uint16Array, or as Float16Array where the engine has that. */
+/** float16 values are bits in a Uint16Array, or a Float16Array where the JavaScript engine has it. */
 function floatsOf({ data }: Tensor): Float32Array {
   if (data instanceof Float32Array) return data;
   return data instanceof Uint16Array ? halfToFloat(data) : Float32Array.from(data as unknown as ArrayLike<number>);

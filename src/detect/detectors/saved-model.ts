@@ -1,6 +1,6 @@
 /**
- * A SavedModel in a folder as a detector, run by a session of TensorFlow: what this project exports, with its metadata.yaml
- * beside it. Input and output are those of the signature serving_default. Field numbers:
+ * A SavedModel as a detector, run in a TensorFlow session. Supports models exported by this project, with metadata.yaml in
+ * the same folder. Input and output are those of the signature serving_default. Field numbers:
  * tensorflow/core/protobuf/{saved_model,meta_graph,saver}.proto and tensorflow/core/framework/graph.proto.
  */
 import { closeSync, existsSync, fstatSync, openSync, statSync } from 'node:fs';
@@ -27,9 +27,11 @@ import { SessionDetector } from './exported.js';
 import { type Description, type Port, readContract, reading, unusable } from './exported-metadata.js';
 
 /**
+ * Creates a detector.
  * @param dir the folder, or its saved_model.pb
- * @param engine what to call the engine
- * @throws UserError when another engine is in use, files are missing or damaged, or it is no detection model
+ * @param engine name of the engine
+ * @throws UserError 'needs-native' on other engines; 'missing-file', 'bad-model'; 'wrong-model' when it is not a detection
+ *   model
  */
 export async function createSavedModelDetector(dir: string, engine = 'the native engine'): Promise<Detector> {
   const path = dir.endsWith('.pb') ? dir : join(dir, 'saved_model.pb');
@@ -41,7 +43,7 @@ export async function createSavedModelDetector(dir: string, engine = 'the native
   if (!loadedTensorflow())
     throw new UserError(
       'needs-native',
-      'a SavedModel is run by the native engine, which is not in use here',
+      'a SavedModel needs the native engine, which is not in use',
       'run: yolo setup (or export with format=tfjs or onnx)',
     );
   const checkpoint = join(folder, 'variables/variables');
@@ -62,7 +64,7 @@ function readMetadata(path: string): Record<string, unknown> {
   return existsSync(path) ? readYamlObject(path, 'names and stride') : {};
 }
 
-/** The parts of a graph in the open file. */
+/** The parts of a MetaGraphDef in an open file. */
 interface ServingGraph {
   fd: number;
   signature: readonly ProtoField[];
@@ -71,7 +73,7 @@ interface ServingGraph {
   saver: readonly ProtoField[];
 }
 
-/** Calls `use` with the graph that has the signature serving_default; weights are only read when it does. */
+/** Calls `use` with the graph that has the signature serving_default. Constants are read only when `use` reads them. */
 function withServingGraph<T>(path: string, use: (graph: ServingGraph) => T): T {
   const fd = openSync(path, 'r');
   try {
@@ -93,9 +95,9 @@ function withServingGraph<T>(path: string, use: (graph: ServingGraph) => T): T {
 }
 
 /**
- * The graph as it is, but for the place that is fed with the name of the checkpoint, which becomes a constant.
- * @param checkpoint the common part of its files' names
- * @returns restore: the node that fills the variables, if there are any
+ * The graph, in which the placeholder for the name of the checkpoint is replaced by a constant.
+ * @param checkpoint common prefix of its files' paths
+ * @returns restore: name of the node that initialises the variables; undefined without variables
  */
 function graphOf(
   { fd, graphDef: spans, saver }: ServingGraph,
@@ -109,7 +111,7 @@ function graphOf(
   if (!restore || !filename) return { graph: concat(rest) };
   const attrs = { dtype: { type: 'string' as const }, value: { strings: checkpoint } };
   const constant = graphDef([{ name: filename, op: 'Const', inputs: [], attrs }]);
-  return { graph: concat(constant, rest), restore }; // versions of the graph come last, and count
+  return { graph: concat(constant, rest), restore }; // the last versions field of a GraphDef is used: that of the file
 }
 
 function portsOf(signature: readonly ProtoField[]): Omit<Description, 'metadata'> {
@@ -120,7 +122,7 @@ function portsOf(signature: readonly ProtoField[]): Omit<Description, 'metadata'
   return { input: inputs[0], output: outputs[0] };
 }
 
-/** An entry of a map whose values are messages. */
+/** An entry of a protobuf map whose values are messages. */
 function keyed(entry: Uint8Array): [name: string | undefined, fields: ProtoField[]] {
   const fields = readFields(entry);
   return [stringField(fields, 1), readFields(bytesFields(fields, 2)[0] ?? new Uint8Array())];

@@ -1,4 +1,4 @@
-/** A TensorFlow.js GraphModel run by TensorFlow.js itself: the same files, the same code as in a browser. */
+/** A TensorFlow.js GraphModel run by TensorFlow.js: the same files and the same code as in a browser. */
 import { readFileSync } from 'node:fs';
 import { ReadableStream } from 'node:stream/web';
 import type { GraphModel } from '@tensorflow/tfjs-converter';
@@ -9,7 +9,7 @@ import type { Detector } from '../detector.js';
 import { ExportedDetector } from './exported.js';
 import type { Contract } from './exported-metadata.js';
 
-/** @param shards paths of the weights */
+/** Creates a detector. @param json contents of model.json @param shards paths of the weights */
 export async function createEagerDetector(
   path: string,
   json: tf.io.ModelJSON,
@@ -17,7 +17,7 @@ export async function createEagerDetector(
   contract: Contract,
   engine: string,
 ): Promise<Detector> {
-  // Weight by weight: at no time all of them lie in memory twice.
+  // As a stream, so that the weights are not in memory twice.
   const { weightsManifest, ...rest } = json;
   const artifacts = {
     ...rest,
@@ -28,7 +28,7 @@ export async function createEagerDetector(
   return new EagerDetector(path, model, contract, engine);
 }
 
-/** One shard after the other, read when it is asked for. */
+/** Yields one shard after the other, read on demand. */
 function streamOf(files: readonly string[]): ReadableStream {
   let next = 0;
   return new ReadableStream({

@@ -1,6 +1,6 @@
 /**
- * A TensorFlow.js GraphModel as a graph for a session of TensorFlow. Its topology is a GraphDef in protobuf's JSON mapping
- * (integers as strings, strings in base64) whose constants have no values: those lie in the shards, one after the other.
+ * Converts a TensorFlow.js GraphModel to a graph for a TensorFlow session. Its topology is a GraphDef in protobuf's JSON
+ * mapping (integers as strings, strings in base64); the values of its constants are concatenated in the shards.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import type { io } from '@tensorflow/tfjs-core';
@@ -38,10 +38,14 @@ interface ShapeJson {
   dim?: { size: string | number }[];
 }
 
-/** Weights of fewer values are constants, which TensorFlow can compute with while it prepares the graph. */
+/** Smaller weights become constants, which allows constant folding; larger ones become variables. */
 const MIN_VARIABLE = 1024;
 
-/** Adds the graph to the session, and fills its variables. @param shards paths of the weights */
+/**
+ * Adds the graph to a session and initialises its variables.
+ * @param shards paths of the weights
+ * @throws Error when weights are missing or have an unsupported type
+ */
 export function addGraphModel(session: Session, json: io.ModelJSON, shards: readonly string[]): void {
   const weights = readWeights(json.weightsManifest, shards);
   const large = (weight: Literal) => weight.dtype === 'float32' && weight.values.length >= MIN_VARIABLE;
@@ -64,13 +68,13 @@ function constant(name: string, tensor: Literal): GraphNode {
   return { name, op: 'Const', inputs: [], attrs: { dtype: { type: tensor.dtype }, value: { tensor } } };
 }
 
-/** Fused convolutions of TensorFlow.js, and what they begin with. */
+/** Fused convolutions of TensorFlow.js, and their first op. */
 const FUSED: Record<string, string> = {
   _FusedConv2D: 'Conv2D',
   FusedDepthwiseConv2dNative: 'DepthwiseConv2dNative',
 };
 
-/** @returns the node; instead of a fused convolution, which is no op for the users of TensorFlow, its parts */
+/** @returns the node, or the separate ops of a fused convolution: the fused ops are internal to TensorFlow's optimiser */
 function plainNodes({ name, op, input: inputs = [], attr = {} }: NodeJson): GraphNode[] {
   const attrs: Attrs = {};
   for (const [key, value] of Object.entries(attr)) {
@@ -107,7 +111,7 @@ function attrOf({ s, i, f, b, type, shape, list }: AttrJson): AttrValue | undefi
 function typeOf(name: string): ElementType {
   const found = Object.entries(TYPE_NAME).find(([, known]) => known === name)?.[0];
   if (found) return found as ElementType;
-  throw new Error(`the element type ${name} is not known here`);
+  throw new Error(`the element type ${name} is not supported`);
 }
 
 function readWeights(manifest: io.WeightsManifestConfig, shards: readonly string[]): Map<string, Literal> {
@@ -120,7 +124,7 @@ function readWeights(manifest: io.WeightsManifestConfig, shards: readonly string
   }
 }
 
-/** Bytes of a weight in the shards. */
+/** @returns number of bytes of a weight in the shards */
 export function bytesOf({ shape, dtype, quantization }: io.WeightsManifestEntry): number {
   const each = BYTES[quantization?.dtype ?? dtype] ?? 4;
   return shape.reduce((a, b) => a * b, 1) * each;
@@ -146,7 +150,7 @@ function literalOf(
   return { dtype, shape, values };
 }
 
-/** The shards as one stream of bytes. */
+/** The concatenated shards, read from start to end. */
 class Shards {
   private fd: number | undefined;
   private next = 0;

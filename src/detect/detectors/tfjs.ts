@@ -1,6 +1,6 @@
 /**
- * A TensorFlow.js GraphModel in a folder (model.json and shards) as a detector: the same files that a browser loads. A session
- * of TensorFlow runs it where there is one, TensorFlow.js itself elsewhere. Takes what this project exports.
+ * A TensorFlow.js GraphModel (model.json and shards) as a detector: the same files that a browser loads. It is run in a
+ * TensorFlow session if TensorFlow is loaded, else by TensorFlow.js. Supports models exported by this project.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -21,9 +21,10 @@ interface PortJson {
 }
 
 /**
+ * Creates a detector.
  * @param dir the folder, or its model.json
- * @param engine what to call the engine
- * @throws UserError when files are missing or damaged, or it is no detection model
+ * @param engine name of the engine
+ * @throws UserError 'missing-file', 'bad-model'; 'wrong-model' when it is not a detection model
  */
 export async function createTfjsDetector(dir: string, engine = 'TensorFlow'): Promise<Detector> {
   const path = dir.endsWith('.json') ? dir : join(dir, 'model.json');
@@ -32,7 +33,7 @@ export async function createTfjsDetector(dir: string, engine = 'TensorFlow'): Pr
     throw new UserError(
       'wrong-model',
       `${path}: expected a graph-model, got ${JSON.stringify(json.format)}`,
-      'layers-models are not run; export with format=tfjs',
+      'layers models are not supported; export with format=tfjs',
     );
   const contract = readContract(path, {
     ...reading(path, () => ports(json.signature as Record<'inputs' | 'outputs', Record<string, PortJson>>)),
@@ -80,7 +81,7 @@ function ports({ inputs, outputs }: Record<'inputs' | 'outputs', Record<string, 
   return { input: port(input), output: port(output) };
 }
 
-/** Paths of all shards, whose sizes are checked. */
+/** @returns paths of all shards @throws UserError 'missing-file', 'bad-model' when their size is not that of the weights */
 function findShards(path: string, manifest: io.WeightsManifestConfig): string[] {
   const files = manifest.flatMap((group) => group.paths).map((name) => join(dirname(path), name));
   const length = files.reduce((sum, file) => sum + reading(file, () => statSync(file)).size, 0);
@@ -88,7 +89,7 @@ function findShards(path: string, manifest: io.WeightsManifestConfig): string[] 
   if (length !== wanted)
     throw new UserError(
       'bad-model',
-      `${path} lists ${wanted} bytes of weights, but its shards hold ${length}`,
+      `${path} lists ${wanted} bytes of weights, but its shards have ${length}`,
       'export the model again',
     );
   return files;
