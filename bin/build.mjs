@@ -1,4 +1,4 @@
-// `npm run build`: compiles src to dist where it changed, and removes what has no source any more.
+// `npm run build`: compiles src to dist if a source has changed, and removes outputs without a source.
 import { buildSources } from './setup/project.mjs';
 
 try {

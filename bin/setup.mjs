@@ -1,9 +1,9 @@
 /**
- * From a fresh clone to a working command: `node bin/setup.mjs` installs the dependencies, compiles src and sets up the
- * native engine, each only where it is missing or out of date (--force: the engine anew). Where an NVIDIA driver is, it
- * offers the GPU engine; --gpu sets that up in any case, --cpu leaves it out. Then, if asked: --demo shows the tool at work,
- * --test runs the tests (what follows goes to vitest). In an installed package it only sets up the engines.
- * Plain JS without dependencies: it runs before there are any.
+ * Sets up a clone: `node bin/setup.mjs` installs the dependencies, compiles src and sets up the native engine, each only if
+ * it is missing or out of date (--force: builds the engine again). If there is an NVIDIA driver, it offers the GPU engine;
+ * --gpu sets that up in any case, --cpu does not. Afterwards, --demo runs the demo and --test the tests (further arguments
+ * are passed to vitest). In an installed package it sets up the engines only. Plain JavaScript without dependencies, since
+ * it runs before they are installed.
  */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
@@ -37,7 +37,7 @@ try {
 if (mode === '--test') process.exitCode = await runNode([join(root, 'node_modules/vitest/vitest.mjs'), 'run', ...rest]);
 if (mode === '--demo') process.exitCode = await (await import('./setup/demo.mjs')).demo(rest);
 
-/** Says at the end which engine runs, and why. A machine that can't have the native one is no failure; --gpu insists. */
+/** Runs the set-up and reports the engine. A missing native engine is not an error; a missing GPU engine is, with --gpu. */
 async function setUp() {
   const start = performance.now();
   if (isClone) {
@@ -47,14 +47,14 @@ async function setUp() {
   }
   const { setupEngine } = await import('./setup/engine.mjs');
   const { describeState } = await import('./setup/describe.mjs');
-  // Tests and demo do not wait for what failed a while ago; who asks for the set-up itself wants it tried.
+  // The set-up itself tries again what failed recently; tests and demo do not.
   const state = await setupEngine({ force: mode === '--force', retry: !['--demo', '--test'].includes(mode) });
   say(`${describeState(state)} Set-up: ${((performance.now() - start) / 1000).toFixed(1)} s.`);
   if (mode === undefined && state.ready) await (await import('./setup/offer-gpu.mjs')).offerGpu();
   if (mode === '--gpu' && !(await (await import('./setup/offer-gpu.mjs')).requireGpu())) process.exitCode = 1;
 }
 
-/** Runs a script of Node with this terminal; Ctrl-C is the script's own business. */
+/** Runs a script with this terminal; the script handles Ctrl-C itself. @returns its exit code */
 async function runNode(args) {
   process.removeAllListeners('SIGINT');
   process.on('SIGINT', () => {});

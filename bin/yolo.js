@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command. Tiny, and without newer syntax: it must be able to say what is missing on an old Node or before a build.
+// The command. Without newer syntax: it must report an old version of Node and a missing build.
 import { existsSync } from 'node:fs';
 
 const [major, minor] = process.versions.node.split('.').map(Number);

@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: the whole tool in about a minute on two cores, on images that it draws itself. Every step is an
- * ordinary command that is printed before it runs.
+ * `npm run demo`: trains, validates and predicts on generated images, in about a minute on two cores. Each step is a
+ * command, which is printed before it runs.
  */
 import { spawn } from 'node:child_process';
 import { readdirSync, rmSync } from 'node:fs';
@@ -10,12 +10,12 @@ import { say } from './process.mjs';
 
 const PROJECT = 'runs/demo';
 const DATA = 'shapes:size=128,count=400,classes=4,objects=3,difficulty=0';
-/** For a run of 280 steps: a step for every batch, no mosaic, a short warm-up. It reached mAP50 0.93. */
+/** For a training of 280 steps: one step for each batch (nbs = batch), no mosaic, a short warm-up. It reaches mAP50 0.93. */
 const RECIPE =
   'model=yolov8n.yaml imgsz=128 batch=16 nbs=16 epochs=14 optimizer=AdamW lr0=0.002 momentum=0.9 warmup_epochs=1 warmup_bias_lr=0 mosaic=0 scale=0.2';
 
 /**
- * @param {string[]} overrides keys of the training, over the demo's own
+ * @param {string[]} overrides options of the training, which override those of the demo
  * @returns {Promise<number>} exit code: that of the first step that failed, else 0
  */
 export async function demo(overrides = []) {
@@ -41,7 +41,7 @@ export async function demo(overrides = []) {
   return 0;
 }
 
-/** The images that `data=shapes` drew for validation; training has made them. */
+/** The validation images of `data=shapes`, which training has generated. */
 function images() {
   const datasets = join(cacheDir(), 'datasets');
   const wanted = DATA.slice('shapes:'.length).replaceAll('=', '').split(',');

@@ -1,10 +1,10 @@
-/** The one line after a set-up: which engine runs, why, and what would make it faster. */
+/** The message after a set-up: the engine in use, the reason, and how to get a faster one. */
 import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pins } from './paths.mjs';
 
-/** @param {{ ready: boolean, why?: string, faster?: string }} state what setupEngine gave */
+/** @param {{ ready: boolean, why?: string, faster?: string }} state result of setupEngine */
 export function describeState({ ready, why, faster }) {
   if (ready) return `Engine: TensorFlow ${pins.tensorflow}, native, on the CPU.`;
   const engine = hasPackageBinary()
@@ -13,7 +13,7 @@ export function describeState({ ready, why, faster }) {
   return `Engine: ${engine}, because ${why}. Faster: ${faster}.`;
 }
 
-/** Did the install script of tfjs-node-gpu run and succeed? */
+/** Whether the install script of tfjs-node-gpu has succeeded. */
 function hasPackageBinary() {
   try {
     const pkg = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-node-gpu/package.json'));

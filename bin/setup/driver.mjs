@@ -1,8 +1,8 @@
-/** Whether an NVIDIA driver is on this machine, from files alone: nothing of it is loaded. Types: driver.d.mts. */
+/** Detection of an NVIDIA driver from files, without loading it. Types: driver.d.mts. */
 import { existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** Where distributions, containers, WSL and NixOS put the driver's library. */
+/** Folders of the driver's library in distributions, containers, WSL and NixOS. */
 const FOLDERS = [
   '/usr/lib/x86_64-linux-gnu',
   '/usr/lib64',
@@ -13,7 +13,7 @@ const FOLDERS = [
 ];
 
 /**
- * @returns {{ version?: string } | undefined} its version where the kernel tells it (WSL does not); undefined: no driver
+ * @returns {{ version?: string } | undefined} its version if the kernel module reports it (not in WSL); undefined: no driver
  */
 export function findDriver() {
   const version = kernelModuleVersion();
@@ -31,7 +31,7 @@ function kernelModuleVersion() {
   }
 }
 
-/** Whether a version like '550.54.15' comes before another. */
+/** Whether a version such as '550.54.15' is older than another. */
 export function isOlder(version, than) {
   const [a, b] = [version, than].map((text) => text.split('.').map(Number));
   for (let i = 0; i < Math.max(a.length, b.length); i++) {

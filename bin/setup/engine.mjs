@@ -1,7 +1,7 @@
 /**
- * Sets up the native engine: tfjs-node-gpu's JavaScript and addon sources, the addon compiled against the TensorFlow that
- * tensorflow.mjs provides. Used by bin/setup.mjs in a clone and by `yolo setup` in an installed package. Safe to run again
- * and to run twice at once; what is interrupted leaves nothing that looks finished.
+ * Sets up the native engine: the addons, compiled against the TensorFlow that tensorflow.mjs provides, and the JavaScript of
+ * tfjs-node-gpu. Used by bin/setup.mjs in a clone and by `yolo setup` in an installed package. It can be repeated, run
+ * concurrently and interrupted: the engine is complete or absent.
  */
 import { createHash } from 'node:crypto';
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -25,12 +25,12 @@ import { findProgram, lastLine, npmCommand, run, SetupProblem, say } from './pro
 import { provideTensorflow } from './tensorflow.mjs';
 
 const require = createRequire(import.meta.url);
-/** A failed set-up is not tried again within this time, unless the user asks for it. */
+/** A failed set-up is not repeated within this time, unless the user requests it. */
 const RETRY_MS = 24 * 3600 * 1000;
 
 /**
- * @param {{ force?: boolean, retry?: boolean }} options force: build it anew; retry: try again what failed lately
- * @returns {Promise<{ ready: boolean, changed: boolean, why?: string, faster?: string }>} never throws for what a machine lacks
+ * @param {{ force?: boolean, retry?: boolean }} options force: builds it again; retry: repeats a set-up that failed recently
+ * @returns {Promise<{ ready: boolean, changed: boolean, why?: string, faster?: string }>} does not throw: why has the reason
  */
 export async function setupEngine({ force = false, retry = true } = {}) {
   if (engineReady() && !force) return { ready: true, changed: false };
@@ -52,8 +52,8 @@ export async function setupEngine({ force = false, retry = true } = {}) {
 }
 
 /**
- * Keeps the reason, for those who ask later which engine runs and why.
- * @param {{ file: string, command: string }} setUp where the reason is kept, and how the user runs that set-up
+ * Stores the reason of a failure, for later messages about the engine.
+ * @param {{ file: string, command: string }} setUp file for the reason, and the command of the set-up
  */
 export function noteFailure(error, { file, command }) {
   const { why, faster } = problemOf(error, command);
@@ -61,14 +61,14 @@ export function noteFailure(error, { file, command }) {
     mkdirSync(cacheDir(), { recursive: true });
     writeFileSync(file, `${JSON.stringify({ why, faster, at: Date.now() })}\n`);
   } catch {
-    // the cache can't be written: that is the reason itself
+    // the cache is not writable, which is the reason itself
   }
   return { ready: false, changed: false, why, faster };
 }
 
 /**
- * What went wrong in a set-up, in words; what the file system says is translated.
- * @param {string} command how the user runs that set-up
+ * Reason and remedy of a failed set-up, with explanations of file system errors.
+ * @param {string} command of the set-up
  * @returns {{ why: string, faster: string }}
  */
 export function problemOf(error, command) {
@@ -84,7 +84,7 @@ export function problemOf(error, command) {
   return { why: `its set-up failed: ${error.message}`, faster: `run "${command}" again` };
 }
 
-/** @returns the C++ compiler @throws SetupProblem where the engine can't be built */
+/** @returns path of the C++ compiler @throws SetupProblem when the engine cannot be built on this machine */
 function checkMachine() {
   if (!wheelPin()) {
     throw new SetupProblem(
@@ -103,7 +103,7 @@ function checkMachine() {
   );
 }
 
-/** Everything, in a folder beside the final one, renamed when it is known to work. */
+/** Builds the engine in a temporary folder, which is renamed after a test. */
 async function build(compiler, force) {
   if (engineReady() && !force) return;
   await provideTensorflow();
@@ -119,12 +119,12 @@ async function build(compiler, force) {
   renameSync(folder, engineDir());
 }
 
-/** Of tfjs-node-gpu: the addon's sources and the JavaScript, without tests and types. */
+/** Files of tfjs-node-gpu that are copied: the addon's sources and the JavaScript, without tests and types. */
 function isNeeded(file) {
   return /^(package\.json$|binding(\/|$)|dist(\/|$))/.test(file) && !/(_test|run_tests)\.js$|\.d\.ts$/.test(file);
 }
 
-/** Copies a package from node_modules, or from the registry where an allowed but failed install script removed it. */
+/** Copies a package from node_modules, or from the registry if a failed install script has removed it. */
 async function copyPackage(name, scratch, target, filter) {
   const from = installed(name) ?? (await fetchPackage(name, scratch));
   cpSync(from, target, {
@@ -164,8 +164,8 @@ async function fetchPackage(name, folder) {
 }
 
 /**
- * The addons: tfjs-node-gpu's, which finds TensorFlow's libraries beside it in the cache; sessions of TensorFlow; questions to
- * NVIDIA's driver; ops of our own, without which the engine works, too, only slower. Only the first is linked to TensorFlow.
+ * Compiles the addons: that of tfjs-node-gpu, which is linked to TensorFlow's libraries in the cache; session (TensorFlow
+ * sessions); cuda (queries of the NVIDIA driver); fused (custom ops, without which the engine works, but slower).
  */
 async function compile(compiler, folder) {
   const pkg = join(folder, 'tfjs-node-gpu');
@@ -179,7 +179,7 @@ async function compile(compiler, folder) {
     ],
     [include, ...ownAddon('session', folder)],
     [include, ...ownAddon('cuda', folder)],
-    // contraction: a · b + c as one instruction, which the standard's own mode leaves out
+    // allows fused multiply-add instructions, which -std=c++17 disables
     [include, '-ffp-contract=fast', '-Wno-psabi', ...ownAddon('fused', folder)],
   ];
   const results = await Promise.all(jobs.map((job) => run(compiler, [...compilerFlags(), ...job])));
@@ -199,7 +199,7 @@ async function compile(compiler, folder) {
   rmSync(join(pkg, 'binding'), { recursive: true });
 }
 
-/** What the compiler is given for an addon of native/. */
+/** Arguments of the compiler for an addon of native/. */
 function ownAddon(name, folder) {
   return ['-fvisibility=hidden', '-pthread', ...addonSources(name), '-ldl', '-o', join(folder, `${name}.node`)];
 }
@@ -209,7 +209,7 @@ function compilerFlags() {
   return ['-O2', '-std=c++17', '-fPIC', '-shared', '-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION', `-I${headers}`];
 }
 
-/** Multiplies two matrices in a process of its own: a library that doesn't fit this machine may end the process. */
+/** Multiplies two matrices in a separate process, since an incompatible library may end the process. */
 async function smokeTest(folder) {
   const script = fileURLToPath(new URL('./smoke.mjs', import.meta.url));
   const { code, output } = await run(process.execPath, [script, folder]);

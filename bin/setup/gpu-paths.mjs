@@ -1,7 +1,7 @@
 /**
- * Where the GPU engine lies: TensorFlow's CUDA build and NVIDIA's libraries, in a folder of the cache that is laid out like
- * Python's site-packages, because TensorFlow looks for tools beside itself. The addons are those of the CPU engine. One
- * source for the set-up and for src, which loads the libraries. Types: gpu-paths.d.mts.
+ * Paths of the GPU engine: TensorFlow's CUDA build and NVIDIA's libraries, in a folder of the cache with the layout of
+ * Python's site-packages, because TensorFlow searches for tools relative to itself. The addons are those of the CPU engine.
+ * Used by the set-up and by src, which loads the libraries. Types: gpu-paths.d.mts.
  *
  *   tensorflow-cuda-<version>-<platform>-<digest>/   tensorflow/, nvidia/<library>/, gpu.json (written last)
  */
@@ -10,17 +10,18 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDir, isClone, root } from './paths.mjs';
 
-/** Versions, hashes and files of the wheels, in the order in which their libraries need one another. */
+/** Versions, hashes and files of the wheels; each is after those on which its libraries depend. */
 export const gpuPins = JSON.parse(readFileSync(join(root, 'native/engine-gpu.json'), 'utf8'));
 
-/** What the user types to get it. */
+/** The command that sets it up. */
 export const gpuSetupCommand = isClone ? 'npm run setup -- --gpu' : 'yolo setup gpu';
 
-/** Whether the wheels are made for this machine at all. */
+/** Whether there are wheels for this platform. */
 export function isGpuPlatform() {
   return `${process.platform}-${process.arch}` === gpuPins.platform;
 }
 
+/** Folder of the GPU engine for these versions. */
 export function gpuDir() {
   const hash = createHash('sha256');
   for (const { sha256, libraries, files = [] } of gpuPins.wheels) hash.update([sha256, ...libraries, ...files].join());
@@ -28,22 +29,22 @@ export function gpuDir() {
   return join(cacheDir(), `tensorflow-cuda-${gpuPins.tensorflow}-${gpuPins.platform}-${digest}`);
 }
 
-/** True when the set-up has finished here once. */
+/** Whether the set-up has been completed. */
 export function gpuReady() {
   return existsSync(join(gpuDir(), 'gpu.json'));
 }
 
-/** Full paths of all libraries, each after those that it needs: NVIDIA's, then TensorFlow's. */
+/** Full paths of all libraries, each after its dependencies: NVIDIA's, then TensorFlow's. */
 export function gpuLibraries() {
   return gpuPins.wheels.flatMap(({ libraries }) => libraries.map((name) => join(gpuDir(), name)));
 }
 
-/** Says why the last set-up gave no GPU engine: { why, faster, at }. */
+/** File with the reason why the last set-up failed: { why, faster, at }. */
 export function gpuFailureFile() {
   return `${gpuDir()}.failed.json`;
 }
 
-/** What gpuFailureFile holds, or undefined. */
+/** Contents of gpuFailureFile, or undefined. */
 export function lastGpuFailure() {
   try {
     return JSON.parse(readFileSync(gpuFailureFile(), 'utf8'));

@@ -1,7 +1,7 @@
 /**
- * Sets up the GPU engine: the wheels of native/engine-gpu.json, one after the other, each downloaded, verified, unpacked and
- * moved into place when all of it is there. So what is interrupted goes on with the next wheel, and what was damaged is
- * fetched anew by another run. Needs the CPU engine, whose addons load these libraries, and no GPU.
+ * Sets up the GPU engine: the wheels of native/engine-gpu.json are downloaded, verified, unpacked and moved into place one
+ * after the other, so that an interrupted set-up resumes with the next wheel and damaged ones are downloaded again. It needs
+ * the CPU engine, whose addons load these libraries, but no GPU.
  */
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -25,8 +25,8 @@ const packages = (wheels) => `${wheels.length} package${wheels.length === 1 ? ''
 const sum = (wheels, key) => wheels.reduce((total, wheel) => total + wheel[key], 0);
 
 /**
- * Everything is checked, what is missing fetched.
- * @returns {Promise<{ ready: boolean, changed: boolean, why?: string, faster?: string }>} never throws for what a machine lacks
+ * Checks all wheels and downloads those that are missing.
+ * @returns {Promise<{ ready: boolean, changed: boolean, why?: string, faster?: string }>} does not throw: why has the reason
  */
 export async function setupGpu() {
   try {
@@ -40,7 +40,7 @@ export async function setupGpu() {
   }
 }
 
-/** Why there is nothing to gain from a GPU engine on this machine; undefined where there is. */
+/** @returns why the GPU engine cannot be used on this machine; undefined when it can */
 export function noGpuReason() {
   if (!isGpuPlatform()) return 'GPUs are used on Linux with an x86-64 processor only';
   const driver = findDriver();
@@ -51,7 +51,7 @@ export function noGpuReason() {
   return undefined;
 }
 
-/** What would be fetched, for people: nothing is to come as a surprise. Undefined where all is there. */
+/** @returns a description of what would be downloaded; undefined when nothing is missing */
 export function describeDownload() {
   const wheels = gpuPins.wheels.filter((pin) => !isComplete(pin));
   if (wheels.length === 0) return undefined;
@@ -61,7 +61,7 @@ export function describeDownload() {
   );
 }
 
-/** @throws SetupProblem where it can't be had */
+/** @throws SetupProblem when it cannot be set up on this machine */
 function checkMachine() {
   if (!isGpuPlatform() || !process.report.getReport().header.glibcVersionRuntime) {
     throw new SetupProblem(
@@ -72,13 +72,13 @@ function checkMachine() {
   if (!engineReady()) throw new SetupProblem('the native engine, which it is an addition to, is not there', AGAIN);
 }
 
-/** @returns whether anything had to be done */
+/** Downloads what is missing and tests the engine. @returns whether anything was changed */
 async function provide() {
   const missing = gpuPins.wheels.filter((pin) => !isComplete(pin));
   if (missing.length === 0 && gpuReady()) return false;
   rmSync(join(gpuDir(), 'gpu.json'), { force: true });
   if (missing.length > 0) {
-    // pip copies what it has downloaded: the largest wheel is there twice for a moment
+    // pip copies the file that it has downloaded: the largest wheel exists twice for a moment
     const room = sum(missing, 'diskBytes') + 2 * Math.max(...missing.map(({ bytes }) => bytes));
     checkSpace(cacheDir(), room, 'the GPU engine', gpuSetupCommand);
     await fetchAll(missing);
@@ -142,13 +142,13 @@ async function unpack(wheel, pin, scratch) {
   renameSync(join(target, folder), place);
 }
 
-/** Takes the symbols for debuggers out: a fifth of TensorFlow's libraries. */
+/** Removes debug symbols, a fifth of the size of TensorFlow's libraries. */
 async function strip(file) {
   const program = findProgram('strip');
   if (program) await run(program, ['--strip-unneeded', file]);
 }
 
-/** Whether all that is taken from a wheel is in place, by names and sizes. */
+/** Whether all files of a wheel are in place, by name and size. */
 function isComplete(pin) {
   try {
     const { sha256, files } = JSON.parse(readFileSync(join(gpuDir(), folderOf(pin), MANIFEST), 'utf8'));
@@ -161,7 +161,7 @@ function isComplete(pin) {
   }
 }
 
-/** Loads all libraries and computes, on the CPU if there is no GPU, in a process of its own. */
+/** Loads all libraries and computes on the CPU, in a separate process. */
 async function smokeTest() {
   const script = fileURLToPath(new URL('./smoke-gpu.mjs', import.meta.url));
   const { code, output } = await run(process.execPath, [script]);

@@ -1,20 +1,20 @@
 /**
- * One set-up at a time in a folder, and nothing half-done left in it. The lock is a file with the owner's process in it that
- * the owner touches now and then: it counts as left behind when the process is gone or, where that can't be told (another
- * machine's), was not heard of for a while.
+ * Lock files for mutual exclusion between processes. The file has the owner's process, and the owner updates its
+ * modification time periodically. A lock is stale when its process no longer exists or, where that cannot be determined
+ * (another machine), when it was not updated for some time.
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 
 const HEARTBEAT_MS = 2_000;
-/** Longer than any pause of a living owner: a laptop's sleep ends it, rightly. */
+/** Longer than any pause of a running owner, except a suspended machine, whose lock becomes stale. */
 const STALE_MS = 60_000;
 const POLL_MS = 250;
 
 /**
- * Runs `work` while no other process does in this folder.
- * @param {() => void} onWait called once when another holds the lock
+ * Runs `work` with the lock of a folder; removes temporary folders of interrupted processes before.
+ * @param {() => void} onWait called once when another process holds the lock
  */
 export function withLock(folder, work, onWait) {
   mkdirSync(folder, { recursive: true });
@@ -22,9 +22,9 @@ export function withLock(folder, work, onWait) {
 }
 
 /**
- * Runs `work` while no other process holds this lock file, whose folder must be there.
- * @param {{ onWait?: () => void, clean?: () => void, signal?: AbortSignal }} hooks onWait: called once when another holds the
- *   lock; clean: called by its owner, before the work and after it, or at an early end of the process; signal: ends the wait
+ * Runs `work` with a lock file, whose folder must exist.
+ * @param {{ onWait?: () => void, clean?: () => void, signal?: AbortSignal }} hooks onWait: called once when another process
+ *   holds the lock; clean: called by the owner before and after the work, and when the process exits; signal: ends the wait
  */
 export async function withLockFile(file, work, { onWait = () => {}, clean = () => {}, signal } = {}) {
   let waited = false;
@@ -34,7 +34,7 @@ export async function withLockFile(file, work, { onWait = () => {}, clean = () =
     signal?.throwIfAborted();
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  // Nothing is left to clean after good work; at an early end of the process it is what was begun.
+  // `clean` also runs when the process exits early, to remove unfinished work.
   const release = keep(file, clean);
   try {
     clean();
@@ -45,16 +45,17 @@ export async function withLockFile(file, work, { onWait = () => {}, clean = () =
 }
 
 /**
- * Takes a lock file, whose folder must be there, or tells who holds it.
- * @param {{ silentMs?: number }} options a lock of another machine counts as left behind after so long without a sign of life
+ * Acquires a lock file, whose folder must exist, without waiting.
+ * @param {{ silentMs?: number }} options silentMs: a lock of another machine is stale after this time without an update
+ * @returns { release }, or { owner } when another process holds the lock
  */
 export function tryLockFile(file, { silentMs = STALE_MS } = {}) {
-  // A second try for a lock that was left behind, a third in case that somebody else was faster and is done.
+  // A second try after a stale lock was removed, a third if another process has acquired and released it meanwhile.
   for (let tries = 0; tries < 3; tries++) if (acquire(file, silentMs)) return { release: keep(file) };
   return { owner: ownerOf(file) ?? {} };
 }
 
-/** Touches a lock that is held now and then. @returns gives it back, which the end of the process does too */
+/** Updates a held lock periodically. @returns a function that releases it, which is also called when the process exits */
 function keep(file, before = () => {}) {
   const heartbeat = setInterval(() => touch(file), HEARTBEAT_MS);
   heartbeat.unref();
@@ -68,14 +69,14 @@ function keep(file, before = () => {}) {
   return release;
 }
 
-/** A fresh folder for unfinished work; the next owner of the lock removes it if we don't. */
+/** Creates a folder for unfinished work; the next owner of the lock removes it after an interruption. */
 export function temporaryFolder(folder) {
   const path = join(folder, `tmp-${process.pid}-${Math.random().toString(36).slice(2, 8)}`);
   mkdirSync(path, { recursive: true });
   return path;
 }
 
-/** Removes what an interrupted set-up left; only for the owner of the lock. */
+/** Removes temporary folders of an interrupted set-up; only for the owner of the lock. */
 function sweep(folder) {
   for (const name of readdirSync(folder)) {
     if (name.startsWith('tmp-')) rmSync(join(folder, name), { recursive: true, force: true, maxRetries: 3 });
@@ -89,21 +90,21 @@ function acquire(file, silentMs = STALE_MS) {
     return true;
   } catch (error) {
     if (error.code !== 'EEXIST') throw error;
-    const owner = leftBehind(file, silentMs);
+    const owner = staleContents(file, silentMs);
     if (owner !== undefined) removeStale(file, owner);
     return false;
   }
 }
 
-/** What stands in a lock that nobody holds any more; undefined for one that is held. */
-function leftBehind(file, silentMs) {
+/** Contents of a stale lock; undefined for one that is held. */
+function staleContents(file, silentMs) {
   try {
     const text = readFileSync(file, 'utf8');
     const silent = Date.now() - statSync(file).mtimeMs > silentMs;
     const { pid, host, started } = ownerOf(file) ?? {};
     if (host !== hostname()) return silent ? text : undefined;
     if (!isAlive(pid)) return text;
-    // A number is given to another process sooner or later, after a restart of a container at once.
+    // Process numbers are reused, immediately after the restart of a container: the start time is compared, too.
     const now = startOf(pid);
     if (started !== undefined && now !== undefined) return started === now ? undefined : text;
     return silent ? text : undefined;
@@ -112,7 +113,7 @@ function leftBehind(file, silentMs) {
   }
 }
 
-/** Who holds a lock; undefined when it is gone or was cut off while it was written. */
+/** Owner of a lock; undefined when the file does not exist or is incomplete. */
 function ownerOf(file) {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
@@ -121,7 +122,7 @@ function ownerOf(file) {
   }
 }
 
-/** When a process started, in ticks since the start of the machine; undefined where /proc doesn't tell (proc(5), stat). */
+/** Start time of a process in clock ticks since boot (proc(5), stat, field 22); undefined without /proc. */
 function startOf(pid) {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
@@ -131,7 +132,7 @@ function startOf(pid) {
   }
 }
 
-/** Renamed first: of several that wait one gets it, and a lock that another has taken meanwhile is put back. */
+/** Renames the lock first: only one of several waiting processes succeeds, and a lock acquired meanwhile is restored. */
 function removeStale(file, text) {
   const aside = `${file}.${process.pid}`;
   try {
@@ -139,7 +140,7 @@ function removeStale(file, text) {
     if (readFileSync(aside, 'utf8') === text) rmSync(aside, { force: true });
     else renameSync(aside, file);
   } catch {
-    // another was faster
+    // another process has removed it
   }
 }
 
@@ -157,6 +158,6 @@ function touch(file) {
     const now = new Date();
     utimesSync(file, now, now);
   } catch {
-    // removed by someone: the work goes on, the result is renamed into place anyway
+    // the file was removed: the work continues, since its result is moved into place by a rename
   }
 }

@@ -1,11 +1,11 @@
-/** The set-up's words about the GPU engine: what it would fetch, whether that is wanted, what became of it. */
+/** Offers the GPU engine, asks for confirmation and reports the result. */
 import { createInterface } from 'node:readline/promises';
 import { describeDownload, noGpuReason, setupGpu } from './gpu.mjs';
 import { gpuPins, gpuReady, gpuSetupCommand } from './gpu-paths.mjs';
 import { setupCommand } from './paths.mjs';
 import { say } from './process.mjs';
 
-/** Where an NVIDIA driver is and the GPU engine is not: says what it takes, and sets it up unless the user declines. */
+/** If there is an NVIDIA driver but no GPU engine: describes the download and sets it up unless the user declines. */
 export async function offerGpu() {
   if (gpuReady() || noGpuReason()) return;
   const download = describeDownload() ?? 'nothing is missing but a test';
@@ -14,14 +14,14 @@ export async function offerGpu() {
   else await setUp();
 }
 
-/** The same when the user asked for it. @returns whether it is there now */
+/** Sets it up without asking. @returns whether it is ready */
 export async function requireGpu() {
   const download = describeDownload();
   if (download) say(`The GPU engine: ${download}.`);
   return setUp();
 }
 
-/** Asks on a terminal; elsewhere nobody can answer, so it says how to leave the GPU engine out. */
+/** Asks on a terminal; without one it only reports how to skip the GPU engine. @returns whether the user declines */
 async function declined() {
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     say(

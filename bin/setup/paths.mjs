@@ -1,6 +1,6 @@
 /**
- * Where the native engine lies, and what it is made of. One source for the set-up, which runs before anything is built,
- * and for src/nn/native.ts, which loads what the set-up made. Types: paths.d.mts.
+ * Paths and versions of the native engine, for the set-up, which runs before src is compiled, and for src/graph and
+ * src/backend, which load the engine. Types: paths.d.mts.
  *
  * In the per-user cache, shared by every clone and installed copy of these versions:
  *   tensorflow-<version>-<platform>-h<…>/    lib/ and include/ of TensorFlow's wheel
@@ -17,13 +17,13 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 
 const engineJson = readFileSync(join(root, 'native/engine.json'), 'utf8');
 
-/** Versions and hashes of what the engine is made of. */
+/** Versions and hashes of the engine's components. */
 export const pins = JSON.parse(engineJson);
 
-/** Sources of our own addons: what they share, sessions of TensorFlow, TensorFlow ops, questions to NVIDIA's driver. */
+/** Sources of the addons: common code, TensorFlow sessions, custom ops, queries of the NVIDIA driver. */
 const ADDON_FOLDERS = ['common', 'session', 'fused', 'cuda'].map((name) => join(root, 'native', name));
 
-/** C++ files of the addon 'session', 'fused' or 'cuda', with what it shares. */
+/** C++ files of the addon 'session', 'fused' or 'cuda', including the common ones. */
 export function addonSources(name) {
   const folders = ADDON_FOLDERS.filter((folder) => [name, 'common'].includes(basename(folder)));
   return folders.flatMap(filesIn).filter((file) => file.endsWith('.cc'));
@@ -35,15 +35,15 @@ function filesIn(folder) {
     .map((name) => join(folder, name));
 }
 
-/** A clone has sources to build; an installed package does not. */
+/** Whether this is a clone, which has sources to compile, or an installed package. */
 export const isClone = existsSync(join(root, 'tsconfig.json'));
 
-/** What the user types to set the engine up. */
+/** The command that sets up the engine. */
 export const setupCommand = isClone ? 'npm run setup' : 'yolo setup';
 
 const platform = `${process.platform}-${process.arch}`;
 
-/** The pinned wheel for this machine, or undefined where none was tried. */
+/** The pinned wheel for this platform; undefined for unsupported platforms. */
 export function wheelPin() {
   return pins.wheels[platform];
 }
@@ -55,12 +55,12 @@ export function cacheDir() {
   return join(process.env.XDG_CACHE_HOME || local || join(homedir(), '.cache'), 'yolov8-tfjs');
 }
 
-/** TensorFlow's libraries, each after those that it needs. */
+/** Full paths of TensorFlow's libraries, each after its dependencies. */
 export function tensorflowLibraries() {
   return ['framework', 'cc'].map((name) => join(tensorflowDir(), 'lib', `libtensorflow_${name}.so.2`));
 }
 
-/** Grows with the choice of headers that is taken out of the wheel. */
+/** Version of the selection of headers in the wheel (HEADER in tensorflow.mjs): to be increased when it changes. */
 const HEADERS = 2;
 
 /** Folder of TensorFlow's libraries and headers. */
@@ -70,7 +70,7 @@ export function tensorflowDir() {
 
 let digest;
 
-/** Of everything that the addons are compiled from; read once, and only when somebody asks for the engine. */
+/** Digest of all sources of the addons; computed once, on first use. */
 function sourcesDigest() {
   const hash = createHash('sha256').update(engineJson);
   for (const file of ADDON_FOLDERS.flatMap(filesIn)) hash.update(readFileSync(file));
@@ -83,17 +83,17 @@ export function engineDir() {
   return join(cacheDir(), `engine-tf${pins.tensorflow}-tfjs${pins.tfjs}-${platform}-${digest}`);
 }
 
-/** True when the set-up has finished here once. */
+/** Whether the set-up has been completed. */
 export function engineReady() {
   return existsSync(join(engineDir(), 'engine.json'));
 }
 
-/** Says why the last set-up gave no native engine: { why, faster, at }. */
+/** File with the reason why the last set-up failed: { why, faster, at }. */
 export function failureFile() {
   return `${engineDir()}.failed.json`;
 }
 
-/** What failureFile holds, or undefined. */
+/** Contents of failureFile, or undefined. */
 export function lastFailure() {
   try {
     return JSON.parse(readFileSync(failureFile(), 'utf8'));

@@ -1,6 +1,6 @@
 /**
- * Fetches wheels with Python's pip, which follows the user's own index, proxy and certificate settings. It only downloads:
- * nothing of Python runs afterwards.
+ * Downloads wheels with pip, which uses the user's settings for index, proxy and certificates. Python is used for the
+ * download only.
  */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -9,14 +9,14 @@ import { cacheDir } from './paths.mjs';
 import { findProgram, lastLine, run, SetupProblem, say } from './process.mjs';
 import { sha256 } from './wheel.mjs';
 
-/** How often a download is looked at, to show how far it is. */
+/** Interval of progress updates. */
 const LOOK_MS = 500;
 
 /**
- * Puts a wheel of the package index at `target`; it is there only when all of it is.
+ * Downloads a wheel of the package index to `target`, which exists only when the download is complete.
  * @param {{ package: string, version: string, file: string, bytes: number }} pin
- * @param {{ again: string, cache?: boolean, onBytes?: (done: number) => void }} options again: what to do when it fails, as
- *   a sentence's end; cache: let pip keep a copy of its own
+ * @param {{ again: string, cache?: boolean, onBytes?: (done: number) => void }} options again: the remedy after a failure,
+ *   as the end of a sentence; cache: whether pip keeps a copy in its cache
  * @throws SetupProblem
  */
 export async function downloadWheel(pin, target, { again, cache = true, onBytes = () => {} }) {
@@ -33,7 +33,7 @@ export async function downloadWheel(pin, target, { again, cache = true, onBytes 
   );
   clearInterval(timer);
   if (code !== 0 || !existsSync(join(folder, pin.file))) {
-    if (process.stderr.isTTY) say(''); // below the line that shows how far it got
+    if (process.stderr.isTTY) say(''); // ends the line of the progress bar
     throw new SetupProblem(
       `pip could not download ${pin.package} ${pin.version}: ${lastLine(output)}`,
       `when the network is there, ${again}`,
@@ -45,7 +45,7 @@ export async function downloadWheel(pin, target, { again, cache = true, onBytes 
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** The tags in the file's name say which Python and system the wheel is for; its libraries have nothing of Python in them. */
+/** Selects the wheel by the tags in its file name, independent of the installed Python: its libraries do not use Python. */
 function downloadArguments({ package: name, version, file }, folder) {
   const [platform] = file.slice(0, -'.whl'.length).split('-').at(-1).split('.').slice(-1);
   const python = /-cp(\d+)-/.exec(file)?.[1] ?? '311';
@@ -65,7 +65,7 @@ function downloadArguments({ package: name, version, file }, folder) {
   ];
 }
 
-/** The command that runs pip. @throws SetupProblem where there is none */
+/** @returns the command that runs pip @throws SetupProblem when there is none */
 async function findPip(again) {
   for (const [name, ...args] of [['python3', '-m', 'pip'], ['python', '-m', 'pip'], ['pip3'], ['pip']]) {
     const program = findProgram(name);
@@ -79,7 +79,7 @@ async function findPip(again) {
 
 /**
  * Checks a downloaded wheel against its pin.
- * @returns what is wrong with it, or undefined
+ * @returns the difference, or undefined when it matches
  */
 export async function wheelDefect(wheel, pin) {
   const { size } = statSync(wheel);
@@ -88,7 +88,7 @@ export async function wheelDefect(wheel, pin) {
   return hash === pin.sha256 ? undefined : `SHA-256 ${hash.slice(0, 12)}… instead of ${pin.sha256.slice(0, 12)}…`;
 }
 
-/** Bytes of all files under a folder that others write into meanwhile. */
+/** Size of all files under a folder, which may change meanwhile. */
 function folderBytes(folder) {
   let bytes = 0;
   try {
@@ -97,7 +97,7 @@ function folderBytes(folder) {
       if (stat?.isFile()) bytes += stat.size;
     }
   } catch {
-    // moved away between two looks
+    // a file was moved meanwhile
   }
   return bytes;
 }

@@ -1,9 +1,9 @@
-/** Small things that the set-up does with other programs, the screen and the disk. Plain JS, no dependencies. */
+/** Messages, progress and child processes of the set-up. Plain JavaScript without dependencies. */
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** A reason for which there will be no native engine, and what would mend it. */
+/** A reason why an engine cannot be set up, and its remedy. */
 export class SetupProblem extends Error {
   /** @param {string} why completes "because …" @param {string} faster what to do about it */
   constructor(why, faster) {
@@ -13,14 +13,14 @@ export class SetupProblem extends Error {
   }
 }
 
-/** Messages of the set-up: standard error, one line each. */
+/** Writes a line to standard error. */
 export function say(text) {
   process.stderr.write(`${text}\n`);
 }
 
 /**
- * Shows how far something is: one line that is drawn anew on a terminal, and a line every quarter elsewhere.
- * @returns a function to call with 0..1; 1 ends the line
+ * A progress bar: one line that is updated on a terminal; elsewhere a line for each quarter.
+ * @returns a function to call with the fraction done, 0..1; 1 ends the line
  */
 export function progress(label) {
   let shown = -1;
@@ -37,7 +37,7 @@ export function progress(label) {
   };
 }
 
-/** The first of these programs that PATH has, as its full name, or undefined. */
+/** @returns full path of the first of these programs in PATH, or undefined */
 export function findProgram(...names) {
   const endings = process.platform === 'win32' ? ['.exe', '.cmd', '.bat'] : [''];
   for (const name of names) {
@@ -63,7 +63,7 @@ function isExecutable(file) {
 const running = new Set();
 
 /**
- * Runs a program without a shell, its output kept.
+ * Runs a program without a shell and captures its output.
  * @returns {Promise<{code: number | null, output: string}>} code null when it could not be started or was killed
  */
 export function run(program, args, { cwd, env, inherit = false } = {}) {
@@ -92,12 +92,12 @@ export function run(program, args, { cwd, env, inherit = false } = {}) {
   });
 }
 
-/** Ends the programs that run() started and that still run. */
+/** Ends all running programs that run() has started. */
 export function stopPrograms() {
   for (const child of running) child.kill();
 }
 
-/** npm, however it can be had: the one that runs us, else the one of PATH. @returns {[string, string[]] | undefined} */
+/** The npm that runs this process, else that of PATH. @returns {[string, string[]] | undefined} */
 export function npmCommand() {
   const script = process.env.npm_execpath;
   if (script && /npm-cli\.c?js$/.test(script)) return [process.execPath, [script]];
@@ -105,7 +105,7 @@ export function npmCommand() {
   return npm ? [npm, []] : undefined;
 }
 
-/** The last line of a program's output that says something. */
+/** @returns the last line of a program's output with an error, else the last line that is not blank */
 export function lastLine(output) {
   const lines = output
     .trim()

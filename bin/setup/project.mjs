@@ -1,14 +1,14 @@
-/** The parts of the set-up that only a clone needs: dependencies and compiled JavaScript. */
+/** Set-up of a clone: installs dependencies and compiles the sources. */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { root } from './paths.mjs';
 import { npmCommand, run, say } from './process.mjs';
 
-/** What was installed and built last, by digests of what it was made from; gone with node_modules. */
+/** Digests of the inputs of the last installation and build; removed together with node_modules. */
 const STAMPS = join(root, 'node_modules', '.yolo-setup.json');
 
-/** Installs the dependencies where package.json or its lock changed since. @throws Error */
+/** Installs the dependencies if package.json or its lock file has changed. @returns whether it did @throws Error */
 export async function installDependencies() {
   const digest = digestOf(['package.json', 'package-lock.json', '.npmrc']);
   if (readStamps().dependencies === digest) return false;
@@ -20,7 +20,7 @@ export async function installDependencies() {
     inherit: true,
   });
   if (code !== 0) throw new Error('npm install failed: see its message above');
-  // npm may have brought the lock up to date.
+  // npm may have updated the lock file.
   writeStamp('dependencies', digestOf(['package.json', 'package-lock.json', '.npmrc']));
   return true;
 }
@@ -29,8 +29,9 @@ export async function installDependencies() {
 const PAGE = { entry: 'src/browser/yolo.ts', bundle: 'dist/browser/yolo.bundle.js' };
 
 /**
- * Compiles src to dist and bundles the page's detector, where a source changed since, and removes what has no source any more.
- * @throws Error
+ * Compiles src to dist and bundles the page's detector if a source has changed, and removes outputs without a source.
+ * @returns whether it did
+ * @throws Error with the messages of the compiler
  */
 export async function buildSources() {
   const sources = list('src').filter((file) => file.endsWith('.ts'));
@@ -52,7 +53,7 @@ export async function buildSources() {
   return true;
 }
 
-/** By esbuild, which an installed package has no need of. */
+/** Bundles with esbuild, a development dependency. */
 async function bundlePage() {
   const { build } = await import('esbuild');
   await build({

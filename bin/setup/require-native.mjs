@@ -1,6 +1,6 @@
 /**
- * Ends with code 1, and the reason, where the native engine or its fused ops are missing. CI runs it after the set-up, which
- * itself takes their absence as no failure: without them most tests would be left out and the rest would pass.
+ * Exits with code 1 and the reason if the native engine or its fused ops are missing. CI runs it after the set-up, for which
+ * their absence is not an error: without them most tests would be skipped and the others would pass.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

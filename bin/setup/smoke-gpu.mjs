@@ -1,11 +1,11 @@
-/** Do all libraries of the GPU engine load, and does TensorFlow over them compute? Ends with code 0 if so. Needs no GPU. */
+/** Loads all libraries of the GPU engine and computes on the CPU. Exits with code 0 on success. Needs no GPU. */
 import { join } from 'node:path';
 import { Session } from '../../dist/graph/session.js';
 import { loadTensorflow } from '../../dist/graph/tensorflow.js';
 import { gpuLibraries, gpuPins } from './gpu-paths.mjs';
 import { engineDir } from './paths.mjs';
 
-process.env.TF_CPP_MIN_LOG_LEVEL ??= '3'; // without a driver TensorFlow calls that an error
+process.env.TF_CPP_MIN_LOG_LEVEL ??= '3'; // suppresses TensorFlow's error messages on machines without a driver
 const files = { session: join(engineDir(), 'session.node'), libraries: gpuLibraries(), ops: [] };
 const { version } = loadTensorflow(files);
 if (version !== gpuPins.tensorflow) throw new Error(`TensorFlow ${version} was loaded, not ${gpuPins.tensorflow}`);

@@ -1,4 +1,4 @@
-/** Does the engine in this folder compute? `node smoke.mjs FOLDER` ends with code 0 if so. */
+/** Tests the engine in a folder: `node smoke.mjs FOLDER` exits with code 0 on success. */
 import { createRequire } from 'node:module';
 import { useNative } from '../../dist/backend/tfjs-node.js';
 import { Session } from '../../dist/graph/session.js';

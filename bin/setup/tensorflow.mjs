@@ -1,6 +1,6 @@
 /**
- * Puts TensorFlow's libraries and C headers into the cache: the wheel that Python's users install, fetched by pip (which
- * follows the user's own index, proxy and certificate settings; nothing of Python runs afterwards), verified, unpacked.
+ * Provides TensorFlow's libraries and C headers in the cache: downloads its wheel with pip (pip.mjs), verifies and unpacks
+ * it.
  */
 import { existsSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,8 +20,8 @@ const HEADER = new RegExp(
 );
 
 /**
- * Does nothing where it is done already.
- * @throws SetupProblem when it can't be done
+ * Downloads and unpacks TensorFlow unless it is in the cache.
+ * @throws SetupProblem
  */
 export async function provideTensorflow() {
   if (existsSync(tensorflowDir())) return;
@@ -53,7 +53,7 @@ export function checkSpace(folder, bytes, what = 'the native engine', again = se
 }
 
 /**
- * Checks the wheel; a wrong one in the download folder is removed, so that the next try fetches it anew.
+ * Verifies the wheel; a wrong one in the download folder is removed, so that the next try downloads it again.
  * @throws SetupProblem
  */
 export async function verifyWheel(wheel, pin) {
@@ -74,7 +74,7 @@ async function download(pin, target) {
   await downloadWheel({ ...pin, version: pins.tensorflow }, target, { again, onBytes });
 }
 
-/** Takes libraries and headers out of the wheel, strips the libraries, and moves the finished folder to `target`. */
+/** Extracts libraries and headers, strips the libraries, and moves the complete folder to `target`. */
 async function unpack(wheel, target) {
   const folder = temporaryFolder(cacheDir());
   const wanted = [];

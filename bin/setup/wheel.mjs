@@ -1,6 +1,6 @@
 /**
- * A Python wheel is a zip archive. Reads its directory and takes single files out of it, as a stream, with their size and
- * checksum verified: the libraries in TensorFlow's are 850 MB.
+ * Reads Python wheels, which are zip archives: extracts single files as streams, because TensorFlow's libraries have 850 MB,
+ * and verifies size and checksum.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, createReadStream, createWriteStream, fstatSync, mkdirSync, openSync, readSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { crc32, createInflateRaw } from 'node:zlib';
 
-/** @param {(done: number) => void} [onBytes] called with the bytes read so far @returns {Promise<string>} hex */
+/** SHA-256 of a file. @param {(done: number) => void} [onBytes] called with the bytes read @returns {Promise<string>} hex */
 export async function sha256(file, onBytes = () => {}) {
   const hash = createHash('sha256');
   let done = 0;
@@ -22,8 +22,9 @@ export async function sha256(file, onBytes = () => {}) {
 }
 
 /**
- * The directory of the archive: name → { method, crc, packed, size, at }, sizes in bytes.
- * (Zip64 is refused: a wheel of under 4 GB has no need of it.)
+ * Reads the central directory: name → { method, crc, packed, size, at }, sizes in bytes. Zip64 is not supported: wheels
+ * under 4 GB do not use it.
+ * @throws Error when the file is truncated or not a zip archive
  */
 export function readDirectory(file) {
   const fd = openSync(file, 'r');
@@ -31,7 +32,7 @@ export function readDirectory(file) {
     const bytes = fstatSync(fd).size;
     const tail = read(fd, Math.max(0, bytes - 65557), Math.min(bytes, 65557));
     const end = tail.lastIndexOf(Buffer.from('PK\x05\x06', 'latin1'));
-    if (end < 0) throw new Error('it has no zip directory: the file is cut off or is no wheel');
+    if (end < 0) throw new Error('it has no zip directory: the file is truncated or not a wheel');
     const [size, start] = [tail.readUInt32LE(end + 12), tail.readUInt32LE(end + 16)];
     if (start + size > bytes) throw new Error('its zip directory lies outside the file');
     return parseDirectory(read(fd, start, size));
