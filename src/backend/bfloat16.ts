@@ -1,13 +1,13 @@
-/** Whether bfloat16 is computed by instructions of its own here; without them TensorFlow emulates it, slower than float32. */
+/** Whether the device has bfloat16 instructions; without them TensorFlow emulates bfloat16, which is slower than float32. */
 import { readFileSync } from 'node:fs';
 import type { Engine } from './select-engine.js';
 
 /** Flags of x86 (AVX-512 BF16, AMX) and arm64 processors, as Linux lists them. */
 const FLAGS = ['avx512_bf16', 'amx_bf16', 'bf16'];
-/** NVIDIA's compute capability from which on GPUs have bfloat16 (Ampere), times ten. */
+/** Minimum compute capability of NVIDIA GPUs with bfloat16 (Ampere), times ten. */
 const GPU_CAPABILITY = 80;
 
-/** @param cpuInfo text of /proc/cpuinfo; empty where the system has none */
+/** @param gpu the GPU in use; undefined: the CPU @param cpuInfo text of /proc/cpuinfo; empty on systems without it */
 export function hasBfloat16({ gpu }: Pick<Engine, 'gpu'>, cpuInfo = readCpuInfo()): boolean {
   if (gpu) return gpu.capability >= GPU_CAPABILITY;
   const [, flags = ''] = /^(?:flags|Features)\s*:(.*)$/m.exec(cpuInfo) ?? [];

@@ -1,11 +1,12 @@
-/** The option `device`: its spellings, and what each asks for. */
+/** The option `device`. */
 import { UserError } from '../core/errors.js';
 
+/** A parsed value of `device`. */
 export type Device = 'auto' | 'cpu' | { gpu: number };
 
 /**
- * Reads `device`: nothing, 'auto', 'cpu', or a GPU in one of the usual spellings (0, 'cuda', 'cuda:0'; −1: any).
- * @throws UserError for a value that names no device, and for devices that no engine here knows
+ * Parses `device`: undefined, 'auto', 'cpu', or a GPU (0, 'cuda', 'cuda:0'; −1: any).
+ * @throws UserError 'bad-device' for an unknown or unsupported device, 'several-gpus' for more than one GPU
  */
 export function readDevice(device: string | number | null | undefined): Device {
   const text = String(device ?? 'auto')

@@ -1,6 +1,6 @@
 /**
- * NVIDIA's GPUs: which of them can be used here, and if none, the reason and the remedy in one sentence each. Asked in the
- * order in which it costs least: files of the driver, files of the GPU engine, then the driver itself.
+ * NVIDIA GPUs: whether one can be used, and if not, the reason and the remedy. The checks are in ascending order of cost:
+ * files of the driver, files of the GPU engine, the driver itself.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -22,27 +22,29 @@ const KERNEL_VIEW = '/proc/driver/nvidia/gpus';
 /** CUresult CUDA_ERROR_NO_DEVICE. */
 const NO_DEVICE = 100;
 
+/** A GPU that can be used. */
 export interface Gpu {
-  /** As `device` counts it, and nvidia-smi. */
+  /** Its number in `device` and nvidia-smi. */
   index: number;
   name: string;
   /** Bytes. */
   memory: number;
   /** Compute capability times ten: 86 is 8.6. */
   capability: number;
-  /** CUDA version that the driver knows: 12040 is 12.4. */
+  /** Maximum CUDA version of the driver: 12040 is 12.4. */
   cuda: number;
-  /** Why it may not work although it is there. */
+  /** Reason why it may not work. */
   caution?: string;
 }
 
+/** Why no GPU can be used. */
 export interface NoGpu {
   /** Completes "… is not used: ". */
   why: string;
   remedy: string;
 }
 
-/** What the addon of native/cuda says. */
+/** Result of the addon of native/cuda. */
 interface Probe {
   error: number;
   message: string;
@@ -50,25 +52,25 @@ interface Probe {
   devices: { name: string; memory: number; capability: number }[];
 }
 
-/** The driver looks at the environment once, so a process stays with the GPU that it asked for first. */
+/** The driver reads the environment once: a process uses the GPU that was selected first. */
 let chosen: number | undefined;
 
-/** Whether there is any sign of an NVIDIA driver; costs next to nothing. */
+/** Whether there is an NVIDIA driver, from files alone. */
 export function hasDriver(): boolean {
   return isGpuPlatform() && findDriver() !== undefined;
 }
 
-/** The GPU with this number, if it can be used; from then on this process sees no other. */
+/** Selects a GPU for this process. @returns the GPU, or the reason why it cannot be used */
 export function findGpu(index: number): Gpu | NoGpu {
   return problemOfFiles() ?? problemOfDriver(index);
 }
 
-/** TensorFlow's CUDA build, over the addons of the CPU engine. Its graphs do without our own ops: those have no GPU kernels. */
+/** Files of TensorFlow's CUDA build with the addons of the CPU engine. Without the custom ops, which have no GPU kernels. */
 export function gpuFiles(): TensorflowFiles {
   return { session: join(engineDir(), 'session.node'), libraries: gpuLibraries(), ops: [], gpu: true };
 }
 
-/** What can be told from files. */
+/** Problems that can be found from files. */
 function problemOfFiles(): NoGpu | undefined {
   if (!isGpuPlatform())
     return {
@@ -96,7 +98,7 @@ function problemOfFiles(): NoGpu | undefined {
   return undefined;
 }
 
-/** What only the driver knows. */
+/** Selects the GPU and checks it with the driver. */
 function problemOfDriver(index: number): Gpu | NoGpu {
   const hidden = showOnly(index);
   if (hidden) return hidden;
@@ -132,8 +134,8 @@ function problemOfDriver(index: number): Gpu | NoGpu {
 }
 
 /**
- * Leaves one GPU for the driver to see: of those that CUDA_VISIBLE_DEVICES names where the user set it. Memory is taken as
- * it is needed, also by tfjs' own backend.
+ * Makes one GPU visible to the driver, of those in CUDA_VISIBLE_DEVICES if the user has set it. Memory is allocated on
+ * demand, also by the backend of tfjs-node.
  */
 function showOnly(index: number): NoGpu | undefined {
   if (chosen !== undefined && chosen !== index) {
@@ -156,7 +158,7 @@ function showOnly(index: number): NoGpu | undefined {
   return undefined;
 }
 
-/** Names of all GPUs that the kernel's part of the driver shows. */
+/** Names of all GPUs, from the kernel module of the driver. */
 function kernelView(): string[] {
   try {
     return readdirSync(KERNEL_VIEW).map((slot) => {
@@ -176,7 +178,7 @@ function oldDriver(which: string): NoGpu {
   };
 }
 
-/** 12040 → '12.4' */
+/** CUDA version as text: 12040 → '12.4'. */
 export function cudaVersion(cuda: number): string {
   return `${Math.floor(cuda / 1000)}.${Math.floor((cuda % 1000) / 10)}`;
 }

@@ -1,6 +1,6 @@
 /**
- * The choice of the engine that computes: sessions of native TensorFlow where the set-up built them; else TensorFlow.js, which
- * predicts and validates but cannot train: over the binary that tfjs-node-gpu fetched itself, or on WebAssembly.
+ * Selection of the engine: native TensorFlow sessions where the set-up has built them; otherwise TensorFlow.js, which can
+ * predict and validate but not train, on the binary of tfjs-node-gpu's install script or on WebAssembly.
  */
 import { availableParallelism } from 'node:os';
 import { gpuSetupCommand } from '../../bin/setup/gpu-paths.mjs';
@@ -14,44 +14,46 @@ import { findGpu, type Gpu, gpuFiles, hasDriver, type NoGpu } from './gpu.js';
 
 /** The engine in use. */
 export interface Engine {
-  /** As tfjs-core calls it. */
+  /** Name of the backend in tfjs-core. */
   name: 'tensorflow' | 'wasm';
-  /** For people: 'TensorFlow 2.21.0 (CPU, 2 threads)'. */
+  /** For messages: 'TensorFlow 2.21.0 (CPU, 2 threads)'. */
   description: string;
   threads: number;
   canTrain: boolean;
-  /** Why a better engine is not in use; absent when this is the best one. */
+  /** Why a faster engine is not in use; undefined for the fastest one. */
   why?: string;
-  /** What would make it faster. */
+  /** How to get a faster engine. */
   faster?: string;
-  /** The GPU that computes. */
+  /** The GPU in use. */
   gpu?: Gpu;
-  /** Why no GPU computes, where one was looked for. */
+  /** Why no GPU is used, if one was searched for. */
   noGpu?: NoGpu;
 }
 
+/** Options of the engine. */
 export interface EngineOptions {
   /** auto, cpu, or a GPU (0, cuda:0 …). */
   device?: string | number | null;
-  /** Threads to compute with; default: all cores of this process. Heeded by the first call of a process. */
+  /** Number of threads, used by the first call in a process. Default: all cores available to the process. */
   threads?: number;
-  /** On a GPU: only kernels that give the same bits each time. Default: false. */
+  /** On a GPU: only deterministic kernels. Default: false. */
   deterministic?: boolean;
-  /** On a GPU: convolutions may round what they multiply to TF32. Default: true. */
+  /** On a GPU: convolutions may round their operands to TF32. Default: true. */
   tf32?: boolean;
 }
 
 let chosen: Promise<Engine> | undefined;
 
 /**
- * Starts the engine; the first call of a process chooses, later ones get the same. YOLO_ENGINE=wasm or tensorflow leaves
- * no choice.
- * @throws UserError when `device` names what no engine here can use
+ * Starts the engine. The first call in a process selects it, later calls return the same. YOLO_ENGINE=wasm or tensorflow
+ * forces one.
+ * @throws UserError as readDevice; 'no-gpu' when the GPU cannot be used, 'device-chosen' when another device is in use,
+ *   'bad-engine', 'no-engine' for YOLO_ENGINE
  */
 export async function selectEngine(options: EngineOptions = {}): Promise<Engine> {
   const device = readDevice(options.device);
   chosen ??= start(device, options).catch((error) => {
-    chosen = undefined; // nothing runs: another call may ask for something else
+    chosen = undefined; // no engine was started: another call may select another one
     throw error;
   });
   const engine = await chosen;
@@ -61,14 +63,14 @@ export async function selectEngine(options: EngineOptions = {}): Promise<Engine>
   throw new UserError('device-chosen', message, 'Use another process.');
 }
 
-/** One line for people: which engine runs, why not a better one, and what would make it faster. */
+/** One line for messages: the engine in use, why it is not a faster one, and how to get that. */
 export function describeEngine(engine: Engine): string {
   const limits = engine.canTrain ? '' : ', predicts and validates but cannot train';
   const why = engine.why ? `, because ${engine.why}` : '';
   return `Engine: ${engine.description}${limits}${why}.${engine.faster ? ` Faster: ${engine.faster}.` : ''}`;
 }
 
-/** @throws UserError when the engine cannot train */
+/** @throws UserError 'cannot-train' when the engine cannot train */
 export function requireTraining(engine: Engine): void {
   if (engine.canTrain) return;
   throw new UserError(
@@ -103,7 +105,7 @@ async function start(device: Device, { threads, deterministic = false, tf32 = tr
   return startWasm(cores, reason);
 }
 
-/** TensorFlow on a GPU; or why not, where that is worth a word. */
+/** Starts TensorFlow on a GPU. @returns the engine, or the reason why not; {} when no GPU is searched for */
 async function startGpu(
   device: Device,
   { deterministic, tf32 }: Required<Pick<EngineOptions, 'deterministic' | 'tf32'>>,
@@ -131,7 +133,7 @@ async function startGpu(
   return { why, remedy: `${gpuSetupCommand}, or ${report}` };
 }
 
-/** Sets variables that the user has not set. @returns what takes them away again */
+/** Sets environment variables that the user has not set. @returns a function that removes them */
 function setEnvironment(variables: Record<string, string | undefined>): () => void {
   const names = Object.keys(variables).filter((name) => variables[name] !== undefined && !(name in process.env));
   for (const name of names) process.env[name] = variables[name];
@@ -140,13 +142,13 @@ function setEnvironment(variables: Record<string, string | undefined>): () => vo
   };
 }
 
-/** Whether device=auto looks for a GPU: where there is a driver, and the user did not hide them all. */
+/** Whether device=auto searches for a GPU: there is a driver, and CUDA_VISIBLE_DEVICES does not hide all GPUs. */
 function wantsGpu(): boolean {
   const { CUDA_VISIBLE_DEVICES: visible } = process.env;
   return visible !== '' && visible !== '-1' && hasDriver();
 }
 
-/** @returns 'running', undefined when it is not there, or why it would not load */
+/** @returns 'running', undefined when it is not set up, or the reason why it cannot be loaded */
 function tryNative(files: TensorflowFiles | undefined): string | undefined {
   if (!files) return undefined;
   try {
@@ -167,7 +169,7 @@ function seesGpu(): boolean {
   }
 }
 
-/** TensorFlow.js over the binary of tfjs-node-gpu, where that is there and loads. */
+/** Starts TensorFlow.js on the binary of tfjs-node-gpu. @returns undefined when it is absent or cannot be loaded */
 async function startPackageBinary(
   threads: number,
   reason: { why: string; faster?: string },
@@ -195,7 +197,7 @@ async function startWasm(threads: number, reason: { why: string; faster?: string
   return { name: 'wasm', description: `WebAssembly (${countThreads(got)})`, threads: got, canTrain: false, ...reason };
 }
 
-/** Why there is no native engine, and the remedy. */
+/** Why the native engine is not in use, and the remedy. */
 function whyNotNative(loadError: string | undefined): { why: string; faster: string } {
   if (loadError) {
     return {

@@ -1,9 +1,8 @@
 /**
- * Eager TensorFlow.js on the native engine, for tests and for programs that compute with tfjs themselves (the project's own
- * modes run in sessions, src/graph/session.ts, and need none of this): the JavaScript of @tensorflow/tfjs-node-gpu over an
- * addon that the set-up (bin/setup/engine.mjs) compiled against the TensorFlow of a PyPI wheel, both in a per-user cache.
- * Only the backend and its kernels are loaded, against this project's own tfjs-core: the umbrella package @tensorflow/tfjs
- * would cost most of a second.
+ * Eager TensorFlow.js on the native engine, for tests and for programs that use tfjs themselves; the project's own modes
+ * use sessions (src/graph/session.ts). It is the JavaScript of @tensorflow/tfjs-node-gpu with an addon that the set-up
+ * (bin/setup/engine.mjs) compiles against the TensorFlow of a PyPI wheel, both in a per-user cache. Only the backend and
+ * its kernels are loaded, with this project's tfjs-core: loading the package @tensorflow/tfjs would take most of a second.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import Module, { createRequire } from 'node:module';
@@ -20,7 +19,7 @@ interface NativeFiles {
   addon: string;
   /** Folder of the package: holds dist/. */
   pkg: string;
-  /** TensorFlow, where the addon uses the same libraries: loaded first, which keeps its start-up messages off the screen. */
+  /** TensorFlow, if the addon uses the same libraries; it is loaded first, which suppresses its start-up messages. */
   tensorflow?: TensorflowFiles;
 }
 
@@ -29,10 +28,10 @@ let loaded: string | undefined;
 
 /**
  * Registers and selects the backend 'tensorflow'.
- * @param dir where the engine lies; another folder than the usual one only while it is being set up
- * @param tensorflow the libraries under it; default: those for the CPU
- * @returns false when no engine was set up
- * @throws what the loader says when the engine is there and does not load (another C library, say)
+ * @param dir folder of the engine; differs from the default only during the set-up
+ * @param tensorflow its libraries. Default: those for the CPU
+ * @returns false when no engine is set up
+ * @throws Error of the dynamic loader when the engine cannot be loaded
  */
 export async function useNative(dir: string = engineDir(), tensorflow = tensorflowFiles(dir)): Promise<boolean> {
   if (!existsSync(join(dir, 'tfjs_binding.node'))) return false;
@@ -45,15 +44,15 @@ export async function useNative(dir: string = engineDir(), tensorflow = tensorfl
 }
 
 /**
- * The same from the binary that tfjs-node-gpu fetches itself, where its install script was allowed and could.
- * @returns version of TensorFlow; undefined when it is not there
+ * The same with the binary that the install script of tfjs-node-gpu downloads.
+ * @returns version of TensorFlow; undefined when there is no such binary
  */
 export async function usePackageBinary(): Promise<string | undefined> {
   const files = packageBinary();
   return files && load(files);
 }
 
-/** The files of tfjs-node-gpu's own binary, where its install worked: addon and libtensorflow. */
+/** The files of tfjs-node-gpu's own binary, if its install script has succeeded. */
 function packageBinary(): NativeFiles | undefined {
   try {
     const manifest = require.resolve('@tensorflow/tfjs-node-gpu/package.json');
@@ -87,8 +86,8 @@ async function load({ addon, pkg, tensorflow }: NativeFiles): Promise<string> {
 }
 
 /**
- * The package asks for '@tensorflow/tfjs'; all that its backend and kernels use of it is in tfjs-core, and it must be the
- * copy that this project uses.
+ * Resolves the package's import of '@tensorflow/tfjs' to this project's tfjs-core, which has all that its backend and
+ * kernels use.
  */
 function withProjectCore<T>(work: () => T): T {
   const mod = Module as unknown as { _resolveFilename: (request: string, ...rest: unknown[]) => string };
@@ -105,7 +104,7 @@ function withProjectCore<T>(work: () => T): T {
   }
 }
 
-/** tfjs-node 4.22 calls two functions that Node 23 took out of 'util'. */
+/** tfjs-node 4.22 calls two functions of 'util' that Node 23 has removed. */
 function restoreUtil(): void {
   const old = util as unknown as Record<string, unknown>;
   old.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;

@@ -11,7 +11,7 @@ const {
 } = require('@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.worker.js');
 // The script expects the variables of a CommonJS file, and to be evaluated in the global scope.
 Object.assign(globalThis, { require, __filename: fileURLToPath(import.meta.url) });
-// Line ends inside its string literals came out unescaped (the package mends that in the same way).
+// Line ends in its string literals are not escaped (the package itself replaces them in the same way).
 // biome-ignore lint/security/noGlobalEval: the text is a file of a dependency, as a browser's importScripts would load it
 const evaluate = eval; // called by another name it runs in the global scope
 evaluate(wasmWorkerContents.replace(/\n/g, '\\n'));

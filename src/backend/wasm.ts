@@ -1,7 +1,7 @@
 /**
- * The WebAssembly engine: @tensorflow/tfjs-backend-wasm with its threads. The package offers threads to browsers alone: in
- * Node its feature test says no, and its workers start from blob: addresses that Node does not take. Its threaded module
- * itself runs in Node once it is given a file as worker, so it is made here and handed to the package's backend.
+ * The WebAssembly engine: @tensorflow/tfjs-backend-wasm with threads. The package supports threads in browsers only: in Node
+ * its feature test fails, and its workers start from blob: URLs, which Node does not support. Its threaded module runs in
+ * Node with a file as worker; it is instantiated here and passed to the package's backend.
  */
 import { createRequire } from 'node:module';
 import os from 'node:os';
@@ -10,14 +10,15 @@ import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import * as tf from '@tensorflow/tfjs-core';
 import { log } from '../core/log.js';
+import { workerUrl } from '../core/worker-url.js';
 
 const require = createRequire(import.meta.url);
 const MODULE = '@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm-threaded-simd.js';
-/** The module asks for eight workers when it starts, whatever will be used. */
+/** Number of workers that the module requests when it starts, independent of the number of threads. */
 const POOL = 8;
 const START_TIMEOUT_MS = 10_000;
 
-/** What Emscripten's module offers, as far as it is used here. */
+/** The members of Emscripten's module that are used. */
 interface EmscriptenModule {
   cwrap(name: string, result: string | null, args: string[]): (...args: number[]) => number;
   PThread: { unusedWorkers: unknown[] };
@@ -26,8 +27,8 @@ interface EmscriptenModule {
 
 /**
  * Registers and selects the backend 'wasm'.
- * @param threads how many to compute with; more than the machine's cores only slow it down
- * @returns the number of threads that it got: 1 where threads don't work
+ * @param threads number of threads; more than the number of cores is slower
+ * @returns number of threads in use: 1 where threads are not available
  */
 export async function useWasm(threads: number): Promise<number> {
   const wasm = require('@tensorflow/tfjs-backend-wasm');
@@ -50,7 +51,7 @@ export async function useWasm(threads: number): Promise<number> {
   return backend.wasm.tfjs?.getThreadsCount?.() || 1;
 }
 
-/** @returns an instance of the package's BackendWasm whose module has its threads running */
+/** @returns an instance of the package's BackendWasm with a threaded module */
 async function threadedBackend(
   wasm: { BackendWasm: new (module: EmscriptenModule) => tf.KernelBackend; setThreadsCount(n: number): void },
   threads: number,
@@ -90,11 +91,7 @@ async function startModule(threads: number): Promise<EmscriptenModule> {
 }
 
 function moduleOptions(script: string): object {
-  // Under vitest this file is TypeScript, which a worker can't run: take the compiled one.
-  const worker = fileURLToPath(new URL('./wasm-thread.js', import.meta.url)).replace(
-    `${sep}src${sep}nn${sep}`,
-    `${sep}dist${sep}nn${sep}`,
-  );
+  const worker = fileURLToPath(workerUrl('wasm-thread.ts', import.meta.url));
   return {
     locateFile: (file: string) => (file.endsWith('.worker.js') ? worker : join(dirname(script), file)),
     mainScriptUrlOrBlob: script,
@@ -102,9 +99,9 @@ function moduleOptions(script: string): object {
 }
 
 /**
- * Stands in for the class Worker while the module starts: the last `workers` of those that it asks for are real (it
- * takes them from the end), and their errors come here instead of ending the process; the others only say that they are
- * ready and are dropped then. (A pool of `threads` computes with the calling thread and `threads` - 1 workers.)
+ * Replaces the class Worker while the module starts. The last `workers` of the requested workers are real (the module uses
+ * them from the end), and their errors are passed to `onError` instead of ending the process; the others only report that
+ * they are ready and are then removed. (`threads` threads are the calling thread and `threads` − 1 workers.)
  */
 class ThreadPool {
   onError: (error: Error) => void = () => {};
@@ -116,7 +113,7 @@ class ThreadPool {
     this.#workers = workers;
   }
 
-  /** Calls `start` with the class replaced in worker_threads; the module asks for its workers before this returns. */
+  /** Calls `start` with the class replaced in worker_threads; the module creates its workers before this returns. */
   during<T>(start: () => T): T {
     const workerThreads: { Worker: unknown } = require('node:worker_threads');
     const real = workerThreads.Worker;
@@ -124,7 +121,7 @@ class ThreadPool {
     const pool = this;
     workerThreads.Worker = class {
       constructor(file: string) {
-        // biome-ignore lint/correctness/noConstructorReturn: what `new Worker` gives must be a real worker or an idle one
+        // biome-ignore lint/correctness/noConstructorReturn: `new Worker` must return a real worker or an idle one
         return pool.#asked++ < POOL - pool.#workers ? idleWorker() : pool.#start(file);
       }
     };
@@ -133,7 +130,7 @@ class ThreadPool {
     } finally {
       workerThreads.Worker = real;
       if (had) Object.defineProperty(globalThis, 'Worker', had);
-      else Reflect.deleteProperty(globalThis, 'Worker'); // the module puts it there
+      else Reflect.deleteProperty(globalThis, 'Worker'); // the module has set it
     }
   }
 
@@ -148,13 +145,13 @@ class ThreadPool {
     worker.on = ((event: string, listener: () => void) =>
       event === 'error' ? worker : on(event as 'message', listener)) as typeof worker.on;
     worker.unref();
-    worker.ref = () => {}; // the module calls it when a thread begins to run: the process would never end
+    worker.ref = () => {}; // the module calls it when a thread starts, which would keep the process alive
     this.#started.push(worker);
     return worker;
   }
 }
 
-/** Answers the module's first message and does nothing else. */
+/** A worker that only answers the module's first message. */
 function idleWorker() {
   const idle = {
     onmessage: (_: { data: { cmd: string } }) => {},
@@ -166,7 +163,7 @@ function idleWorker() {
   return idle;
 }
 
-/** Runs `work` with as many cores reported as `threads` of the module take: it uses half of those that it is told of. */
+/** Runs `work` while os.cpus() reports twice `threads` cores: the module uses half of the reported number. */
 async function withCores<T>(threads: number, work: () => Promise<T>): Promise<T> {
   const { cpus } = os;
   const reported = Array.from({ length: threads * 2 }, () => cpus()[0]);
@@ -178,7 +175,7 @@ async function withCores<T>(threads: number, work: () => Promise<T>): Promise<T>
   }
 }
 
-/** Emscripten installs handlers that turn every uncaught error into its own; takes them away again. */
+/** Removes the listeners for uncaught errors that Emscripten's module installs, which would replace the original errors. */
 async function keepingListeners<T>(work: () => Promise<T>): Promise<T> {
   const events = ['uncaughtException', 'unhandledRejection'];
   const before = events.map((event) => process.listeners(event as 'uncaughtException'));
