@@ -1,7 +1,7 @@
 /**
- * Detection in a browser with an exported TensorFlow.js model. Letterbox, decoding and non-maximum suppression are the
- * modules that `yolo predict` runs; the build bundles this file and them into one, which `yolo export format=tfjs` writes as
- * yolo.js. Its types are written beside it, so what is exported here names no type of another module.
+ * Detection in a browser with an exported TensorFlow.js model, with the modules for letterbox and non-maximum suppression
+ * of `yolo predict`. The build bundles them with this file, and `yolo export format=tfjs` writes the bundle as yolo.js with
+ * its type declarations; exports of this file must therefore not use types of other modules.
  */
 import { DETECTION, unletterbox } from '../core/boxes.js';
 import type { RgbImage } from '../core/types.js';
@@ -18,6 +18,7 @@ export interface Detection {
   box: [x1: number, y1: number, x2: number, y2: number];
 }
 
+/** Options of detection. */
 export interface DetectOptions {
   /** Confidence threshold, 0..1. Default: 0.25. */
   conf?: number;
@@ -38,7 +39,7 @@ export interface Pixels {
   height: number;
 }
 
-/** What a canvas can draw: an image, a video, a canvas, an ImageBitmap. */
+/** An object that a canvas can draw: an image, a video, a canvas, an ImageBitmap. */
 export interface Drawable {
   width: number | object;
   height: number | object;
@@ -48,7 +49,7 @@ export interface Drawable {
   videoHeight?: number;
 }
 
-/** The functions of TensorFlow.js that are used here. */
+/** The functions of TensorFlow.js that are used. */
 export interface TensorFlow {
   loadGraphModel(url: string): Promise<Model>;
   tensor4d(values: Float32Array, shape: [number, number, number, number]): Tensor;
@@ -75,12 +76,14 @@ interface Model {
  *     const detections = await yolo.detect(document.querySelector('img'));
  *
  * @param url of model.json
- * @param tf TensorFlow.js; default: the global variable of its script
+ * @param tf TensorFlow.js. Default: the global variable of its script
+ * @throws Error when TensorFlow.js is not loaded, or the model was not exported by this project
  */
 export async function loadYolo(url = './model.json', tf = globalTensorFlow()): Promise<Yolo> {
   return new Yolo(tf, await tf.loadGraphModel(url));
 }
 
+/** A loaded model. */
 export class Yolo {
   /** Class names by index. */
   readonly names: string[];
@@ -102,7 +105,7 @@ export class Yolo {
     this.names = Object.values(names);
   }
 
-  /** @returns detections by descending confidence */
+  /** @param source pixels, or an image, video or canvas @returns detections by descending confidence */
   async detect(
     source: Pixels | Drawable,
     { conf = 0.25, iou = 0.7, ...rest }: DetectOptions = {},
@@ -123,6 +126,7 @@ export class Yolo {
     }
   }
 
+  /** Frees the model's memory. */
   dispose(): void {
     this.model.dispose();
   }
@@ -162,7 +166,7 @@ interface Context {
 
 let canvas: Canvas | undefined;
 
-/** Draws an image at its own size and reads it back. */
+/** Draws an image on a canvas at its original size and reads the pixels. */
 function readPixels(image: Drawable): Pixels {
   const width = image.videoWidth || image.naturalWidth || Number(image.width);
   const height = image.videoHeight || image.naturalHeight || Number(image.height);

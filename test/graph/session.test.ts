@@ -122,7 +122,7 @@ describe('a session', () => {
   it('takes a bounded number of graphs', () => {
     const session = Session.open({ maxGraphs: 2 });
     for (const prefix of ['a', 'b']) session.add([placeholder('x', [2])], { prefix });
-    expect(() => session.add([placeholder('x', [2])], { prefix: 'c' })).toThrow('holds 2 graphs, its limit');
+    expect(() => session.add([placeholder('x', [2])], { prefix: 'c' })).toThrow('has 2 graphs, its limit');
     session.close();
   });
 });
