@@ -187,7 +187,7 @@ describe('createTfjsDetector', () => {
     await refused(good.replaceAll('"signature"', '"sign"'), /cannot be read/);
     await refused(good.replaceAll('shard1of1', 'shard2of2'), /there is no file/);
     writeFileSync(join(folder, 'group1-shard1of1.bin'), 'short');
-    await refused(good, /its shards hold 5/);
+    await refused(good, /its shards have 5/);
     const other = write('other');
     const text = readFileSync(join(other, 'model.json'), 'utf8');
     writeFileSync(join(other, 'model.json'), text.replace('"op":"MaxPool"', '"op":"NoSuchOp"'));
