@@ -25,7 +25,7 @@ describe('startThreads', () => {
     await pool.close();
     expect(done.map(([n]) => n)).toEqual(inputs);
     for (const [n, where] of done) if (n % 7 === 3) expect(where).toBe('here');
-    expect(done.filter(([, where]) => where === 'there').length).toBeGreaterThan(10);
+    expect(done.filter(([, where]) => where === 'there').length).toBeGreaterThan(0);
   });
 
   it.each([
