@@ -14,10 +14,10 @@ export type ErrorKind = (typeof ERROR_KINDS)[number];
 
 /** Description of each error type for users. */
 export const ERROR_MEANING: Record<ErrorKind, string> = {
-  localisation: 'correct class, but the box is inaccurate (IoU 0.1 to 0.5)',
+  localisation: 'correct class, but an inaccurate box (IoU 0.1 to 0.5)',
   'wrong class': 'the object is of another class',
   duplicate: 'the object was detected with a higher confidence as well',
-  background: 'nothing is labelled there, or only another class with a low IoU',
+  background: 'no label there, or only of another class at a low IoU',
   missed: 'an object without a detection near it',
 };
 
