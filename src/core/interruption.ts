@@ -10,6 +10,19 @@ export async function checkSignals(signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) throw new Interrupted();
 }
 
+/**
+ * @yields the items
+ * @throws Interrupted as soon as `signal` is aborted, even if the next item never comes; `items` is left as it is then
+ */
+export async function* interruptible<T>(items: AsyncIterator<T>, signal?: AbortSignal): AsyncGenerator<T, void> {
+  for (;;) {
+    const { done, value } = await abortable(items.next(), signal);
+    if (done) return;
+    await checkSignals(signal);
+    yield value;
+  }
+}
+
 /** @returns the result of `work` @throws Interrupted as soon as `signal` is aborted, even if `work` never settles */
 export function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (!signal) return work;

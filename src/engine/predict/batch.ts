@@ -4,6 +4,7 @@
  */
 import { DETECTION, type LetterboxTransform, letterboxTransform, unletterbox } from '../../core/boxes.js';
 import { checkSignals } from '../../core/interruption.js';
+import { SequentialTimer } from '../../core/sequential-timer.js';
 import type { PredictResult, RgbImage, Speed } from '../../core/types.js';
 import type { Failure, Frame } from '../../data/sources.js';
 import { toDetections } from '../../detect/detections.js';
@@ -63,8 +64,7 @@ export class BatchPredictor {
   private readonly shape: [height: number, width: number];
   /** Inputs of the network that no batch is using. */
   private readonly free: Uint8Array[] = [];
-  /** When the network was last free. */
-  private idleSince = 0;
+  private readonly timer = new SequentialTimer();
 
   constructor(
     private readonly detector: Detector,
@@ -130,16 +130,14 @@ export class BatchPredictor {
     for (let i = 0; i < images.length; i++) letterboxInto(images[i], placed[i], buffer, i * size);
     const ready = performance.now();
     const { signal } = this.options;
-    const detections = await inferDetections(this.detector, buffer, [slots, height, width], this.options, { signal });
+    const [detections, inference] = await this.timer.time(() =>
+      inferDetections(this.detector, buffer, [slots, height, width], this.options, { signal }),
+    );
     const inferred = performance.now();
-    const started = Math.max(ready, this.idleSince);
-    this.idleSince = inferred;
     this.free.push(buffer);
-    const rows = parts.map(({ view }, i) => {
-      return moved(unletterbox(detections(i), DETECTION, placed[i], view), view);
-    });
+    const rows = parts.map(({ view }, i) => moved(unletterbox(detections(i), DETECTION, placed[i], view), view));
     times.preprocess += ready - start;
-    times.inference += inferred - started;
+    times.inference += inference;
     times.postprocess += performance.now() - inferred;
     return { rows, inputShape: [height, width] };
   }

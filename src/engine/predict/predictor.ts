@@ -6,7 +6,7 @@ import type { PredictConfig } from '../../cfg/schema.js';
 import { mapAhead } from '../../core/ahead.js';
 import { warnUnknownClasses } from '../../core/class-range.js';
 import { UserError } from '../../core/errors.js';
-import { abortable, checkSignals } from '../../core/interruption.js';
+import { checkSignals, interruptible } from '../../core/interruption.js';
 import { log } from '../../core/log.js';
 import { notify } from '../../core/observers.js';
 import type { PredictResult, Speed } from '../../core/types.js';
@@ -79,11 +79,7 @@ export async function* predict(
   // What a program hands over one by one is asked for one by one.
   const predicted = mapAhead(batches, sources === undefined ? 1 : AT_WORK, (batch) => predictor.predict(batch));
   try {
-    for (;;) {
-      const { done, value } = await abortable(predicted.next(), signal);
-      if (done) break;
-      await checkSignals(signal);
-      const { frames: batch, results, inputShape } = value;
+    for await (const { frames: batch, results, inputShape } of interruptible(predicted, signal)) {
       summary.inputShape = inputShape;
       for (let i = 0; i < results.length; i++) {
         const { result, lines } = options.step?.(results[i], batch[i]) ?? { result: results[i] };

@@ -3,7 +3,7 @@
  * its averaged weights. The boxes of one batch are matched while the network runs on the next.
  */
 import { UserError } from '../../core/errors.js';
-import { abortable, checkSignals } from '../../core/interruption.js';
+import { interruptible } from '../../core/interruption.js';
 import { log } from '../../core/log.js';
 import { notify } from '../../core/observers.js';
 import { progress } from '../../core/progress.js';
@@ -91,13 +91,11 @@ export async function evaluate(
     : batchPredictions(detector, dataset, options, loader);
   try {
     await progress.track({ label: 'Validating', unit: 'batches', total }, async (update) => {
-      for (let count = 1; ; count++) {
-        const { done, value } = await abortable(predicted.next(), signal);
-        if (done) break;
-        await checkSignals(signal);
-        await evaluateBatch(value, dataset, observers, gathered);
-        update(count);
-        await notify(observers, 'onBatch', count, total);
+      let done = 0;
+      for await (const images of interruptible(predicted, signal)) {
+        await evaluateBatch(images, dataset, observers, gathered);
+        update(++done);
+        await notify(observers, 'onBatch', done, total);
       }
     });
   } finally {

@@ -4,12 +4,14 @@
  */
 import { mapAhead } from '../../core/ahead.js';
 import { DETECTION, labelsToPx, NO_TRANSFORM, type PixelTransform } from '../../core/boxes.js';
+import { SequentialTimer } from '../../core/sequential-timer.js';
 import type { Speed } from '../../core/types.js';
 import type { Dataset } from '../../data/dataset.js';
 import { type DecodedImage, decodedImages } from '../../data/val-images.js';
 import { createValLoader, type ValBatch, type ValLoader } from '../../data/val-loader.js';
 import { detectionsOf } from '../../detect/detections.js';
 import type { Detector, InferOutput } from '../../detect/detector.js';
+import { inferDetections } from '../../detect/infer-detections.js';
 import type { NmsOptions } from '../../detect/nms.js';
 import type { Tiling } from '../../detect/tiles.js';
 import { BatchPredictor } from '../predict/batch.js';
@@ -101,12 +103,11 @@ export function batchPredictions(
   loader: ValLoader = loaderFor(dataset, options, detector),
 ): Predictions {
   const settings = nmsSettings(options);
-  const work = timed((batch) => run(detector, dataset, batch));
+  const timer = new SequentialTimer();
   const predicted = mapAhead(loader, AT_WORK, async (batch): Promise<PredictedImages> => {
-    const { output, items, inference } = await work(batch);
+    const [{ found, items }, inference] = await timer.time(() => run(detector, dataset, batch, settings));
     const { indices, transforms, broken, time } = batch;
-    const detections = (k: number) =>
-      withoutClass(detectionsOf(output, k, settings, detector.endToEnd), options.singleCls);
+    const detections = (k: number) => withoutClass(found(k), options.singleCls);
     return { indices, transforms, broken, detections, times: { preprocess: time, inference, postprocess: 0 }, items };
   });
   return { batches: loader.batches, predicted, close: () => loader.close() };
@@ -142,36 +143,32 @@ export function tiledPredictions(detector: Detector, dataset: Dataset, options: 
 
 /** What the network says of a batch. */
 interface Ran {
-  output: InferOutput;
+  /** Detections [N, 6] of image k; non-maximum suppression runs when it is called. */
+  found(k: number): Float32Array;
   items?: LossTriple;
 }
 
-/** Adds the milliseconds that the network ran; it takes batches one after the other, so that one may wait for another. */
-function timed<R>(work: (batch: ValBatch) => Promise<R>): (batch: ValBatch) => Promise<R & { inference: number }> {
-  let idleSince = 0;
-  return async (batch) => {
-    const asked = performance.now();
-    const result = await work(batch);
-    const started = Math.max(asked, idleSince);
-    idleSince = performance.now();
-    return { ...result, inference: idleSince - started };
-  };
-}
-
-async function run(detector: Detector | LossDetector, dataset: Dataset, batch: ValBatch): Promise<Ran> {
+async function run(
+  detector: Detector | LossDetector,
+  dataset: Dataset,
+  batch: ValBatch,
+  settings: NmsOptions,
+): Promise<Ran> {
   if ('inferWithLoss' in detector) {
     const { indices, transforms } = batch;
     const images = indices.map((index) => dataset.images[index]);
     const labels = images.map((image, k) => labelsToPx(image.labels, image, transforms[k]));
     const { items, ...output } = await detector.inferWithLoss(batch.images, batch.shape, labels);
-    return { output, items };
+    return { found: (k) => detectionsOf(output, k, settings), items };
   }
   const [b, h, w] = batch.shape;
-  const fixed = detector.fixedBatch;
-  if (!fixed || fixed === b) return { output: await detector.infer(batch.images, batch.shape) };
-  const padded = new Uint8Array(fixed * h * w * 3);
-  padded.set(batch.images);
-  return { output: await detector.infer(padded, [fixed, h, w]) };
+  const { fixedBatch: fixed = b } = detector;
+  let { images } = batch;
+  if (fixed !== b) {
+    images = new Uint8Array(fixed * h * w * 3);
+    images.set(batch.images);
+  }
+  return { found: await inferDetections(detector, images, [fixed, h, w], settings) };
 }
 
 function nmsSettings({ nms = DEFAULT_NMS, singleCls = false }: PredictionOptions): NmsOptions {
