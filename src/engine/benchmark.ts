@@ -5,16 +5,14 @@
 import { type Engine, requireTraining, selectEngine } from '../backend/select-engine.js';
 import type { ConfigOf, PredictConfig, TrainConfig, ValConfig } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
+import { median } from '../core/median.js';
 import { buildNetwork } from '../nn/model.js';
 import { parseModelYaml } from '../nn/model-yaml.js';
-import { OPTIMIZERS } from '../optim/optimizers.js';
 import { sideFor, trainedOf } from './model-defaults.js';
 import { predict } from './predict/predictor.js';
 import { chooseAmp } from './train/amp.js';
-import { trainablesOf } from './train/optimizer.js';
-import { freshState } from './train/state.js';
-import { freshCounters, TrainStep } from './train/step.js';
-import { syntheticBatch } from './train/synthetic-batch.js';
+import { freshCounters } from './train/step.js';
+import { SYNTHETIC_RATES, syntheticBatch, syntheticStep } from './train/synthetic-batch.js';
 import { train } from './train/trainer.js';
 import { validate } from './val/validator.js';
 
@@ -54,27 +52,22 @@ async function step(config: BenchmarkConfig, engine: Engine): Promise<BenchmarkR
   const { batch, imgsz, steps } = config;
   const network = buildNetwork(parseModelYaml(requireYaml(config.model), { nc: 80 }));
   requireTraining(engine);
-  const trainables = trainablesOf(network, null);
-  const rule = OPTIMIZERS.SGD;
-  const state = freshState(network.init(0), trainables, rule.stateTensors);
   const gains = { box: config.box, cls: config.cls, dfl: config.dfl };
   const amp = chooseAmp(config.amp, engine);
-  const trainStep = new TrainStep(state, { network, trainables, frozenLayers: new Set(), rule, decay: 0, gains, amp });
+  const trainStep = syntheticStep(network, { gains, amp });
   const data = syntheticBatch(batch, imgsz);
-  const rates = { lrWeight: 1e-3, lrBn: 1e-3, lrBias: 1e-3, momentum: 0.937, accumulate: 1 };
   const counters = freshCounters();
   const seconds: number[] = [];
   for (let i = 0; i < steps + WARM_UP_STEPS; i++) {
     const start = performance.now();
-    const { nonFinite, items } = await trainStep.run(data, rates, counters);
+    const { nonFinite, items } = await trainStep.run(data, SYNTHETIC_RATES, counters);
     if (nonFinite) throw new UserError('diverged', `the ${nonFinite} is not finite (losses ${items})`, undefined, 1);
     if (i >= WARM_UP_STEPS) seconds.push((performance.now() - start) / 1000);
   }
-  seconds.sort((a, b) => a - b);
   trainStep.dispose();
   return {
-    median_s_per_image: seconds[seconds.length >> 1] / batch,
-    min_s_per_image: seconds[0] / batch,
+    median_s_per_image: median(seconds) / batch,
+    min_s_per_image: Math.min(...seconds) / batch,
     amp: amp ? 'bf16' : 'false',
   };
 }

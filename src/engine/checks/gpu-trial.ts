@@ -6,16 +6,15 @@ import { createHash } from 'node:crypto';
 import { gpuLibraries } from '../../../bin/setup/gpu-paths.mjs';
 import { selectEngine } from '../../backend/select-engine.js';
 import { messageOf } from '../../core/errors.js';
+import { median } from '../../core/median.js';
 import { createDetector } from '../../detect/detectors/network.js';
 import { loadTensorflow, tensorflowFiles } from '../../graph/tensorflow.js';
 import { toFile } from '../../nn/layout.js';
 import { buildNetwork, type Network } from '../../nn/model.js';
 import { parseModelYaml } from '../../nn/model-yaml.js';
-import { OPTIMIZERS } from '../../optim/optimizers.js';
-import { trainablesOf } from '../train/optimizer.js';
-import { freshState, type TrainState } from '../train/state.js';
-import { freshCounters, TrainStep } from '../train/step.js';
-import { syntheticBatch } from '../train/synthetic-batch.js';
+import type { TrainState } from '../train/state.js';
+import { freshCounters } from '../train/step.js';
+import { SYNTHETIC_RATES, syntheticBatch, syntheticStep } from '../train/synthetic-batch.js';
 
 export interface TrialRequest {
   /** cuda-on-cpu: the CUDA build, with the graphs that a GPU would get, on the CPU. */
@@ -43,7 +42,6 @@ export interface TrialResult {
 /** Steps whose numbers are compared, on images of this many pixels. */
 const STEPS = 3;
 const SMALL = { batch: 4, imgsz: 160 };
-const RATES = { lrWeight: 1e-3, lrBn: 1e-3, lrBias: 1e-3, momentum: 0.937, accumulate: 1 };
 const GAINS = { box: 7.5, cls: 0.5, dfl: 1.5 };
 const WARM_UP = 5;
 const MEASURED = 20;
@@ -61,24 +59,16 @@ export async function runTrial({
     loadTensorflow({ ...tensorflowFiles()!, libraries: gpuLibraries(), ops: [], gpu: true });
   const { description } = await selectEngine({ device: engine === 'gpu' ? device : 'cpu', deterministic, tf32 });
   const network = buildNetwork(parseModelYaml('yolov8n.yaml', { nc: 80 }));
-  const step = openStep(network, placement);
+  const step = syntheticStep(network, { gains: GAINS }, { logPlacement: placement });
   const counters = freshCounters();
   const steps: number[][] = [];
   for (let i = 0; i < STEPS; i++) {
-    const { items, norm } = await step.run(syntheticBatch(SMALL.batch, SMALL.imgsz), RATES, counters);
+    const { items, norm } = await step.run(syntheticBatch(SMALL.batch, SMALL.imgsz), SYNTHETIC_RATES, counters);
     steps.push([...items, norm ?? Number.NaN]);
   }
   const digest = digestOf(step.read());
   step.dispose();
   return { engine: description, steps, digest, speed: speed ? await measured(network) : {} };
-}
-
-function openStep(network: Network, logPlacement = false): TrainStep {
-  const trainables = trainablesOf(network, null);
-  const rule = OPTIMIZERS.SGD;
-  const state = freshState(network.init(0), trainables, rule.stateTensors);
-  const options = { network, trainables, frozenLayers: new Set<number>(), rule, decay: 0, gains: GAINS };
-  return new TrainStep(state, options, { logPlacement });
 }
 
 function digestOf({ model }: TrainState): string {
@@ -91,7 +81,7 @@ async function measured(network: Network): Promise<Record<string, number | strin
   const out: Record<string, number | string> = {};
   const measure = async (name: string, batch: number, work: () => Promise<unknown>): Promise<void> => {
     try {
-      out[name] = (await median(work)) / batch;
+      out[name] = (await millisecondsOf(work)) / batch;
     } catch (error) {
       out[name] = messageOf(error).split('\n')[0];
     }
@@ -108,21 +98,21 @@ async function measured(network: Network): Promise<Record<string, number | strin
 }
 
 function stepping(network: Network, batch: number, imgsz: number): () => Promise<unknown> {
-  const step = openStep(network);
+  const step = syntheticStep(network, { gains: GAINS });
   const data = syntheticBatch(batch, imgsz);
   const counters = freshCounters();
-  return () => step.run(data, RATES, counters);
+  return () => step.run(data, SYNTHETIC_RATES, counters);
 }
 
-/** Milliseconds of a call. */
-async function median(work: () => Promise<unknown>): Promise<number> {
+/** Median milliseconds of a call. */
+async function millisecondsOf(work: () => Promise<unknown>): Promise<number> {
   const times: number[] = [];
   for (let i = 0; i < WARM_UP + MEASURED; i++) {
     const start = performance.now();
     await work();
     if (i >= WARM_UP) times.push(performance.now() - start);
   }
-  return times.sort((a, b) => a - b)[times.length >> 1];
+  return median(times);
 }
 
 /** What TensorFlow wrote of a trial with `placement`: how many nodes are on a device, and which ops are on the CPU. */

@@ -1,4 +1,5 @@
 /** report.html of a training run: kept up to date while it runs, complete when it has ended. */
+import { median } from '../../core/median.js';
 import type { DatasetData, Fact, ReportData } from '../../render/report/data.js';
 import type { Run, TrainObserver } from '../train/observer.js';
 import type { EpochRow } from '../train/results.js';
@@ -123,11 +124,6 @@ export class TrainReport implements TrainObserver {
 
 function epochSeconds(rows: readonly EpochRow[]): number[] {
   return rows.map(({ time }, i) => time - (rows[i - 1]?.time ?? 0));
-}
-
-/** Median, 0 for nothing. */
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 }
 
 /** 42 s, 3 min 20 s, 2 h 5 min. */

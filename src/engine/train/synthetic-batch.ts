@@ -1,7 +1,12 @@
-/** A batch without a dataset: to measure a training step, and to compare its numbers. */
+/** A batch and a step without a dataset and a run: to measure training, and to compare its numbers. */
 import { labelsToPx } from '../../core/boxes.js';
 import { rng } from '../../core/rng.js';
-import type { StepBatch } from './step.js';
+import type { SessionConfig } from '../../graph/session-config.js';
+import type { Network } from '../../nn/model.js';
+import { OPTIMIZERS } from '../../optim/optimizers.js';
+import { trainablesOf } from './optimizer.js';
+import { freshState } from './state.js';
+import { type StepBatch, TrainStep, type TrainStepOptions } from './step.js';
 
 /** Objects on each image. */
 const LABELS = 8;
@@ -21,4 +26,19 @@ export function syntheticBatch(batch: number, imgsz: number): StepBatch {
     return labelsToPx(Float32Array.from(rows.flat()), { width: imgsz, height: imgsz });
   });
   return { images, shape: [batch, imgsz, imgsz], labels };
+}
+
+/** Rates for `syntheticStep`: an optimizer step after every batch. */
+export const SYNTHETIC_RATES = { lrWeight: 1e-3, lrBn: 1e-3, lrBias: 1e-3, momentum: 0.937, accumulate: 1 };
+
+/** The step of a fresh network with SGD, all layers trained. @param config of the session */
+export function syntheticStep(
+  network: Network,
+  options: Pick<TrainStepOptions, 'gains' | 'amp'>,
+  config?: SessionConfig,
+): TrainStep {
+  const trainables = trainablesOf(network, null);
+  const rule = OPTIMIZERS.SGD;
+  const state = freshState(network.init(0), trainables, rule.stateTensors);
+  return new TrainStep(state, { network, trainables, frozenLayers: new Set(), rule, decay: 0, ...options }, config);
 }
