@@ -71,7 +71,7 @@ export function noteFailure(error, { file, command }) {
  * @param {string} command of the set-up
  * @returns {{ why: string, faster: string }}
  */
-export function problemOf(error, command) {
+function problemOf(error, command) {
   if (error instanceof SetupProblem) return error;
   const again = `then run "${command}"`;
   if (error.code === 'ENOSPC') return { why: `the disk of ${cacheDir()} is full`, faster: `make room, ${again}` };

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { cut } from '../core/brief.js';
 import { messageOf, UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
-import { similar } from '../core/suggest.js';
+import { similar, similarText } from '../core/suggest.js';
 import { show, toRaw, unquote } from './convert.js';
 import { FIXED, FOREIGN, HINTS, OTHER_NAMES, OWN_IN_FILE } from './names.js';
 import type { Mode, Raw } from './option.js';
@@ -179,8 +179,7 @@ function knownKey(name: string, origin: Origin, entries: Record<string, unknown>
 
 function unknownKey(name: string, origin: Origin, entries: Record<string, unknown>): UserError {
   const near = Object.hasOwn(HINTS, name) ? [] : similar(name, [...KEYS, 'cfg', ...Object.keys(FIXED)]);
-  const similarKeys = near.length ? `. Similar: ${near.join(', ')}` : '';
-  const known = Object.hasOwn(HINTS, name) ? `. Here it is called ${HINTS[name]}` : similarKeys;
+  const known = Object.hasOwn(HINTS, name) ? `. Here it is called ${HINTS[name]}` : similarText(near);
   const text = `'${cut(name)}' is not a valid argument${where(origin)}${known}`;
   const isDataset = origin.file !== undefined && 'names' in entries;
   const hint = isDataset

@@ -12,7 +12,7 @@ import { MODES, type Mode } from '../cfg/option.js';
 import { KEYS, type Key, keysOf, OPTIONS } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
-import { similar } from '../core/suggest.js';
+import { similar, similarText } from '../core/suggest.js';
 import { isAssignment, joinArguments } from './join.js';
 import { COMMANDS, type CommandWord, exampleOf, isCommand, isMode } from './words.js';
 
@@ -169,7 +169,7 @@ function exampleValue(key: Key): string {
 function wordError(arg: string): UserError {
   if (Object.hasOwn(OTHER_WORDS, arg)) return new UserError('not-offered', `'${arg}': ${OTHER_WORDS[arg]}`);
   const near = similar(arg, [...MODES, ...Object.keys(COMMANDS), ...KEYS]);
-  const text = `'${arg}' is not a valid argument${near.length ? `. Similar: ${near.join(', ')}` : ''}`;
+  const text = `'${arg}' is not a valid argument${similarText(near)}`;
   return new UserError('bad-argument', text, hintFor(arg));
 }
 

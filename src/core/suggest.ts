@@ -24,6 +24,11 @@ export function editDistance(a: string, b: string): number {
 /** Letters. No name is longer, and the time of the distance grows with the product of the lengths. */
 const MAX_WORD = 64;
 
+/** @returns the end of a message about an unknown name: `. Similar: a, b`; '' if there is none */
+export function similarText(names: readonly string[]): string {
+  return names.length ? `. Similar: ${names.join(', ')}` : '';
+}
+
 /**
  * @returns the names most similar to `word`, best first, at most `limit`. Similar: the edit distance is at most 40 % of
  * the longer word, or the name begins with the word (of two letters or more)

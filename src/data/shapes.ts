@@ -9,7 +9,7 @@ import { cacheDir } from '../core/cache-dir.js';
 import { messageOf, UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { rng } from '../core/rng.js';
-import { similar } from '../core/suggest.js';
+import { similar, similarText } from '../core/suggest.js';
 import { encodeImage } from '../image/codec.js';
 import { drawScene, KINDS, type SceneSettings } from './shapes-draw.js';
 
@@ -56,10 +56,9 @@ export function parseShapes(data: string): ShapesSettings {
   for (const part of data.slice('shapes:'.length).split(',').filter(Boolean)) {
     const [key, text = ''] = part.split('=').map((s) => s.trim());
     if (!keys.includes(key)) {
-      const close = similar(key, keys);
       throw new UserError(
         'bad-shapes',
-        `data=${data}: '${key}' is not a setting of shapes${close.length ? `. Similar: ${close.join(', ')}` : ''}`,
+        `data=${data}: '${key}' is not a setting of shapes${similarText(similar(key, keys))}`,
         `settings and defaults: ${Object.entries(SHAPES_DEFAULTS)
           .map(([k, v]) => `${k}=${v}`)
           .join(',')}`,

@@ -55,11 +55,6 @@ export function isParameter({ name, op }: GraphNode): boolean {
   return op === 'Const' && name.startsWith('model.');
 }
 
-/** Number of a constant's values. */
-export function sizeOf({ shape }: Literal): number {
-  return shape.reduce((a, b) => a * b, 1);
-}
-
 /** Whether a constant is a convolution's kernel: nearly all of a model's size. */
 export function isKernel({ dtype, shape }: Literal): boolean {
   return dtype === 'float32' && shape.length === 4;

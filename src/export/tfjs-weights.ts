@@ -8,7 +8,8 @@
 import type { Graph, GraphNode, Literal } from '../graph/graph.js';
 import { floatToHalf } from '../io/half.js';
 import { bytesOf } from '../io/typed.js';
-import { isKernel, lazyConstant, literalOf, sizeOf } from './inference-graph.js';
+import { sizeOf } from '../nn/parameters.js';
+import { isKernel, lazyConstant, literalOf } from './inference-graph.js';
 
 export type WeightType = 'float32' | 'float16' | 'uint8';
 

@@ -59,7 +59,7 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
     this.parameters = foldedParameters(network.parameters);
     this.weights = new FlatWeights(this.parameters);
     this.open();
-    if (this.selects && !options.augment) this.runAbove = this.select.bind(this);
+    if (this.selecting) this.runAbove = this.select.bind(this);
   }
 
   private open(): void {

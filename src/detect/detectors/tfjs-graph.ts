@@ -15,6 +15,7 @@ import {
 import type { Session } from '../../graph/session.js';
 import { handle, read, type Variable, Variables } from '../../graph/variables.js';
 import { halfToFloat } from '../../io/half.js';
+import { sizeOf } from '../../nn/parameters.js';
 
 /** A node in the topology. */
 interface NodeJson {
@@ -125,9 +126,8 @@ function readWeights(manifest: io.WeightsManifestConfig, shards: readonly string
 }
 
 /** @returns number of bytes of a weight in the shards */
-export function bytesOf({ shape, dtype, quantization }: io.WeightsManifestEntry): number {
-  const each = BYTES[quantization?.dtype ?? dtype] ?? 4;
-  return shape.reduce((a, b) => a * b, 1) * each;
+export function bytesOf(entry: io.WeightsManifestEntry): number {
+  return sizeOf(entry) * (BYTES[entry.quantization?.dtype ?? entry.dtype] ?? 4);
 }
 
 const BYTES: Record<string, number> = { bool: 1, uint8: 1, uint16: 2, float16: 2 };

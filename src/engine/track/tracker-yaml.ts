@@ -5,7 +5,7 @@ import { cfgFolder } from '../../cfg/load.js';
 import { readYamlObject } from '../../cfg/yaml.js';
 import { brief } from '../../core/brief.js';
 import { UserError } from '../../core/errors.js';
-import { similar } from '../../core/suggest.js';
+import { similar, similarText } from '../../core/suggest.js';
 import { TRACKER_DEFAULTS, type TrackerSettings } from '../../track/byte-tracker.js';
 
 type Key = keyof TrackerSettings;
@@ -52,8 +52,7 @@ function notSupported(tracker: string, type: string): UserError {
 
 function check(file: string, key: string, value: unknown): void {
   if (!Object.hasOwn(ALLOWED, key)) {
-    const near = similar(key, KEYS);
-    const text = `${file}: '${key}' is not a setting of ByteTrack${near.length ? `. Similar: ${near.join(', ')}` : ''}`;
+    const text = `${file}: '${key}' is not a setting of ByteTrack${similarText(similar(key, KEYS))}`;
     throw new UserError('unknown-key', text, `its settings are tracker_type, ${KEYS.join(', ')}`);
   }
   const [what, allows] = ALLOWED[key as Key];

@@ -13,7 +13,7 @@
 import { readYamlObject } from '../../cfg/yaml.js';
 import { brief } from '../../core/brief.js';
 import { UserError } from '../../core/errors.js';
-import { similar } from '../../core/suggest.js';
+import { similar, similarText } from '../../core/suggest.js';
 import type { Point } from '../../core/types.js';
 import type { Zone } from '../../track/zones.js';
 
@@ -46,8 +46,7 @@ function bad(file: string, text: string, hint = EXAMPLE): UserError {
 }
 
 function unknownKey(file: string, key: string): UserError {
-  const near = similar(key, KEYS);
-  return bad(file, `'${key}' is neither polygons nor lines${near.length ? `. Similar: ${near.join(', ')}` : ''}`);
+  return bad(file, `'${key}' is neither polygons nor lines${similarText(similar(key, KEYS))}`);
 }
 
 function shapesOf(file: string, type: Zone['type'], raw: unknown): Shape[] {

@@ -34,14 +34,15 @@ export interface AmpCheck {
 
 /** @param amp 'bf16' without a check; 'auto' after one @returns whether a run computes in bfloat16 */
 export function chooseAmp(amp: 'auto' | 'bf16' | false, engine: Pick<Engine, 'gpu'>): boolean {
+  if (amp === false) return false;
   const native = hasBfloat16(engine);
   if (amp === 'auto') {
     const reason = native ? whyNot(checkAmp()) : 'this processor has no bfloat16 instructions';
     log.info(reason ? `amp=auto: float32 (${reason})` : 'amp=auto: bfloat16 (checked: faster, and gradients agree)');
     return reason === undefined;
   }
-  if (amp && !native) log.warn('amp=bf16: this processor has no bfloat16 instructions; training will be slower');
-  return amp === 'bf16';
+  if (!native) log.warn('amp=bf16: this processor has no bfloat16 instructions; training will be slower');
+  return true;
 }
 
 /** @returns undefined when bfloat16 pays and agrees */

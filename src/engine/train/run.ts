@@ -15,6 +15,7 @@ import { createTrainLoader } from '../../data/loader.js';
 import { orCannotWrite, removeUnfinished, writeFileAtomic } from '../../io/files.js';
 import { classWeights } from '../../loss/class-weights.js';
 import type { Network } from '../../nn/model.js';
+import { sizeOf } from '../../nn/parameters.js';
 import { describeGroups } from '../../optim/groups.js';
 import { OPTIMIZERS } from '../../optim/optimizers.js';
 import { scaledWeightDecay } from '../../optim/schedule.js';
@@ -138,7 +139,7 @@ function inputOf(
   { spec, parameters }: Network,
   { gpu }: Engine,
 ): { batch: number; imgsz: number } {
-  const weights = parameters.reduce((n, { shape }) => n + shape.reduce((a, b) => a * b, 1), 0);
+  const weights = parameters.reduce((n, parameter) => n + sizeOf(parameter), 0);
   const batch = config.batch > 0 ? config.batch : fittingBatch(spec, weights, config.imgsz, gpu?.memory);
   warnOfMemory(spec, weights, config.imgsz, batch, gpu?.memory);
   return { batch, imgsz: inputSide(config.imgsz, spec.stride) };

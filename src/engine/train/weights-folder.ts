@@ -32,12 +32,12 @@ export function saveEpoch(run: Run, best: boolean): void {
   if (period > 0 && epoch % period === 0) {
     saveRun(join(run.weightsDir, `epoch${epoch}.safetensors`), run.description, state, run.progress);
   }
-  saveRun(run.lastPath, run.description, state, run.progress);
+  saveLast(run, state);
 }
 
 /** Writes `last` where the run stands, also in the middle of an epoch. */
-export function saveLast(run: Run): void {
-  saveRun(run.lastPath, run.description, run.step.read(), run.progress);
+export function saveLast(run: Run, state = run.step.read()): void {
+  saveRun(run.lastPath, run.description, state, run.progress);
 }
 
 /** Writes the EMA weights as the best ones, of the epoch that `progress` says. */

@@ -13,17 +13,12 @@ import { mistakesByKind } from './mistakes.js';
 import { writeEvaluatedImage } from './visualize.js';
 
 /** The object that `json=true` prints and metrics.json holds. */
-export interface ValSummary {
-  images: number;
-  instances: number;
-  precision: number;
-  recall: number;
-  mAP50: number;
-  'mAP50-95': number;
-  classes: Evaluation['classes'];
-  coco?: Evaluation['coco'];
+export interface ValSummary
+  extends Pick<
+    Evaluation,
+    'images' | 'instances' | 'precision' | 'recall' | 'mAP50' | 'mAP50-95' | 'classes' | 'coco' | 'speed'
+  > {
   loss?: { box_loss: number; cls_loss: number; dfl_loss: number };
-  speed: Evaluation['speed'];
   save_dir: string;
 }
 

@@ -4,6 +4,7 @@
  */
 import { brief } from '../../core/brief.js';
 import { UserError } from '../../core/errors.js';
+import { roundHalfEven } from '../../core/round.js';
 import type { Ops } from '../ops.js';
 import type { Shape } from '../shape-ops.js';
 
@@ -128,10 +129,4 @@ export class Row {
   fail(text: string): never {
     throw new UserError('bad-model', `${this.where}: ${text}`);
   }
-}
-
-function roundHalfEven(x: number): number {
-  const floor = Math.floor(x);
-  if (x - floor === 0.5) return floor % 2 === 0 ? floor : floor + 1;
-  return Math.round(x);
 }
