@@ -44,7 +44,12 @@ export function startThreads<Input, Output>(
       }
     },
     close: () => {
-      closing ??= pool.destroy();
+      if (!closing) {
+        // `destroy` waits for the threads by events.once, which calls removeListener when one fails meanwhile: tinypool's
+        // threads lack that method. A thread that failed has ended as well.
+        for (const thread of pool.threads) Object.assign(thread, { removeListener: () => {} });
+        closing = pool.destroy().catch(() => {});
+      }
       return closing;
     },
   };

@@ -38,6 +38,15 @@ describe('startThreads', () => {
     await pool.close();
   });
 
+  it('closing does not fail when a thread fails meanwhile', async () => {
+    // Whether one does is a matter of timing: about one attempt in thirty.
+    for (let attempt = 0; attempt < 50; attempt++) {
+      const pool = startThreads(workerOf('throw new Error("no");'), { threads: 2 }, here);
+      await Promise.all(inputs.map((n) => pool.run(n)));
+      await pool.close();
+    }
+  });
+
   it('closing ends what is unfinished, and twice is once', async () => {
     const pool = startThreads(workerOf('export default () => new Promise(() => {});'), { threads: 1 }, here);
     const waiting = inputs.map((n) => expect(pool.run(n)).rejects.toThrow());
