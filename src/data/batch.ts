@@ -10,4 +10,8 @@ export interface Batch {
   indices: number[];
   /** Size of each image file, pixels. */
   original: { width: number; height: number }[];
+  /** Number of images of the whole batch, of which other processes may have parts. */
+  whole: number;
+  /** True for an image that stands in for none: this part of the batch is empty. */
+  idle: boolean;
 }

@@ -14,13 +14,27 @@ export interface PlanSettings {
   rect: boolean;
   /** Each batch is resized to a random multiple of 32 in imgsz·(1 ± multiScale); 0: not resized. */
   multiScale: number;
+  /** Which images of each batch are prepared here. Default: all. */
+  part?: Part;
+}
+
+/** One of several equal parts of a batch, each of which is prepared by another process. */
+export interface Part {
+  index: number;
+  /** Number of parts; it divides the batch. */
+  of: number;
 }
 
 /** Position and shape of a batch. */
 export interface BatchPlan {
-  /** Position of its first image in the order. */
+  /** Position in the order of the first image that is prepared here. */
   start: number;
+  /** Number of images that are prepared here, at least 1. */
   count: number;
+  /** Number of images of the batch in all processes. */
+  whole: number;
+  /** The last batch has no image for this part: it prepares one that belongs to another. */
+  idle: boolean;
   /** Size of the augmented images, pixels. */
   width: number;
   height: number;
@@ -42,6 +56,7 @@ export interface EpochPlan {
 const ORDER = 2 ** 40;
 const SCALES = 2 ** 41;
 const STRIDE = 32;
+const WHOLE: Part = { index: 0, of: 1 };
 
 /** @param sizes [N, 2] width, height of the images, pixels @param epoch from 0 */
 export function planEpoch(settings: PlanSettings, sizes: Int32Array, epoch: number): EpochPlan {
@@ -61,9 +76,36 @@ export function planEpoch(settings: PlanSettings, sizes: Int32Array, epoch: numb
     const shape = rect ? rectShape(order.subarray(start, start + count), sizes, settings.imgsz) : undefined;
     const [width, height] = shape ?? [settings.imgsz, settings.imgsz];
     const [outWidth, outHeight] = scaledShape(settings, epoch, batches.length, width, height);
-    batches.push({ start, count, width, height, outWidth, outHeight });
+    batches.push({ ...partOf(start, count, settings.part), whole: count, width, height, outWidth, outHeight });
   }
   return { order, positionOf, batches };
+}
+
+/** Images of one part of a batch. */
+function partOf(
+  start: number,
+  count: number,
+  { index, of }: Part = WHOLE,
+): Pick<BatchPlan, 'start' | 'count' | 'idle'> {
+  const [from, to] = [index, index + 1].map((part) => Math.floor((count * part) / of));
+  return to > from ? { start: start + from, count: to - from, idle: false } : { start, count: 1, idle: true };
+}
+
+/** @returns number of images of a full batch that are prepared here */
+export function partSize({ batch, part = WHOLE }: Pick<PlanSettings, 'batch' | 'part'>): number {
+  return batch / part.of;
+}
+
+/**
+ * The positions that are prepared here, one after the other.
+ * @param turn from 0; those of batch b begin at b times `size`
+ * @param size as of `partSize`
+ * @returns undefined after the last one
+ */
+export function positionAt({ batches }: EpochPlan, turn: number, size: number): number | undefined {
+  const batch = batches[Math.floor(turn / size)];
+  const at = turn % size;
+  return batch && at < batch.count ? batch.start + at : undefined; // only the last batch may be partial
 }
 
 /** @returns the maximum size of an image in a batch, bytes */

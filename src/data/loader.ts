@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { workerUrl } from '../core/worker-url.js';
 import type { Batch } from './batch.js';
-import { type EpochPlan, largestImage, planEpoch } from './epoch-plan.js';
+import { type EpochPlan, largestImage, partSize, planEpoch } from './epoch-plan.js';
 import {
   CONTROL_WORDS,
   type FromProducer,
@@ -101,7 +101,7 @@ class Loader implements TrainLoader {
     this.batches = Math.ceil(this.images / options.batch);
     const set = gatherTrainingSet(options);
     const depth = options.workers ? DEPTH : 1;
-    const ring = new SharedArrayBuffer(depth * Math.min(options.batch, this.images) * largestImage(set.plan));
+    const ring = new SharedArrayBuffer(depth * Math.min(partSize(set.plan), this.images) * largestImage(set.plan));
     this.setup = { set, ring, depth };
   }
 
@@ -126,7 +126,7 @@ class Loader implements TrainLoader {
     const { set, depth } = this.setup;
     const plan = planEpoch(set.plan, set.sizes, epoch);
     const control = new Int32Array(new SharedArrayBuffer(CONTROL_WORDS * 4));
-    control[NEXT] = startBatch * set.plan.batch;
+    control[NEXT] = startBatch * partSize(set.plan);
     const id = this.runs++;
     const missing = plan.batches.map(({ count }) => count);
     const run: Run = { id, plan, control, labels: new Array(this.images), missing, ended: 0, changed: () => {} };
@@ -155,9 +155,9 @@ class Loader implements TrainLoader {
   }
 
   private batch(run: Run, number: number): Batch {
-    const { start, count, outWidth, outHeight } = run.plan.batches[number];
+    const { start, count, whole, idle, outWidth, outHeight } = run.plan.batches[number];
     const { ring, depth, set } = this.setup;
-    const offset = (number % depth) * set.plan.batch * largestImage(set.plan);
+    const offset = (number % depth) * partSize(set.plan) * largestImage(set.plan);
     const indices = [...run.plan.order.subarray(start, start + count)];
     const labels = run.labels.slice(start, start + count) as Float32Array[];
     run.labels.fill(undefined, start, start + count);
@@ -168,6 +168,8 @@ class Loader implements TrainLoader {
       paths: indices.map((i) => set.paths[i]),
       indices,
       original: indices.map((i) => ({ width: set.sizes[2 * i], height: set.sizes[2 * i + 1] })),
+      whole,
+      idle,
     };
   }
 

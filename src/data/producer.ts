@@ -4,10 +4,10 @@
  * composed, the source images of the next one are decoded.
  */
 import { messageOf, UserError } from '../core/errors.js';
-import { largestImage } from './epoch-plan.js';
+import { largestImage, partSize, positionAt } from './epoch-plan.js';
 import { type Started, TrainingImages, type TrainingSet } from './training-images.js';
 
-/** Words of a run's control block: the next position to be taken, whether to stop, and their number. */
+/** Words of a run's control block: the next turn (positionAt) to be taken, whether to stop, and their number. */
 export const NEXT = 0;
 export const STOP = 1;
 export const CONTROL_WORDS = 2;
@@ -15,7 +15,7 @@ export const CONTROL_WORDS = 2;
 /** Data of a producer, sent to each worker once. */
 export interface ProducerSetup {
   set: TrainingSet;
-  /** Ring buffer [depth, batch, largest image] of bytes: batch b is at index b mod depth. */
+  /** Ring buffer [depth, part of a batch, largest image] of bytes: batch b is at index b mod depth. */
   ring: SharedArrayBuffer;
   depth: number;
 }
@@ -74,8 +74,8 @@ export class Producer {
     try {
       const plan = this.images.startEpoch(epoch, mosaic);
       const take = (): void => {
-        const position = Atomics.add(control, NEXT, 1);
-        if (position < plan.order.length) held.push({ position, ...this.images.start(position) });
+        const position = positionAt(plan, Atomics.add(control, NEXT, 1), partSize(this.setup.set.plan));
+        if (position !== undefined) held.push({ position, ...this.images.start(position) });
       };
       take();
       while (held.length && !stopped()) {
@@ -95,7 +95,7 @@ export class Producer {
     const { set, ring, depth } = this.setup;
     const number = Math.floor(taken.position / set.plan.batch);
     const { start, outWidth, outHeight } = taken.batch;
-    const batchBytes = set.plan.batch * largestImage(set.plan);
+    const batchBytes = partSize(set.plan) * largestImage(set.plan);
     const bytes = outWidth * outHeight * 3;
     const out = new Uint8Array(ring, (number % depth) * batchBytes + (taken.position - start) * bytes, bytes);
     const labels = await this.images.finish(taken, out);

@@ -3,6 +3,7 @@ import { AUGMENTATION_KEYS, type AugmentSettings } from '../cfg/schema.js';
 import { LABEL } from '../core/boxes.js';
 import { UserError } from '../core/errors.js';
 import { type CacheMode, planCache } from './cache-plan.js';
+import type { Part } from './epoch-plan.js';
 import { shareImages } from './image-cache.js';
 import type { TrainingSet } from './training-images.js';
 
@@ -23,11 +24,13 @@ export interface TrainLoaderOptions {
   rect?: boolean;
   /** As in PlanSettings. Default: 0. */
   multiScale?: number;
+  /** As in PlanSettings. Default: all of each batch. */
+  part?: Part;
 }
 
 /** @throws UserError 'no-images' when there is no image */
 export function gatherTrainingSet(options: TrainLoaderOptions): TrainingSet {
-  const { images, imgsz, batch, augment, seed, workers, rect = false, multiScale = 0, cache = false } = options;
+  const { images, imgsz, batch, augment, seed, workers, rect = false, multiScale = 0, cache = false, part } = options;
   if (!images.length) throw new UserError('no-images', 'there is no image to train on');
   const sizes = new Int32Array(new SharedArrayBuffer(images.length * 8));
   const labelStart = new Int32Array(new SharedArrayBuffer((images.length + 1) * 4));
@@ -46,7 +49,7 @@ export function gatherTrainingSet(options: TrainLoaderOptions): TrainingSet {
     sizes,
     labels,
     labelStart,
-    plan: { imgsz, batch, seed, rect, multiScale },
+    plan: { imgsz, batch, seed, rect, multiScale, part },
     augment: pickSettings(augment),
     window,
     cachedImages: shareImages(images.length, slots, slotBytes),

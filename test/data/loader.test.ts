@@ -71,6 +71,43 @@ describe('the training loader', () => {
     expect(rest).toEqual(whole.slice(4));
   });
 
+  it.each([
+    [2, { workers: 0 }],
+    [4, { workers: 2, multiScale: 0.5 }],
+    [2, { workers: 1, rect: true }],
+  ])(
+    'gives %i parts with %o that are the whole batches together, also from the middle of an epoch on',
+    async (of, more) => {
+      const images = (batch: Batch): { image: string; labels: number[]; index: number; shape: string }[] => {
+        const [b, ...size] = batch.shape;
+        const bytes = batch.images.length / b;
+        return batch.indices.map((index, k) => ({
+          image: createHash('sha1')
+            .update(batch.images.subarray(k * bytes, (k + 1) * bytes))
+            .digest('hex'),
+          labels: [...batch.labels[k]],
+          index,
+          shape: `${size}`,
+        }));
+      };
+      const collect = async (part?: TrainLoaderOptions['part']) => {
+        const loader = createTrainLoader(options({ ...more, part }));
+        const out: { images: ReturnType<typeof images>; whole: number }[] = [];
+        for await (const batch of loader.epoch(1, { startBatch: 2 }))
+          out.push({ images: batch.idle ? [] : images(batch), whole: batch.whole });
+        await loader.close();
+        return out;
+      };
+      const whole = await collect();
+      const parts = await Promise.all(Array.from({ length: of }, (_, index) => collect({ index, of })));
+      expect(whole.map((batch) => batch.images.length)).toEqual([4, 4, 4, 1]);
+      whole.forEach((batch, k) => {
+        expect(parts.flatMap((part) => part[k].images)).toEqual(batch.images);
+        for (const part of parts) expect(part[k].whole).toBe(batch.images.length);
+      });
+    },
+  );
+
   it('depends on seed and epoch', async () => {
     const [[a], [b]] = await run({}, [[0], [1]]);
     const [[c]] = await run({ seed: 8 }, [[0]]);
