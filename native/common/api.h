@@ -23,7 +23,7 @@ namespace native {
   F(GraphGetTensorShape) F(NewSessionOptions) F(DeleteSessionOptions) F(SetConfig) F(SetTarget) F(NewSession)        \
   F(CloseSession) F(DeleteSession) F(SessionRun) F(SessionListDevices) F(DeleteDeviceList) F(DeviceListCount)        \
   F(DeviceListName) F(DeviceListType) F(DeviceListMemoryBytes) F(GetAllRegisteredKernels)                            \
-  F(GetRegisteredKernelsForOp) F(GetAllOpList)                                                                       \
+  F(GetRegisteredKernelsForOp) F(GetAllOpList) F(NewServer) F(ServerStart) F(ServerTarget)                           \
   /* custom ops and their kernels    */                                                                             \
   F(NewOpDefinitionBuilder) F(OpDefinitionBuilderAddAttr) F(OpDefinitionBuilderAddInput)                             \
   F(OpDefinitionBuilderAddOutput) F(OpDefinitionBuilderSetShapeInferenceFunction) F(RegisterOpDefinition)            \

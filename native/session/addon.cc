@@ -5,6 +5,7 @@
 #include "../common/napi.h"
 #include "quiet.h"
 #include "run.h"
+#include "server.h"
 
 namespace native {
 namespace {
@@ -115,6 +116,12 @@ napi_value Finish(napi_env, const Arguments&) {
   return nullptr;
 }
 
+// serve(definition: Uint8Array, address: string) → target
+napi_value Serve(napi_env env, const Arguments& a) {
+  const View definition = viewOf(env, a[0]);
+  return toText(env, startServer(definition.data, definition.bytes, textOf(env, a[1])));
+}
+
 // devices(session) → {name, type, memory}[], memory in bytes
 napi_value Devices(napi_env env, const Arguments& a) {
   const Status status;
@@ -169,7 +176,7 @@ NAPI_MODULE_INIT() {
       FUNCTION("add", Add, 4),         FUNCTION("plan", MakePlan, 4),   FUNCTION("prepare", Prepare, 4),
       FUNCTION("run", RunHere, 1),     FUNCTION("runApart", RunApart, 1), FUNCTION("discard", Discard, 1),
       FUNCTION("devices", Devices, 1), FUNCTION("kernels", Kernels, 1), FUNCTION("ops", Ops, 0),
-      FUNCTION("finish", Finish, 0),
+      FUNCTION("finish", Finish, 0),   FUNCTION("serve", Serve, 2),
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
   return exports;

@@ -15,6 +15,8 @@ export interface SessionConfig {
   logPlacement?: boolean;
   /** Graph optimisations (Grappler: constant folding, layout, fusion). Default: true. */
   rewriter?: boolean;
+  /** Index of this process in the cluster of a server (server.ts): its graphs are placed on its own devices. */
+  worker?: number;
 }
 
 /** Settings for GPUs (GPUOptions). */
@@ -29,19 +31,32 @@ export interface GpuConfig {
 
 const OFF = 2; // RewriterConfig.Toggle
 
+/** The name that TensorFlow has for a worker of a cluster. */
+export const workerName = (index: number): string => `/job:worker/replica:0/task:${index}`;
+
 /** @returns a serialised ConfigProto */
 export function configProto(config: SessionConfig): Uint8Array {
-  const { intraThreads, interThreads, gpu = {}, softPlacement = true, logPlacement = false, rewriter = true } = config;
+  const {
+    intraThreads,
+    interThreads,
+    gpu = {},
+    softPlacement = true,
+    logPlacement = false,
+    rewriter = true,
+    worker,
+  } = config;
   // Automatic mixed precision is always off, also where an environment variable enables it: it would apply to the loss.
   const rewriting = concat(!rewriter && varint(19, true), varint(23, OFF), varint(31, OFF));
   return concat(
     gpu === false && message(1, string(1, 'GPU'), varint(2, 0)),
     intraThreads !== undefined && varint(2, intraThreads),
+    worker !== undefined && string(4, workerName(worker)),
     interThreads !== undefined && varint(5, interThreads),
     gpu !== false && message(6, gpuOptions(gpu)),
     varint(7, softPlacement),
     varint(8, logPlacement),
     message(10, message(10, rewriting)),
+    worker !== undefined && message(16, string(1, workerName(0))), // the leader of collective operations
   ).finish();
 }
 

@@ -60,6 +60,8 @@ export interface NativeSessions {
   run(run: Handle): NativeTensor[];
   runApart(run: Handle): Promise<NativeTensor[]>;
   discard(run: Handle): void;
+  /** Starts the server of this process, which listens on one IPv4 address ('': on all). @returns the target of its sessions */
+  serve(serverDef: Uint8Array, address: string): string;
   devices(session: Handle): { name: string; type: string; memory: number }[];
   kernels(op: string): ArrayBuffer;
   ops(): ArrayBuffer;
