@@ -1,5 +1,6 @@
 /** Decodes images of a dataset at full size, in order and one ahead: for validation with tiles. */
 import { mapAhead } from '../core/ahead.js';
+import type { Range } from '../core/shard.js';
 import type { RgbImage } from '../core/types.js';
 import type { DatasetImage } from './dataset.js';
 import { type Broken, whyBroken } from './val-slot.js';
@@ -18,10 +19,14 @@ export interface DecodedImage extends Broken {
 /** Images in memory: one in use, the next being decoded. */
 const AHEAD = 2;
 
-/** @yields one result for each image, in order @throws UserError 'images-gone' when many images can no longer be read */
-export function decodedImages(images: readonly DatasetImage[]): AsyncGenerator<DecodedImage> {
+/**
+ * @param range of the images to decode
+ * @yields one result for each image, in order
+ * @throws UserError 'images-gone' when many images can no longer be read
+ */
+export function decodedImages(images: readonly DatasetImage[], range: Range): AsyncGenerator<DecodedImage> {
   const gone = new Vanished(images.length);
-  return mapAhead(indices(images.length), AHEAD, async (index) => {
+  return mapAhead(indices(range), AHEAD, async (index) => {
     const start = performance.now();
     const { path } = images[index];
     try {
@@ -35,6 +40,6 @@ export function decodedImages(images: readonly DatasetImage[]): AsyncGenerator<D
   });
 }
 
-async function* indices(count: number): AsyncGenerator<number> {
-  for (let i = 0; i < count; i++) yield i;
+async function* indices({ from, to }: Range): AsyncGenerator<number> {
+  for (let i = from; i < to; i++) yield i;
 }

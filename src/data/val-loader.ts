@@ -4,6 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import type { PixelTransform } from '../core/boxes.js';
+import { type Shard, unitsOf } from '../core/shard.js';
 import { PAD_VALUE } from '../image/letterbox.js';
 import type { DatasetImage } from './dataset.js';
 import { orderByAspect } from './rect-order.js';
@@ -24,6 +25,8 @@ export interface ValLoaderOptions {
   workers?: number;
   /** [H, W] of a model with a fixed input shape; rect is then ignored. */
   fixedShape?: [height: number, width: number];
+  /** Only the batches of this shard; they are those that one process has. Default: all. */
+  shard?: Shard;
 }
 
 /** A batch for validation. */
@@ -45,6 +48,8 @@ export interface ValBatch {
 export interface ValLoader {
   /** Number of batches. */
   readonly batches: number;
+  /** Number of images in them. */
+  readonly images: number;
   [Symbol.asyncIterator](): AsyncIterator<ValBatch>;
   /** Ends the threads; also called when the iteration ends. */
   close(): Promise<void>;
@@ -65,9 +70,12 @@ const IN_FLIGHT = 2;
  * @throws UserError from the iterator: 'images-gone' when many images can no longer be read
  */
 export function createValLoader(images: readonly DatasetImage[], options: ValLoaderOptions): ValLoader {
-  const plans = planBatches(images, options);
-  const { workers = Infinity, imgsz } = options;
-  const threads = Math.min(workers, Math.max(1, Math.ceil(availableParallelism() / 2)), 8, images.length);
+  const all = planBatches(images, options);
+  const { workers = Infinity, imgsz, shard } = options;
+  const { from, to } = unitsOf(all.length, shard);
+  const plans = all.slice(from, to);
+  const count = plans.reduce((sum, { indices }) => sum + indices.length, 0);
+  const threads = Math.min(workers, Math.max(1, Math.ceil(availableParallelism() / 2)), 8, count);
   const pool = threads > 0 ? startPool(threads) : undefined;
   const close = async (): Promise<void> => (await pool)?.close();
   const pending = new Map<number, Promise<ValBatch>>();
@@ -81,6 +89,7 @@ export function createValLoader(images: readonly DatasetImage[], options: ValLoa
   for (let k = 0; k < AHEAD; k++) ask(k);
   return {
     batches: plans.length,
+    images: count,
     async *[Symbol.asyncIterator]() {
       try {
         for (let k = 0; k < plans.length; k++) {

@@ -5,7 +5,7 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { messageOf, UserError } from '../core/errors.js';
-import { type AtomicFile, openAtomic } from './files.js';
+import { openAtomic } from './files.js';
 import { bytesOf, type Dtype, elementBytes, isDtype, type RawArray, rawArray } from './typed.js';
 
 /** A tensor with its data. */
@@ -76,16 +76,38 @@ export interface OpenSafetensors {
 export function openSafetensors(path: string): OpenSafetensors {
   const fd = open(path);
   try {
-    const { entries, metadata, start } = readHeader(path, fd, fstatSync(fd).size);
-    const tensors = entries.map(({ name, dtype, shape, from, to }): [string, UnreadTensor] => [
-      name,
-      { dtype, shape, read: () => rawArray(dtype, readAt(path, fd, start + from, to - from)) },
-    ]);
-    return { tensors: new Map(tensors), metadata, close: () => closeSync(fd) };
+    const read: ReadAt = (offset, length) => readAt(path, fd, offset, length);
+    return { ...parse(path, fstatSync(fd).size, read), close: () => closeSync(fd) };
   } catch (error) {
     closeSync(fd);
     throw error;
   }
+}
+
+/**
+ * Reads the format from memory.
+ * @param name of the source, for messages
+ * @throws UserError 'bad-safetensors'
+ */
+export function decodeSafetensors(bytes: Uint8Array, name: string): Safetensors {
+  const read: ReadAt = (offset, length) => bytes.slice(offset, offset + length);
+  const { tensors, metadata } = parse(name, bytes.length, read);
+  return {
+    tensors: new Map([...tensors].map(([key, t]) => [key, { dtype: t.dtype, shape: t.shape, data: t.read() }])),
+    metadata,
+  };
+}
+
+/** Reads bytes that are known to exist. */
+type ReadAt = (offset: number, length: number) => Uint8Array<ArrayBuffer>;
+
+function parse(path: string, size: number, read: ReadAt): Omit<OpenSafetensors, 'close'> {
+  const { entries, metadata, start } = readHeader(path, size, read);
+  const tensors = entries.map(({ name, dtype, shape, from, to }): [string, UnreadTensor] => [
+    name,
+    { dtype, shape, read: () => rawArray(dtype, read(start + from, to - from)) },
+  ]);
+  return { tensors: new Map(tensors), metadata };
 }
 
 /** Whether a file is safetensors by its first bytes: a plausible header length, then a JSON object. */
@@ -104,6 +126,31 @@ export function writeSafetensors(
   tensors: Iterable<readonly [name: string, tensor: StoredTensor]>,
   metadata: Record<string, string> = {},
 ): void {
+  const { header, list } = layOut(tensors, metadata);
+  const file = openAtomic(path);
+  try {
+    file.write(header);
+    for (const { data } of list) file.write(bytesOf(data));
+    file.commit();
+  } finally {
+    file.abort();
+  }
+}
+
+/** The bytes that `writeSafetensors` writes. */
+export function encodeSafetensors(
+  tensors: Iterable<readonly [name: string, tensor: StoredTensor]>,
+  metadata: Record<string, string> = {},
+): Uint8Array {
+  const { header, list } = layOut(tensors, metadata);
+  return Buffer.concat([header, ...list.map(({ data }) => bytesOf(data))]);
+}
+
+/** Header of the file, and the tensors in the order of their data. */
+function layOut(
+  tensors: Iterable<readonly [name: string, tensor: StoredTensor]>,
+  metadata: Record<string, string>,
+): { header: Uint8Array; list: StoredTensor[] } {
   const list = [...tensors].sort((a, b) => elementBytes(b[1].dtype) - elementBytes(a[1].dtype));
   const header: Record<string, unknown> = Object.keys(metadata).length ? { __metadata__: metadata } : {};
   let at = 0;
@@ -118,18 +165,7 @@ export function writeSafetensors(
   const padded = Buffer.alloc(8 + Math.ceil(text.length / 8) * 8, ' ');
   padded.writeBigUInt64LE(BigInt(padded.length - 8));
   text.copy(padded, 8);
-  const file = openAtomic(path);
-  writeAll(file, padded, list);
-}
-
-function writeAll(file: AtomicFile, header: Uint8Array, list: (readonly [string, StoredTensor])[]): void {
-  try {
-    file.write(header);
-    for (const [, { data }] of list) file.write(bytesOf(data));
-    file.commit();
-  } finally {
-    file.abort();
-  }
+  return { header: padded, list: list.map(([, tensor]) => tensor) };
 }
 
 function open(path: string): number {
@@ -160,14 +196,14 @@ function readAt(path: string, fd: number, offset: number, length: number): Uint8
 
 function readHeader(
   path: string,
-  fd: number,
   size: number,
+  read: ReadAt,
 ): { entries: Entry[]; metadata: Record<string, string>; start: number } {
   if (size < 10) throw bad(path, `${size} bytes are too few`);
-  const length = Number(Buffer.from(readAt(path, fd, 0, 8)).readBigUInt64LE());
+  const length = Number(Buffer.from(read(0, 8)).readBigUInt64LE());
   if (length > MAX_HEADER_BYTES || 8 + length > size)
     throw bad(path, `its header claims ${length} bytes; the file has ${size}`);
-  const text = Buffer.from(readAt(path, fd, 8, length)).toString('utf8');
+  const text = Buffer.from(read(8, length)).toString('utf8');
   let header: unknown;
   try {
     header = JSON.parse(text);

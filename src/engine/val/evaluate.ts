@@ -13,22 +13,26 @@ import type { ValLoader } from '../../data/val-loader.js';
 import type { Detector } from '../../detect/detector.js';
 import { createTally, type Metrics } from '../../metrics/tally.js';
 import {
-  batchPredictions,
   type LossDetector,
   type LossTriple,
   type PredictedImages,
   type PredictionOptions,
-  tiledPredictions,
+  type Predictions,
+  predictionsOf,
 } from './predictions.js';
 
-/** What is measured, and how. */
-export interface EvaluateOptions extends PredictionOptions {
+/** What is measured of predictions. */
+export interface MeasureOptions {
   /** Also COCO's figures. Default: true. */
   coco?: boolean;
   /** Also typed mistakes. Default: true. */
   errors?: boolean;
   observers?: readonly EvaluateObserver[];
+  signal?: AbortSignal;
 }
+
+/** What is measured, and how images are predicted. */
+export interface EvaluateOptions extends PredictionOptions, MeasureOptions {}
 
 /** What an evaluation tells as it goes. All methods are optional and waited for. */
 export interface EvaluateObserver {
@@ -79,16 +83,22 @@ export async function evaluate(
   options: EvaluateOptions,
   loader?: ValLoader,
 ): Promise<Evaluation> {
+  return measure(predictionsOf(detector, dataset, options, loader), dataset, options);
+}
+
+/**
+ * Compares predictions with the labels of their dataset.
+ * @param predictions of all images or a part of them; they are closed
+ * @throws UserError when all images of the dataset are broken; Interrupted as soon as `signal` is aborted
+ */
+export async function measure(
+  { batches: total, images: count, predicted, close }: Predictions,
+  dataset: Dataset,
+  options: MeasureOptions,
+): Promise<Evaluation> {
   const tally = createTally(dataset.names, options);
   const gathered: Gathered = { tally, broken: [], times: { preprocess: 0, inference: 0, postprocess: 0 }, losses: [] };
   const { signal, observers = [] } = options;
-  const {
-    batches: total,
-    predicted,
-    close,
-  } = options.tiling
-    ? tiledPredictions(detector, dataset, options)
-    : batchPredictions(detector, dataset, options, loader);
   try {
     await progress.track({ label: 'Validating', unit: 'batches', total }, async (update) => {
       let done = 0;
@@ -104,7 +114,7 @@ export async function evaluate(
   const { broken, times, losses } = gathered;
   refuseNoImages(dataset, broken);
   for (const { message } of broken) log.warn(`left out: ${message}`);
-  const n = Math.max(dataset.images.length, 1);
+  const n = Math.max(count, 1);
   const { preprocess, inference, postprocess } = times;
   const speed = { preprocess: preprocess / n, inference: inference / n, postprocess: postprocess / n };
   const evaluation = { ...tally.finish(), speed, loss: meanLoss(losses), broken };

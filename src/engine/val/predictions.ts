@@ -5,6 +5,7 @@
 import { mapAhead } from '../../core/ahead.js';
 import { DETECTION, labelsToPx, NO_TRANSFORM, type PixelTransform } from '../../core/boxes.js';
 import { SequentialTimer } from '../../core/sequential-timer.js';
+import { type Shard, unitsOf } from '../../core/shard.js';
 import type { Speed } from '../../core/types.js';
 import type { Dataset } from '../../data/dataset.js';
 import { type DecodedImage, decodedImages } from '../../data/val-images.js';
@@ -37,6 +38,8 @@ export interface PredictionOptions {
   singleCls?: boolean;
   /** Most decoding threads. */
   workers?: number;
+  /** Only a part of the batches, as they are in the whole; with tiles of the images. Default: all. */
+  shard?: Shard;
   signal?: AbortSignal;
 }
 
@@ -59,6 +62,8 @@ export interface PredictedImages {
 /** The predictions of a dataset, as they come. */
 export interface Predictions {
   batches: number;
+  /** Number of images in them. */
+  images: number;
   predicted: AsyncGenerator<PredictedImages>;
   /** Ends the decoding. */
   close(): Promise<void>;
@@ -79,11 +84,11 @@ export interface LossDetector extends Detector {
 /** Starts decoding. */
 export function loaderFor(
   dataset: Dataset,
-  options: Pick<PredictionOptions, 'imgsz' | 'batch' | 'rect' | 'workers'>,
+  options: Pick<PredictionOptions, 'imgsz' | 'batch' | 'rect' | 'workers' | 'shard'>,
   model: Partial<Pick<Detector, 'stride' | 'fixedShape' | 'fixedBatch'>> = {},
 ): ValLoader {
   const { stride, fixedShape, fixedBatch } = model;
-  const { imgsz, rect, workers } = options;
+  const { imgsz, rect, workers, shard } = options;
   const batch = fixedBatch ?? options.batch;
   return createValLoader(dataset.images, {
     imgsz: fixedShape ? Math.max(...fixedShape) : imgsz,
@@ -92,11 +97,27 @@ export function loaderFor(
     stride,
     workers,
     fixedShape,
+    shard,
   });
 }
 
+/**
+ * Predictions of a dataset, or of the shard of it that `options` name.
+ * @param loader of the batches; default: as the options say
+ */
+export function predictionsOf(
+  detector: Detector | LossDetector,
+  dataset: Dataset,
+  options: PredictionOptions,
+  loader?: ValLoader,
+): Predictions {
+  return options.tiling
+    ? tiledPredictions(detector, dataset, options)
+    : batchPredictions(detector, dataset, options, loader);
+}
+
 /** Predictions of letterboxed images. */
-export function batchPredictions(
+function batchPredictions(
   detector: Detector | LossDetector,
   dataset: Dataset,
   options: PredictionOptions,
@@ -110,12 +131,14 @@ export function batchPredictions(
     const detections = (k: number) => withoutClass(found(k), options.singleCls);
     return { indices, transforms, broken, detections, times: { preprocess: time, inference, postprocess: 0 }, items };
   });
-  return { batches: loader.batches, predicted, close: () => loader.close() };
+  return { batches: loader.batches, images: loader.images, predicted, close: () => loader.close() };
 }
 
 /** Predictions of images in tiles; their detections are in pixels of the image. */
-export function tiledPredictions(detector: Detector, dataset: Dataset, options: PredictionOptions): Predictions {
-  const { imgsz, batch, tiling, signal } = options;
+function tiledPredictions(detector: Detector, dataset: Dataset, options: PredictionOptions): Predictions {
+  const { imgsz, batch, tiling, shard, signal } = options;
+  const range = unitsOf(dataset.images.length, shard);
+  const images = range.to - range.from;
   const predictor = new BatchPredictor(detector, {
     ...nmsSettings(options),
     imgsz,
@@ -135,10 +158,10 @@ export function tiledPredictions(detector: Detector, dataset: Dataset, options: 
       times: { ...times, preprocess: times.preprocess + time },
     };
   };
-  const predicted = mapAhead(decodedImages(dataset.images), AT_WORK, work);
+  const predicted = mapAhead(decodedImages(dataset.images, range), AT_WORK, work);
   // What is at work is not waited for: it ends by itself.
   const close = async () => void predicted.return().catch(() => {});
-  return { batches: dataset.images.length, predicted, close };
+  return { batches: images, images, predicted, close };
 }
 
 /** What the network says of a batch. */
