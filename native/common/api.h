@@ -29,6 +29,7 @@ namespace native {
   F(OpDefinitionBuilderAddOutput) F(OpDefinitionBuilderSetShapeInferenceFunction) F(RegisterOpDefinition)            \
   F(NewShapeHandle) F(DeleteShapeHandle) F(NewDimensionHandle) F(DeleteDimensionHandle)                              \
   F(ShapeInferenceContextGetInput) F(ShapeInferenceContextSetOutput) F(ShapeInferenceContextDim)                     \
+  F(ShapeInferenceContextSetUnknownShape)                                                                            \
   F(ShapeInferenceContextSubshape) F(ShapeInferenceContextVectorFromSize)                                            \
   F(ShapeInferenceContextConcatenateShapes) F(DimensionHandleValueKnown) F(DimensionHandleValue)                     \
   F(NewKernelBuilder) F(KernelBuilder_TypeConstraint) F(RegisterKernelBuilder) F(OpKernelConstruction_Failure)       \

@@ -2,18 +2,27 @@
 #include <mutex>
 
 #include "../common/napi.h"
+#include "tiles.h"
 
 namespace fused {
 void registerBatchNormSilu();
-}
+void registerConvFilterGrad();
+}  // namespace fused
 
-// register(libraries: string[]): full paths of TensorFlow's libraries, each before those that depend on it. No effect if
-// another thread of the process has registered the ops.
+// register(libraries: string[]) → {tiles: boolean}, whether ConvFilterGrad is among the ops, which needs AMX. libraries: full
+// paths of TensorFlow's, each before those that depend on it. Registers once in a process.
 static napi_value Register(napi_env env, const native::Arguments& a) {
   native::loadTensorflow(native::textsOf(env, a[0]));
   static std::once_flag once;
-  std::call_once(once, fused::registerBatchNormSilu);
-  return nullptr;
+  std::call_once(once, [] {
+    fused::registerBatchNormSilu();
+    if (fused::hasTiles()) fused::registerConvFilterGrad();
+  });
+  napi_value out, tiles;
+  native::check(env, napi_create_object(env, &out));
+  native::check(env, napi_get_boolean(env, fused::hasTiles(), &tiles));
+  native::setProperty(env, out, "tiles", tiles);
+  return out;
 }
 
 NAPI_MODULE_INIT() {

@@ -27,6 +27,8 @@ export interface TensorflowFiles {
 export interface Tensorflow extends TensorflowFiles {
   /** Version of TensorFlow, e.g. 2.21.0. */
   version: string;
+  /** Whether the custom ops that need the processor's AMX tiles are registered, too. */
+  tiles: boolean;
 }
 
 /** Opaque handle of a C++ object of the addon. */
@@ -97,8 +99,8 @@ export function loadTensorflow(files: TensorflowFiles | undefined = tensorflowFi
     if (!SUPPRESSED.test(line) || process.env.TF_CPP_MIN_LOG_LEVEL === '0') process.stderr.write(`${line}\n`);
   }
   if (isMainThread) process.on('exit', () => addon.finish());
-  for (const ops of files.ops) require(ops).register(files.libraries);
-  loaded = { addon, tensorflow: { version, ...files } };
+  const tiles = files.ops.map((ops) => require(ops).register(files.libraries).tiles).includes(true);
+  loaded = { addon, tensorflow: { version, tiles, ...files } };
   return loaded.tensorflow;
 }
 

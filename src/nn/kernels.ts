@@ -7,6 +7,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Attrs, ElementType } from '../graph/graph.js';
 import { defineOp, type Emitter } from '../graph/raw.js';
+import { loadedTensorflow } from '../graph/tensorflow.js';
 import { type ConvAttrs as ConvGeometry, convAttrs, NHWC, outputSize, POOL5 } from './op-attrs.js';
 
 // ---- convolution
@@ -95,6 +96,10 @@ const convFilterGrad = defineOp<'x' | 'dy', ConvAttrs & { shape: number[] }>({
   kernel(emit, { x, dy }, { shape, ...attrs }) {
     const type = convType(emit, attrs.precise);
     const T = { type };
+    if (type === 'bfloat16' && tilesCompute(shape, attrs)) {
+      const geometry = { kernel: shape.slice(0, 2), strides: [attrs.stride, attrs.stride] };
+      return emit.op('ConvFilterGrad', [emit.cast(x, type), emit.cast(dy, type)], { T, ...geometry }, shape);
+    }
     const { pass, sides, padded } = unpadded(x.shape, shape, dy.shape, attrs);
     let from = emit.cast(x, type);
     if (sides) {
@@ -111,6 +116,11 @@ const convFilterGrad = defineOp<'x' | 'dy', ConvAttrs & { shape: number[] }>({
     return emit.cast(dw, 'float32');
   },
 });
+
+/** Whether native/fused has the filter's gradient in bfloat16, which takes a third of the time of oneDNN's. */
+function tilesCompute([kh, kw]: number[], { stride, pad }: ConvGeometry): boolean {
+  return !!loadedTensorflow()?.tiles && stride <= 2 && 2 * pad[0] === kh - 1 && 2 * pad[1] === kw - 1;
+}
 
 /** The same convolution of a previously padded image, if oneDNN's gradients do not support the padding. */
 function unpadded(

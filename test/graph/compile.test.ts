@@ -248,8 +248,9 @@ describe('bfloat16 and gradients', () => {
     });
     const { nodes } = compiled.prepare({ x });
     const typesOf = (op: string) => nodes.filter((n) => n.op === op).map((n) => (n.attrs.T as { type: string }).type);
-    for (const op of ['Conv2D', 'Conv2DBackpropFilter'])
-      expect(typesOf(op).sort(), op).toEqual(['bfloat16', 'bfloat16', 'float32']);
+    const each = ['bfloat16', 'bfloat16', 'float32'];
+    expect(typesOf('Conv2D').sort()).toEqual(each);
+    expect([...typesOf('ConvFilterGrad'), ...typesOf('Conv2DBackpropFilter')].sort()).toEqual(each);
     expect(typesOf('Conv2DBackpropInput').sort()).toEqual(['bfloat16', 'float32']);
     for (const op of ['MaxPoolGrad', 'ConcatV2']) expect(typesOf(op), op).toEqual(['bfloat16']);
     compiled.dispose();
