@@ -1,5 +1,9 @@
 #include "loops.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace fused {
 
 namespace plain {
@@ -29,6 +33,19 @@ namespace avx512 {
 }
 #if defined(__clang__)
 #pragma clang attribute pop
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma"))), apply_to = function)
+#else
+#pragma GCC pop_options
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma")
+#endif
+#define WITH_AVX512_BF16
+namespace avx512bf16 {
+#include "loops.inc"
+}
+#undef WITH_AVX512_BF16
+#if defined(__clang__)
+#pragma clang attribute pop
 #else
 #pragma GCC pop_options
 #endif
@@ -46,6 +63,8 @@ static Set fastest() {
 #endif
   return Set::PLAIN;
 }
+
+static bool hasBf16() { return fastest() == Set::AVX512 && __builtin_cpu_supports("avx512bf16"); }
 
 #define LOOPS(space) {space::moments, space::normalizeSilu, space::gradientOfNorm, space::gradientOfInput}
 #if defined(__x86_64__)
@@ -66,7 +85,7 @@ const Loops<float>& loops<float>() {
 template <>
 const Loops<Bfloat16>& loops<Bfloat16>() {
   using E = Bfloat16;
-  static const Loops<E> chosen = CHOSEN(bfloat16);
+  static const Loops<E> chosen = hasBf16() ? Loops<E> LOOPS(avx512bf16::bfloat16) : CHOSEN(bfloat16);
   return chosen;
 }
 

@@ -110,6 +110,20 @@ describe.skipIf(left)('in bfloat16', () => {
   }
 });
 
+it.skipIf(left)('in bfloat16: values far from 0, where the exponential overflows', () => {
+  const beta = [-3e38, -1e4, -100, -88, -20, -5, -0.01, 0, 0.01, 5, 20, 88, 100, 1e4, 3e38, 1];
+  const given = { ...inputs([2, 3, 3, beta.length]), gamma: tf.zeros([beta.length]), beta: tf.tensor1d(beta) };
+  const compiled = compile((i: Inputs) => step({ ...i, x: rounding(i.x) }, false), { half: true });
+  const { y, dbeta } = compiled(given);
+  const [first, slopes] = [[...y.dataSync()].slice(0, beta.length), [...dbeta.dataSync()]];
+  beta.forEach((b, c) => {
+    const want = b / (1 + Math.exp(-b));
+    expect(Math.abs(first[c] - want), `silu(${b})`).toBeLessThanOrEqual(BFLOAT16 * Math.abs(want) + 1e-30);
+    expect(slopes[c], `slope at ${b}`).toSatisfy(Number.isFinite);
+  });
+  compiled.dispose();
+});
+
 it.skipIf(left)('agrees with the definition in double precision', () => {
   const given = inputs([2, 6, 5, 7]);
   const [b, h, w, c] = given.x.shape as number[];
