@@ -12,7 +12,7 @@ import { type ConvAttrs as ConvGeometry, convAttrs, NHWC, outputSize, POOL5 } fr
 
 // ---- convolution
 
-/** `precise`: float32 even if feature maps are bfloat16. */
+/** `precise`: the value in float32 even if feature maps are bfloat16. */
 type ConvAttrs = ConvGeometry & { precise?: boolean };
 
 /**
@@ -32,7 +32,7 @@ export function conv2d(
   return conv2dOp({ x, w }, { stride, pad: [pad, padW], precise })[0] as tf.Tensor4D;
 }
 
-/** Element type of a convolution and its gradients. */
+/** Element type of a convolution, or of its gradients. */
 const convType = (emit: Emitter, precise = false): ElementType => (emit.half && !precise ? 'bfloat16' : 'float32');
 
 const conv2dOp = defineOp<'x' | 'w', ConvAttrs>({
@@ -62,9 +62,9 @@ const conv2dOp = defineOp<'x' | 'w', ConvAttrs>({
   },
   gradient: {
     save: ['x', 'w'],
-    of: ([dy], [x, w], attrs) => ({
-      x: () => convInputGrad({ dy, w }, { ...attrs, shape: x.shape })[0],
-      w: () => convFilterGrad({ x, dy }, { ...attrs, shape: w.shape })[0],
+    of: ([dy], [x, w], { stride, pad }) => ({
+      x: () => convInputGrad({ dy, w }, { stride, pad, shape: x.shape })[0],
+      w: () => convFilterGrad({ x, dy }, { stride, pad, shape: w.shape })[0],
     }),
   },
 });
@@ -73,12 +73,12 @@ const conv2dOp = defineOp<'x' | 'w', ConvAttrs>({
  * With explicit padding TensorFlow computes both gradients by a slow algorithm (im2col, col2im). The input gradient of the
  * padded image without padding, cropped, takes half the time, and the kernel gradient from a padded x a third.
  */
-const convInputGrad = defineOp<'dy' | 'w', ConvAttrs & { shape: number[] }>({
+const convInputGrad = defineOp<'dy' | 'w', ConvGeometry & { shape: number[] }>({
   name: 'TorchConv2DInputGrad',
   inputs: ['dy', 'w'],
   half: true,
   kernel(emit, { dy, w }, { shape, ...attrs }) {
-    const type = convType(emit, attrs.precise);
+    const type = convType(emit);
     const T = { type };
     const { pass, sides, padded } = unpadded(shape, w.shape, dy.shape, attrs);
     const inputs = [emit.ints(padded), emit.cast(w, type), emit.cast(dy, type)];
@@ -89,12 +89,12 @@ const convInputGrad = defineOp<'dy' | 'w', ConvAttrs & { shape: number[] }>({
   },
 });
 
-const convFilterGrad = defineOp<'x' | 'dy', ConvAttrs & { shape: number[] }>({
+const convFilterGrad = defineOp<'x' | 'dy', ConvGeometry & { shape: number[] }>({
   name: 'TorchConv2DFilterGrad',
   inputs: ['x', 'dy'],
   half: true,
   kernel(emit, { x, dy }, { shape, ...attrs }) {
-    const type = convType(emit, attrs.precise);
+    const type = convType(emit);
     const T = { type };
     if (type === 'bfloat16' && tilesCompute(shape, attrs)) {
       const geometry = { kernel: shape.slice(0, 2), strides: [attrs.stride, attrs.stride] };
@@ -127,7 +127,7 @@ function unpadded(
   x: number[],
   w: number[],
   dy: number[],
-  attrs: ConvAttrs,
+  attrs: ConvGeometry,
 ): { pass: Attrs; padded: number[]; sides?: [before: number, after: number][] } {
   const pass = convAttrs(w, attrs);
   if (pass.padding !== 'EXPLICIT') return { pass, padded: x };
