@@ -17,7 +17,9 @@ import { keepErrors, nameOfUrl, type SourceInput } from './data/program-source.j
 import type { Detector } from './detect/detector.js';
 import type { ExportResult } from './engine/export/exporter.js';
 import { loadDetector } from './engine/load-detector.js';
-import { type PredictSummary, predict } from './engine/predict/predictor.js';
+import type { PredictSummary } from './engine/predict/observer.js';
+import { predict } from './engine/predict/predictor.js';
+import type { MergeResult } from './engine/shards/merge.js';
 import type { Sequences, TrackResult } from './engine/track/sequences.js';
 import { sequencesFor, track } from './engine/track/track.js';
 import type { TrainCallbacks, TrainEpoch, TrainSummary } from './engine/train/results.js';
@@ -31,7 +33,9 @@ export type { Box, Detection, PredictResult, RgbImage, Speed } from './core/type
 export type { ByteStream, SourceInput, SourceItem } from './data/program-source.js';
 export type { Detector, InferOutput } from './detect/detector.js';
 export type { ExportResult } from './engine/export/exporter.js';
-export { describeDetections, type PredictSummary } from './engine/predict/predictor.js';
+export type { PredictSummary } from './engine/predict/observer.js';
+export { describeDetections } from './engine/predict/predictor.js';
+export type { MergedPrediction, MergedValidation, MergeResult } from './engine/shards/merge.js';
 export type { TrackResult } from './engine/track/sequences.js';
 export type { BatchReport, TrainCallbacks, TrainEpoch, TrainSummary } from './engine/train/results.js';
 export type { EvaluatedImage } from './engine/val/evaluate.js';
@@ -62,6 +66,8 @@ export type TrackOptions = Omit<OptionsOf<'track'>, NotHere | 'source' | 'device
 export type ValOptions = Omit<OptionsOf<'val'>, NotHere> & Stoppable;
 /** Keys as on the command line (`yolo help train`). `resume: true` goes on with the run that this model is the last.safetensors of. */
 export type TrainOptions = Omit<OptionsOf<'train'>, NotHere> & Stoppable;
+/** Keys as on the command line (`yolo help merge`). */
+export type MergeOptions = Omit<OptionsOf<'merge'>, 'runs' | 'json' | 'verbose'> & Stoppable;
 /** Keys as on the command line (`yolo help export`). */
 export type ExportOptions = Omit<OptionsOf<'export'>, NotHere> & Stoppable;
 /** What a program may listen to while validating. */
@@ -241,6 +247,17 @@ export class YOLO {
     }
     return detector;
   }
+}
+
+/**
+ * Puts the results of `predict` or `val` with `shard` together, as `yolo merge` does.
+ * @param runs run folders of all shards, or a pattern such as 'runs/detect/predict-shard-*'
+ * @throws UserError when a shard is missing, or they differ in settings, weights or data; Interrupted after `signal`
+ */
+export async function mergeShards(runs: string | readonly string[], options: MergeOptions = {}): Promise<MergeResult> {
+  const { mergeShards: merge } = await import('./engine/shards/merge.js');
+  const { signal, ...keys } = options;
+  return merge(resolveConfig('merge', { ...keys, runs: typeof runs === 'string' ? [runs] : runs }), { signal });
 }
 
 function keyOf(half: boolean | undefined, augment: boolean): string {

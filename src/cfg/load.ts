@@ -81,7 +81,7 @@ function benchmarked(what: unknown): Mode {
 }
 
 function modelOf(mode: Mode, { resume, what }: Record<string, unknown>): string | null {
-  if (mode === 'check' || mode === 'convert' || mode === 'report' || resume) return null;
+  if (mode === 'check' || mode === 'convert' || mode === 'report' || mode === 'merge' || resume) return null;
   if (mode === 'show' && what !== 'assign') return null; // draws data alone
   const model = mode === 'benchmark' && (what === 'step' || what === 'epoch') ? 'yolov8n.yaml' : 'yolov8n.pt';
   log.info(`'model' is not given: using model=${model}`);

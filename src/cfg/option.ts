@@ -14,6 +14,7 @@ export const MODES = [
   'convert',
   'show',
   'report',
+  'merge',
 ] as const;
 export type Mode = (typeof MODES)[number];
 

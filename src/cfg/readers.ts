@@ -1,4 +1,5 @@
 /** Readers of the keys that are neither plain numbers nor words; undefined: not allowed. */
+import { parseShard, shardText } from '../core/shard.js';
 import type { Mode, Raw } from './option.js';
 
 function isCount(x: unknown, min: number): x is number {
@@ -62,6 +63,13 @@ export function readRuns(raw: Raw, written: string): string[] | undefined {
   if (raw === null) return [];
   if (Array.isArray(raw)) return raw.map(String);
   return written === '' ? undefined : [written];
+}
+
+/** One of several parts of a job, i/n. */
+export function readShard(raw: Raw, written: string): string | null | undefined {
+  if (raw === null) return null;
+  const shard = parseShard(written);
+  return shard && shardText(shard);
 }
 
 /** Earlier versions of Ultralytics had a switch: true meant 0.5. */

@@ -26,6 +26,7 @@ import {
   readFreeze,
   readMultiScale,
   readRuns,
+  readShard,
   readSize,
   readSwitchOrFile,
 } from './readers.js';
@@ -39,8 +40,8 @@ const RUNS = ['train', 'val', 'predict', 'track', 'export', 'benchmark', 'show']
 const FEEDS = ['train', 'benchmark', 'show'] as const;
 /** Modes that detect objects, and training for its validation after each epoch. */
 const DETECTS = ['train', 'val', 'predict', 'track', 'export', 'benchmark'] as const;
-const WRITES = ['train', 'val', 'predict', 'track', 'show', 'benchmark'] as const;
-const ALL: readonly Mode[] = [...RUNS, 'check', 'convert', 'report'];
+const WRITES = ['train', 'val', 'predict', 'track', 'show', 'benchmark', 'merge'] as const;
+const ALL: readonly Mode[] = [...RUNS, 'check', 'convert', 'report', 'merge'];
 
 function under<T extends Record<string, { group: string }>>(group: string, options: T): T {
   for (const option of Object.values(options)) option.group = group;
@@ -100,6 +101,16 @@ const basics = under('Model and data', {
     flag: true,
     read: readCache,
   }),
+  shard: custom(
+    null,
+    ['val', 'predict'],
+    'only part i of n, written i/n, e.g. 2/8: each part by a process of its own; yolo merge puts their results together',
+    {
+      what: 'i/n with i from 1 to n, such as 1/4, or none',
+      read: readShard,
+      advice: 'parts are numbered from 1: with an index from 0 write shard=$((INDEX + 1))/N',
+    },
+  ),
   classes: custom(null, [...DETECTS, 'show', 'check'], 'restrict to these class indices, e.g. [0,2]', {
     what: 'class indices such as 0 or [0,2], or none',
     read: readClasses,
@@ -110,9 +121,14 @@ const basics = under('Model and data', {
 
 const output = under('Output', {
   project: text(null, WRITES, 'folder that holds the run folders; none: runs/detect', { path: true, what: 'a folder' }),
-  name: text(null, WRITES, 'name of the run folder; none: the mode, numbered from the second run on', {
-    what: 'a folder name',
-  }),
+  name: text(
+    null,
+    WRITES,
+    'name of the run folder; none: the mode, numbered from the second run on; merge: if not given, that of the shards',
+    {
+      what: 'a folder name',
+    },
+  ),
   exist_ok: flag(false, WRITES, 'write into an existing run folder'),
   save: flag(true, [...TRAIN, 'predict', 'track'], 'train: write checkpoints; predict, track: write annotated images'),
   plots: flag(true, ['train', 'val', 'benchmark'], 'write plots, images and the report'),
@@ -296,18 +312,23 @@ const exporting = under('Export, convert', {
   out: text(null, ['convert', 'report'], 'output folder', { path: true, what: 'a folder' }),
 });
 
-const tools = under('Benchmark, show, report', {
+const tools = under('Benchmark, show, report, merge', {
   what: choiceByMode(
     { benchmark: ['step', 'epoch', 'predict', 'val'], show: ['batch', 'assign'] },
     'benchmark: what to measure; show: what to draw',
   ),
   steps: integer(10, ['benchmark'], 'number of training steps to measure (what=step)', { min: 1 }),
   threads: integer(0, ['benchmark'], 'number of threads of the engine; 0: chosen by the engine', { min: 0 }),
-  runs: custom([], ['report'], 'run folders to compare; may be given without runs=', {
-    what: 'run folders',
-    path: true,
-    read: readRuns,
-  }),
+  runs: custom(
+    [],
+    ['report', 'merge'],
+    'report: run folders to compare; merge: run folders of all shards; may be given without runs=',
+    {
+      what: 'run folders',
+      path: true,
+      read: readRuns,
+    },
+  ),
 });
 
 export const OPTIONS = {

@@ -22,7 +22,7 @@ export interface Request {
   command?: CommandWord;
   /** key → value as written; the last one wins. */
   entries: Record<string, string>;
-  /** Words after a command word (`help train`, `completion zsh`), run folders after `report`. */
+  /** Words after a command word (`help train`, `completion zsh`), run folders after `report` and `merge`. */
   words: string[];
 }
 
@@ -152,7 +152,7 @@ function readWord(word: string, request: Request): void {
   if (isFlag(name)) request.entries[name] ??= 'true';
   else if (isKey(name) || Object.hasOwn(OTHER_NAMES, name)) throw missingValue(name);
   else if (Object.hasOwn(HINTS, name)) throw missingValue(HINTS[name]);
-  else if (request.mode === 'report') request.words.push(word);
+  else if (request.mode === 'report' || request.mode === 'merge') request.words.push(word);
   else throw wordError(word);
 }
 

@@ -101,7 +101,7 @@ export function complete(words: readonly string[]): string[] {
   // Completes --save-t to --save-txt, but --save_t to --save_txt.
   const spelled = (key: string): string => (dashes && /^--.*-/.test(current) ? key.replaceAll('_', '-') : key);
   const keys = [...keysOf(mode).filter((key) => !given.has(key)), 'cfg'].map((key) => `${dashes}${spelled(key)}=`);
-  return mode === 'report' && starting(keys).length === 0 ? [':files'] : starting(keys);
+  return (mode === 'report' || mode === 'merge') && starting(keys).length === 0 ? [':files'] : starting(keys);
 }
 
 /** @param head what stands before the value in the same word */

@@ -30,6 +30,7 @@ const MODE_COMMANDS: Record<Mode, () => Promise<Command>> = {
   convert: () => import('./commands/convert.js'),
   show: () => import('./commands/show.js'),
   report: () => import('./commands/report.js'),
+  merge: () => import('./commands/merge.js'),
 };
 
 /**

@@ -14,6 +14,7 @@ export const ABOUT: Record<Mode, string> = {
   convert: 'convert COCO or Pascal VOC annotations to YOLO labels, and back',
   show: 'draw what the data loader yields, or what the assigner picks',
   report: 'compare training runs side by side in one page',
+  merge: 'put the results of predict or val with shard=i/n together',
 };
 
 /** Words that are no mode, and what they do. */
@@ -39,6 +40,7 @@ export const EXAMPLES: Record<Mode, string[]> = {
   convert: ['yolo convert source=annotations.json out=my-data', 'yolo convert source=my.yaml format=coco out=coco'],
   show: ['yolo show data=coco128.yaml', 'yolo show what=assign data=coco128.yaml model=yolov8n.pt'],
   report: ['yolo report runs/detect/train runs/detect/train-2'],
+  merge: ["yolo merge 'runs/detect/predict-shard-*'"],
 };
 
 /** An example line for messages about something missing. */

@@ -14,7 +14,7 @@ export interface ProgressEvent {
   done: number;
   /** All units; undefined if not (yet) known. */
   total?: number;
-  unit: 'images' | 'batches' | 'bytes';
+  unit: 'images' | 'files' | 'batches' | 'bytes';
 }
 
 /** Receiver of progress events. */

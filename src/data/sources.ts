@@ -3,12 +3,14 @@
  * processes the current one. A source that cannot be read yields a failure, and the iteration continues.
  */
 import { messageOf, UserError } from '../core/errors.js';
+import type { Range } from '../core/shard.js';
 import type { RgbImage } from '../core/types.js';
 import { decodeFrames, decodeImage, readImageSize } from '../image/codec.js';
 import { readVideo, type VideoOptions, webcamArguments } from '../image/video.js';
 import { fetchIf, isUrl } from '../io/fetch.js';
 import type { Origins } from './program-source.js';
 import type { Origin } from './source-list.js';
+import { isLive } from './source-units.js';
 import { framesOfBytes, framesOfUrl } from './video-source.js';
 
 /** Properties of a video, animation or stream. */
@@ -47,6 +49,8 @@ export interface SourceOptions {
   ahead?: number;
   /** Yields every frame of a stream instead of the newest one. Default: false. */
   buffer?: boolean;
+  /** Only these sources of a list. Default: all. */
+  range?: Range;
   /** Ends videos and downloads when aborted. */
   signal?: AbortSignal;
 }
@@ -68,17 +72,17 @@ export function readSources(origins: Origins, options: SourceOptions = {}): Asyn
 }
 
 async function* readListed(origins: readonly Origin[], options: SourceOptions): AsyncGenerator<Frame | Failure> {
-  const { stride = 1, ahead = 2, buffer, signal } = options;
+  const { stride = 1, ahead = 2, buffer, signal, range: { from, to } = { from: 0, to: origins.length } } = options;
   const opening = new Map<number, Promise<Opened>>();
   let large = false;
-  for (let source = 0; source < origins.length; source++) {
+  for (let source = from; source < to; source++) {
     const streams = liveFrom(origins, source);
     if (streams.length > 1) {
       yield* readTogether(streams, source, options);
       source += streams.length - 1;
       continue;
     }
-    const last = Math.min(source + (large ? 1 : ahead), origins.length - 1);
+    const last = Math.min(source + (large ? 1 : ahead), to - 1);
     for (let i = source; i <= last; i++)
       if (!opening.has(i)) opening.set(i, open(origins[i], { stride, buffer, signal }));
     const opened = await (opening.get(source) as Promise<Opened>);
@@ -90,7 +94,7 @@ async function* readListed(origins: readonly Origin[], options: SourceOptions): 
 
 /** The consecutive streams and cameras of a list that begin at `start`. */
 function liveFrom(origins: readonly Origin[], start: number): readonly Origin[] {
-  const end = origins.findIndex(({ kind }, i) => i >= start && kind !== 'stream' && kind !== 'camera');
+  const end = origins.findIndex((origin, i) => i >= start && !isLive(origin));
   return origins.slice(start, end < 0 ? undefined : end);
 }
 

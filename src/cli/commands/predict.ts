@@ -3,8 +3,7 @@ import type { PredictConfig } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { PredictResult } from '../../core/types.js';
-import type { PredictObserver, PredictRunOptions, ResultPlace } from '../../engine/predict/observer.js';
-import type { PredictSummary } from '../../engine/predict/predictor.js';
+import type { PredictObserver, PredictRunOptions, PredictSummary, ResultPlace } from '../../engine/predict/observer.js';
 import { showBanner } from '../banner.js';
 import { countNames } from '../format.js';
 import { stopCleanly } from '../interrupt.js';
@@ -69,7 +68,8 @@ function resultLine(result: PredictResult, name: string, place: ResultPlace | un
   return `${counts}${frames}${name}: ${shape}${countNames(detections)}, ${speed.inference.toFixed(1)}ms`;
 }
 
-function sumUp({ images, failed, saveDir, labels, speed, inputShape }: PredictSummary): number {
+/** Prints what a prediction came to. @returns 1 when some images could not be read */
+export function sumUp({ images, failed, saveDir, labels, speed, inputShape }: PredictSummary): number {
   if (images > 0) {
     const { preprocess, inference, postprocess } = speed;
     const shape = inputShape ? ` at ${inputShape.join('x')}` : '';

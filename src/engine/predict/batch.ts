@@ -166,14 +166,24 @@ function moved(rows: Float32Array, { left, top }: View): Float32Array {
   return rows;
 }
 
-/** Groups frames; failures are reported at once and take no place in a batch. */
+/**
+ * Groups frames; failures are reported at once and take no place in a batch.
+ * @param units indices of sources at which a batch ends, ascending, as of `unitStarts`
+ */
 export async function* batchesOf(
   frames: AsyncIterable<Frame | Failure>,
   size: number,
   onFailure: (failure: Failure) => void,
+  units: readonly number[] = [],
 ): AsyncGenerator<Frame[]> {
   let batch: Frame[] = [];
+  let next = 0;
   for await (const frame of frames) {
+    if (frame.source >= units[next]) {
+      while (frame.source >= units[next]) next++;
+      if (batch.length) yield batch;
+      batch = [];
+    }
     if ('error' in frame) {
       onFailure(frame);
       continue;

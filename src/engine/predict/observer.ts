@@ -1,6 +1,6 @@
-/** What a prediction is told besides its configuration, and what it tells as it goes. */
-import type { PredictResult } from '../../core/types.js';
-import type { SourceInput } from '../../data/program-source.js';
+/** What a prediction is told besides its configuration, what it tells as it goes, and what it comes to. */
+import type { PredictResult, Speed } from '../../core/types.js';
+import type { Origins, SourceInput } from '../../data/program-source.js';
 import type { Frame } from '../../data/sources.js';
 import type { Detector } from '../../detect/detector.js';
 import type { Polyline } from '../../render/polyline.js';
@@ -42,6 +42,16 @@ export interface PredictObserver {
   onEnd?(): void | Promise<void>;
 }
 
+/** What is predicted. */
+export interface Predicted {
+  origins: Origins;
+  /** First source of each unit that stays together; of a list. */
+  units?: readonly number[];
+  /** Images of a batch. */
+  batch: number;
+  engine: string;
+}
+
 /** Where a result stands in its run. */
 export interface ResultPlace {
   /** Number of its source, from 1, and how many there are; undefined where they come one after the other. */
@@ -52,4 +62,22 @@ export interface ResultPlace {
   kind: 'image' | 'video' | 'animation' | 'stream';
   /** Height and width of the network's input. */
   inputShape: [height: number, width: number];
+}
+
+/** What a run of prediction comes to. */
+export interface PredictSummary {
+  /** Images and frames that were predicted. */
+  images: number;
+  /** Images that could not be read, with the reason (which names the file). */
+  failed: { path: string; reason: string }[];
+  /** Folder of what was written; undefined when nothing was. */
+  saveDir?: string;
+  /** Label files that were written. */
+  labels: number;
+  /** Milliseconds an image, on average. */
+  speed: Speed;
+  /** Height and width of the network's input in the last batch. */
+  inputShape?: [height: number, width: number];
+  /** What ran the model, for people. */
+  engine: string;
 }

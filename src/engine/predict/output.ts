@@ -3,7 +3,7 @@
  * the next images; a few are pending at any time.
  */
 import { mkdirSync } from 'node:fs';
-import { basename, extname, join } from 'node:path';
+import { extname, join } from 'node:path';
 import { labelText, xywhToXyxy, xyxyToXywh } from '../../core/boxes.js';
 import { log } from '../../core/log.js';
 import type { Box, Detection, PredictResult, RgbImage } from '../../core/types.js';
@@ -17,6 +17,7 @@ import { writeFileAtomic } from '../../io/files.js';
 import { type AnnotateOptions, annotate } from '../../render/annotate.js';
 import type { Polyline } from '../../render/polyline.js';
 import type { PredictObserver } from './observer.js';
+import { OutputNames, safeName } from './output-names.js';
 
 /** What is written, and how it is drawn. */
 export interface OutputOptions extends Omit<AnnotateOptions, 'lines'> {
@@ -39,33 +40,32 @@ const CROP_GAIN = 1.02;
 const CROP_PAD = 10;
 /** An animation that is written without ffmpeg is collected in memory first: at most this many bytes. */
 const MAX_ANIMATION_BYTES = 400_000_000;
-const MAX_NAME_BYTES = 150;
 
 /** Writes the results of a prediction. */
 export class PredictOutput implements PredictObserver {
   private readonly pending = new Set<Promise<void>>();
-  private readonly stems = new Map<string, number>();
-  private readonly crops = new Map<string, number>();
+  private readonly names: OutputNames;
   private failure: unknown;
   /** Videos in the making, by source: one, or all of the streams that are read together. */
   private readonly clips = new Map<number, Promise<Clip | undefined>>();
-  private current = { source: -1, stem: '' };
-  /** Names of streams, whose frames come in turn. */
-  private readonly streams = new Map<number, string>();
   /** Files of labels that were written. */
   labels = 0;
 
+  /** @param listed path or name of each source; undefined where they arrive one after the other */
   constructor(
     readonly dir: string,
     private readonly options: OutputOptions,
-  ) {}
+    listed?: readonly { path: string }[],
+  ) {
+    this.names = new OutputNames(listed);
+  }
 
   /** Resolves when there is room for the next image. @throws what an earlier image failed with */
   async onResult(result: PredictResult, _place: unknown, frame: Frame, lines: readonly Polyline[] = []): Promise<void> {
     const { detections, frame: number } = result;
     const { save, saveTxt, saveCrop, saveFrames } = this.options;
-    const stem = this.stemOf(frame);
-    const numbered = number === undefined ? stem : `${stem}_${number}`;
+    const stem = this.names.stemOf(frame.source, frame.path);
+    const numbered = number === undefined ? stem : this.names.ofFrame(stem, number);
     if (saveTxt) this.writeLabels(numbered, frame.image, detections);
     if (saveCrop) this.start(this.writeCrops(numbered, frame.image, detections));
     const moving = frame.moving;
@@ -85,16 +85,6 @@ export class PredictOutput implements PredictObserver {
     this.throwFailure();
   }
 
-  private stemOf({ source, path, moving }: Frame): string {
-    if (moving?.kind === 'stream') {
-      const stem = this.streams.get(source) ?? this.freeStem(path);
-      this.streams.set(source, stem);
-      return stem;
-    }
-    if (source !== this.current.source) this.current = { source, stem: this.freeStem(path) };
-    return this.current.stem;
-  }
-
   private throwFailure(): void {
     if (!this.failure) return;
     const failure = this.failure;
@@ -109,15 +99,6 @@ export class PredictOutput implements PredictObserver {
       })
       .finally(() => this.pending.delete(tracked));
     this.pending.add(tracked);
-  }
-
-  /** Two images of one name (a/x.jpg and b/x.jpg) must not overwrite each other: x, x-2 … */
-  private freeStem(path: string): string {
-    const name = basename(path.replace(/[?#].*$/, '')) || 'image';
-    const stem = safeName(name.slice(0, name.length - extname(name).length) || name);
-    const count = (this.stems.get(stem) ?? 0) + 1;
-    this.stems.set(stem, count);
-    return count === 1 ? stem : `${stem}-${count}`;
   }
 
   private writeLabels(name: string, image: RgbImage, detections: readonly Detection[]): void {
@@ -149,13 +130,14 @@ export class PredictOutput implements PredictObserver {
   }
 
   private async writeCrops(name: string, image: RgbImage, detections: readonly Detection[]): Promise<void> {
+    const numbers = new Map<string, number>();
     for (const { name: className, box, id } of detections) {
       const folder = join(this.dir, 'crops', safeName(className), id === undefined ? '' : String(id));
-      const path = join(folder, name);
-      const count = (this.crops.get(path) ?? 0) + 1;
-      this.crops.set(path, count);
+      const last = numbers.get(folder);
+      const number = last === undefined ? 1 : this.names.nextNumber(name, last);
+      numbers.set(folder, number);
       const bytes = await encodeImage(crop(image, box), 'jpg');
-      writeFileAtomic(`${path}${count === 1 ? '' : `-${count}`}.jpg`, bytes);
+      writeFileAtomic(join(folder, `${name}${number === 1 ? '' : `-${number}`}.jpg`), bytes);
     }
   }
 
@@ -211,17 +193,4 @@ export function crop(image: RgbImage, box: Box): RgbImage {
   const width = Math.max(1, Math.min(image.width, x2) - left);
   const height = Math.max(1, Math.min(image.height, y2) - top);
   return cropImage(image, { left, top, width, height });
-}
-
-/** A name that is one file name on every system: class names and URLs may hold anything. */
-function safeName(name: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get into a file name
-  const safe = name.replace(/[\\/:*?"<>|\u0000-\u001f]/g, '_').replace(/^\.+$/, '_');
-  // Systems take 255 bytes; there has to be room for an ending, and no half character.
-  return (
-    Buffer.from(safe)
-      .subarray(0, MAX_NAME_BYTES)
-      .toString()
-      .replace(/\ufffd+$/, '') || '_'
-  );
 }

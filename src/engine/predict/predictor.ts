@@ -11,32 +11,15 @@ import { log } from '../../core/log.js';
 import { notify } from '../../core/observers.js';
 import type { PredictResult, Speed } from '../../core/types.js';
 import { sourcesOf } from '../../data/program-source.js';
+import type { Origin } from '../../data/source-list.js';
+import { unitStarts } from '../../data/source-units.js';
 import { type Failure, type Frame, readSources } from '../../data/sources.js';
 import { loadDetector } from '../load-detector.js';
 import { sizeFor } from '../model-defaults.js';
-import { detectionOptions, outputOptions, tilingOptions } from '../options.js';
-import { createRunDir, removeWithoutResults } from '../run-dir.js';
+import { detectionOptions, tilingOptions } from '../options.js';
 import { BatchPredictor, batchesOf } from './batch.js';
-import type { PredictObserver, PredictRunOptions, ResultPlace } from './observer.js';
-import { PredictOutput } from './output.js';
-
-/** What a run of prediction comes to. */
-export interface PredictSummary {
-  /** Images and frames that were predicted. */
-  images: number;
-  /** Images that could not be read, with the reason (which names the file). */
-  failed: { path: string; reason: string }[];
-  /** Folder of what was written; undefined when nothing was. */
-  saveDir?: string;
-  /** Label files that were written. */
-  labels: number;
-  /** Milliseconds an image, on average. */
-  speed: Speed;
-  /** Height and width of the network's input in the last batch. */
-  inputShape?: [height: number, width: number];
-  /** What ran the model, for people. */
-  engine: string;
-}
+import { openDestination } from './destination.js';
+import type { PredictObserver, PredictRunOptions, PredictSummary, ResultPlace } from './observer.js';
 
 /** Batches on their way: the results of one are used, the network runs on the next, a third is letterboxed. */
 const AT_WORK = 3;
@@ -61,47 +44,51 @@ export async function* predict(
     sourcesOf(source),
     options.detector ?? loadDetector(config.model, config),
   ]);
-  const saveDir = writesFiles(config) ? createRunDir(config, config.mode) : undefined;
-  const output = saveDir === undefined ? undefined : new PredictOutput(saveDir, outputOptions(config));
-  warnUnknownClasses(config.classes, detector.names, 'the model');
-  const sources = Array.isArray(origins) ? origins.length : undefined;
-  const observers: PredictObserver[] = [...(output ? [output] : []), ...(options.observers ?? [])];
-  await notify(observers, 'onStart', { sources, saveDir, engine: detector.engine });
-  const predictor = new BatchPredictor(detector, { ...settings, imgsz: sizeFor(config, detector), signal });
+  const imgsz = sizeFor(config, detector);
+  const predictor = new BatchPredictor(detector, { ...settings, imgsz, signal });
+  const listed = Array.isArray(origins) ? (origins as readonly Origin[]) : undefined;
+  const units = listed && unitStarts(listed, predictor.batch);
+  const { batch } = predictor;
+  const destination = await openDestination({ ...config, imgsz }, { origins, units, batch, engine: detector.engine });
+  const { saveDir, range } = destination;
+  const sources = listed?.length;
+  const observers: PredictObserver[] = [...destination.observers, ...(options.observers ?? [])];
+  const summary = emptySummary(saveDir, detector.engine);
   const frames = readSources(origins, {
     stride: config.vid_stride,
     buffer: config.stream_buffer,
-    ahead: Math.max(2, predictor.batch),
+    ahead: Math.max(2, batch),
+    range,
     signal,
   });
-  const batches = batchesOf(frames, predictor.batch, (failure) => note(failure, summary));
-  const summary = emptySummary(saveDir, detector.engine);
-  // What a program hands over one by one is asked for one by one.
-  const predicted = mapAhead(batches, sources === undefined ? 1 : AT_WORK, (batch) => predictor.predict(batch));
   try {
-    for await (const { frames: batch, results, inputShape } of interruptible(predicted, signal)) {
-      summary.inputShape = inputShape;
-      for (let i = 0; i < results.length; i++) {
-        const { result, lines } = options.step?.(results[i], batch[i]) ?? { result: results[i] };
-        add(result, summary);
-        const place = placeIn(batch[i], sources, inputShape);
-        await notify(observers, 'onResult', result, place, batch[i], lines);
-        yield result;
+    warnUnknownClasses(config.classes, detector.names, 'the model');
+    await notify(observers, 'onStart', { sources, saveDir, engine: detector.engine });
+    const batches = batchesOf(frames, batch, (failure) => note(failure, summary), units);
+    // What a program hands over one by one is asked for one by one.
+    const predicted = mapAhead(batches, sources === undefined ? 1 : AT_WORK, (some) => predictor.predict(some));
+    try {
+      for await (const { frames: some, results, inputShape } of interruptible(predicted, signal)) {
+        summary.inputShape = inputShape;
+        for (let i = 0; i < results.length; i++) {
+          const { result, lines } = options.step?.(results[i], some[i]) ?? { result: results[i] };
+          add(result, summary);
+          const place = placeIn(some[i], sources, inputShape);
+          await notify(observers, 'onResult', result, place, some[i], lines);
+          yield result;
+        }
       }
+    } finally {
+      if (!options.detector) detector.dispose();
+      const closed = frames.return(undefined);
+      if (!signal?.aborted) await closed; // what is waited for may never come
+      await notify(observers, 'onEnd');
     }
+    destination.finish(summary);
   } finally {
-    if (!options.detector) detector.dispose();
-    const closed = frames.return(undefined);
-    if (!signal?.aborted) await closed; // what is waited for may never come
-    await notify(observers, 'onEnd');
+    destination.release();
   }
-  summary.labels = output?.labels ?? 0;
-  if (saveDir !== undefined && removeWithoutResults(saveDir)) summary.saveDir = undefined;
   return summary;
-}
-
-function writesFiles({ save, save_txt, save_crop, save_frames }: PredictConfig): boolean {
-  return save || save_txt || save_crop || save_frames;
 }
 
 function batchOptions(config: PredictConfig): ConstructorParameters<typeof BatchPredictor>[1] {

@@ -4,9 +4,12 @@ import { selectEngine } from '../../backend/select-engine.js';
 import { version } from '../../core/version.js';
 import type { Fact } from '../../render/report/data.js';
 
-/** Facts for the report, in its order. The engine must be running already: none is started. */
-export async function environmentFacts(): Promise<Fact[]> {
-  const { description } = await selectEngine();
+/**
+ * Facts for the report, in its order.
+ * @param engine that computed the results; default: the one of this process, which must be running already
+ */
+export async function environmentFacts(engine?: string): Promise<Fact[]> {
+  const description = engine ?? (await selectEngine()).description;
   const cores = availableParallelism();
   const rows: [string, string][] = [
     ['yolov8-tfjs', version()],

@@ -12,10 +12,12 @@ import { commandLine, settingRows } from './settings.js';
 export class ValReport implements EvaluateObserver {
   private readonly images = collectImages();
 
+  /** @param engine that ran the model; default: the one of this process */
   constructor(
     private readonly dir: string,
     private readonly config: ValConfig,
     private readonly dataset: Dataset,
+    private readonly engine?: string,
   ) {}
 
   onImage(image: EvaluatedImage): void {
@@ -34,7 +36,7 @@ export class ValReport implements EvaluateObserver {
       names: dataset.names,
       dataset: datasetData([dataset], config.imgsz),
       settings: settingRows('val', config),
-      environment: await environmentFacts(),
+      environment: await environmentFacts(this.engine),
       speed: speedFacts(evaluation.speed),
       command: commandLine('val', config),
     }));

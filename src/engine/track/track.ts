@@ -1,7 +1,7 @@
 /** Tracking: prediction with a tracker between detection and output. */
 import type { TrackConfig } from '../../cfg/schema.js';
-import type { PredictRunOptions } from '../predict/observer.js';
-import { type PredictSummary, predict } from '../predict/predictor.js';
+import type { PredictRunOptions, PredictSummary } from '../predict/observer.js';
+import { predict } from '../predict/predictor.js';
 import { Sequences, type TrackResult } from './sequences.js';
 import { readTracker } from './tracker-yaml.js';
 import { ZonesCsv } from './zones-csv.js';

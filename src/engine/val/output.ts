@@ -19,6 +19,8 @@ export interface ValSummary
     'images' | 'instances' | 'precision' | 'recall' | 'mAP50' | 'mAP50-95' | 'classes' | 'coco' | 'speed'
   > {
   loss?: { box_loss: number; cls_loss: number; dfl_loss: number };
+  /** With shard=i/n: the part that the figures are of. */
+  shard?: string;
   save_dir: string;
 }
 

@@ -14,8 +14,9 @@ import { loadDetector } from '../load-detector.js';
 import { sideFor, withTrainedData } from '../model-defaults.js';
 import { datasetOptions, evaluationOptions, tilingOptions } from '../options.js';
 import { openRunDir, type RunDir } from '../run-dir.js';
-import { type EvaluateObserver, type EvaluateOptions, type Evaluation, evaluate } from './evaluate.js';
+import { type EvaluateObserver, type Evaluation, evaluate, measure } from './evaluate.js';
 import { nameMismatch, summarizeEvaluation, ValOutput, type ValSummary } from './output.js';
+import { predictionsOf } from './predictions.js';
 import { cocoRows, costRows, tableHeader, tableRows } from './table.js';
 
 /** What a validation is given besides its configuration. */
@@ -51,31 +52,59 @@ export async function validate(given: ValConfig, { signal, observers = [] }: Val
     const imgsz = inputSide(config.imgsz, detector.stride);
     if (!config.single_cls) warnOfNames(detector, dataset);
     await checkSignals(signal);
-    folder = openRunDir(config, 'val');
-    const dir = folder.path;
-    writeFileAtomic(join(dir, 'args.yaml'), dump({ ...config }));
     const batch = detector.fixedBatch ?? Math.max(1, config.batch);
-    const all = [
-      new ValOutput(dir, config, dataset.names),
-      ...(config.plots ? await drawers(dir, config, dataset, batch) : []),
-      ...observers,
-    ];
-    const settings: EvaluateOptions = {
-      imgsz,
-      batch,
-      rect: config.rect,
-      tiling,
-      ...evaluationOptions(config),
-      signal,
-      observers: all,
-    };
-    const evaluation = await evaluate(detector, dataset, settings);
-    report(evaluation, config.verbose, dir);
-    return { summary: summarizeEvaluation(evaluation, dir), evaluation };
+    const { rect } = config;
+    const predicting = { imgsz, batch, rect, tiling, ...evaluationOptions(config), signal };
+    const { shard } = config;
+    if (shard !== null) {
+      const { openValShard } = await import('../shards/val-shard.js');
+      const part = await openValShard({ ...config, shard }, dataset, { batch, engine: detector.engine });
+      folder = part.folder;
+      const predictions = predictionsOf(detector, dataset, { ...predicting, shard: part.shard });
+      const measuring = { observers: [part, ...observers], signal };
+      const evaluation = await measure(part.record(predictions), dataset, measuring);
+      report(evaluation, config.verbose);
+      part.finish(evaluation);
+      return { summary: { ...summarizeEvaluation(evaluation, folder.path), shard }, evaluation };
+    }
+    folder = openRunDir(config, 'val');
+    const files = await filesOfValidation(folder.path, config, dataset, { batch });
+    const evaluation = await evaluate(detector, dataset, { ...predicting, observers: [...files, ...observers] });
+    report(evaluation, config.verbose);
+    log.info(`Results saved to ${folder.path}`);
+    return { summary: summarizeEvaluation(evaluation, folder.path), evaluation };
   } finally {
     folder?.release();
     detector.dispose();
   }
+}
+
+/** How the files of a validation are written. */
+interface FileOptions {
+  /** Images of a batch. */
+  batch: number;
+  /** That ran the model; default: the one of this process. */
+  engine?: string;
+  /** Labels and drawings of single images; false: they are there already. Default: true. */
+  imageFiles?: boolean;
+}
+
+/** Writes args.yaml. @returns what writes the other files of a validation */
+export async function filesOfValidation(
+  dir: string,
+  config: ValConfig,
+  dataset: Dataset,
+  { batch, engine, imageFiles = true }: FileOptions,
+): Promise<EvaluateObserver[]> {
+  writeFileAtomic(join(dir, 'args.yaml'), dump({ ...config }));
+  const { save_txt, visualize } = config;
+  const perImage = imageFiles ? { save_txt, visualize } : { save_txt: false, visualize: false };
+  const output = new ValOutput(dir, { ...config, ...perImage }, dataset.names);
+  if (!config.plots) return [output];
+  // Loaded only where they are wanted.
+  const { ValPlots } = await import('../report/plots.js');
+  const { ValReport } = await import('../report/val-report.js');
+  return [output, new ValPlots(dir, dataset.names, batch), new ValReport(dir, config, dataset, engine)];
 }
 
 /** Tiles are squares, and an image that is not larger than a tile is padded to the same square. */
@@ -84,7 +113,8 @@ function refuseRect(config: ValConfig): void {
   throw new UserError('bad-value', 'rect=true has no meaning in validation with tile', 'leave rect or tile out');
 }
 
-async function openSplit(config: ValConfig & { data: string }, signal?: AbortSignal): Promise<Dataset> {
+/** Opens the split of the dataset, and says what is in it. */
+export async function openSplit(config: ValConfig & { data: string }, signal?: AbortSignal): Promise<Dataset> {
   const dataset = await openDataset(config.data, config.split, {
     ...datasetOptions(config),
     signal,
@@ -109,14 +139,8 @@ function warnOfNames(detector: Detector, dataset: Dataset): void {
   log.warn(`${difference}; classes are compared by number`);
 }
 
-/** Plots and the report; loaded only where they are wanted. @param batch images of a batch */
-async function drawers(dir: string, config: ValConfig, dataset: Dataset, batch: number): Promise<EvaluateObserver[]> {
-  const { ValPlots } = await import('../report/plots.js');
-  const { ValReport } = await import('../report/val-report.js');
-  return [new ValPlots(dir, dataset.names, batch), new ValReport(dir, config, dataset)];
-}
-
-function report(evaluation: Evaluation, verbose: boolean, dir: string): void {
+/** Prints the figures. */
+export function report(evaluation: Evaluation, verbose: boolean): void {
   log.info(tableHeader());
   for (const line of tableRows(evaluation, verbose)) log.info(line);
   const { preprocess, inference, postprocess } = evaluation.speed;
@@ -129,5 +153,4 @@ function report(evaluation: Evaluation, verbose: boolean, dir: string): void {
   if (evaluation.loss)
     log.info(`Loss: ${['box', 'cls', 'dfl'].map((term, i) => `${term} ${evaluation.loss![i].toFixed(4)}`).join(', ')}`);
   log.info(`Speed: ${ms(preprocess)} preprocess, ${ms(inference)} inference, ${ms(postprocess)} postprocess per image`);
-  log.info(`Results saved to ${dir}`);
 }
