@@ -122,6 +122,7 @@ const DONE: Record<string, (run: CliRun) => boolean> = {
   convert: ({ stdout }) => allThere(stdout),
   show: ({ stdout }) => there(/^(runs\S+\.jpg): |→ (runs\S+\.jpg)$/m.exec(stdout)?.slice(1).find(Boolean)),
   report: ({ stderr }) => there(/Report saved to (\S+)/.exec(stderr)?.[1]),
+  merge: ({ stderr }) => there(/Results saved to (\S+)/.exec(stderr)?.[1]),
   benchmark: ({ stdout }) => typeof JSON.parse(stdout).engine === 'string',
   help: ({ stdout }) => /^yolo \w+: /.test(stdout),
   checks: ({ stdout }) => stdout.includes('TensorFlow'),
