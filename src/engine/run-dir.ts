@@ -28,7 +28,7 @@ export interface RunDir {
 const LOCK = '.lock';
 /** What a run writes before it has results. */
 const NO_RESULTS: readonly string[] = [LOCK, 'args.yaml'];
-/** Longer than any training step: a lock of another machine that was silent for this long belongs to a run that has ended. */
+/** Longer than any training step. */
 const SILENT_MS = 600_000;
 
 /** Folders that this process made. */
@@ -74,18 +74,19 @@ export function createRunDir({ project, name, exist_ok = false }: RunDirOptions,
   }
 }
 
-/** Makes the folder of a run and locks it. @throws UserError 'cannot-write', 'run-in-use' */
-export function openRunDir(options: RunDirOptions, mode: string): RunDir {
-  return lockRunDir(createRunDir(options, mode));
+/** Makes the folder of a run and locks it, as `lockRunDir`. @throws UserError 'cannot-write', 'run-in-use' */
+export function openRunDir(options: RunDirOptions, mode: string, silentMs?: number): RunDir {
+  return lockRunDir(createRunDir(options, mode), silentMs);
 }
 
 /**
  * Locks a run folder that is there.
+ * @param silentMs a lock of another machine that was silent for this long belongs to a run that has ended
  * @throws UserError 'run-in-use' when another run writes to it; 'cannot-write'
  */
-export function lockRunDir(path: string): RunDir {
+export function lockRunDir(path: string, silentMs = SILENT_MS): RunDir {
   const lock = join(path, LOCK);
-  const { release, owner } = orCannotWrite(path, () => tryLockFile(lock, { silentMs: SILENT_MS }));
+  const { release, owner } = orCannotWrite(path, () => tryLockFile(lock, { silentMs }));
   if (release === undefined) {
     const who = owner.pid === undefined ? 'another run' : `another run (process ${owner.pid} on ${owner.host})`;
     throw new UserError(

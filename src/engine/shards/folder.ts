@@ -8,6 +8,12 @@ import { openRunDir, type RunDir, type RunDirOptions } from '../run-dir.js';
 import { refuseDifferences } from './compare.js';
 import { MANIFEST, readManifest, type ShardDone, type ShardPlan, writeManifest } from './manifest.js';
 
+/**
+ * A shard may be started again on another machine as soon as its process is lost. If that process still lives, both write the
+ * same files.
+ */
+const SILENT_MS = 10_000;
+
 /** A shard's folder, which no other process writes to. */
 export interface ShardDir extends RunDir {
   /** Writes shard.json: the folder is complete. */
@@ -21,7 +27,7 @@ export interface ShardDir extends RunDir {
 export function openShardDir(options: RunDirOptions, plan: ShardPlan): ShardDir {
   const { index, count } = parseShard(plan.shard)!;
   const job = options.name || plan.mode;
-  const folder = openRunDir({ ...options, name: `${job}-shard-${index}-of-${count}` }, plan.mode);
+  const folder = openRunDir({ ...options, name: `${job}-shard-${index}-of-${count}` }, plan.mode, SILENT_MS);
   const { path } = folder;
   try {
     if (existsSync(join(path, MANIFEST))) refuseOtherJob(path, plan);

@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { labelText } from '../../../src/core/boxes.js';
@@ -149,6 +149,18 @@ describe('predict in shards', () => {
       code: 'shards-differ',
       message: expect.stringContaining('conf=0.25'),
     });
+  });
+
+  it('a part that is started again on another machine takes over the folder of a lost process, not of a live one', async () => {
+    const again = { shard: '1/2', name: 'lost', exist_ok: true };
+    const { saveDir } = (await predictAll(again)).summary;
+    const lock = join(saveDir!, '.lock');
+    writeFileSync(lock, JSON.stringify({ pid: 1, host: 'elsewhere' }));
+    await expect(predictAll(again)).rejects.toMatchObject({ code: 'run-in-use' });
+    const before = new Date(Date.now() - 20_000);
+    utimesSync(lock, before, before);
+    expect((await predictAll(again)).summary.saveDir).toBe(saveDir);
+    expect(existsSync(lock)).toBe(false);
   });
 
   it('a program that saves nothing gets its part of the results, and no folder', async () => {
