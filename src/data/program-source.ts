@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { messageOf, UserError } from '../core/errors.js';
 import type { RgbImage } from '../core/types.js';
-import { fromListed, listSources, type Origin } from './source-list.js';
+import { fromListed, listSources, type NameOrder, type Origin } from './source-list.js';
 
 /** A stream with the bytes of one encoded image: a Node Readable, a web ReadableStream, the body of a response. */
 export type ByteStream = (AsyncIterable<Uint8Array> & { pipe: unknown }) | { getReader(): unknown };
@@ -30,15 +30,16 @@ export type Origins = readonly Origin[] | AsyncIterable<Origin>;
 
 /**
  * Resolves a source into single images, videos and streams.
+ * @param order of the names in folders and of patterns
  * @throws UserError 'missing-source' when it does not exist or has no image and no video; 'bad-source' for other types of
  *   values; as listSources
  */
-export async function sourcesOf(source: SourceInput): Promise<Origins> {
+export async function sourcesOf(source: SourceInput, order?: NameOrder): Promise<Origins> {
   if (Array.isArray(source)) {
-    const lists: readonly Origin[][] = await Promise.all(source.map((one) => listClosed(one)));
+    const lists: readonly Origin[][] = await Promise.all(source.map((one) => listClosed(one, order)));
     return lists.flat().map(numbered);
   }
-  return isSeries(source) ? arriving(source) : listItem(source as SourceItem);
+  return isSeries(source) ? arriving(source, order) : listItem(source as SourceItem, order);
 }
 
 /** Adds an error listener to streams: an error before they are read is then reported to the reader, not as uncaught. */
@@ -48,9 +49,9 @@ export function keepErrors(source: SourceInput): void {
 }
 
 /** Something inside a list: another list, or one item. */
-async function listClosed(source: SourceInput): Promise<Origin[]> {
-  if (Array.isArray(source)) return (await Promise.all(source.map((one) => listClosed(one)))).flat();
-  if (!isSeries(source)) return listItem(source as SourceItem);
+async function listClosed(source: SourceInput, order: NameOrder): Promise<Origin[]> {
+  if (Array.isArray(source)) return (await Promise.all(source.map((one) => listClosed(one, order)))).flat();
+  if (!isSeries(source)) return listItem(source as SourceItem, order);
   throw new UserError('bad-source', 'a list of sources contains an iterable', 'pass the iterable itself as source');
 }
 
@@ -60,10 +61,13 @@ function numbered(origin: Origin, i: number): Origin {
 }
 
 /** Sources of an iterable, one at a time. A missing file is reported when it is opened and does not end the iteration. */
-async function* arriving(items: Iterable<SourceItem> | AsyncIterable<SourceItem>): AsyncGenerator<Origin> {
+async function* arriving(
+  items: Iterable<SourceItem> | AsyncIterable<SourceItem>,
+  order: NameOrder,
+): AsyncGenerator<Origin> {
   let count = 0;
   for await (const item of items) {
-    const origins = typeof item === 'string' ? fromListed(item, '.') : await listClosed(item);
+    const origins = typeof item === 'string' ? fromListed(item, '.', order) : await listClosed(item, order);
     for (const origin of origins) yield numbered(ownPixels(origin), count++);
   }
 }
@@ -75,9 +79,9 @@ function ownPixels(origin: Origin): Origin {
   return origin.kind === 'bytes' ? { ...origin, bytes: new Uint8Array(origin.bytes) } : origin;
 }
 
-async function listItem(item: SourceItem): Promise<Origin[]> {
-  if (typeof item === 'string' || typeof item === 'number') return listSources(item);
-  if (item instanceof URL) return listSources(nameOfUrl(item));
+async function listItem(item: SourceItem, order: NameOrder): Promise<Origin[]> {
+  if (typeof item === 'string' || typeof item === 'number') return listSources(item, order);
+  if (item instanceof URL) return listSources(nameOfUrl(item), order);
   const bytes = await bytesOf(item);
   if (bytes) return [{ kind: 'bytes', path: 'image', bytes }];
   if (typeof item === 'object' && item !== null && 'width' in item)

@@ -32,29 +32,33 @@ const VIDEOS = new Set<string>(VIDEO_EXTENSIONS);
 /** Column names in the first line of a .csv list. */
 const HEADINGS = new Set(['source', 'sources', 'path', 'paths', 'file', 'files', 'filename', 'image', 'images', 'url']);
 
+/** The order of names in a folder or of a pattern, as of `sort`; undefined: by code units. */
+export type NameOrder = ((a: string, b: string) => number) | undefined;
+
 /**
  * @param source a value of the option `source`; a number means a webcam
  * @throws UserError 'missing-source' when it does not exist or has no image and no video; 'unreadable-file', 'not-a-file',
  *   'unreadable-folder', 'nested-list', 'no-youtube'
  */
-export async function listSources(source: string | number): Promise<Origin[]> {
-  return source === '-' ? fromStandardInput() : fromText(String(source));
+export async function listSources(source: string | number, order?: NameOrder): Promise<Origin[]> {
+  return source === '-' ? fromStandardInput(order) : fromText(String(source), order);
 }
 
-function fromText(text: string): Origin[] {
+function fromText(text: string, order: NameOrder): Origin[] {
   const single = splitSource(text).length === 1 ? singleOf(text) : undefined;
   if (single) return [single];
   const info = infoOf(text);
-  if (info?.isDirectory()) return fromFolder(text);
-  if (info) return isList(text) ? fromList(text) : [fileOrigin(text)];
+  if (info?.isDirectory()) return fromFolder(text, order);
+  if (info) return isList(text) ? fromList(text, order) : [fileOrigin(text)];
   if (isGlob(text)) {
-    const matches = glob(text);
+    const matches = glob(text).sort(order);
     sayUnsupported(matches);
     const files = matches.filter(isMedia);
     if (files.length) return files.map(fileOrigin);
   }
   const parts = splitSource(text);
-  if (parts.length > 1 || (parts.length === 1 && parts[0] !== text)) return parts.flatMap(fromText);
+  if (parts.length > 1 || (parts.length === 1 && parts[0] !== text))
+    return parts.flatMap((part) => fromText(part, order));
   if (isGlob(text)) {
     throw new UserError(
       'missing-source',
@@ -98,12 +102,12 @@ function singleOf(text: string): Origin | undefined {
   return { kind: VIDEOS.has(extension) ? 'video' : 'url', path: text };
 }
 
-function fromFolder(folder: string): Origin[] {
+function fromFolder(folder: string, order: NameOrder): Origin[] {
   const entries = listFolder(folder);
   const paths = entries
     .filter((entry) => !entry.name.startsWith('.') && followed(entry, join(folder, entry.name))?.isFile() !== false)
     .map((entry) => join(folder, entry.name))
-    .sort();
+    .sort(order);
   sayUnsupported(paths);
   const files = paths.filter(isMedia);
   if (files.length) return files.map(fileOrigin);
@@ -115,28 +119,29 @@ function fromFolder(folder: string): Origin[] {
 }
 
 /** A list may contain all sources except lists. Missing files are reported when they are opened. */
-function fromList(list: string): Origin[] {
+function fromList(list: string, order: NameOrder): Origin[] {
   const names = listNames(readFileSync(list, 'utf8'), extensionOf(list) === 'csv');
   const ofStreams = extensionOf(list) === 'streams';
   if (names.length === 0)
     throw new UserError('missing-source', `list '${list}' is empty`, 'write one path or URL in each line');
-  return names.flatMap((name) => (ofStreams ? fromStreamed(name) : fromListed(name, dirname(list))));
+  return names.flatMap((name) => (ofStreams ? fromStreamed(name) : fromListed(name, dirname(list), order)));
 }
 
 /** A line of a .streams file: a camera, or a URL that is opened as a live stream. */
 function fromStreamed(name: string): Origin[] {
   const single = singleOf(name);
   if (single?.kind === 'camera') return [single];
-  return single ? [{ kind: 'stream', path: name }] : fromText(name);
+  return single ? [{ kind: 'stream', path: name }] : fromText(name, undefined);
 }
 
 /** An item of a list. @param folder to which relative paths refer @throws UserError 'nested-list', 'no-youtube' */
-export function fromListed(name: string, folder: string): Origin[] {
+export function fromListed(name: string, folder: string, order?: NameOrder): Origin[] {
   const single = singleOf(name);
   if (single && single.kind !== 'camera') return [single];
   const path = existsSync(name) || isAbsolute(name) ? name : join(folder, name);
-  if (!existsSync(path)) return isGlob(name) ? glob(path).filter(isMedia).map(fileOrigin) : [fileOrigin(name)];
-  if (infoOf(path)?.isDirectory()) return fromFolder(path);
+  if (!existsSync(path))
+    return isGlob(name) ? glob(path).sort(order).filter(isMedia).map(fileOrigin) : [fileOrigin(name)];
+  if (infoOf(path)?.isDirectory()) return fromFolder(path, order);
   if (!isList(path)) return [fileOrigin(path)];
   throw new UserError('nested-list', `'${path}' is a list inside a list`, 'name its files instead');
 }
@@ -155,7 +160,7 @@ function firstCell(line: string): string {
 }
 
 /** An image, a video, or a list with one name in each line (`ls *.jpg | yolo predict source=-`). */
-async function fromStandardInput(): Promise<Origin[]> {
+async function fromStandardInput(order: NameOrder): Promise<Origin[]> {
   if (process.stdin.isTTY) {
     const text =
       'source=- reads an image or a video from standard input, which is a terminal: nothing is piped into it';
@@ -169,7 +174,7 @@ async function fromStandardInput(): Promise<Origin[]> {
   const bytes = Buffer.concat(chunks);
   if (bytes.length === 0) throw new UserError('missing-source', 'standard input is empty', 'pipe an image into it');
   if (!looksLikeText(bytes)) return [{ kind: 'bytes', path: 'stdin', bytes }];
-  return listNames(bytes.toString('utf8'), false).flatMap((name) => fromListed(name, '.'));
+  return listNames(bytes.toString('utf8'), false).flatMap((name) => fromListed(name, '.', order));
 }
 
 /** Reads enough of a stream to detect its format; the same iterable then yields the rest. */

@@ -1,6 +1,7 @@
 /** What a prediction is told besides its configuration, what it tells as it goes, and what it comes to. */
 import type { PredictResult, Speed } from '../../core/types.js';
 import type { Origins, SourceInput } from '../../data/program-source.js';
+import type { NameOrder } from '../../data/source-list.js';
 import type { Frame } from '../../data/sources.js';
 import type { Detector } from '../../detect/detector.js';
 import type { Polyline } from '../../render/polyline.js';
@@ -13,6 +14,8 @@ export interface PredictRunOptions {
   detector?: Detector;
   /** Aborted: the batch under way ends, or the wait for the next image; what was written is finished. */
   signal?: AbortSignal;
+  /** Order of the names in folders and of patterns. Default: by code units. */
+  order?: NameOrder;
   /** Changes every result before anything is told of it. */
   step?: ResultStep;
   /** Told what happens, after the files of a result are on their way. */

@@ -41,7 +41,7 @@ export async function* predict(
   const settings = batchOptions(config);
   await checkSignals(signal);
   const [origins, detector] = await Promise.all([
-    sourcesOf(source),
+    sourcesOf(source, options.order),
     options.detector ?? loadDetector(config.model, config),
   ]);
   const imgsz = sizeFor(config, detector);

@@ -1,5 +1,6 @@
 /** Tracking: prediction with a tracker between detection and output. */
 import type { TrackConfig } from '../../cfg/schema.js';
+import { naturalOrder } from '../../core/natural-order.js';
 import type { PredictRunOptions, PredictSummary } from '../predict/observer.js';
 import { predict } from '../predict/predictor.js';
 import { Sequences, type TrackResult } from './sequences.js';
@@ -8,7 +9,7 @@ import { ZonesCsv } from './zones-csv.js';
 import { readZones } from './zones-yaml.js';
 
 /** What tracking is given besides its configuration. */
-export interface TrackRunOptions extends Omit<PredictRunOptions, 'step'> {
+export interface TrackRunOptions extends Omit<PredictRunOptions, 'step' | 'order'> {
   /** Goes on with the tracks of an earlier run. */
   sequences?: Sequences;
 }
@@ -25,7 +26,7 @@ export async function* track(
   const { step } = options.sequences ?? sequencesFor(config);
   const csv = config.zones === null ? [] : [new ZonesCsv()];
   const observers = [...csv, ...(options.observers ?? [])];
-  const results = predict(config, { ...options, observers, step });
+  const results = predict(config, { ...options, observers, step, order: naturalOrder });
   // The step makes a TrackResult of every result.
   return yield* results as AsyncGenerator<TrackResult, PredictSummary>;
 }

@@ -54,6 +54,22 @@ describe('track', () => {
     expect(ids(await all(folder)).slice(-2)).toEqual([[], [2]]);
   });
 
+  it('frame_2 of a folder or pattern comes before frame_10; a list stays as it is', async () => {
+    const numbers = [1, 2, 9, 10, 11, 100];
+    const names = numbers.map((n) => `frame_${n}.png`);
+    const images = await Promise.all(frames.map((frame) => encodeImage(frame, 'png')));
+    const folder = await folderWith(Object.fromEntries(names.map((name, t) => [name, images[t]])));
+    const paths = names.map((name) => join(folder, name));
+    for (const source of [folder, join(folder, '*.png'), [folder]]) {
+      const results = await all(source);
+      expect(results.map(({ path }) => path)).toEqual(paths);
+      expect(ids(results)).toEqual(frames.map(() => [1]));
+    }
+    const list = join(tmpDir(), 'list.txt');
+    writeFileSync(list, [...paths].reverse().join('\n'));
+    expect((await all(list)).map(({ path }) => path)).toEqual([...paths].reverse());
+  });
+
   it('persist: frame after frame in calls of their own, the same as all at once', async () => {
     const sequences = sequencesFor({ tracker: 'bytetrack.yaml', zones: null }, true);
     const single = [];
