@@ -15,6 +15,9 @@ import { openCheckpoint, resolveModelPath } from '../nn/weights.js';
 
 type Size = Config['imgsz'];
 
+/** Models whose image size was said. */
+const announced = new WeakSet<object>();
+
 /**
  * The size of the network's input, before it is rounded to its stride.
  * @param config what was asked for
@@ -32,7 +35,8 @@ export function sizeFor(config: { imgsz: Size }, model: Pick<Detector, 'trained'
   }
   if (wasGiven(config, 'imgsz') || trained?.imgsz === undefined || written(trained.imgsz) === written(imgsz))
     return imgsz;
-  log.info(`imgsz=${written(trained.imgsz)}: the model was trained with it`);
+  if (!announced.has(model)) log.info(`imgsz=${written(trained.imgsz)}: the model was trained with it`);
+  announced.add(model);
   return trained.imgsz;
 }
 

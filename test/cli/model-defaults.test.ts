@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { encodeImage } from '../../src/image/codec.js';
+import { log, YOLO } from '../../src/index.js';
 import { trainedWith } from '../../src/nn/trained.js';
 import { saveCheckpoint } from '../../src/nn/weights.js';
 import { liveModel } from '../helpers/live-model.js';
@@ -36,6 +37,18 @@ describe('a model that was trained at 96 pixels', () => {
     const told = await yolo('predict', `model=${model}`, 'source=a.png', 'save=false', 'imgsz=64');
     expect(told.stdout).toContain('a.png: 64x64');
     expect(told.stderr).not.toContain('was trained with');
+  });
+
+  it('says so once to a program that calls predict several times', async () => {
+    const lines: string[] = [];
+    const old = log.setSink({ write: (_, text) => lines.push(text) });
+    const yolo = await YOLO.load(join(dir, model));
+    for (let i = 0; i < 3; i++) for await (const _ of yolo.predict(join(dir, 'a.png')));
+    await yolo.dispose();
+    log.setSink(old);
+    expect(lines.filter((line) => line.includes('was trained with it'))).toEqual([
+      'imgsz=96: the model was trained with it',
+    ]);
   });
 
   it('is validated at 96 on the dataset of its training', async () => {
