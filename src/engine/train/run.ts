@@ -67,7 +67,7 @@ async function assemble(given: TrainConfig, { signal, observers = [] }: RunOptio
   const { optimizer, schedule } = resumed ?? chooseOptimizer(config, train, batch, loader.batches);
   Object.assign(schedule, { batch, nbs: config.nbs, batchesPerEpoch: loader.batches });
   const { step, detector } = compile({ ...start, config }, { train, schedule, optimizer }, held);
-  const folder = prepareFolder(resumed?.dir ?? makeRunDir(given, held), config);
+  const folder = prepareFolder(resumed?.dir ?? makeRunDir({ ...config, exist_ok: given.exist_ok }, held), config);
   const description = {
     names: train.names,
     yaml: network.spec.yaml,
@@ -187,8 +187,9 @@ function countClasses({ names, images }: Dataset): number[] {
   return counts;
 }
 
-function makeRunDir(given: TrainConfig, held: Release[]): string {
-  return hold(openRunDir(given, 'train'), held).path;
+/** A resumed run whose checkpoint lies elsewhere gets a folder beside the one that it began in. */
+function makeRunDir(config: TrainConfig, held: Release[]): string {
+  return hold(openRunDir(config, 'train'), held).path;
 }
 
 function hold(folder: RunDir, held: Release[]): RunDir {

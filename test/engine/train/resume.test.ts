@@ -111,6 +111,15 @@ describe('a run of three epochs', () => {
     expect(tensorsOf(summary.last as string)).toEqual(whole);
   });
 
+  it('from a copy of its checkpoint it goes on in a folder beside its own', async () => {
+    const copy = join(dir, 'copy.safetensors');
+    copyFileSync(join(dir, 'runs', 'whole', 'weights', 'last.safetensors'), copy);
+    const { summary } = await run({ resume: copy, epochs: 4 });
+    expect(summary.last).toBe(join(dir, 'runs', 'whole-2', 'weights', 'last.safetensors'));
+    const elsewhere = await run({ resume: copy, epochs: 4, project: join(dir, 'other'), name: 'more' });
+    expect(elsewhere.summary.last).toBe(join(dir, 'other', 'more', 'weights', 'last.safetensors'));
+  });
+
   it('a finished run is refused without more epochs, and goes on with them', async () => {
     const last = join(dir, 'runs', 'whole', 'weights', 'last.safetensors');
     await expect(run({ resume: last })).rejects.toThrow(/has done its 3 epochs/);
