@@ -16,8 +16,10 @@ export function findChromium(): string | undefined {
 /** Starts the server of an exported folder. @returns its address, and what ends it */
 export async function serve(folder: string): Promise<{ url: string; close(): void }> {
   const server = spawn(process.execPath, [join(folder, 'serve.mjs'), '0'], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const url = await new Promise<string>((resolve) => {
+  const url = await new Promise<string>((resolve, reject) => {
     server.stdout.setEncoding('utf8').once('data', (line: string) => resolve(line.trim()));
+    server.once('error', reject);
+    server.once('exit', (code) => reject(new Error(`${join(folder, 'serve.mjs')} ended with code ${code}`)));
   });
   return { url, close: () => server.kill() };
 }
