@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { log } from '../../core/log.js';
 import { parseShard } from '../../core/shard.js';
+import { removeUnfinished } from '../../io/files.js';
 import { shellWord } from '../report/settings.js';
 import { openRunDir, type RunDir, type RunDirOptions } from '../run-dir.js';
 import { refuseDifferences } from './compare.js';
@@ -30,6 +31,7 @@ export function openShardDir(options: RunDirOptions, plan: ShardPlan): ShardDir 
   const folder = openRunDir({ ...options, name: `${job}-shard-${index}-of-${count}` }, plan.mode, SILENT_MS);
   const { path } = folder;
   try {
+    removeUnfinished(path);
     if (existsSync(join(path, MANIFEST))) refuseOtherJob(path, plan);
   } catch (error) {
     folder.release();
