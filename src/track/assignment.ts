@@ -1,8 +1,8 @@
 /**
- * The linear assignment problem with a limit: pairs of rows and columns of smallest total cost, where leaving a row and a
- * column without partner costs `limit`. Shortest augmenting paths with dual variables, O(n²m): R. Jonker and A. Volgenant,
- * "A shortest augmenting path algorithm for dense and sparse linear assignment problems", Computing 38 (1987), without its
- * initialization, which only saves time. (npm's packages solve square or profit matrices, without a limit.)
+ * The linear assignment problem with a cost limit: the pairs of rows and columns with the minimum total cost, where a row and
+ * a column that remain unassigned cost `limit`. Shortest augmenting paths with dual variables, O(n²m): R. Jonker and
+ * A. Volgenant, "A shortest augmenting path algorithm for dense and sparse linear assignment problems", Computing 38 (1987),
+ * without its initialization, which only saves time. (Packages on npm solve square or profit matrices, without a limit.)
  */
 
 /** Costs [rows, cols], row by row. */
@@ -22,9 +22,9 @@ export function costMatrix(rows: number, cols: number, cost: (row: number, col: 
 }
 
 /**
- * Costs are cut off at the limit, so that a full assignment of the smaller side exists; its pairs at the limit are no pairs.
- * @param limit pairs cost less than this
- * @returns [rows] the column of each row, -1 for none
+ * Costs are clipped to the limit, so that all of the smaller side can be assigned; pairs at the limit are then discarded.
+ * @param limit every returned pair costs less
+ * @returns [rows] the column assigned to each row, −1 for none
  */
 export function assign(costs: CostMatrix, limit: number): Int32Array {
   const { rows, cols, data } = costs;
@@ -43,15 +43,15 @@ export function assign(costs: CostMatrix, limit: number): Int32Array {
 }
 
 /**
- * Assigns every one of n rows to one of m ≥ n columns. Rows enter one after the other, each along the path on which the total
- * grows least (Dijkstra's algorithm on costs reduced by the dual variables u and v).
- * @returns [m] the row of each column, -1 for none
+ * Assigns each of n rows to one of m ≥ n columns. Rows are added one after the other, each along the augmenting path that
+ * increases the total cost least (Dijkstra's algorithm on costs reduced by the dual variables u and v).
+ * @returns [m] the row assigned to each column, −1 for none
  */
 function solve(n: number, m: number, cost: (i: number, j: number) => number): Int32Array {
   const partner = new Int32Array(m).fill(-1);
   const u = new Float64Array(n);
   const v = new Float64Array(m);
-  const before = new Int32Array(m); // the column before a column on its path, -1 at the start
+  const before = new Int32Array(m); // previous column on the path, −1 at its start
   for (let start = 0; start < n; start++) {
     const distance = new Float64Array(m).fill(Infinity);
     const done = new Uint8Array(m);

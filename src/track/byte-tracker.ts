@@ -1,26 +1,26 @@
 /**
  * ByteTrack: Y. Zhang et al., "ByteTrack: Multi-Object Tracking by Associating Every Detection Box", ECCV 2022, algorithm 1.
- * Confident detections are associated with all tracks first, uncertain ones then with the tracks that are left over. Times
- * are numbers of frames; equal inputs give equal tracks.
+ * Detections of high confidence are associated with all tracks first, those of low confidence with the remaining tracks. Times
+ * are in frames. The result is deterministic.
  */
 import { boxArea, boxIou } from '../core/boxes.js';
 import type { Box, Detection } from '../core/types.js';
 import { assign, costMatrix } from './assignment.js';
 import { BoxFilter } from './kalman.js';
 
-/** What a tracker can be told; names and defaults as in cfg/trackers/bytetrack.yaml. */
+/** Settings of a tracker; names and defaults as in cfg/trackers/bytetrack.yaml. */
 export interface TrackerSettings {
-  /** Confidence from which a detection takes part in the first association. */
+  /** Minimum confidence of detections in the first association. */
   track_high_thresh: number;
-  /** Confidence above which it takes part in the second. */
+  /** Confidence that detections in the second association must exceed. */
   track_low_thresh: number;
-  /** Confidence from which one that fits no track begins a new one. */
+  /** Minimum confidence of an unassociated detection that starts a new track. */
   new_track_thresh: number;
-  /** Frames for which a lost track can be found again. */
+  /** Number of frames after which a lost track is removed. */
   track_buffer: number;
-  /** Largest cost of a pair in the first association. */
+  /** Cost limit of a pair in the first association. */
   match_thresh: number;
-  /** The first association weighs the IoU by the confidence. */
+  /** Multiply the IoU by the confidence in the first association. */
   fuse_score: boolean;
 }
 
@@ -33,44 +33,46 @@ export const TRACKER_DEFAULTS: TrackerSettings = {
   fuse_score: true,
 };
 
-/** Largest costs (1 − IoU) of a pair in the second association and with unconfirmed tracks, as in the paper's code. */
+/** Cost limits (1 − IoU) of a pair in the second association and with unconfirmed tracks, as in the paper's code. */
 const SECOND_LIMIT = 0.5;
 const UNCONFIRMED_LIMIT = 0.7;
-/** Two tracks closer than this (1 − IoU) are of one object. */
+/** Two tracks with a smaller distance (1 − IoU) belong to the same object. */
 const DUPLICATE_DISTANCE = 0.15;
 
-/** A detection with the number of its track; the box is the tracker's estimate. */
+/** A detection with the id of its track; the box is the tracker's estimate. */
 export type Tracked<D extends Detection = Detection> = D & { id: number };
 
 interface Track<D> {
   id: number;
   filter: BoxFilter;
-  /** The estimate. */
+  /** Estimated box, pixels. */
   box: Box;
-  /** Seen last. */
+  /** The last detection that was associated. */
   detection: D;
+  /** Frames of the first and the last detection. */
   first: number;
   last: number;
-  /** Seen in a second frame, or begun in the first frame of all. */
+  /** Detected in a second frame, or started in the first frame of the video. */
   confirmed: boolean;
 }
 
 /** Tracks of one video. */
 export class ByteTracker<D extends Detection = Detection> {
-  /** Frames so far. */
+  /** Number of frames so far. */
   private frame = 0;
   private lastId = 0;
-  /** Seen in the last frame; those that are not confirmed yet among them. */
+  /** Detected in the last frame, including unconfirmed tracks. */
   private tracked: Track<D>[] = [];
+  /** Not detected in the last frame, but within `track_buffer`. */
   private lost: Track<D>[] = [];
 
   constructor(private readonly settings: TrackerSettings = TRACKER_DEFAULTS) {}
 
-  /** Takes in the next frame. @param detections boxes in pixels @returns the objects that are tracked in it */
+  /** Processes the next frame. @param detections boxes in pixels @returns the confirmed tracks that are detected in it */
   update(detections: readonly D[]): Tracked<D>[] {
     this.frame++;
     const { track_high_thresh, track_low_thresh, match_thresh, track_buffer, fuse_score } = this.settings;
-    const boxes = detections.filter(({ box }) => boxArea(box) > 0); // an empty one has no aspect ratio
+    const boxes = detections.filter(({ box }) => boxArea(box) > 0); // an empty box has no aspect ratio
     const high = boxes.filter(({ confidence }) => confidence >= track_high_thresh);
     const low = boxes.filter(({ confidence: c }) => c > track_low_thresh && c < track_high_thresh);
     const unconfirmed = this.tracked.filter(({ confirmed }) => !confirmed);
@@ -92,7 +94,7 @@ export class ByteTracker<D extends Detection = Detection> {
       .map(({ id, box, detection }) => ({ ...detection, box, id }));
   }
 
-  /** Numbers of the tracks that may appear again. */
+  /** Ids of all tracks that can still be detected again. */
   ids(): Set<number> {
     return new Set([...this.tracked, ...this.lost].map(({ id }) => id));
   }
@@ -102,7 +104,10 @@ export class ByteTracker<D extends Detection = Detection> {
     track.box = track.filter.box;
   }
 
-  /** Pairs tracks and detections, and updates the tracks. @returns those that found one, and what is left of both */
+  /**
+   * Associates tracks with detections, and updates the associated tracks.
+   * @returns `found`: the associated tracks; `tracks`, `detections`: the remaining ones
+   */
   private associate(tracks: Track<D>[], detections: D[], limit: number, fuse: boolean) {
     const costs = costMatrix(tracks.length, detections.length, (i, j) => {
       const iou = boxIou(tracks[i].box, 0, detections[j].box, 0);
@@ -140,7 +145,7 @@ export class ByteTracker<D extends Detection = Detection> {
   }
 }
 
-/** Where a tracked and a lost track lie on one another, the one that was followed for longer stays. */
+/** Of a tracked and a lost track with nearly the same box, keeps the one with the longer history. */
 function withoutDuplicates<D>(tracked: Track<D>[], lost: Track<D>[]): [Track<D>[], Track<D>[]] {
   const drop = new Set<Track<D>>();
   for (const a of tracked)

@@ -1,20 +1,20 @@
 /**
- * Kalman filter of a box: constant velocity of centre, aspect ratio and height, with noise in proportion to the height (N.
- * Wojke, A. Bewley and D. Paulus, "Simple Online and Realtime Tracking with a Deep Association Metric", 2017, which ByteTrack
- * uses). All its covariances are diagonal but for a coordinate and its own velocity, so the eight-dimensional filter of the
- * paper is four filters of two dimensions, which are computed here without matrices.
+ * Kalman filter of a box: constant velocity of centre, aspect ratio and height, with noise proportional to the height (N.
+ * Wojke, A. Bewley and D. Paulus, "Simple Online and Realtime Tracking with a Deep Association Metric", 2017, used by
+ * ByteTrack). Each coordinate is correlated only with its own velocity, so that the eight-dimensional filter of the paper
+ * separates into four filters of two dimensions, which are computed here without matrices.
  */
 import { xywhToXyxy, xyxyToXywh } from '../core/boxes.js';
 import type { Box } from '../core/types.js';
 
-/** Standard deviations of the paper's code: of position and velocity in box heights, of the aspect ratio as they are. */
+/** Standard deviations of the paper's code: of position and velocity in box heights; of the aspect ratio absolute. */
 const POSITION = 1 / 20;
 const VELOCITY = 1 / 160;
 const ASPECT = 1e-2;
 const ASPECT_VELOCITY = 1e-5;
 const MEASURED_ASPECT = 1e-1;
 
-/** The aspect ratio's place among the coordinates cx, cy, aspect ratio, height. */
+/** Indices of aspect ratio and height in the state cx, cy, aspect ratio, height. */
 const A = 2;
 const H = 3;
 
@@ -27,11 +27,11 @@ interface Coordinate {
   vv: number;
 }
 
-/** The estimate of a box that moves. */
+/** Estimate of a moving box. */
 export class BoxFilter {
   private readonly state: Coordinate[];
 
-  /** @param box xyxy, pixels, as first seen */
+  /** @param box first measurement, xyxy, pixels */
   constructor(box: Box) {
     const measured = toMeasurement(box);
     const h = measured[H];
@@ -42,13 +42,17 @@ export class BoxFilter {
     });
   }
 
-  /** The estimate, xyxy, pixels. */
+  /** Current estimate, xyxy, pixels. */
   get box(): Box {
     const [cx, cy, a, h] = this.state.map(({ x }) => x);
     return xywhToXyxy([cx, cy, a * h, h]);
   }
 
-  /** One frame on. @param keepHeight the height stays: an object that is not seen would grow or shrink without end */
+  /**
+   * Prediction step: advances the estimate by one frame.
+   * @param keepHeight sets the velocity of the height to 0, for objects that are not detected: otherwise they would grow or
+   *   shrink without limit
+   */
   predict(keepHeight = false): void {
     if (keepHeight) this.state[H].v = 0;
     const h = this.state[H].x;
@@ -60,7 +64,7 @@ export class BoxFilter {
     });
   }
 
-  /** Takes a measurement in. @param box xyxy, pixels */
+  /** Correction step. @param box measurement, xyxy, pixels */
   update(box: Box): void {
     const measured = toMeasurement(box);
     const h = this.state[H].x;

@@ -1,6 +1,6 @@
 /**
- * Counting of tracked objects in zones: how many are inside a polygon in each frame, how many have crossed a line. An object
- * is where it stands, at the middle of the bottom side of its box.
+ * Counting of tracked objects in zones: objects inside a polygon in each frame, crossings of a line. The position of an object
+ * is the middle of the bottom side of its box.
  */
 import { bottomCenter, type Size } from '../core/boxes.js';
 import type { Point } from '../core/types.js';
@@ -10,7 +10,7 @@ import type { Tracked } from './byte-tracker.js';
 export interface Zone {
   name: string;
   type: 'polygon' | 'line';
-  /** A polygon has at least three, a line two. */
+  /** At least three of a polygon, two of a line. */
   points: readonly Point[];
   /** Unit of the points: pixels, or fractions of the image's width and height. */
   unit: 'pixel' | 'fraction';
@@ -21,13 +21,13 @@ export interface PolygonCount {
   name: string;
   type: 'polygon';
   inside: number;
-  /** Their tracks. */
+  /** Ids of their tracks. */
   ids: number[];
 }
 
 /**
- * Crossings of a line since the beginning of the video. Seen along the line from its first point to its second, objects that
- * come to its right side count as `in`, to its left side as `out`; each track counts at most once in each direction.
+ * Crossings of a line since the start of the video. Seen from the first point of the line to the second, crossings to the
+ * right side count as `in`, to the left side as `out`; each track counts at most once in each direction.
  */
 export interface LineCount {
   name: string;
@@ -38,17 +38,18 @@ export interface LineCount {
 
 export type ZoneCount = PolygonCount | LineCount;
 
-/** What is known of a track. */
-interface Traveller {
-  /** Where it stood last, pixels. */
+/** State of a track. */
+interface TrackState {
+  /** Position in the last frame in which it was detected, pixels. */
   at: Point;
-  /** `in` and `out` of the lines for which it has counted. */
+  /** Crossings that were counted: `in 0` is line 0, inwards. */
   counted: Set<string>;
 }
 
-/** Counts the objects of one video. */
+/** Counter for one video. */
 export class ZoneCounter {
-  private readonly travellers = new Map<number, Traveller>();
+  /** By track id. */
+  private readonly tracks = new Map<number, TrackState>();
   private readonly crossings: { in: number; out: number }[];
 
   constructor(private readonly zones: readonly Zone[]) {
@@ -57,12 +58,12 @@ export class ZoneCounter {
 
   /**
    * @param objects of the next frame
-   * @param alive tracks that may appear again; the others are forgotten
-   * @param image its size
+   * @param alive ids of the tracks that can be detected again; the state of all others is removed
+   * @param image its size, pixels
    * @returns the count of each zone
    */
   update(objects: readonly Tracked[], alive: ReadonlySet<number>, image: Size): ZoneCount[] {
-    for (const id of this.travellers.keys()) if (!alive.has(id)) this.travellers.delete(id);
+    for (const id of this.tracks.keys()) if (!alive.has(id)) this.tracks.delete(id);
     const counts = this.zones.map((zone, i): ZoneCount => {
       const points = pointsPx(zone, image);
       if (zone.type === 'line') return { name: zone.name, type: 'line', ...this.cross(i, points, objects) };
@@ -70,20 +71,20 @@ export class ZoneCounter {
       return { name: zone.name, type: 'polygon', inside: ids.length, ids };
     });
     for (const { id, box } of objects) {
-      const counted = this.travellers.get(id)?.counted ?? new Set();
-      this.travellers.set(id, { at: bottomCenter(box), counted });
+      const counted = this.tracks.get(id)?.counted ?? new Set();
+      this.tracks.set(id, { at: bottomCenter(box), counted });
     }
     return counts;
   }
 
-  /** Counts the steps of objects across a line. @returns its crossings so far */
+  /** Counts the crossings of a line since the previous frame. @returns all crossings so far */
   private cross(line: number, points: readonly Point[], objects: readonly Tracked[]): { in: number; out: number } {
     const crossings = this.crossings[line];
     for (const { id, box } of objects) {
-      const traveller = this.travellers.get(id);
-      const direction = traveller && directionAcross(points, traveller.at, bottomCenter(box));
-      if (!direction || traveller.counted.has(`${direction} ${line}`)) continue;
-      traveller.counted.add(`${direction} ${line}`);
+      const track = this.tracks.get(id);
+      const direction = track && directionAcross(points, track.at, bottomCenter(box));
+      if (!direction || track.counted.has(`${direction} ${line}`)) continue;
+      track.counted.add(`${direction} ${line}`);
       crossings[direction]++;
     }
     return { ...crossings };
@@ -96,13 +97,13 @@ export function pointsPx({ points, unit }: Zone, { width, height }: Size): Point
   return points.map(([x, y]) => [x * scaleX, y * scaleY]);
 }
 
-/** Whether a point is inside a polygon or on its border: an even number of borders to its right means outside. */
+/** Whether a point is inside a polygon or on its border, by the even-odd rule. */
 export function isInside([x, y]: Point, polygon: readonly Point[]): boolean {
   let inside = false;
   for (let i = 0; i < polygon.length; i++) {
     const [a, b] = [polygon[i], polygon[(i + 1) % polygon.length]];
     if (isOn([x, y], a, b)) return true;
-    // The upper end of a border belongs to it, the lower does not: a corner counts once.
+    // An edge includes its upper end and excludes its lower end, so that a corner is counted once.
     if (a[1] > y !== b[1] > y && x < a[0] + ((y - a[1]) / (b[1] - a[1])) * (b[0] - a[0])) inside = !inside;
   }
   return inside;
@@ -114,8 +115,8 @@ function isOn(p: Point, a: Point, b: Point): boolean {
 }
 
 /**
- * Whether a step crosses a line, and to which side. A point on the line counts as on its right side, so that an object that
- * stops there crosses once.
+ * Direction in which a movement crosses a line; undefined if it does not. Points on the line belong to its right side, so that
+ * an object that stops there is counted once.
  */
 function directionAcross([a, b]: readonly Point[], from: Point, to: Point): 'in' | 'out' | undefined {
   const [before, after] = [sideOf(a, b, from) >= 0, sideOf(a, b, to) >= 0];

@@ -1,6 +1,6 @@
 /**
- * Tracking as a step between detection and output. Each video, animation and stream has a tracker of its own; the images of
- * a folder are the frames of one sequence, in the order of their names. Ids begin at 1 in each.
+ * Tracking as a step between detection and output. Each video, animation and stream has its own tracker; the images of a folder
+ * are the frames of one sequence, in natural order of their names. Ids start at 1 in each sequence.
  */
 import { dirname } from 'node:path';
 import { clipBox } from '../../core/boxes.js';
@@ -19,7 +19,7 @@ export interface TrackResult extends PredictResult {
   zones?: ZoneCount[];
 }
 
-/** What is kept from frame to frame. */
+/** State between frames. */
 interface Sequence {
   tracker: ByteTracker;
   trails: Trails;
@@ -28,13 +28,13 @@ interface Sequence {
 
 /** The sequences of a run, or with `persist` of several. */
 export class Sequences {
-  /** Streams by their source; anything else has one sequence at a time, the last. */
+  /** Sequences of streams by source; of other sources only the last sequence is kept. */
   private readonly streams = new Map<number, Sequence>();
   private last: { name: string; sequence: Sequence } | undefined;
 
   /**
    * @param zones in which objects are counted
-   * @param persist every source that is no stream goes on with the tracks of the last one
+   * @param persist sources other than streams continue the tracks of the previous source
    */
   constructor(
     private readonly settings: TrackerSettings,
@@ -43,8 +43,8 @@ export class Sequences {
   ) {}
 
   /**
-   * Follows the objects of the next frame.
-   * @returns the tracked objects in the place of the detections, boxes clipped to the image, and what is drawn besides them
+   * Tracks the objects of the next frame.
+   * @returns the result with the tracked objects as its detections, boxes clipped to the image; and lines to draw
    */
   readonly step = (result: PredictResult, frame: Frame): { result: TrackResult; lines: Polyline[] } => {
     const { tracker, trails, counter } = this.sequenceOf(frame);

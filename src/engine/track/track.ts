@@ -8,15 +8,15 @@ import { readTracker } from './tracker-yaml.js';
 import { ZonesCsv } from './zones-csv.js';
 import { readZones } from './zones-yaml.js';
 
-/** What tracking is given besides its configuration. */
+/** Arguments of tracking besides its configuration. */
 export interface TrackRunOptions extends Omit<PredictRunOptions, 'step' | 'order'> {
-  /** Goes on with the tracks of an earlier run. */
+  /** Continues the tracks of an earlier run. */
   sequences?: Sequences;
 }
 
 /**
- * Detects objects in everything that `source` names and follows them from frame to frame.
- * @yields one result an image or frame, in order, with the objects that are tracked in it
+ * Detects objects in all images and videos of `source` and tracks them from frame to frame.
+ * @yields one result per image or frame, in order, with the objects that are tracked in it
  * @throws UserError as `predict`, and for settings of the tracker and zones; Interrupted after `signal`
  */
 export async function* track(
@@ -31,7 +31,7 @@ export async function* track(
   return yield* results as AsyncGenerator<TrackResult, PredictSummary>;
 }
 
-/** @param persist goes on with the tracks of the last source @throws UserError for settings of the tracker, and zones */
+/** @param persist continues the tracks of the previous source @throws UserError for settings of the tracker, and zones */
 export function sequencesFor({ tracker, zones }: Pick<TrackConfig, 'tracker' | 'zones'>, persist = false): Sequences {
   return new Sequences(readTracker(tracker), zones === null ? [] : readZones(zones), persist);
 }

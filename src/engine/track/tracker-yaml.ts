@@ -1,4 +1,4 @@
-/** The YAML file that `tracker=` names: the settings of a tracker, as other YOLO tools have them. */
+/** Reads the YAML file of the option `tracker`: settings of a tracker, with the names that other YOLO tools use. */
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { cfgFolder } from '../../cfg/load.js';
@@ -13,7 +13,7 @@ type Key = keyof TrackerSettings;
 const KEYS = Object.keys(TRACKER_DEFAULTS) as Key[];
 const HINT = 'yolo track tracker=bytetrack.yaml';
 
-/** What a key takes. */
+/** Valid values of each key. */
 const ALLOWED: Record<Key, [what: string, allows: (value: unknown) => boolean]> = {
   track_high_thresh: ['a number from 0 to 1', isShare],
   track_low_thresh: ['a number from 0 to 1', isShare],
@@ -28,9 +28,9 @@ function isShare(value: unknown): boolean {
 }
 
 /**
- * Reads the settings; keys that are not there have their defaults.
- * @param tracker a file, or the name of one in cfg/trackers
- * @throws UserError for a tracker other than ByteTrack, a file that is missing, an unknown key, a value that is not allowed
+ * Reads the settings; missing keys have their defaults.
+ * @param tracker path of a file, or name of a file in cfg/trackers
+ * @throws UserError 'not-supported' for a tracker other than ByteTrack, 'missing-file', 'unknown-key', 'bad-value'
  */
 export function readTracker(tracker: string): TrackerSettings {
   const places = [tracker, join(cfgFolder(), 'trackers', tracker)];

@@ -1,4 +1,4 @@
-/** Zones in the drawing. */
+/** Drawing of zones. */
 import type { Size } from '../../core/boxes.js';
 import type { Point } from '../../core/types.js';
 import { canDraw } from '../../render/glyphs.js';
@@ -6,15 +6,15 @@ import type { Rgb } from '../../render/palette.js';
 import type { Polyline } from '../../render/polyline.js';
 import { pointsPx, type Zone, type ZoneCount } from '../../track/zones.js';
 
-/** Unlike any track. */
+/** No track has this color. */
 const COLOR: Rgb = [255, 255, 255];
-/** Length of the mark at a line, in mean sides of the image. */
+/** Length of the mark at a line, as a fraction of the mean of image width and height. */
 const MARK = 0.03;
 
 /**
- * Borders of zones, labelled with their counts.
- * @param image its size
- * @returns for a line also a mark in its middle on the side where objects come `in`
+ * Outlines of zones, labelled with their counts.
+ * @param image its size, pixels
+ * @returns for a line also a mark at its middle, on the `in` side
  */
 export function zoneLines(zones: readonly Zone[], counts: readonly ZoneCount[], image: Size): Polyline[] {
   return zones.flatMap((zone, i): Polyline[] => {
@@ -29,7 +29,7 @@ export function zoneLines(zones: readonly Zone[], counts: readonly ZoneCount[], 
   });
 }
 
-/** From the middle of a line to its right. */
+/** From the middle of a line to its right side. */
 function markOf([[x1, y1], [x2, y2]]: readonly Point[], length: number): Point[] {
   const [dx, dy] = [x2 - x1, y2 - y1];
   const scale = length / Math.hypot(dx, dy);

@@ -1,4 +1,4 @@
-/** zones.csv: the counts of zones, a row for each frame and zone. */
+/** zones.csv: counts of zones, one row per frame and zone. */
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { orCannotWrite } from '../../io/files.js';
@@ -7,7 +7,7 @@ import type { TrackResult } from './sequences.js';
 
 const COLUMNS = ['path', 'frame', 'zone', 'type', 'inside', 'in', 'out'];
 
-/** Writes the file into the run folder, if the run has one. */
+/** Writes zones.csv to the run folder, if there is one. */
 export class ZonesCsv implements PredictObserver {
   private file: string | undefined;
 
@@ -29,7 +29,7 @@ export class ZonesCsv implements PredictObserver {
   }
 }
 
-/** Quoted where it has to be (RFC 4180). */
+/** A row, with quotes where RFC 4180 requires them. */
 function row(cells: readonly (string | number)[]): string {
   const quoted = cells.map(String).map((cell) => (/[",\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell));
   return `${quoted.join(',')}\n`;

@@ -1,5 +1,5 @@
 /**
- * The YAML file that `zones=` names: polygons and lines by name, each a list of points [x, y].
+ * Reads the YAML file of the option `zones`: polygons and lines by name, each a list of points [x, y].
  *
  * ```yaml
  * polygons:
@@ -30,7 +30,7 @@ export function readZones(file: string): Zone[] {
   if (shapes.length === 0) throw bad(file, 'it has neither polygons nor lines');
   const names = shapes.map(({ name }) => name);
   const double = names.find((name, i) => names.indexOf(name) < i);
-  if (double !== undefined) throw bad(file, `there is a polygon and a line of the name '${double}'`);
+  if (double !== undefined) throw bad(file, `a polygon and a line have the same name '${double}'`);
   const fractions = shapes.filter(({ points }) => points.flat().every((x) => x >= 0 && x <= 1));
   if (fractions.length === 0 || fractions.length === shapes.length) {
     const unit = fractions.length > 0 ? 'fraction' : 'pixel';
@@ -38,7 +38,7 @@ export function readZones(file: string): Zone[] {
   }
   const pixels = shapes.find((shape) => !fractions.includes(shape));
   const text = `'${fractions[0].name}' has fractions of the image size, '${pixels?.name}' has pixels`;
-  throw bad(file, text, 'use one of both for all');
+  throw bad(file, text, 'use the same unit for all zones');
 }
 
 function bad(file: string, text: string, hint = EXAMPLE): UserError {

@@ -69,7 +69,7 @@ describe('zones=', () => {
     ['polygons:\n  a: [[0, 0], [1, 1], [0.5, 0.5]]\n', /polygon 'a' has no area/],
     [
       'polygons:\n  a: [[0, 0], [1, 0], [1, 1]]\nlines:\n  a: [[0, 0], [1, 1]]\n',
-      /a polygon and a line of the name 'a'/,
+      /a polygon and a line have the same name 'a'/,
     ],
     ['lines:\n  a: [[0, 0], [1, 1]]\n  b: [[0, 0], [9, 9]]\n', /'a' has fractions of the image size, 'b' has pixels/],
     ['lines: [[0, 0\n', /not valid YAML/],
