@@ -200,6 +200,24 @@ const training = under('Training', {
   nbs: integer(64, TRAIN, 'nominal batch size: gradients are accumulated over about this many images', { min: 1 }),
 });
 
+const cluster = under('Several processes or machines', {
+  processes: integer(1, ['train'], 'start this many processes on this machine, which share each batch', { min: 1 }),
+  sync_bn: flag(
+    false,
+    ['train'],
+    'BatchNorm with the statistics of the whole batch, not of the part of each process; slower',
+  ),
+  timeout: number(300, ['train'], 'seconds that a process waits for the others before it gives up', { min: 1 }),
+  restarts: integer(3, ['train'], 'with processes: how many times all are started again when one of them is lost', {
+    min: 0,
+  }),
+  insecure: flag(
+    false,
+    ['train'],
+    'accept connections of other processes on all addresses of this machine, where it cannot be kept to one',
+  ),
+});
+
 const loss = under('Loss', {
   box: number(7.5, TRAIN, 'weight of the box loss (CIoU)', { min: 0 }),
   cls: number(0.5, TRAIN, 'weight of the class loss', { min: 0 }),
@@ -335,6 +353,7 @@ export const OPTIONS = {
   ...basics,
   ...output,
   ...training,
+  ...cluster,
   ...loss,
   ...augmentation,
   ...detection,

@@ -59,7 +59,7 @@ export function datasetOptions({ single_cls, classes }: Pick<Config, 'single_cls
 export function trainLoaderOptions(
   config: ConfigOf<'train'> | ConfigOf<'show'>,
   images: DatasetImage[],
-  { batch, imgsz }: { batch: number; imgsz: number },
+  { batch, imgsz, part }: { batch: number; imgsz: number; part?: TrainLoaderOptions['part'] },
 ): TrainLoaderOptions {
   return {
     images,
@@ -71,5 +71,6 @@ export function trainLoaderOptions(
     cache: config.cache,
     rect: config.rect,
     multiScale: config.multi_scale,
+    part,
   };
 }

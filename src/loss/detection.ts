@@ -29,11 +29,21 @@ export interface LossOptions {
   gains: LossGains;
   /** [K] weight of each class in the class loss (class-weights.ts); default: all 1. */
   classWeights?: ArrayLike<number>;
+  /** The batch that this one is a part of. Default: it is whole. */
+  whole?: WholeBatch;
 }
 
-/** Value of the loss. */
+/** A batch that several workers compute, each a part of it. */
+export interface WholeBatch {
+  /** Number of images in all parts. */
+  images: number;
+  /** Adds up a tensor over all parts. */
+  sum<T extends tf.Tensor>(x: T): T;
+}
+
+/** Value of the loss; of a part: its summand. */
 export interface Loss {
-  /** [] B times the sum of `items`: the value to be differentiated. */
+  /** [] B (of the whole batch) times the sum of `items`: the value to be differentiated. */
   total: tf.Scalar;
   /** [3] box, class and distribution focal loss, times their gains: for display. */
   items: tf.Tensor1D;
@@ -57,10 +67,10 @@ type Positives = {
  * @param head outputs of the network in training mode
  * @param labels padded to M ≥ 1 per image; a batch without any label is allowed
  */
-export function detectionLoss(head: HeadOutput, labels: Labels, { gains, classWeights }: LossOptions): Loss {
+export function detectionLoss(head: HeadOutput, labels: Labels, { gains, classWeights, whole }: LossOptions): Loss {
   const [b, a] = head.boxes.shape;
   const anchors = anchorsOf(head.levels, head.strides);
-  const { positives, total } = stopGradient(() => tf.tidy(() => targets(head, labels, anchors)));
+  const { positives, total } = stopGradient(() => tf.tidy(() => targets(head, labels, anchors, whole)));
   const { box, dfl: dflLoss } = positiveLosses(tf.reshape(head.boxes, [b * a, 4 * REG_MAX]), positives);
   const cls = classLoss(head.scores, positives, total, classWeights);
   const items = tf.concat([
@@ -68,12 +78,12 @@ export function detectionLoss(head: HeadOutput, labels: Labels, { gains, classWe
     tf.reshape(tf.mul(cls, gains.cls), [1]),
     tf.reshape(tf.mul(dflLoss, gains.dfl), [1]),
   ]) as tf.Tensor1D;
-  return { total: tf.mul(tf.sum(items), b) as tf.Scalar, items };
+  return { total: tf.mul(tf.sum(items), whole?.images ?? b) as tf.Scalar, items };
 }
 
-function targets(head: HeadOutput, labels: Labels, anchors: Anchors) {
+function targets(head: HeadOutput, labels: Labels, anchors: Anchors, whole?: WholeBatch) {
   const { assignment, points, strides } = assignHead(head, labels, anchors);
-  return asRows(assignment, labels, points, strides);
+  return asRows(assignment, labels, { points, strides, whole });
 }
 
 /** Assigns labels to the predictions of a head. @returns the assignment, anchor points [A, 2] in grid units, strides [A, 1] */
@@ -87,12 +97,11 @@ export function assignHead(head: HeadOutput, labels: Labels, anchors: Anchors = 
   return { assignment, points, strides };
 }
 
-/** Flattens the slots of an assignment over the batch. @returns the rows, and max(1, sum of the target scores) */
+/** Flattens the slots of an assignment over the batch. @returns the rows, and max(1, sum of all target scores) */
 function asRows(
   { anchors, labels: label, share, score }: Assignment,
   labels: Labels,
-  points: tf.Tensor,
-  strides: tf.Tensor,
+  { points, strides, whole }: { points: tf.Tensor; strides: tf.Tensor; whole?: WholeBatch },
 ) {
   const [b, m] = labels.mask.shape;
   const a = points.shape[0];
@@ -103,7 +112,8 @@ function asRows(
   const boxesGrid = tf.div(tf.gather(tf.reshape(labels.boxesPx, [-1, 4]), labelRows), tf.gather(strides, inImage));
   const [x1, y1, x2, y2] = tf.split(boxesGrid, 4, 1);
   const scores = tf.reshape(tf.mul(share, score), [-1]);
-  const total = tf.maximum(tf.sum(scores), 1);
+  const sum = tf.sum(scores);
+  const total = tf.maximum(whole ? whole.sum(sum) : sum, 1);
   const classes = tf.gather(tf.reshape(labels.classes, [-1]), labelRows) as tf.Tensor1D;
   const positives: Positives = { rows, classes, weights: tf.div(scores, total), x, y, truth: { x1, y1, x2, y2 } };
   return { positives, total };

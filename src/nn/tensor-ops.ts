@@ -5,10 +5,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { depthwiseConv2d } from './depthwise.js';
 import { expectedValues } from './distances.js';
-import { type BatchNorm, batchNorm, batchNormSilu, secondHalf } from './fused.js';
+import { type BatchNorm, batchNorm, batchNormSilu, type Normalized, secondHalf } from './fused.js';
 import { biasAdd, conv2d, maxPool5, silu, upsample2x } from './kernels.js';
 import { BN_EPS, BN_MOMENTUM, type Conv, type Ops } from './ops.js';
 import type { Params } from './parameters.js';
+import { type Across, batchNormAcross } from './sync-norm.js';
 
 /** Mode of BatchNorm. */
 export interface TensorMode {
@@ -16,6 +17,8 @@ export interface TensorMode {
   training?: boolean;
   /** Indices of layers whose BatchNorm uses its running statistics unchanged, also in training. */
   frozenLayers?: ReadonlySet<number>;
+  /** In training: the statistics are those of a batch of which the input is a part. */
+  across?: Across;
 }
 
 /** Values are [B, H, W, C] or [B, A, C]. */
@@ -58,7 +61,12 @@ export class TensorOps implements Ops<tf.Tensor> {
     if (bias) return active(biasAdd(z, bias));
     const norm = this.norm(name);
     if (!this.mode.training || this.mode.frozenLayers?.has(this.layer)) return active(onStatistics(z, norm));
-    const { y, half, mean, variance } = activation ? batchNormSilu(z, norm, withHalf) : batchNorm(z, norm);
+    const { across } = this.mode;
+    const { y, half, mean, variance }: Normalized = across
+      ? normAcross(z, norm, across, activation)
+      : activation
+        ? batchNormSilu(z, norm, withHalf)
+        : batchNorm(z, norm);
     this.statistics[`${name}.bn.running_mean`] = mean;
     this.statistics[`${name}.bn.running_var`] = variance;
     return { whole: y, half };
@@ -137,6 +145,11 @@ export class TensorOps implements Ops<tf.Tensor> {
     const [b, a] = x.shape as [number, number];
     return tf.reshape(expectedValues(x, bins), [b, a, sides]);
   }
+}
+
+function normAcross(x: tf.Tensor4D, norm: BatchNorm, across: Across, activation: boolean): Normalized {
+  const { y, ...statistics } = batchNormAcross(x, norm, across);
+  return { y: activation ? silu(y) : y, ...statistics };
 }
 
 /** BatchNorm with its running statistics. */

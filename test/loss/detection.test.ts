@@ -121,6 +121,35 @@ describe('assignment', () => {
   });
 });
 
+describe('detection loss of the parts of a batch', () => {
+  it('with the sum of all target scores: items, losses and gradients add up to those of the batch', () => {
+    tf.tidy(() => {
+      const rows = goldenRows();
+      const { boxes, scores } = goldenHead();
+      const whole = lossAndGradients({ ...goldenHead(), boxes, scores }, labelsOf(rows));
+      const part = (i: number, sum: (x: tf.Tensor) => tf.Tensor) =>
+        lossAndGradients(
+          head(tf.slice(boxes, [i, 0, 0], [1, -1, -1]), tf.slice(scores, [i, 0, 0], [1, -1, -1])),
+          labelsOf([rows[i]]),
+          { gains, whole: { images: B, sum: sum as <T extends tf.Tensor>(x: T) => T } },
+        );
+      const own: number[] = [];
+      for (let i = 0; i < B; i++)
+        part(i, (x) => {
+          own.push(x.dataSync()[0]);
+          return x;
+        });
+      expect(own.filter((sum) => sum > 0).length).toBeGreaterThan(1);
+      const total = own.reduce((a, b) => a + b, 0);
+      const parts = own.map((_, i) => part(i, () => tf.scalar(total)));
+      expectClose(read(tf.addN(parts.map(({ items }) => items))), read(whole.items), { rtol: 1e-5 });
+      expectClose(read(tf.addN(parts.map((out) => out.total))), read(whole.total), { rtol: 1e-5 });
+      expectClose(read(tf.concat(parts.map((out) => out.boxes))), read(whole.boxes), { rtol: 1e-4, atol: 1e-7 });
+      expectClose(read(tf.concat(parts.map((out) => out.scores))), read(whole.scores), { rtol: 1e-4, atol: 1e-7 });
+    });
+  });
+});
+
 describe('detection loss', () => {
   it('golden loss: items, loss and gradients', () => {
     const before = tf.memory().numTensors;

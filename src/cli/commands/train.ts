@@ -10,30 +10,46 @@ import { stopCleanly } from '../interrupt.js';
 import { Bar } from '../progress.js';
 import { printJson } from '../terminal.js';
 import { exampleOf } from '../words.js';
+import type { Worker } from '../worker.js';
 
 export async function run(config: TrainConfig): Promise<number> {
   if (config.data === null && !config.resume) {
     throw new UserError('missing-data', "'data' is missing: which dataset should be trained on?", exampleOf('train'));
   }
+  const inCluster = Boolean(process.env.TF_CONFIG);
+  if (config.processes > 1 && !inCluster) return (await import('../launch.js')).launch(config);
+  const worker = inCluster ? await (await import('../worker.js')).asWorker() : undefined;
+  const work = trainHere(config, worker);
+  return worker ? worker.report(work) : work;
+}
+
+/** Trains in this process. @param worker if it is one of several */
+async function trainHere(config: TrainConfig, worker?: Worker): Promise<number> {
   const stop = new AbortController();
-  showBanner();
+  const silent = worker?.silent ?? false;
+  if (!silent) showBanner();
   const { train } = await import('../../engine/train/trainer.js');
-  const show = new EpochDisplay();
   const epochs = train(config, {
     signal: stop.signal,
     observers: [
-      // Before there is something to lose, a signal ends the process at once.
-      { onStart: () => stopCleanly(stop, 'stopping after this batch; the run can be resumed') },
-      show,
+      {
+        onStart(run) {
+          // Before there is something to lose, a signal ends the process at once.
+          stopCleanly(stop, 'stopping after this batch; the run can be resumed');
+          worker?.started(run);
+        },
+      },
+      ...(silent ? [] : [new EpochDisplay()]),
     ],
   });
   for (;;) {
     const { done, value } = await epochs.next();
+    if (done && silent) return 0;
     if (done) {
       await printBest(value.evaluation);
       return sumUp(value, config.json);
     }
-    if (config.json) printJson(value);
+    if (config.json && !silent) printJson(value);
   }
 }
 

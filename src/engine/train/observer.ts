@@ -11,6 +11,7 @@ import type { ScheduleSettings } from '../../optim/schedule.js';
 import type { DetectorWithLoss } from '../val/detector-with-loss.js';
 import type { EvaluatedImage, Evaluation } from '../val/evaluate.js';
 import type { RunDescription } from './checkpoint.js';
+import type { Cluster } from './cluster/cluster.js';
 import type { Progress } from './progress.js';
 import type { BatchReport, EpochRow, TrainCallbacks } from './results.js';
 import type { TrainStep } from './step.js';
@@ -62,6 +63,8 @@ export interface Run extends Required<Pick<RunOptions, 'observers'>>, Pick<RunOp
   progress: Progress;
   /** Long side of the network's input, pixels. */
   imgsz: number;
+  /** The other workers, where several share the run. */
+  cluster?: Cluster;
   /** Gives back threads, tensors and the lock of the folder. */
   held: Release[];
 }

@@ -8,6 +8,7 @@ import { dump } from 'js-yaml';
 import { describeEngine, type Engine, requireTraining, selectEngine } from '../../backend/select-engine.js';
 import { wasGiven } from '../../cfg/load.js';
 import type { TrainConfig } from '../../cfg/schema.js';
+import { LABEL } from '../../core/boxes.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import { announce, type Dataset, openDataset } from '../../data/dataset.js';
@@ -28,6 +29,8 @@ import { DetectorWithLoss, type LossSettings } from '../val/detector-with-loss.j
 import { chooseAmp } from './amp.js';
 import { fittingBatch, warnOfMemory } from './batch-size.js';
 import type { RunDescription } from './checkpoint.js';
+import type { Cluster } from './cluster/cluster.js';
+import type { Members } from './cluster/members.js';
 import type { Release, Run, RunOptions } from './observer.js';
 import { chooseOptimizer, frozenLayers, trainablesOf } from './optimizer.js';
 import { freshProgress } from './progress.js';
@@ -52,22 +55,29 @@ export async function prepareRun(given: TrainConfig, options: RunOptions): Promi
 }
 
 async function assemble(given: TrainConfig, { signal, observers = [] }: RunOptions, held: Release[]): Promise<Run> {
-  const resumed = given.resume === false ? undefined : resume(given, held);
+  const members = await membersHere(given);
+  const writes = members === undefined || members.index === 0;
+  const resumed = given.resume === false ? undefined : resume(given, writes, held);
   const engine = await startEngine(resumed?.config ?? given);
+  const cluster = members && (await joinCluster(members, given, held));
   const { train, val } = await openData(resumed?.config ?? given, signal);
   if (resumed) refuseOtherClasses(resumed.run, train);
   const start = resumed ?? (await begin(given, train));
   const { network } = start;
   // The arguments of a run say what it computes with, so that it is resumed with the same.
-  const amp = chooseAmp(start.config.amp, engine);
-  const config = { ...start.config, amp: amp && ('bf16' as const) };
+  const chosen = chooseAmp(start.config.amp, engine);
+  const amp = cluster ? await cluster.fromFirst(chosen) : chosen;
+  const config = { ...start.config, amp: amp && ('bf16' as const), ...(!writes && WRITES_NOTHING) };
+  if (cluster) refuseUnequalParts(config, cluster.size);
   const { batch, imgsz } = inputOf(config, network, engine);
-  const loader = createTrainLoader(trainLoaderOptions(config, train.images, { batch, imgsz }));
+  const { part } = cluster ?? {};
+  const loader = createTrainLoader(trainLoaderOptions(config, train.images, { batch, imgsz, part }));
   held.push(() => loader.close());
   const { optimizer, schedule } = resumed ?? chooseOptimizer(config, train, batch, loader.batches);
   Object.assign(schedule, { batch, nbs: config.nbs, batchesPerEpoch: loader.batches });
-  const { step, detector } = compile({ ...start, config }, { train, schedule, optimizer }, held);
-  const folder = prepareFolder(resumed?.dir ?? makeRunDir({ ...config, exist_ok: given.exist_ok }, held), config);
+  const { step, detector } = compile({ ...start, config }, { train, val, schedule, optimizer, cluster }, held);
+  const newRunDir = (): string => makeRunDir({ ...config, exist_ok: given.exist_ok }, held);
+  const folder = writes ? prepareFolder(resumed?.dir ?? newRunDir(), config) : NO_FOLDER;
   const description = {
     names: train.names,
     yaml: network.spec.yaml,
@@ -78,14 +88,40 @@ async function assemble(given: TrainConfig, { signal, observers = [] }: RunOptio
   };
   const progress = resumed?.progress ?? freshProgress();
   const parts = { config, network, description, schedule, train, val, loader, step, detector, progress, imgsz };
-  return { ...parts, ...folder, observers, signal, held };
+  const run = { ...parts, ...folder, cluster, observers, signal, held };
+  if (cluster) await (await import('./cluster/agree.js')).agree(run, cluster);
+  return run;
+}
+
+/** What the workers besides the first do not do. */
+const WRITES_NOTHING = { save: false, plots: false } as const;
+const NO_FOLDER = { dir: '', weightsDir: '', lastPath: '', bestPath: '' };
+
+/** The workers of the cluster that this process is one of; undefined: it trains alone. @throws UserError 'bad-cluster' */
+async function membersHere({ processes }: TrainConfig): Promise<Members | undefined> {
+  const { TF_CONFIG } = process.env;
+  const members = TF_CONFIG ? (await import('./cluster/members.js')).membersOf(TF_CONFIG) : undefined;
+  const workers = members?.addresses.length ?? 1;
+  // TensorFlow reports every lost connection by several lines; lost.ts says it in one.
+  if (members) process.env.TF_CPP_MIN_LOG_LEVEL ??= '3';
+  if (processes === 1 || processes === workers) return members;
+  throw TF_CONFIG
+    ? new UserError('bad-cluster', `processes=${processes}, but TF_CONFIG has ${workers}`, 'leave processes out')
+    : new UserError('needs-command', `processes=${processes} is an option of the command`, 'yolo train processes=…');
+}
+
+async function joinCluster(members: Members, config: TrainConfig, held: Release[]): Promise<Cluster> {
+  const { Cluster } = await import('./cluster/cluster.js');
+  const cluster = await Cluster.join(members, { ...config, syncBn: config.sync_bn });
+  held.push(() => cluster.close());
+  return cluster;
 }
 
 /** The run that goes on, its folder locked before anything of it is read. */
-function resume(given: TrainConfig, held: Release[]): Resumed & { dir?: string } {
+function resume(given: TrainConfig, writes: boolean, held: Release[]): Resumed & { dir?: string } {
   const path = checkpointToResume(given);
   const dir = runFolderOf(path);
-  if (dir !== undefined) hold(lockRunDir(dir), held);
+  if (dir !== undefined && writes) hold(lockRunDir(dir), held);
   return { ...resumeRun(given, path), dir };
 }
 
@@ -133,6 +169,19 @@ async function begin(given: TrainConfig, train: Dataset): Promise<StartingPoint 
   return { config, ...(await startingPoint(config, train)) };
 }
 
+/** Every worker has as many images of a batch as the others. */
+function refuseUnequalParts({ batch }: TrainConfig, workers: number): void {
+  if (batch > 0 && batch % workers === 0) return;
+  const near = Math.max(1, Math.round(batch / workers)) * workers;
+  throw new UserError(
+    'bad-batch',
+    batch > 0 ? `batch=${batch} can't be divided among ${workers} workers` : `batch=${batch} needs a single process`,
+    batch > 0
+      ? `for example batch=${near}`
+      : `give the images of all workers together, for example batch=${8 * workers}`,
+  );
+}
+
 /** Images of a batch and their longer side, pixels. */
 function inputOf(
   config: TrainConfig,
@@ -148,7 +197,13 @@ function inputOf(
 /** The training step with its state, and the network that validates with the same loss. */
 function compile(
   start: Pick<Resumed, 'config' | 'network' | 'state'> | (StartingPoint & { config: TrainConfig }),
-  { train, schedule, optimizer }: Pick<Run, 'train' | 'schedule'> & Pick<RunDescription, 'optimizer'>,
+  {
+    train,
+    val,
+    schedule,
+    optimizer,
+    cluster,
+  }: Pick<Run, 'train' | 'val' | 'schedule' | 'cluster'> & Pick<RunDescription, 'optimizer'>,
   held: Release[],
 ): Pick<Run, 'step' | 'detector'> {
   const { config, network } = start;
@@ -158,17 +213,10 @@ function compile(
   const loss = lossSettings(config, train);
   const state = 'state' in start ? start.state : freshState(start.weights, trainables, rule.stateTensors);
   const frozen = frozenLayers(config.freeze);
-  const step = new TrainStep(state, {
-    network,
-    trainables,
-    frozenLayers: frozen,
-    rule,
-    decay,
-    amp: config.amp === 'bf16',
-    ...loss,
-  });
+  const compiled = { network, trainables, frozenLayers: frozen, rule, decay, amp: config.amp === 'bf16', ...loss };
+  const step = new TrainStep(state, compiled, {}, cluster?.step);
   held.push(() => step.dispose());
-  const detector = new DetectorWithLoss(network, train.names, loss);
+  const detector = new DetectorWithLoss(network, train.names, { ...loss, mostLabels: mostLabels(val) });
   held.push(() => detector.dispose());
   const { lr0, momentum } = schedule;
   log.info(`optimizer: ${optimizer}(lr=${lr0}, momentum=${momentum}) with ${describeGroups(trainables, decay)}`);
@@ -178,6 +226,11 @@ function compile(
 function lossSettings({ box, cls, dfl, cls_pw: power }: TrainConfig, train: Dataset): LossSettings {
   const gains = { box, cls, dfl };
   return { gains, classWeights: power > 0 ? classWeights(countClasses(train), power) : undefined };
+}
+
+/** Objects in the image that has most: the loss is then computed in the same way whichever batches come first. */
+function mostLabels({ images }: Dataset): number {
+  return images.reduce((most, { labels }) => Math.max(most, labels.length / LABEL), 0);
 }
 
 /** Objects of each class. @returns [K] */

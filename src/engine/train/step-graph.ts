@@ -36,8 +36,34 @@ export interface StepOptions {
   amp?: boolean;
 }
 
+/** A step of several workers, each of which computes a part of the batch. */
+export interface SharedStep {
+  /** Number of images of the whole batch. */
+  images: number;
+  /** Fraction of them that this worker has; 0: its image stands in for none and counts nowhere. */
+  share: number;
+  /** Adds up a tensor over all workers; not differentiable. */
+  sum<T extends tf.Tensor>(x: T): T;
+  /** BatchNorm has the statistics of the whole batch. */
+  syncBn: boolean;
+  /** Adds up what the workers have computed. */
+  merge(own: StepParts): StepParts;
+}
+
+/** What a worker computes of its part of a batch, and what all have together. */
+export interface StepParts {
+  /** Gradients by group. */
+  gradients: Vectors;
+  /** [3] losses. */
+  items: tf.Tensor;
+  /** Running statistics by name: of a part, then the mean over all images. */
+  statistics: Params;
+  /** What the workers tell each other besides, see StepInputs. */
+  told: tf.Tensor;
+}
+
 /** Vectors by name: 'weight', or '0/weight' for the optimizer state. Those without elements are left out. */
-type Vectors = Record<string, tf.Tensor>;
+export type Vectors = Record<string, tf.Tensor>;
 
 /** What a step reads: a batch, its rates, and the state. */
 export type StepInputs = {
@@ -50,6 +76,8 @@ export type StepInputs = {
   ema: Vectors;
   optimizerState: Vectors;
   accumulated: Vectors;
+  /** [N] numbers that are added up over all workers; only in a SharedStep. */
+  told?: tf.Tensor;
 };
 
 /** What a step computes: losses, and the next state. */
@@ -62,12 +90,17 @@ export type StepOutputs = {
   accumulated: Vectors;
   /** Running statistics (and frozen weights) after this batch. */
   kept: tf.Tensor;
+  /** The sums of `told`. */
+  told?: tf.Tensor;
   /** What a step makes of them all. */
   next: { model: Vectors; ema: Vectors; optimizerState: Vectors };
 };
 
-/** The training step. Its optimizer update is computed of the accumulated gradients, whether it is applied or not. */
-export function trainStep(inputs: StepInputs, options: StepOptions): StepOutputs {
+/**
+ * The training step. Its optimizer update is computed of the accumulated gradients, whether it is applied or not.
+ * @param shared if the batch is a part of a larger one
+ */
+export function trainStep(inputs: StepInputs, options: StepOptions, shared?: SharedStep): StepOutputs {
   const { network, layout, frozenLayers, gains, classWeights } = options;
   const params = parametersOf(layout, inputs.model);
   const groups = groupsOf(layout);
@@ -76,26 +109,38 @@ export function trainStep(inputs: StepInputs, options: StepOptions): StepOutputs
   const images = tf.div(inputs.images, 255) as tf.Tensor4D; // [B, H, W, 3] 0..1
   const { rest, gradients } = differentiate(
     () => {
-      const head = forward(network, images, params, { training: true, frozenLayers });
-      const { total, items } = detectionLoss(head, inputs.labels, { gains, classWeights });
-      return { loss: total, rest: { items: items as tf.Tensor, statistics: head.statistics as Params } };
+      const head = forward(network, images, params, {
+        training: true,
+        frozenLayers,
+        across: shared?.syncBn ? shared : undefined,
+      });
+      const { total, items } = detectionLoss(head, inputs.labels, { gains, classWeights, whole: shared });
+      const counted = <T extends tf.Tensor>(x: T): T => (shared?.share === 0 ? tf.mul(x, 0) : x);
+      return {
+        loss: counted(total),
+        rest: { items: counted<tf.Tensor>(items), statistics: head.statistics as Params },
+      };
     },
     trained.map((name) => params[name]),
   );
 
   const gradientOf = new Map(trained.map((name, i) => [name, gradients[i]]));
+  const vectors = groups.map((group) => [group, joined(layout[group], (name) => gradientOf.get(name)!)]);
+  const own = { gradients: Object.fromEntries(vectors) as Vectors, ...rest };
+  const {
+    gradients: whole,
+    items,
+    statistics,
+    told,
+  } = shared ? shared.merge({ ...own, told: inputs.told! }) : { ...own, told: undefined };
   const accumulated: Vectors = {};
-  for (const group of groups) {
-    accumulated[group] = tf.add(
-      inputs.accumulated[group],
-      joined(layout[group], (name) => gradientOf.get(name)!),
-    );
-  }
-  const kept = joined(layout.kept, (name) => rest.statistics[name] ?? params[name]);
+  for (const group of groups) accumulated[group] = tf.add(inputs.accumulated[group], whole[group]);
+  const kept = joined(layout.kept, (name) => statistics[name] ?? params[name]);
   const norm = globalNorm(groups.map((group) => accumulated[group]));
   return {
-    items: rest.items,
+    items,
     norm,
+    ...(told && { told }),
     accumulated,
     kept,
     next: applyGradients({ ...inputs, accumulated }, kept, options),

@@ -16,7 +16,7 @@ import { emaDecay } from '../../optim/ema.js';
 import type { Trainable } from '../../optim/groups.js';
 import type { BatchRates } from '../../optim/schedule.js';
 import { emptyState, layoutOf, type Piece, packed, type TrainState, unpack, variablesOf, vectorSize } from './state.js';
-import { RATES, type StepInputs, type StepOptions, trainStep } from './step-graph.js';
+import { RATES, type SharedStep, type StepInputs, type StepOptions, trainStep } from './step-graph.js';
 
 /** What came of a batch. */
 export interface StepResult {
@@ -28,6 +28,8 @@ export interface StepResult {
   stepped: boolean;
   /** Gradient norm before clipping, when a step was taken. */
   norm?: number;
+  /** What the workers told each other, added up. */
+  told?: number[];
 }
 
 /** What a step counts, over the whole run. */
@@ -52,6 +54,30 @@ export interface StepBatch {
   shape: [batch: number, height: number, width: number];
   /** [M, 5] class x1 y1 x2 y2, pixels of the network's input, each image. */
   labels: Float32Array[];
+  /** Number of images of the batch that this is a part of. Default: it is whole. */
+  whole?: number;
+  /** True for an image that stands in for none. */
+  idle?: boolean;
+}
+
+/** The other workers, if the step is computed by several. */
+export interface StepWorkers {
+  /** Options of the session. */
+  session: SessionConfig & { target: string };
+  /** Number of values that are added up over the workers with each batch. */
+  tells: number;
+  /** These values of one worker. @param told what the caller of the step tells @param labelSlots as in StepCounters */
+  tell(told: readonly number[], labelSlots: number): number[];
+  /** The reverse, of their sums: `told` is added up, `labelSlots` the largest. */
+  heard(sums: readonly number[]): { told: number[]; labelSlots: number };
+  /** The part of this worker in a graph for batches of this shape. */
+  shared(batch: Pick<StepBatch, 'shape' | 'whole' | 'idle'>): SharedStep;
+  /** Makes the operations in which the workers wait for each other run in one order. */
+  ordered(nodes: readonly GraphNode[]): GraphNode[];
+  /** The error of a run that another worker has caused, in words; other errors as they are. */
+  explained(error: unknown): unknown;
+  /** Sets variables of a session to the values that the first worker has. */
+  broadcast(session: Session, variables: readonly Variable[]): Promise<void>;
 }
 
 /** What a step is compiled for, before its vectors are laid out. */
@@ -87,6 +113,7 @@ export class TrainStep {
     state: TrainState,
     options: TrainStepOptions,
     private readonly config: SessionConfig & { maxShapes?: number } = {},
+    private readonly workers?: StepWorkers,
   ) {
     const { rule } = options;
     const layout = layoutOf(options.network.parameters, options.trainables);
@@ -103,26 +130,45 @@ export class TrainStep {
    * Trains on one batch, without blocking JavaScript. Its gradients are accumulated; a step is taken with them when
    * `rates.accumulate` batches have passed since the last one.
    * @param counters are advanced by this batch
+   * @param told numbers that this worker tells the others
    */
-  async run(batch: StepBatch, rates: BatchRates, counters: StepCounters): Promise<StepResult> {
-    const labels = paddedLabels(batch.labels, counters.labelSlots);
+  async run(batch: StepBatch, rates: BatchRates, counters: StepCounters, told: number[] = []): Promise<StepResult> {
+    const labels = paddedLabels(
+      batch.idle ? batch.labels.map(() => new Float32Array(0)) : batch.labels,
+      counters.labelSlots,
+    );
     counters.labelSlots = labels.slots;
-    const { collect, step } = this.plansFor(batch.shape, labels.slots);
+    const { collect, step } = this.plansFor(batch, labels.slots);
     const stepping = counters.index - counters.lastStep >= rates.accumulate;
     const images: HostTensor = { dtype: 'uint8', shape: [...batch.shape, 3], data: batch.images };
     const feeds = [images, ...Object.values(labels.tensors)];
+    if (this.workers) {
+      const data = Float32Array.from(this.workers.tell(told, labels.slots));
+      feeds.push({ dtype: 'float32', shape: [data.length], data });
+    }
     const fetched = await (stepping
       ? step.runAsync([...feeds, ...this.scalars(rates, counters.updates + 1)])
-      : collect.runAsync(feeds));
+      : collect.runAsync(feeds)
+    ).catch((error) => {
+      throw this.workers?.explained(error) ?? error;
+    });
     const index = counters.index++;
     const items = [...valuesOf(fetched[0], 'float32')] as StepResult['items'];
     const [norm] = valuesOf(fetched[1], 'float32');
-    if (!items.every(Number.isFinite)) return { items, nonFinite: 'loss', stepped: false };
-    if (!Number.isFinite(norm)) return { items, nonFinite: 'gradient', stepped: false };
-    if (!stepping) return { items, stepped: false };
+    const heard = this.workers?.heard([...valuesOf(fetched[2], 'float32')]);
+    if (heard) counters.labelSlots = heard.labelSlots;
+    const result = { items, told: heard?.told };
+    if (!items.every(Number.isFinite)) return { ...result, nonFinite: 'loss', stepped: false };
+    if (!Number.isFinite(norm)) return { ...result, nonFinite: 'gradient', stepped: false };
+    if (!stepping) return { ...result, stepped: false };
     counters.lastStep = index;
     counters.updates++;
-    return { items, stepped: true, norm };
+    return { ...result, stepped: true, norm };
+  }
+
+  /** Goes on from the state that the first worker has. */
+  async broadcast(): Promise<void> {
+    await this.workers?.broadcast(this.session, [...this.specs.values()]);
   }
 
   /** A copy of the state; its arrays share memory with each other, not with the session. */
@@ -146,7 +192,7 @@ export class TrainStep {
   }
 
   private open(value: (name: string) => Float32Array): void {
-    this.session = Session.open(this.config);
+    this.session = Session.open({ ...this.config, ...this.workers?.session });
     this.variables = new Variables(this.session, [...this.specs.values()]);
     this.variables.set(({ name }) => value(name));
     this.plans = new Map();
@@ -174,8 +220,9 @@ export class TrainStep {
     return numbers.map((value) => ({ dtype: 'float32', shape: [], data: Float32Array.of(value) }));
   }
 
-  private plansFor(shape: StepBatch['shape'], labelSlots: number): Plans {
-    const key = [...shape, labelSlots].join('x');
+  private plansFor(batch: StepBatch, labelSlots: number): Plans {
+    const part = this.workers ? [batch.whole, Number(batch.idle)] : [];
+    const key = [...batch.shape, labelSlots, ...part].join('x');
     const known = this.plans.get(key);
     if (known) return known;
     if (this.plans.size >= (this.config.maxShapes ?? MAX_SHAPES)) {
@@ -183,27 +230,33 @@ export class TrainStep {
       this.session.close();
       this.open((name) => values.get(name)!);
     }
-    const plans = this.addGraph(key, shape, labelSlots);
+    const plans = this.addGraph(key, batch, labelSlots);
     this.plans.set(key, plans);
     return plans;
   }
 
-  private addGraph(prefix: string, shape: StepBatch['shape'], labelSlots: number): Plans {
-    const specs = this.inputSpecs(shape, labelSlots);
-    const traced = trace((inputs: StepInputs) => trainStep(inputs, this.options), specs, { half: this.options.amp });
+  private addGraph(prefix: string, batch: StepBatch, labelSlots: number): Plans {
+    const specs = this.inputSpecs(batch.shape, labelSlots);
+    const shared = this.workers?.shared(batch);
+    const traced = trace((inputs: StepInputs) => trainStep(inputs, this.options, shared), specs, {
+      half: this.options.amp,
+    });
     const input = new Map(traced.inputs.map(({ name, node }) => [name, node]));
     const output = new Map(traced.outputs.map(({ name, node }) => [name, node]));
     this.session.add(this.onVariables(traced.nodes, input, output), { prefix });
 
     const at = (name: string | undefined) => `${prefix}/${name}`;
-    const batch = ['images', 'labels/boxesPx', 'labels/classes', 'labels/mask'].map((name) => at(input.get(name)));
+    const told = shared ? ['told'] : [];
+    const ofBatch = ['images', 'labels/boxesPx', 'labels/classes', 'labels/mask', ...told].map((name) =>
+      at(input.get(name)),
+    );
     const scalars = traced.inputs
       .filter(({ name }) => /^(rates|coefficients)\//.test(name))
       .map(({ node }) => at(node));
-    const fetches = [at(output.get('items')), at(output.get('norm'))];
+    const fetches = ['items', 'norm', ...told].map((name) => at(output.get(name)));
     const plan = (feeds: string[], target: string): Plan =>
       this.session.plan({ name: 'the training step', feeds, fetches, targets: [at(target)] });
-    return { collect: plan(batch, 'collect'), step: plan([...batch, ...scalars], 'step') };
+    return { collect: plan(ofBatch, 'collect'), step: plan([...ofBatch, ...scalars], 'step') };
   }
 
   /** The inputs that a graph is traced with: a batch, its scalars, and the variables. */
@@ -224,6 +277,7 @@ export class TrainStep {
       ema: part('ema'),
       optimizerState: part('optimizerState'),
       accumulated: part('accumulated'),
+      ...(this.workers && { told: float(this.workers.tells) }),
     } as unknown as Tree<TensorSpec>;
   }
 
@@ -234,7 +288,7 @@ export class TrainStep {
     output: ReadonlyMap<string, string>,
   ): GraphNode[] {
     const bindings = new Map([...this.specs].map(([name, variable]) => [input.get(name)!, variable]));
-    const nodes = bindVariables(traced, bindings);
+    const nodes = bindVariables(this.workers ? this.workers.ordered(traced) : traced, bindings);
     nodes.push(...allFinite('finite', [output.get('items')!, output.get('norm')!]));
     const to = (name: string, value?: string): Assignment => ({ variable: this.specs.get(name)!, value });
     const results = (of: string) => [...output].filter(([name]) => name.startsWith(`${of}/`));

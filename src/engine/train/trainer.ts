@@ -12,6 +12,7 @@ import { notify } from '../../core/observers.js';
 import type { Batch } from '../../data/batch.js';
 import { type BatchRates, ratesAt } from '../../optim/schedule.js';
 import { shellWord } from '../report/settings.js';
+import type { Told } from './cluster/cluster.js';
 import type { Run, RunOptions } from './observer.js';
 import { countBatch, countEpoch, meanLosses, noteFitness, type Progress } from './progress.js';
 import { type BatchReport, type EpochRow, type TrainEpoch, type TrainSummary, writeResultsCsv } from './results.js';
@@ -58,16 +59,16 @@ async function trainEpoch(run: Run): Promise<EpochRow | undefined> {
   if (lr === undefined) return undefined;
   const row: EpochRow = { epoch: epoch + 1, time: 0, train: meanLosses(progress), lr };
   let best = false;
-  if (config.val || epoch + 1 === schedule.epochs || outOfTime(config.time, seconds())) {
+  if (config.val || epoch + 1 === schedule.epochs || outOfTime(config.time, progress.seconds)) {
     const { losses, metrics, evaluation } = await validateEma(run);
-    await notify(run.observers, 'onEma', evaluation);
+    if (evaluation) await notify(run.observers, 'onEma', evaluation);
     Object.assign(row, { val: losses, metrics });
     best = noteFitness(progress, epoch, metrics['mAP50-95']);
   }
-  row.time = seconds();
+  row.time = run.cluster ? await run.cluster.fromFirst(seconds()) : seconds();
   countEpoch(progress, row);
   schedule.epochs = fittedEpochs(config.time, schedule.epochs, progress);
-  writeResultsCsv(join(run.dir, 'results.csv'), progress.rows);
+  if (run.cluster?.first !== false) writeResultsCsv(join(run.dir, 'results.csv'), progress.rows);
   if (config.save) saveEpoch(run, best);
   return row;
 }
@@ -91,19 +92,20 @@ async function trainBatches(run: Run, seconds: () => number): Promise<EpochRow['
   await notify(run.observers, 'onEpochStart', start);
   let rates = ratesOf(run, Math.max(progress.index - 1, 0));
   for await (const input of loader.epoch(epoch, { mosaic: epoch < closing, startBatch: batch })) {
-    await checkSignals(run.signal);
+    await checkSignals(run.cluster ? undefined : run.signal);
     rates = ratesOf(run, progress.index);
-    await trainBatch(run, input, rates);
+    const told = await trainBatch(run, input, rates, seconds());
+    if (told?.stop) throw new Interrupted(); // all workers stop after the same batch
     if (progress.badBatches >= MAX_BAD_BATCHES) {
-      recover(run);
+      await goBack(run);
       return undefined;
     }
-    progress.seconds = seconds();
-    await notify(run.observers, 'onBatch', reportOf(run, input));
+    progress.seconds = told?.seconds ?? seconds();
+    await notify(run.observers, 'onBatch', reportOf(run, input, told?.instances));
     if (outOfTime(config.time, progress.seconds)) break;
   }
   if (progress.lossBatches === 0 && progress.batchInEpoch > 0) {
-    recover(run); // an epoch in which nothing was learnt
+    await goBack(run); // an epoch in which nothing was learnt
     return undefined;
   }
   return [rates.lrWeight, rates.lrBn, rates.lrBias];
@@ -115,12 +117,23 @@ function ratesOf({ schedule, progress: { epoch, lrScale } }: Run, index: number)
   return { lrWeight: lrWeight * lrScale, lrBn: lrBn * lrScale, lrBias: lrBias * lrScale, ...rest };
 }
 
-/** One batch through the compiled step. */
-async function trainBatch({ progress, step, observers }: Run, batch: Batch, rates: BatchRates): Promise<void> {
+/** One batch through the compiled step. @returns what the workers told each other */
+async function trainBatch(run: Run, batch: Batch, rates: BatchRates, seconds: number): Promise<Told | undefined> {
+  const { progress, step, observers, cluster, signal } = run;
   await notify(observers, 'onInput', batch, progress.index);
-  const result = await step.run(batch, rates, progress);
+  const instances = batch.idle ? 0 : countInstances(batch);
+  const own = cluster && [Number(signal?.aborted ?? false), cluster.first ? seconds : 0, instances];
+  const result = await step.run(batch, rates, progress, own);
   countBatch(progress, result);
   if (result.nonFinite) warnOfBatch(progress, result);
+  const [stop, time, all] = result.told ?? [];
+  return cluster && { stop, seconds: time, instances: all };
+}
+
+/** Back to the last checkpoint, on all workers. */
+async function goBack(run: Run): Promise<void> {
+  if (run.cluster) await (await import('./cluster/agree.js')).recoverTogether(run, run.cluster);
+  else recover(run);
 }
 
 /** A batch whose loss or gradient is not finite is left out; the message says which of the two it was. */
@@ -132,14 +145,16 @@ function warnOfBatch({ epoch, batchInEpoch }: Progress, { nonFinite, items }: St
   log.warn(`epoch ${epoch + 1}, batch ${batchInEpoch}: ${what}; this batch is left out`);
 }
 
-function reportOf({ progress, schedule, loader }: Run, batch: Batch): BatchReport {
+const countInstances = ({ labels }: Batch): number => labels.reduce((n, l) => n + l.length / 5, 0);
+
+function reportOf({ progress, schedule, loader }: Run, batch: Batch, instances = countInstances(batch)): BatchReport {
   return {
     epoch: progress.epoch + 1,
     epochs: schedule.epochs,
     batch: progress.batchInEpoch,
     batches: loader.batches,
     losses: meanLosses(progress),
-    instances: batch.labels.reduce((n, l) => n + l.length / 5, 0),
+    instances,
     size: Math.max(batch.shape[1], batch.shape[2]),
     rssMb: Math.round(process.memoryUsage.rss() / 1048576),
   };
