@@ -55,6 +55,9 @@ const HARMLESS: ReadonlySet<Key> = new Set<Key>([
   'max_det',
   'agnostic_nms',
   'save_json',
+  'timeout',
+  'restarts',
+  'insecure',
 ]);
 
 /** Settings that runs of earlier versions had without naming them. */
