@@ -19,7 +19,7 @@ if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
 }
 process.once('SIGINT', () => {
   stopPrograms();
-  say('\nInterrupted. Nothing half-done is left; the next run goes on from here.');
+  say('\nInterrupted. No incomplete files remain; the next run continues.');
   process.exit(130);
 });
 

@@ -74,11 +74,11 @@ export function noteFailure(error, { file, command }) {
 function problemOf(error, command) {
   if (error instanceof SetupProblem) return error;
   const again = `then run "${command}"`;
-  if (error.code === 'ENOSPC') return { why: `the disk of ${cacheDir()} is full`, faster: `make room, ${again}` };
+  if (error.code === 'ENOSPC') return { why: `the disk of ${cacheDir()} is full`, faster: `free some space, ${again}` };
   if (['EACCES', 'EPERM', 'EROFS', 'ENOTDIR'].includes(error.code)) {
     return {
       why: `the cache folder ${cacheDir()} cannot be written (${error.code})`,
-      faster: `point YOLO_CACHE at a folder of yours, ${again}`,
+      faster: `set YOLO_CACHE to a folder that can be written, ${again}`,
     };
   }
   return { why: `its set-up failed: ${error.message}`, faster: `run "${command}" again` };
@@ -146,7 +146,7 @@ function installed(name) {
 
 async function fetchPackage(name, folder) {
   const { version, integrity } = pins.npm[name];
-  const again = `when the network is there, run "${setupCommand}"`;
+  const again = `when the network is available, run "${setupCommand}"`;
   const npm = npmCommand();
   if (!npm)
     throw new SetupProblem(`npm, which fetches ${name}, was not found`, `install npm, then run "${setupCommand}"`);
@@ -215,7 +215,7 @@ async function smokeTest(folder) {
   const { code, output } = await run(process.execPath, [script, folder]);
   if (code === 0) return;
   throw new SetupProblem(
-    `the engine was built but does not work here: ${code === null ? 'its process was ended' : lastLine(output)}`,
+    `the engine was built but does not work here: ${code === null ? 'its process was killed' : lastLine(output)}`,
     'report this together with the output of "yolo checks"',
   );
 }

@@ -69,7 +69,7 @@ function checkMachine() {
       'use such a machine',
     );
   }
-  if (!engineReady()) throw new SetupProblem('the native engine, which it is an addition to, is not there', AGAIN);
+  if (!engineReady()) throw new SetupProblem('the native engine, which it extends, is not installed', AGAIN);
 }
 
 /** Downloads what is missing and tests the engine. @returns whether anything was changed */
@@ -167,7 +167,7 @@ async function smokeTest() {
   const { code, output } = await run(process.execPath, [script]);
   if (code === 0) return;
   throw new SetupProblem(
-    `the GPU engine does not work here: ${code === null ? 'its process was ended' : lastLine(output)}`,
+    `the GPU engine does not work here: ${code === null ? 'its process was killed' : lastLine(output)}`,
     'report this together with the output of "yolo checks gpu"',
   );
 }

@@ -8,9 +8,9 @@ import { say } from './process.mjs';
 /** If there is an NVIDIA driver but no GPU engine: describes the download and sets it up unless the user declines. */
 export async function offerGpu() {
   if (gpuReady() || noGpuReason()) return;
-  const download = describeDownload() ?? 'nothing is missing but a test';
-  say(`An NVIDIA driver is here. To compute on the GPU: ${download}.`);
-  if (await declined()) say(`Left out. To get it later: ${gpuSetupCommand}`);
+  const download = describeDownload() ?? 'everything is downloaded, only the test is missing';
+  say(`An NVIDIA driver was found. The GPU engine: ${download}.`);
+  if (await declined()) say(`Skipped. To install it later: ${gpuSetupCommand}`);
   else await setUp();
 }
 
@@ -25,14 +25,14 @@ export async function requireGpu() {
 async function declined() {
   if (!process.stdin.isTTY || !process.stderr.isTTY) {
     say(
-      `Fetching it; to leave it out: ${setupCommand.startsWith('npm') ? `${setupCommand} -- --cpu` : `${setupCommand} cpu`}`,
+      `Installing it; to skip it: ${setupCommand.startsWith('npm') ? `${setupCommand} -- --cpu` : `${setupCommand} cpu`}`,
     );
     return false;
   }
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   terminal.on('SIGINT', () => process.emit('SIGINT'));
   try {
-    return /^\s*n/i.test(await terminal.question('Fetch it now? [Y/n] '));
+    return /^\s*n/i.test(await terminal.question('Install it now? [Y/n] '));
   } finally {
     terminal.close();
   }
@@ -43,11 +43,11 @@ async function setUp() {
   const { ready, why, faster } = await setupGpu();
   const time = `Set-up: ${((performance.now() - start) / 1000).toFixed(1)} s.`;
   if (!ready) {
-    say(`No GPU engine, because ${why}. To get it: ${faster}.`);
+    say(`The GPU engine is not installed: ${why}. Remedy: ${faster}.`);
     return false;
   }
   const unused = noGpuReason();
-  const use = unused ? `it is not used now: ${unused}` : 'device=0 uses it, and device=auto';
-  say(`GPU engine: TensorFlow ${gpuPins.tensorflow} for CUDA is in place; ${use}. ${time}`);
+  const use = unused ? `it is currently not used: ${unused}` : 'device=0 uses it, and device=auto';
+  say(`GPU engine: TensorFlow ${gpuPins.tensorflow} for CUDA is installed; ${use}. ${time}`);
   return true;
 }

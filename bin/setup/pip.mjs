@@ -36,7 +36,7 @@ export async function downloadWheel(pin, target, { again, cache = true, onBytes 
     if (process.stderr.isTTY) say(''); // ends the line of the progress bar
     throw new SetupProblem(
       `pip could not download ${pin.package} ${pin.version}: ${lastLine(output)}`,
-      `when the network is there, ${again}`,
+      `when the network is available, ${again}`,
     );
   }
   onBytes(pin.bytes);

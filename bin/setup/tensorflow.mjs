@@ -29,7 +29,8 @@ export async function provideTensorflow() {
   checkSpace(cacheDir(), pin.diskBytes);
   const wheel = process.env.YOLO_TF_WHEEL || join(cacheDir(), 'downloads', pin.file);
   if (!existsSync(wheel)) {
-    if (process.env.YOLO_TF_WHEEL) throw new SetupProblem(`${wheel} (YOLO_TF_WHEEL) is not there`, `give ${pin.file}`);
+    if (process.env.YOLO_TF_WHEEL)
+      throw new SetupProblem(`${wheel} (YOLO_TF_WHEEL) does not exist`, `give ${pin.file}`);
     await download(pin, wheel);
   }
   await verifyWheel(wheel, pin);
@@ -48,7 +49,7 @@ export function checkSpace(folder, bytes, what = 'the native engine', again = se
   const gb = (n) => (n / 1e9).toFixed(1);
   throw new SetupProblem(
     `setting up ${what} takes ${gb(bytes)} GB of disk for a while and ${folder} has ${gb(free)} GB free`,
-    `make room, or point YOLO_CACHE at a larger disk, then run "${again}"`,
+    `free some space, or set YOLO_CACHE to a folder on a larger disk, then run "${again}"`,
   );
 }
 

@@ -70,7 +70,7 @@ describe.runIf(isGpuPlatform())('set-up of the GPU engine', () => {
 
   it('without the native engine is refused', async () => {
     process.env.YOLO_CACHE = tmpDir();
-    expect((await setupGpu()).why).toMatch(/^the native engine, which it is an addition to, is not there/);
+    expect((await setupGpu()).why).toMatch(/^the native engine, which it extends, is not installed/);
   });
 
   it('with a pip that fails says what it said, and leaves nothing that looks finished', async () => {
@@ -126,7 +126,7 @@ describe('the driver', () => {
     expect(noGpuReason()).toBe(undefined);
   });
 
-  it.runIf(isGpuPlatform())('makes the set-up offer the GPU engine: size first, then how to leave it out', () => {
+  it.runIf(isGpuPlatform())('makes the set-up offer the GPU engine: size first, then how to skip it', () => {
     const folder = tmpDir();
     writeFileSync(join(folder, 'libcuda.so.1'), '');
     pip(FAILS);
@@ -140,9 +140,9 @@ describe('the driver', () => {
       },
     );
     expect(stderr).toMatch(
-      /^An NVIDIA driver is here\..*3\.3 GB to download.*\n.*leave it out: npm run setup -- --cpu\n/,
+      /^An NVIDIA driver was found\..*3\.3 GB to download.*\n.*to skip it: npm run setup -- --cpu\n/,
     );
-    expect(stderr).toMatch(/\nNo GPU engine, because pip could not download .*\. To get it: .*\.\n$/);
+    expect(stderr).toMatch(/\nThe GPU engine is not installed: pip could not download .*\. Remedy: .*\.\n$/);
     expect(status).toBe(0);
   });
 });
