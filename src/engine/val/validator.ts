@@ -13,8 +13,8 @@ import { inputSide } from '../image-size.js';
 import { loadDetector } from '../load-detector.js';
 import { sideFor, withTrainedData } from '../model-defaults.js';
 import { datasetOptions, evaluationOptions, tilingOptions } from '../options.js';
-import { openRunDir, type RunDir } from '../run-dir.js';
-import { type EvaluateObserver, type Evaluation, evaluate, measure } from './evaluate.js';
+import { openRunDir } from '../run-dir.js';
+import { type EvaluateObserver, type EvaluateOptions, type Evaluation, evaluate, measure } from './evaluate.js';
 import { nameMismatch, summarizeEvaluation, ValOutput, type ValSummary } from './output.js';
 import { predictionsOf } from './predictions.js';
 import { cocoRows, costRows, tableHeader, tableRows } from './table.js';
@@ -46,36 +46,61 @@ export async function validate(given: ValConfig, { signal, observers = [] }: Val
   const mostLabels = dataset.images.reduce((n, { labels }) => Math.max(n, labels.length / 5), 0);
   const lossFor = asked.single_cls || tiling ? undefined : { mostLabels };
   const detector = await loadDetector(asked.model, { device, tf32, half, augment, lossFor });
-  let folder: RunDir | undefined;
   try {
     const config = { ...asked, imgsz: sideFor(asked, detector) };
     const imgsz = inputSide(config.imgsz, detector.stride);
     if (!config.single_cls) warnOfNames(detector, dataset);
     await checkSignals(signal);
     const batch = detector.fixedBatch ?? Math.max(1, config.batch);
-    const { rect } = config;
-    const predicting = { imgsz, batch, rect, tiling, ...evaluationOptions(config), signal };
+    const options = { imgsz, batch, rect: config.rect, tiling, ...evaluationOptions(config), signal, observers };
     const { shard } = config;
-    if (shard !== null) {
-      const { openValShard } = await import('../shards/val-shard.js');
-      const part = await openValShard({ ...config, shard }, dataset, { batch, engine: detector.engine });
-      folder = part.folder;
-      const predictions = predictionsOf(detector, dataset, { ...predicting, shard: part.shard });
-      const measuring = { observers: [part, ...observers], signal };
-      const evaluation = await measure(part.record(predictions), dataset, measuring);
-      report(evaluation, config.verbose);
-      part.finish(evaluation);
-      return { summary: { ...summarizeEvaluation(evaluation, folder.path), shard }, evaluation };
-    }
-    folder = openRunDir(config, 'val');
-    const files = await filesOfValidation(folder.path, config, dataset, { batch });
-    const evaluation = await evaluate(detector, dataset, { ...predicting, observers: [...files, ...observers] });
+    return await (shard === null
+      ? validateAll(detector, dataset, config, options)
+      : validateShard(detector, dataset, { ...config, shard }, options));
+  } finally {
+    detector.dispose();
+  }
+}
+
+/** Writes and prints what a validation of all images comes to. */
+async function validateAll(
+  detector: Detector,
+  dataset: Dataset,
+  config: ValConfig,
+  options: EvaluateOptions,
+): Promise<ValResult> {
+  const folder = openRunDir(config, 'val');
+  try {
+    const files = await filesOfValidation(folder.path, config, dataset, options);
+    const observers = [...files, ...(options.observers ?? [])];
+    const evaluation = await evaluate(detector, dataset, { ...options, observers });
     report(evaluation, config.verbose);
     log.info(`Results saved to ${folder.path}`);
     return { summary: summarizeEvaluation(evaluation, folder.path), evaluation };
   } finally {
-    folder?.release();
-    detector.dispose();
+    folder.release();
+  }
+}
+
+/** Writes what `yolo merge` needs of a shard, and prints the figures of its images. */
+async function validateShard(
+  detector: Detector,
+  dataset: Dataset,
+  config: ValConfig & { data: string; shard: string },
+  options: EvaluateOptions,
+): Promise<ValResult> {
+  const { openValShard } = await import('../shards/val-shard.js');
+  const part = await openValShard(config, dataset, { batch: options.batch, engine: detector.engine });
+  const { folder, shard } = part;
+  try {
+    const predictions = part.record(predictionsOf(detector, dataset, { ...options, shard }));
+    const observers = [part, ...(options.observers ?? [])];
+    const evaluation = await measure(predictions, dataset, { observers, signal: options.signal });
+    report(evaluation, config.verbose);
+    part.finish(evaluation);
+    return { summary: { ...summarizeEvaluation(evaluation, folder.path), shard: config.shard }, evaluation };
+  } finally {
+    folder.release();
   }
 }
 
