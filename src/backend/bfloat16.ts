@@ -10,8 +10,17 @@ const GPU_CAPABILITY = 80;
 /** @param gpu the GPU in use; undefined: the CPU @param cpuInfo text of /proc/cpuinfo; empty on systems without it */
 export function hasBfloat16({ gpu }: Pick<Engine, 'gpu'>, cpuInfo = readCpuInfo()): boolean {
   if (gpu) return gpu.capability >= GPU_CAPABILITY;
+  return flagsOf(cpuInfo).some((flag) => FLAGS.includes(flag));
+}
+
+/** Whether the processor computes, and has AMX with bfloat16: matrix instructions, many times as fast as those for float32. */
+export function hasAmx({ gpu }: Pick<Engine, 'gpu'>, cpuInfo = readCpuInfo()): boolean {
+  return !gpu && flagsOf(cpuInfo).includes('amx_bf16');
+}
+
+function flagsOf(cpuInfo: string): string[] {
   const [, flags = ''] = /^(?:flags|Features)\s*:(.*)$/m.exec(cpuInfo) ?? [];
-  return flags.split(/\s+/).some((flag) => FLAGS.includes(flag));
+  return flags.split(/\s+/);
 }
 
 function readCpuInfo(): string {

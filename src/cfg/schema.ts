@@ -170,9 +170,9 @@ const training = under('Training', {
     'bit-identical results for the same seed; a GPU uses slower kernels for it, a CPU is always deterministic',
   ),
   amp: custom(
-    false,
+    'auto',
     TRAIN,
-    'mixed precision: convolutions in bfloat16 (bf16), in float32 (false), or what a check of a few steps finds (auto)',
+    'mixed precision: convolutions in bfloat16 (bf16), in float32 (false), or in bfloat16 where that is faster (auto)',
     { what: 'auto, bf16 or false', offer: ['auto', 'bf16', 'false'], flag: true, read: readAmp },
   ),
   close_mosaic: integer(10, FEEDS, 'number of final epochs without mosaic, mixup and cutmix', { min: 0 }),

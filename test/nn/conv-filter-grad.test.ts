@@ -75,6 +75,9 @@ const CASES: Case[] = [
   { x: [2, 6, 5, 16], kernel: [3, 3], stride: 1, filters: 16 },
   { x: [1, 1, 1, 3], kernel: [3, 3], stride: 1, filters: 5 },
   { x: [2, 8, 8, 3], kernel: [3, 3], stride: 2, filters: 16 }, // the first convolution
+  { x: [2, 9, 7, 3], kernel: [3, 3], stride: 2, filters: 17 },
+  { x: [2, 5, 6, 5], kernel: [3, 3], stride: 1, filters: 8 },
+  { x: [2, 5, 2, 3], kernel: [5, 5], stride: 1, filters: 8 },
   { x: [3, 7, 9, 20], kernel: [3, 3], stride: 2, filters: 33 },
   { x: [3, 8, 9, 20], kernel: [3, 3], stride: 2, filters: 33 },
   { x: [2, 5, 7, 48], kernel: [1, 1], stride: 1, filters: 80 },

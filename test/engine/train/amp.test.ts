@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { hasBfloat16 } from '../../../src/backend/bfloat16.js';
+import { hasAmx, hasBfloat16 } from '../../../src/backend/bfloat16.js';
 import type { Gpu } from '../../../src/backend/gpu.js';
 import { log } from '../../../src/core/log.js';
 import { checkAmp, chooseAmp } from '../../../src/engine/train/amp.js';
@@ -14,19 +14,24 @@ beforeAll(native);
 
 describe('bfloat16 instructions', () => {
   it.each([
-    ['flags\t\t: fpu avx2 avx512f avx512_bf16 amx_tile', true],
-    ['flags\t\t: fpu avx2 avx512f avx512_vnni', false],
-    ['Features\t: fp asimd bf16 i8mm', true],
-    ['Features\t: fp asimd', false],
-    ['', false],
-  ])('%j: %s', (text, has) => expect(hasBfloat16({}, text)).toBe(has));
+    ['flags\t\t: fpu avx2 avx512f avx512_bf16 amx_bf16 amx_tile', true, true],
+    ['flags\t\t: fpu avx2 avx512f avx512_bf16 amx_tile', true, false],
+    ['flags\t\t: fpu avx2 avx512f avx512_vnni', false, false],
+    ['Features\t: fp asimd bf16 i8mm', true, false],
+    ['Features\t: fp asimd', false, false],
+    ['', false, false],
+  ])('%j: %s, AMX: %s', (text, has, amx) => {
+    expect([hasBfloat16({}, text), hasAmx({}, text)]).toEqual([has, amx]);
+  });
 
   it.each([
     [75, false],
     [80, true],
     [90, true],
   ])('a GPU of capability %i: %s', (capability, has) => {
-    expect(hasBfloat16({ gpu: { capability } as Gpu }, 'flags: avx512_bf16')).toBe(has);
+    const gpu = { capability } as Gpu;
+    expect(hasBfloat16({ gpu }, 'flags: avx512_bf16 amx_bf16')).toBe(has);
+    expect(hasAmx({ gpu }, 'flags: avx512_bf16 amx_bf16')).toBe(false);
   });
 });
 
@@ -44,7 +49,8 @@ describe('amp', () => {
     try {
       expect([chooseAmp('bf16', {}), chooseAmp(false, {})]).toEqual([true, false]);
       const chosen = chooseAmp('auto', {});
-      expect(said.at(-1)).toContain(chosen ? 'amp=auto: bfloat16' : 'amp=auto: float32 (');
+      expect(said.at(-1)).toContain(chosen ? 'amp=auto: bfloat16 (' : 'amp=auto: float32 (');
+      if (hasAmx({})) expect(said.at(-1)).toBe('amp=auto: bfloat16 (this processor has AMX, and gradients agree)');
     } finally {
       log.setSink(old);
     }
