@@ -2,10 +2,12 @@
 import { gatherInts, sumInts, type Workers } from '../../../graph/collectives.js';
 import { valuesOf } from '../../../graph/host-tensor.js';
 import { type Plan, Session } from '../../../graph/session.js';
-import type { SessionConfig } from '../../../graph/session-config.js';
+import { type SessionConfig, workerName } from '../../../graph/session-config.js';
 
 /** Bytes of each worker in one round, for short messages and for long ones. */
 const ROUNDS = [4096, 2 ** 20];
+/** Seconds after which an operation that has its own limit should have ended. */
+const MARGIN = 2;
 /** Instance keys; those of the step follow. */
 const LENGTHS_KEY = 1;
 const ROUND_KEY = 2;
@@ -35,7 +37,7 @@ export class Exchange {
     const { size, index } = this.workers;
     const own = new Int32Array(size);
     own[index] = bytes.length;
-    const [sums] = await this.lengths.runAsync([{ dtype: 'int32', shape: [size], data: own }]);
+    const [sums] = await this.inTime(this.lengths.runAsync([{ dtype: 'int32', shape: [size], data: own }]));
     const lengths = valuesOf(sums, 'int32');
     const all = Array.from(lengths, (length) => new Uint8Array(length));
     const longest = Math.max(...lengths);
@@ -51,6 +53,18 @@ export class Exchange {
       });
     }
     return all;
+  }
+
+  /** While the first worker cannot be reached, TensorFlow tries again without end, whatever the operation's own limit. */
+  private async inTime<T>(work: Promise<T>): Promise<T> {
+    const { timeout, index } = this.workers;
+    if (index === 0) return work;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const error = Object.assign(new Error(workerName(0)), { code: 'DEADLINE_EXCEEDED' });
+      timer = setTimeout(() => reject(error), (timeout + MARGIN) * 1000);
+    });
+    return Promise.race([work, late]).finally(() => clearTimeout(timer));
   }
 
   close(): void {
