@@ -62,7 +62,7 @@ export async function launch(config: TrainConfig): Promise<number> {
     const ended = await group.end();
     place = group.place ?? place;
     const failed = ownFailure(ended);
-    if (failed && failed.index > 0 && ended[0].code === null) process.stderr.write(failed.output);
+    if (failed && failed.index > 0) process.stderr.write(failed.output);
     if (group.stopping || failed) return (failed ?? ended[0]).code ?? 1;
     const message = lossOf(ended);
     if (message === undefined) return 0;

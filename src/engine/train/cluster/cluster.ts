@@ -12,6 +12,9 @@ import { lostWorker } from './lost.js';
 import type { Members } from './members.js';
 import { ClusterStep } from './step.js';
 
+/** Between two attempts to resolve a name. */
+const RETRY_MS = 1000;
+
 /** What the workers tell each other with each batch; numbers are added up. */
 export interface Told {
   /** Workers that were asked to stop. */
@@ -57,7 +60,7 @@ export class Cluster {
    */
   static async join(members: Members, { timeout, insecure, syncBn }: ClusterOptions): Promise<Cluster> {
     const address = members.addresses[members.index];
-    const listen = insecure ? undefined : await addressOf(address);
+    const listen = insecure ? undefined : await addressOf(address, timeout);
     const session = start(members, listen);
     if (!session) {
       throw new UserError(
@@ -110,17 +113,22 @@ function start(members: Members, listen: string | undefined): ReturnType<typeof 
   }
 }
 
-/** The IPv4 address of host:port. */
-async function addressOf(hostPort: string): Promise<string> {
+/** The IPv4 address of host:port; a name may become known only after the start of its machine. @param timeout seconds */
+async function addressOf(hostPort: string, timeout: number): Promise<string> {
   const host = hostPort.slice(0, hostPort.lastIndexOf(':'));
-  try {
-    return (await lookup(host, { family: 4 })).address;
-  } catch {
-    throw new UserError(
-      'cannot-listen',
-      `the name ${host} of this worker in TF_CONFIG has no IPv4 address here`,
-      'give addresses that each machine can resolve',
-      1,
-    );
+  const end = performance.now() + timeout * 1000;
+  for (;;) {
+    try {
+      return (await lookup(host, { family: 4 })).address;
+    } catch {
+      if (performance.now() > end) break;
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    }
   }
+  throw new UserError(
+    'cannot-listen',
+    `the name ${host} of this worker in TF_CONFIG has no IPv4 address here`,
+    'give addresses that each machine can resolve',
+    1,
+  );
 }
