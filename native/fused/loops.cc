@@ -64,10 +64,10 @@ static Set fastest() {
   return Set::PLAIN;
 }
 
-static bool hasBf16() { return fastest() == Set::AVX512 && __builtin_cpu_supports("avx512bf16"); }
-
 #define LOOPS(space) {space::moments, space::normalizeSilu, space::gradientOfNorm, space::gradientOfInput}
 #if defined(__x86_64__)
+static bool hasBf16() { return fastest() == Set::AVX512 && __builtin_cpu_supports("avx512bf16"); }
+
 #define CHOSEN(element)                                                                 \
   fastest() == Set::AVX512 ? Loops<E> LOOPS(avx512::element)                             \
   : fastest() == Set::AVX2 ? Loops<E> LOOPS(avx2::element) : Loops<E> LOOPS(plain::element)
@@ -85,7 +85,11 @@ const Loops<float>& loops<float>() {
 template <>
 const Loops<Bfloat16>& loops<Bfloat16>() {
   using E = Bfloat16;
+#if defined(__x86_64__)
   static const Loops<E> chosen = hasBf16() ? Loops<E> LOOPS(avx512bf16::bfloat16) : CHOSEN(bfloat16);
+#else
+  static const Loops<E> chosen = CHOSEN(bfloat16);
+#endif
   return chosen;
 }
 
