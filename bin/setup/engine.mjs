@@ -1,6 +1,6 @@
 /**
- * Sets up the native engine: the addons, compiled against the TensorFlow that tensorflow.mjs provides, and the JavaScript of
- * tfjs-node-gpu. Used by bin/setup.mjs in a clone and by `yolo setup` in an installed package. It can be repeated, run
+ * Sets up the native engine: the addons, prebuilt or compiled, for the TensorFlow that tensorflow.mjs provides; compiled, also
+ * the addon and the JavaScript of tfjs-node-gpu. Used by bin/setup.mjs in a clone and by `yolo setup` in an installed package. It can be repeated, run
  * concurrently and interrupted: the engine is complete or absent.
  */
 import { createHash } from 'node:crypto';
@@ -15,8 +15,10 @@ import {
   engineDir,
   engineReady,
   failureFile,
+  isClone,
   lastFailure,
   pins,
+  prebuiltDir,
   setupCommand,
   tensorflowDir,
   wheelPin,
@@ -37,11 +39,11 @@ export async function setupEngine({ force = false, retry = true } = {}) {
   const last = lastFailure();
   if (last && !retry && !force && Date.now() - last.at < RETRY_MS) return { ready: false, changed: false, ...last };
   try {
-    const compiler = checkMachine();
+    const source = checkMachine();
     mkdirSync(cacheDir(), { recursive: true });
     await withLock(
       cacheDir(),
-      () => build(compiler, force),
+      () => build(source, force),
       () => say('Waiting for another set-up to finish …'),
     );
     rmSync(failureFile(), { force: true });
@@ -84,36 +86,73 @@ function problemOf(error, command) {
   return { why: `its set-up failed: ${error.message}`, faster: `run "${command}" again` };
 }
 
-/** @returns path of the C++ compiler @throws SetupProblem when the engine cannot be built on this machine */
+/** The oldest glibc for which TensorFlow's wheels and the prebuilt addons are built. */
+const GLIBC = [2, 28];
+
+/**
+ * Where the addons come from: the packed package has compiled ones; in a clone, which may have changed sources, a compiler
+ * comes first.
+ * @returns {{ prebuilt: string } | { compiler: string }}
+ * @throws SetupProblem when the engine cannot be set up on this machine
+ */
 function checkMachine() {
   if (!wheelPin()) {
     throw new SetupProblem(
-      `no native engine was tried on ${process.platform}-${process.arch}`,
-      'use a Linux machine with an x86-64 processor',
+      `there is no native engine for ${process.platform}-${process.arch}`,
+      `use one of ${Object.keys(pins.wheels).join(', ')}`,
     );
   }
-  if (!process.report.getReport().header.glibcVersionRuntime) {
-    throw new SetupProblem("TensorFlow's Linux build needs glibc", 'use a distribution with glibc (Debian, say)');
-  }
-  const compiler = findProgram('g++', 'c++', 'clang++');
-  if (compiler) return compiler;
+  if (process.platform === 'linux') checkGlibc();
+  const prebuilt = prebuiltDir();
+  if (prebuilt && !isClone) return { prebuilt };
+  const compiler = process.platform === 'win32' ? undefined : findProgram('g++', 'c++', 'clang++');
+  if (compiler) return { compiler };
+  if (prebuilt) return { prebuilt };
+  if (process.platform === 'win32')
+    throw new SetupProblem(
+      'a clone has no compiled addons for Windows',
+      'run "npm run prebuild", or install the package',
+    );
   throw new SetupProblem(
     'no C++ compiler (g++, c++ or clang++) was found',
-    `install one (Debian, Ubuntu: apt-get install g++; Fedora: dnf install gcc-c++), then run "${setupCommand}"`,
+    `install one (${compilerHint()}), then run "${setupCommand}"`,
+  );
+}
+
+function compilerHint() {
+  if (process.platform === 'darwin') return 'xcode-select --install';
+  return 'Debian, Ubuntu: apt-get install g++; Fedora: dnf install gcc-c++';
+}
+
+/** @throws SetupProblem when the C library is not glibc, or too old */
+function checkGlibc() {
+  const version = process.report.getReport().header.glibcVersionRuntime;
+  const distribution = `use a distribution with glibc ${GLIBC.join('.')} or newer (Debian 10, Ubuntu 20.04, RHEL 8 …)`;
+  if (!version) throw new SetupProblem("TensorFlow's Linux build needs glibc", distribution);
+  const [major, minor] = version.split('.').map(Number);
+  if (major > GLIBC[0] || minor >= GLIBC[1]) return;
+  throw new SetupProblem(
+    `TensorFlow needs glibc ${GLIBC.join('.')} or newer; this system has ${version}`,
+    distribution,
   );
 }
 
 /** Builds the engine in a temporary folder, which is renamed after a test. */
-async function build(compiler, force) {
+async function build({ prebuilt, compiler }, force) {
   if (engineReady() && !force) return;
   await provideTensorflow();
   const folder = temporaryFolder(cacheDir());
-  await copyPackage('@tensorflow/tfjs-node-gpu', folder, join(folder, 'tfjs-node-gpu'), isNeeded);
-  await copyPackage('google-protobuf', folder, join(folder, 'node_modules/google-protobuf'), () => true);
-  say(`Compiling the engine's addons with ${basename(compiler)} …`);
-  await compile(compiler, folder);
+  if (prebuilt) cpSync(prebuilt, folder, { recursive: true });
+  else await compile(compiler, folder);
   await smokeTest(folder);
-  const facts = { tensorflow: pins.tensorflow, tfjs: pins.tfjs, compiler, node: process.version, date: new Date() };
+  const origin = prebuilt ? 'prebuilt' : compiler;
+  const facts = {
+    tensorflow: pins.tensorflow,
+    tfjs: pins.tfjs,
+    compiler: origin,
+    node: process.version,
+    date: new Date(),
+  };
   writeFileSync(join(folder, 'engine.json'), `${JSON.stringify(facts, null, 2)}\n`);
   rmSync(engineDir(), { recursive: true, force: true });
   renameSync(folder, engineDir());
@@ -164,24 +203,16 @@ async function fetchPackage(name, folder) {
 }
 
 /**
- * Compiles the addons: that of tfjs-node-gpu, which is linked to TensorFlow's libraries in the cache; session (TensorFlow
- * sessions); cuda (queries of the NVIDIA driver); fused (custom ops, without which the engine works, but slower).
+ * Compiles the addons: session (TensorFlow sessions); fused (custom ops, without which the engine works, but slower); on
+ * Linux with an x86-64 processor also cuda (queries of the NVIDIA driver) and that of tfjs-node-gpu, for eager TensorFlow.js.
  */
 async function compile(compiler, folder) {
-  const pkg = join(folder, 'tfjs-node-gpu');
-  const include = `-I${join(tensorflowDir(), 'include')}`;
-  const library = (name) => [`-l:libtensorflow_${name}.so.2`, `-Wl,-rpath,$ORIGIN/../${basename(tensorflowDir())}/lib`];
-  const jobs = [
-    [
-      ...[include, `-I${pkg}`, join(pkg, 'binding/tfjs_backend.cc'), join(pkg, 'binding/tfjs_binding.cc')],
-      ...['-o', join(folder, 'tfjs_binding.node')],
-      ...[`-L${join(tensorflowDir(), 'lib')}`, ...library('cc'), ...library('framework')],
-    ],
-    [include, ...ownAddon('session', folder)],
-    [include, ...ownAddon('cuda', folder)],
-    // allows fused multiply-add instructions, which -std=c++17 disables
-    [include, '-ffp-contract=fast', '-Wno-psabi', ...ownAddon('fused', folder)],
-  ];
+  say(`Compiling the engine's addons with ${basename(compiler)} …`);
+  const required = [ownAddon('session', folder)];
+  if (process.platform === 'linux' && process.arch === 'x64')
+    required.push(ownAddon('cuda', folder), await eagerAddon(folder));
+  // allows fused multiply-add instructions, which -std=c++17 disables
+  const jobs = [...required, ['-ffp-contract=fast', '-Wno-psabi', ...ownAddon('fused', folder)]];
   const results = await Promise.all(jobs.map((job) => run(compiler, [...compilerFlags(), ...job])));
   const fused = results.pop();
   if (fused.code !== 0) {
@@ -193,23 +224,38 @@ async function compile(compiler, folder) {
     const headersMissing = /fatal error: (?:cstdio|string|stdio\.h|algorithm)/.test(output);
     throw new SetupProblem(
       `${compiler} could not compile the addon: ${lastLine(output)}`,
-      `${headersMissing ? "install the compiler's standard library (Debian, Ubuntu: apt-get install g++)" : 'report this'}, then run "${setupCommand}"`,
+      `${headersMissing ? `install the compiler's standard library (${compilerHint()})` : 'report this'}, then run "${setupCommand}"`,
     );
   }
-  rmSync(join(pkg, 'binding'), { recursive: true });
+  rmSync(join(folder, 'tfjs-node-gpu', 'binding'), { recursive: true, force: true });
 }
 
-/** Arguments of the compiler for an addon of native/. */
+/** Arguments of the compiler for an addon of native/, which is not linked to TensorFlow. */
 function ownAddon(name, folder) {
-  return ['-fvisibility=hidden', '-pthread', ...addonSources(name), '-ldl', '-o', join(folder, `${name}.node`)];
+  const system = process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : ['-pthread', '-ldl'];
+  return ['-fvisibility=hidden', ...addonSources(name), ...system, '-o', join(folder, `${name}.node`)];
+}
+
+/** Copies tfjs-node-gpu. @returns arguments for its addon, which is linked to TensorFlow's libraries in the cache */
+async function eagerAddon(folder) {
+  const pkg = join(folder, 'tfjs-node-gpu');
+  await copyPackage('@tensorflow/tfjs-node-gpu', folder, pkg, isNeeded);
+  await copyPackage('google-protobuf', folder, join(folder, 'node_modules/google-protobuf'), () => true);
+  const library = (name) => [`-l:libtensorflow_${name}.so.2`, `-Wl,-rpath,$ORIGIN/../${basename(tensorflowDir())}/lib`];
+  return [
+    ...[`-I${pkg}`, join(pkg, 'binding/tfjs_backend.cc'), join(pkg, 'binding/tfjs_binding.cc')],
+    ...['-o', join(folder, 'tfjs_binding.node')],
+    ...[`-L${join(tensorflowDir(), 'lib')}`, ...library('cc'), ...library('framework')],
+  ];
 }
 
 function compilerFlags() {
   const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
-  return ['-O2', '-std=c++17', '-fPIC', '-shared', '-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION', `-I${headers}`];
+  const options = ['-O2', '-std=c++17', '-fPIC', '-shared', '-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION'];
+  return [...options, `-I${headers}`, `-I${join(tensorflowDir(), 'include')}`];
 }
 
-/** Multiplies two matrices in a separate process, since an incompatible library may end the process. */
+/** Computes something in a separate process, since an incompatible library may end the process. */
 async function smokeTest(folder) {
   const script = fileURLToPath(new URL('./smoke.mjs', import.meta.url));
   const { code, output } = await run(process.execPath, [script, folder]);

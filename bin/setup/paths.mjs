@@ -4,7 +4,8 @@
  *
  * In the per-user cache, shared by every clone and installed copy of these versions:
  *   tensorflow-<version>-<platform>-h<…>/    lib/ and include/ of TensorFlow's wheel
- *   engine-tf<…>-tfjs<…>-<platform>-<digest>/  addons compiled against it, the JavaScript around them, engine.json (written last)
+ *   engine-tf<…>-tfjs<…>-<platform>-<digest>/  addons for it, the JavaScript around them, engine.json (written last)
+ * In the packed tarball: prebuilt/<platform>/, addons that `npm run prebuild` has compiled.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -20,8 +21,8 @@ const engineJson = readFileSync(join(root, 'native/engine.json'), 'utf8');
 /** Versions and hashes of the engine's components. */
 export const pins = JSON.parse(engineJson);
 
-/** Sources of the addons: common code, TensorFlow sessions, custom ops, queries of the NVIDIA driver. */
-const ADDON_FOLDERS = ['common', 'session', 'fused', 'cuda'].map((name) => join(root, 'native', name));
+/** Sources: common code; the addons (TensorFlow sessions, custom ops, queries of the NVIDIA driver); Windows' Python library. */
+const ADDON_FOLDERS = ['common', 'session', 'fused', 'cuda', 'windows'].map((name) => join(root, 'native', name));
 
 /** C++ files of the addon 'session', 'fused' or 'cuda', including the common ones. */
 export function addonSources(name) {
@@ -48,16 +49,36 @@ export function wheelPin() {
   return pins.wheels[platform];
 }
 
-/** The per-user cache of this tool; YOLO_CACHE moves it. */
+/** The per-user cache of this tool, in the place that the system provides for caches; YOLO_CACHE moves it. */
 export function cacheDir() {
   if (process.env.YOLO_CACHE) return resolve(process.env.YOLO_CACHE);
-  const local = process.platform === 'win32' ? process.env.LOCALAPPDATA : undefined;
-  return join(process.env.XDG_CACHE_HOME || local || join(homedir(), '.cache'), 'yolov8-tfjs');
+  return join(process.env.XDG_CACHE_HOME || systemCacheDir(), 'yolov8-tfjs');
 }
 
-/** Full paths of TensorFlow's libraries, each after its dependencies. */
-export function tensorflowLibraries() {
-  return ['framework', 'cc'].map((name) => join(tensorflowDir(), 'lib', `libtensorflow_${name}.so.2`));
+function systemCacheDir() {
+  if (process.platform === 'win32') return process.env.LOCALAPPDATA || join(homedir(), 'AppData', 'Local');
+  return process.platform === 'darwin' ? join(homedir(), 'Library', 'Caches') : join(homedir(), '.cache');
+}
+
+/**
+ * Full paths of TensorFlow's libraries, each after its dependencies. On Windows the first is the substitute for Python's
+ * library (native/windows), in the engine's folder.
+ */
+export function tensorflowLibraries(engine = engineDir()) {
+  const { libraries, python } = wheelPin() ?? { libraries: [] };
+  const own = libraries.map((name) => join(tensorflowDir(), 'lib', basename(name)));
+  return python ? [join(engine, python), ...own] : own;
+}
+
+/** Compiled addons for this platform that belong to these sources; undefined when there are none. */
+export function prebuiltDir(of = platform) {
+  const folder = join(root, 'prebuilt');
+  try {
+    if (readFileSync(join(folder, 'sources.txt'), 'utf8').trim() !== sourcesDigest()) return undefined;
+  } catch {
+    return undefined;
+  }
+  return existsSync(join(folder, of, 'session.node')) ? join(folder, of) : undefined;
 }
 
 /** Version of the selection of headers in the wheel (HEADER in tensorflow.mjs): to be increased when it changes. */
@@ -71,16 +92,17 @@ export function tensorflowDir() {
 let digest;
 
 /** Digest of all sources of the addons; computed once, on first use. */
-function sourcesDigest() {
+export function sourcesDigest() {
+  if (digest) return digest;
   const hash = createHash('sha256').update(engineJson);
   for (const file of ADDON_FOLDERS.flatMap(filesIn)) hash.update(readFileSync(file));
-  return hash.digest('hex').slice(0, 8);
+  digest = hash.digest('hex').slice(0, 8);
+  return digest;
 }
 
 /** Folder of the engine for this platform, these versions and these sources of the addons. */
 export function engineDir() {
-  digest ??= sourcesDigest();
-  return join(cacheDir(), `engine-tf${pins.tensorflow}-tfjs${pins.tfjs}-${platform}-${digest}`);
+  return join(cacheDir(), `engine-tf${pins.tensorflow}-tfjs${pins.tfjs}-${platform}-${sourcesDigest()}`);
 }
 
 /** Whether the set-up has been completed. */

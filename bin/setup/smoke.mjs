@@ -2,11 +2,14 @@
 import { createRequire } from 'node:module';
 import { useNative } from '../../dist/backend/tfjs-node.js';
 import { Session } from '../../dist/graph/session.js';
+import { loadTensorflow, tensorflowFiles } from '../../dist/graph/tensorflow.js';
 
-const tf = createRequire(import.meta.url)('@tensorflow/tfjs-core');
-if (!(await useNative(process.argv[2]))) throw new Error('there is no engine in this folder');
-const product = tf.matMul(tf.tensor2d([[2, 1]]), tf.tensor2d([[3], [4]])).dataSync();
-if (product[0] !== 10) throw new Error(`the engine computes wrongly: 2·3 + 1·4 = ${product[0]}`);
+loadTensorflow(tensorflowFiles(process.argv[2]));
+if (await useNative(process.argv[2])) {
+  const tf = createRequire(import.meta.url)('@tensorflow/tfjs-core');
+  const product = tf.matMul(tf.tensor2d([[2, 1]]), tf.tensor2d([[3], [4]])).dataSync();
+  if (product[0] !== 10) throw new Error(`the engine computes wrongly: 2·3 + 1·4 = ${product[0]}`);
+}
 
 const session = Session.open();
 const type = { type: 'float32' };

@@ -3,14 +3,13 @@
  * it.
  */
 import { existsSync, readdirSync, renameSync, rmSync, statfsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { temporaryFolder } from './lock.mjs';
 import { cacheDir, pins, setupCommand, tensorflowDir, wheelPin } from './paths.mjs';
 import { downloadWheel, wheelDefect } from './pip.mjs';
 import { findProgram, progress, run, SetupProblem } from './process.mjs';
 import { extract, readDirectory } from './wheel.mjs';
 
-const LIBRARY = /^tensorflow\/(libtensorflow_(?:cc|framework)\.so\.2)$/;
 const HEADER = new RegExp(
   '^tensorflow/include/((?:tensorflow/c/(?:c_api|c_api_macros|tf_\\w+|ops|kernels|eager/c_api' +
     '|experimental/stream_executor/stream_executor)' +
@@ -34,7 +33,7 @@ export async function provideTensorflow() {
     await download(pin, wheel);
   }
   await verifyWheel(wheel, pin);
-  await unpack(wheel, tensorflowDir());
+  await unpack(wheel, pin, tensorflowDir());
   rmSync(join(cacheDir(), 'downloads'), { recursive: true, force: true });
 }
 
@@ -75,13 +74,16 @@ async function download(pin, target) {
   await downloadWheel({ ...pin, version: pins.tensorflow }, target, { again, onBytes });
 }
 
-/** Extracts libraries and headers, strips the libraries, and moves the complete folder to `target`. */
-async function unpack(wheel, target) {
+/**
+ * Extracts libraries and headers, and moves the complete folder to `target`. The libraries are stripped on Linux; on macOS
+ * they are signed and on Windows they have no symbols.
+ */
+async function unpack(wheel, { libraries }, target) {
   const folder = temporaryFolder(cacheDir());
   const wanted = [];
   for (const [name, entry] of readDirectory(wheel)) {
-    const [library, header] = [LIBRARY.exec(name)?.[1], HEADER.exec(name)?.[1]];
-    if (library) wanted.push([join(folder, 'lib', library), entry]);
+    const header = HEADER.exec(name)?.[1];
+    if (libraries.includes(name)) wanted.push([join(folder, 'lib', basename(name)), entry]);
     else if (header) wanted.push([join(folder, 'include', header), entry]);
   }
   const total = wanted.reduce((sum, [, entry]) => sum + entry.size, 0);
@@ -93,7 +95,7 @@ async function unpack(wheel, target) {
       bar(done / total);
     });
   }
-  const strip = findProgram('strip');
+  const strip = process.platform === 'linux' && findProgram('strip');
   if (strip) {
     for (const name of readdirSync(join(folder, 'lib')))
       await run(strip, ['--strip-unneeded', join(folder, 'lib', name)]);

@@ -1,9 +1,9 @@
 #include "api.h"
 
-#include <dlfcn.h>
-
 #include <mutex>
 #include <stdexcept>
+
+#include "library.h"
 
 namespace native {
 
@@ -11,22 +11,12 @@ Tensorflow tf;
 
 namespace {
 
-// Increments the reference count of the library that contains this function, so that it is never unloaded.
-void keepThisAddonLoaded() {
-  Dl_info info;
-  if (dladdr(reinterpret_cast<void*>(&keepThisAddonLoaded), &info) != 0) dlopen(info.dli_fname, RTLD_NOW);
-}
-
 void load(const std::vector<std::string>& libraries) {
   std::vector<void*> open;
-  for (const std::string& path : libraries) {
-    void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (library == nullptr) throw std::runtime_error(dlerror());
-    open.push_back(library);
-  }
+  for (const std::string& path : libraries) open.push_back(openLibrary(path));
   const auto find = [&](const char* name) {
     for (size_t i = open.size(); i-- > 0;) {
-      if (void* found = dlsym(open[i], name)) return found;
+      if (void* found = findFunction(open[i], name)) return found;
     }
     throw std::runtime_error(std::string("TensorFlow's libraries have no function ") + name);
   };
@@ -44,7 +34,7 @@ void loadTensorflow(const std::vector<std::string>& libraries) {
   const std::lock_guard<std::mutex> lock(mutex);
   if (tf.Version != nullptr) return;
   load(libraries);
-  keepThisAddonLoaded();
+  keepLoaded(reinterpret_cast<const void*>(&loadTensorflow));
 }
 
 }  // namespace native

@@ -5,6 +5,10 @@
 // Positions of the output are numbered through rows, images and the padding between them, which consists of zeros, so that a
 // shift by a tap is a constant. With stride 2, rows and columns of x are separated by their remainders (phases). Positions are
 // divided into groups, whose sums are added in a fixed order: results do not depend on the number of threads.
+#include "tiles.h"
+
+#if defined(__x86_64__) && defined(__linux__)
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -12,7 +16,6 @@
 
 #include "op.h"
 #include "pool.h"
-#include "tiles.h"
 
 namespace fused {
 namespace {
@@ -224,3 +227,13 @@ void registerConvFilterGrad() {
 }
 
 }  // namespace fused
+
+#else
+
+namespace fused {
+
+void registerConvFilterGrad() {}
+
+}  // namespace fused
+
+#endif

@@ -10,7 +10,9 @@
 #include <thread>
 #include <vector>
 
+#if defined(__linux__)
 #include <sched.h>
+#endif
 
 namespace fused {
 
@@ -83,8 +85,10 @@ class Pool {
   static int count() {
     const char* wanted = std::getenv("TF_NUM_INTRAOP_THREADS");
     if (wanted != nullptr && std::atoi(wanted) > 0) return std::atoi(wanted);
+#if defined(__linux__)
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0) return CPU_COUNT(&set);
+#endif
     const int cores = std::thread::hardware_concurrency();
     return cores > 0 ? cores : 1;
   }

@@ -181,11 +181,6 @@ TILE_CODE void multiplyTiles(const Bfloat16* const* a, long countA, long stride,
 namespace fused {
 
 bool hasTiles() { return false; }
-TileScope::TileScope() {}
-TileScope::~TileScope() {}
-void packTransposed(const Bfloat16* const*, long, long, Bfloat16*, long) {}
-void packPairs(const Bfloat16* const*, long, long, Bfloat16*) {}
-void multiplyTiles(const Bfloat16* const*, long, long, const Bfloat16*, long, long, long, float*, long) {}
 
 }  // namespace fused
 

@@ -10,11 +10,20 @@
 namespace native {
 namespace {
 
+// Sets an environment variable of the process unless it is set.
+void setIfAbsent(const char* name, const char* value) {
+#if defined(_WIN32)
+  if (std::getenv(name) == nullptr) _putenv_s(name, value);
+#else
+  setenv(name, value, 0);
+#endif
+}
+
 // load(libraries: string[]) → {version, messages}; messages is the output of the libraries to standard error
 napi_value Load(napi_env env, const Arguments& a) {
   const std::vector<std::string> libraries = textsOf(env, a[0]);
   // Only errors, unless set by the user. Set here because process.env of a worker thread of Node is a copy.
-  setenv("TF_CPP_MIN_LOG_LEVEL", "2", 0);
+  setIfAbsent("TF_CPP_MIN_LOG_LEVEL", "2");
   Quiet quiet;
   loadTensorflow(libraries);
   napi_value out;

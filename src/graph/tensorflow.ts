@@ -83,7 +83,7 @@ export function tensorflowFiles(dir: string = engineDir()): TensorflowFiles | un
   const session = join(dir, 'session.node');
   if (!existsSync(session)) return undefined;
   const ops = [join(dir, 'fused.node')].filter((file) => existsSync(file));
-  return { session, libraries: tensorflowLibraries(), ops };
+  return { session, libraries: tensorflowLibraries(dir), ops };
 }
 
 /**
