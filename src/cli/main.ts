@@ -117,9 +117,22 @@ function report(error: unknown): number {
     if (error.hint) process.stderr.write(`${err.dim(printable(error.hint))}\n`);
     return error.exitCode;
   }
+  const sharp = sharpProblem(error);
+  if (sharp) {
+    log.error(sharp);
+    process.stderr.write(`${err.dim('install it for this system: npm install sharp')}\n`);
+    return 1;
+  }
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   for (const [i, line] of stack.split('\n').entries())
     i ? process.stderr.write(`${printable(line)}\n`) : log.error(line);
   process.stderr.write('This is a bug in yolov8-tfjs. Please report it with the command and the lines above.\n');
   return 1;
+}
+
+/** Why the image library cannot be loaded, in one line; undefined for other errors. Its binary depends on the system. */
+function sharpProblem(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !error.message.startsWith('Could not load the "sharp" module')) return undefined;
+  const [first, second = ''] = error.message.split('\n');
+  return printable(`${first}: ${second.trim()}`);
 }

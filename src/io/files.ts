@@ -86,7 +86,7 @@ export function openAtomic(path: string, options: AtomicOptions = {}): AtomicFil
         fsyncSync(fd);
         open = false;
         closeSync(fd);
-        renameSync(temporary, path);
+        replaceFile(temporary, path);
         unfinished.delete(temporary);
       });
     },
@@ -158,5 +158,22 @@ export function orCannotWrite<T>(path: string, step: () => T): T {
     const code = (error as NodeJS.ErrnoException).code ?? '';
     const reason = code ? `${code}, ${messageOf(error).replace(/^\w+: ([^,]*),.*$/s, '$1')}` : messageOf(error);
     throw new UserError('cannot-write', `cannot write ${path} (${reason})`, HINTS[code], 1);
+  }
+}
+
+/** Windows refuses to replace a file that another program, a virus scanner say, has open for a moment. */
+const HELD = ['EPERM', 'EACCES', 'EBUSY'];
+
+/** Renames a file over another one; on Windows repeatedly, for up to a second. */
+function replaceFile(from: string, to: string): void {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      renameSync(from, to);
+      return;
+    } catch (error) {
+      const held = process.platform === 'win32' && HELD.includes((error as NodeJS.ErrnoException).code ?? '');
+      if (!held || attempt === 20) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    }
   }
 }

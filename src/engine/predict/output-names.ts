@@ -67,10 +67,14 @@ export class OutputNames {
   }
 }
 
+/** Names that Windows reserves for devices, with any ending. */
+const RESERVED = /^(con|prn|aux|nul|com\d|lpt\d)(?=\.|$)/i;
+
 /** A name that is one file name on every system: class names and URLs may hold anything. */
 export function safeName(name: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not get into a file name
-  const safe = name.replace(/[\\/:*?"<>|\u0000-\u001f]/g, '_').replace(/^\.+$/, '_');
+  const printable = name.replace(/[\\/:*?"<>|\u0000-\u001f]/g, '_');
+  const safe = printable.replace(/[. ]+$/, '_').replace(RESERVED, '$&_');
   // Systems take 255 bytes; there has to be room for an ending, and no half character.
   return (
     Buffer.from(safe)

@@ -24,6 +24,10 @@ describe('names of the files of a prediction', () => {
       ['http://h/i.jpg?a=1', '..', '.jpg', 'a:b.jpg'],
       ['i', '_', '.jpg', 'a_b'],
     ],
+    [
+      ['CON.jpg', 'aux.v1.jpg', 'console.jpg', 'end .jpg'],
+      ['CON_', 'aux_.v1', 'console', 'end_'],
+    ],
   ])('%j', (paths, expected) => {
     expect(named(paths)).toEqual(expected);
     expect(new Set(expected).size).toBe(expected.length);
