@@ -144,6 +144,7 @@ async function build({ prebuilt, compiler }, force) {
   const folder = temporaryFolder(cacheDir());
   if (prebuilt) cpSync(prebuilt, folder, { recursive: true });
   else await compile(compiler, folder);
+  checkProcessor(join(folder, 'session.node'));
   await smokeTest(folder);
   const origin = prebuilt ? 'prebuilt' : compiler;
   const facts = {
@@ -253,6 +254,18 @@ function compilerFlags() {
   const headers = join(dirname(require.resolve('node-api-headers/package.json')), 'include');
   const options = ['-O2', '-std=c++17', '-fPIC', '-shared', '-DNAPI_VERSION=8', '-DBUILDING_NODE_EXTENSION'];
   return [...options, `-I${headers}`, `-I${join(tensorflowDir(), 'include')}`];
+}
+
+/** Checks the processor of an addon on Linux, whose dynamic loader reports another one as a missing file. @throws SetupProblem */
+function checkProcessor(addon) {
+  if (process.platform !== 'linux') return;
+  const machine = readFileSync(addon).readUInt16LE(18); // e_machine (System V gABI)
+  const processor = { 62: 'x64', 183: 'arm64' }[machine];
+  if (processor === process.arch) return;
+  throw new SetupProblem(
+    `the addon is for ${processor ?? 'another processor'}, and this is ${process.arch}`,
+    'install the package again, on this machine',
+  );
 }
 
 /** Computes something in a separate process, since an incompatible library may end the process. */

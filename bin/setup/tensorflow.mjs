@@ -19,12 +19,12 @@ const HEADER = new RegExp(
 );
 
 /**
- * Downloads and unpacks TensorFlow unless it is in the cache.
+ * Downloads and unpacks TensorFlow unless it is in the cache, complete.
  * @throws SetupProblem
  */
 export async function provideTensorflow() {
-  if (existsSync(tensorflowDir())) return;
   const pin = wheelPin();
+  if (pin.libraries.every((name) => existsSync(join(tensorflowDir(), 'lib', basename(name))))) return;
   checkSpace(cacheDir(), pin.diskBytes);
   const wheel = process.env.YOLO_TF_WHEEL || join(cacheDir(), 'downloads', pin.file);
   if (!existsSync(wheel)) {
@@ -100,5 +100,6 @@ async function unpack(wheel, { libraries }, target) {
     for (const name of readdirSync(join(folder, 'lib')))
       await run(strip, ['--strip-unneeded', join(folder, 'lib', name)]);
   }
+  rmSync(target, { recursive: true, force: true });
   renameSync(folder, target);
 }
