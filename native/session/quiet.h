@@ -6,7 +6,29 @@
 #include <cstdio>
 #include <string>
 
+#ifdef _WIN32
+#include <io.h>
+#include <windows.h>
+#endif
+
 namespace native {
+
+// Windows: the C runtimes of Node and of the addons have descriptors of their own for the one handle of standard error.
+// During the lifetime of this object, closing or replacing a descriptor leaves that handle open. No effect elsewhere.
+class KeptOpen {
+ public:
+#ifdef _WIN32
+  explicit KeptOpen(int descriptor) : handle_(reinterpret_cast<HANDLE>(_get_osfhandle(descriptor))) { protect(HANDLE_FLAG_PROTECT_FROM_CLOSE); }
+  ~KeptOpen() { protect(0); }
+
+ private:
+  void protect(DWORD flag) { SetHandleInformation(handle_, HANDLE_FLAG_PROTECT_FROM_CLOSE, flag); }
+
+  HANDLE handle_;
+#else
+  explicit KeptOpen(int) {}
+#endif
+};
 
 // During its lifetime file descriptor 2 of the process is a temporary file. No effect if that cannot be created.
 class Quiet {
@@ -45,6 +67,7 @@ class Quiet {
     return true;
   }
 
+  KeptOpen original_{2};
   std::FILE* captured_;
   int saved_ = -1;
 };
