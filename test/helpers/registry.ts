@@ -79,7 +79,9 @@ function readKernel(fields: Fields): Kernel {
     const constraint = readFields(bytes);
     const list = bytesFields(readFields(bytesFields(constraint, 2)[0] ?? new Uint8Array()), 1)[0];
     if (!list) continue;
-    const names = intFields(readFields(list), 6).map((number) => TYPE_NAME.get(number));
+    const fields = readFields(list);
+    if (bytesFields(fields, 2).length > 0) continue; // of a text, such as GatherNd's bad_indices_policy; ours are the defaults
+    const names = intFields(fields, 6).map((number) => TYPE_NAME.get(number));
     types[stringField(constraint, 1) ?? ''] = names.filter((name) => name !== undefined);
   }
   const host = bytesFields(fields, 4).map((bytes) => new TextDecoder().decode(bytes));
