@@ -3,7 +3,7 @@
 #include <cstring>
 
 #include "../common/napi.h"
-#include "quiet.h"
+#include "load.h"
 #include "run.h"
 #include "server.h"
 
@@ -19,16 +19,23 @@ void setIfAbsent(const char* name, const char* value) {
 #endif
 }
 
+// Only errors, unless set by the user. Set here because process.env of a worker thread of Node is a copy.
+void logErrorsOnly() { setIfAbsent("TF_CPP_MIN_LOG_LEVEL", "2"); }
+
+// loadAhead(libraries: string[]): starts to load them in another thread
+napi_value LoadAhead(napi_env env, const Arguments& a) {
+  logErrorsOnly();
+  loadAhead(textsOf(env, a[0]));
+  return nullptr;
+}
+
 // load(libraries: string[]) → {version, messages}; messages is the output of the libraries to standard error
 napi_value Load(napi_env env, const Arguments& a) {
-  const std::vector<std::string> libraries = textsOf(env, a[0]);
-  // Only errors, unless set by the user. Set here because process.env of a worker thread of Node is a copy.
-  setIfAbsent("TF_CPP_MIN_LOG_LEVEL", "2");
-  Quiet quiet;
-  loadTensorflow(libraries);
+  logErrorsOnly();
+  const std::string messages = loadCaptured(textsOf(env, a[0]));
   napi_value out;
   check(env, napi_create_object(env, &out));
-  setProperty(env, out, "messages", toText(env, quiet.end()));
+  setProperty(env, out, "messages", toText(env, messages));
   setProperty(env, out, "version", toText(env, tf.Version()));
   return out;
 }
@@ -121,6 +128,7 @@ napi_value Discard(napi_env env, const Arguments& a) {
 
 // finish(): to be called before the process ends
 napi_value Finish(napi_env, const Arguments&) {
+  finishLoading();
   finishRuns();
   return nullptr;
 }
@@ -185,7 +193,7 @@ NAPI_MODULE_INIT() {
       FUNCTION("add", Add, 4),         FUNCTION("plan", MakePlan, 4),   FUNCTION("prepare", Prepare, 4),
       FUNCTION("run", RunHere, 1),     FUNCTION("runApart", RunApart, 1), FUNCTION("discard", Discard, 1),
       FUNCTION("devices", Devices, 1), FUNCTION("kernels", Kernels, 1), FUNCTION("ops", Ops, 0),
-      FUNCTION("finish", Finish, 0),   FUNCTION("serve", Serve, 2),
+      FUNCTION("finish", Finish, 0),   FUNCTION("serve", Serve, 2),     FUNCTION("loadAhead", LoadAhead, 1),
   };
   napi_define_properties(env, exports, sizeof functions / sizeof *functions, functions);
   return exports;

@@ -60,6 +60,12 @@ export function hasDriver(): boolean {
   return isGpuPlatform() && findDriver() !== undefined;
 }
 
+/** Whether device=auto searches for a GPU: there is a driver, and CUDA_VISIBLE_DEVICES does not hide all GPUs. */
+export function wantsGpu(): boolean {
+  const { CUDA_VISIBLE_DEVICES: visible } = process.env;
+  return visible !== '' && visible !== '-1' && hasDriver();
+}
+
 /** Selects a GPU for this process. @returns the GPU, or the reason why it cannot be used */
 export function findGpu(index: number): Gpu | NoGpu {
   return problemOfFiles() ?? problemOfDriver(index);

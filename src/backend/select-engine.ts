@@ -10,7 +10,7 @@ import { log } from '../core/log.js';
 import { Session } from '../graph/session.js';
 import { loadedTensorflow, loadTensorflow, type TensorflowFiles, tensorflowFiles } from '../graph/tensorflow.js';
 import { type Device, readDevice } from './device.js';
-import { findGpu, type Gpu, gpuFiles, hasDriver, type NoGpu } from './gpu.js';
+import { findGpu, type Gpu, gpuFiles, type NoGpu, wantsGpu } from './gpu.js';
 
 /** The engine in use. */
 export interface Engine {
@@ -140,12 +140,6 @@ function setEnvironment(variables: Record<string, string | undefined>): () => vo
   return () => {
     for (const name of names) delete process.env[name];
   };
-}
-
-/** Whether device=auto searches for a GPU: there is a driver, and CUDA_VISIBLE_DEVICES does not hide all GPUs. */
-function wantsGpu(): boolean {
-  const { CUDA_VISIBLE_DEVICES: visible } = process.env;
-  return visible !== '' && visible !== '-1' && hasDriver();
 }
 
 /** @returns 'running', undefined when it is not set up, or the reason why it cannot be loaded */

@@ -63,6 +63,7 @@ async function dispatch(tokens: readonly string[]): Promise<number> {
 /** Configuration, then the mode's command. */
 async function runMode({ mode, entries, words }: Request): Promise<number> {
   keepStdoutForResults();
+  if (computes(mode, entries)) (await import('../engine/start-ahead.js')).startEngineAhead(entries.device);
   const { modeInFile, resolveConfig } = await import('../cfg/load.js');
   if (mode === undefined) {
     const inFile = entries.cfg ? modeInFile(entries.cfg) : undefined;
@@ -74,6 +75,15 @@ async function runMode({ mode, entries, words }: Request): Promise<number> {
   showProgress(config.verbose);
   const command = await MODE_COMMANDS[mode]();
   return command.run(config);
+}
+
+/** Modes that compute with TensorFlow, in the process of the command. */
+const COMPUTING: readonly unknown[] = ['train', 'val', 'predict', 'track'] satisfies Mode[];
+
+/** Whether these arguments are sure to need TensorFlow: other formats of models have engines of their own. */
+function computes(mode: Mode | undefined, { model, cfg, processes }: Request['entries']): boolean {
+  if (!COMPUTING.includes(mode) || cfg !== undefined || processes !== undefined || process.env.TF_CONFIG) return false;
+  return model === undefined || /\.(pt|safetensors|ya?ml)$/.test(model);
 }
 
 async function runCommand(word: CommandWord, { entries, words }: Pick<Request, 'entries' | 'words'>): Promise<number> {

@@ -47,6 +47,8 @@ interface NativeTensor {
 
 /** Functions of native/session/addon.cc. Element types are numbers (TYPE_NUMBER). */
 export interface NativeSessions {
+  /** Starts to load the libraries in another thread; `load` waits for it. */
+  loadAhead(libraries: string[]): void;
   load(libraries: string[]): { version: string; messages: string };
   open(config: Uint8Array, target: string): Handle;
   close(session: Handle): void;
@@ -76,6 +78,8 @@ export type { Handle, NativeTensor };
 /** Start-up messages that TensorFlow writes at every TF_CPP_MIN_LOG_LEVEL and that are of no use to users. */
 const SUPPRESSED = /All log messages before absl::InitializeLog|oneDNN custom operations are on|^\s*$/;
 
+/** Whether `finish` is called at the end of the process. */
+let finishing = false;
 let loaded: { addon: NativeSessions; tensorflow: Tensorflow } | undefined;
 
 /** @returns the files of the CPU engine that the set-up has built in a folder; undefined when there are none */
@@ -93,15 +97,31 @@ export function tensorflowFiles(dir: string = engineDir()): TensorflowFiles | un
 export function loadTensorflow(files: TensorflowFiles | undefined = tensorflowFiles()): Tensorflow {
   if (loaded) return loaded.tensorflow;
   if (!files) throw new UserError('no-engine', 'TensorFlow is not set up', `run: ${setupCommand}`, 1);
-  const addon: NativeSessions = require(files.session);
+  const addon = requireAddon(files);
   const { version, messages } = addon.load(files.libraries);
   for (const line of messages.split('\n')) {
     if (!SUPPRESSED.test(line) || process.env.TF_CPP_MIN_LOG_LEVEL === '0') process.stderr.write(`${line}\n`);
   }
-  if (isMainThread) process.on('exit', () => addon.finish());
   const tiles = files.ops.map((ops) => require(ops).register(files.libraries).tiles).includes(true);
   loaded = { addon, tensorflow: { version, tiles, ...files } };
   return loaded.tensorflow;
+}
+
+/**
+ * Starts to load TensorFlow in another thread, for a `loadTensorflow` with the same files: JavaScript modules can be loaded in
+ * the meantime. What fails is reported by that call.
+ */
+export function loadTensorflowAhead(files: TensorflowFiles): void {
+  if (loaded) return;
+  requireAddon(files).loadAhead(files.libraries);
+}
+
+/** The process must not exit in the middle of loading and of runs. */
+function requireAddon(files: TensorflowFiles): NativeSessions {
+  const addon: NativeSessions = require(files.session);
+  if (isMainThread && !finishing) process.on('exit', () => addon.finish());
+  finishing = true;
+  return addon;
 }
 
 /** @returns the loaded TensorFlow; undefined before loadTensorflow */

@@ -201,6 +201,41 @@ describe('during a run', () => {
   });
 });
 
+/** Starts to load the libraries in another thread. */
+const AHEAD = `
+  const { loadTensorflow, loadTensorflowAhead, tensorflowFiles } = await import(${dist('graph/tensorflow.js')});
+  const ahead = (files = tensorflowFiles()) => loadTensorflowAhead(files);
+`;
+
+describe('TensorFlow that is loaded ahead of time', () => {
+  it('computes, and its messages do not hide what others write to standard error in the meantime', () => {
+    const result = inProcess(`${AHEAD} ahead(); process.stderr.write('meanwhile');
+      console.log(open(square).plan.run(matrix(2))[0].data.length);`);
+    expect(result).toEqual({ status: 0, signal: null, stdout: '4', stderr: 'meanwhile' });
+  });
+
+  it.each([0, 50, 150])('the process may exit after %i ms', (ms) => {
+    expect(inProcess(`${AHEAD} ahead(); setTimeout(() => process.exit(7), ${ms});`)).toMatchObject({
+      status: 7,
+      signal: null,
+      stderr: '',
+    });
+  });
+
+  it('reports in loadTensorflow that a library is missing', () => {
+    const result = inProcess(`${AHEAD} const files = { ...tensorflowFiles(), libraries: ['/nowhere/libmissing.so'] };
+      ahead(files); try { loadTensorflow(files) } catch (error) { console.log(error.message) }`);
+    expect(result.stdout).toContain('/nowhere/libmissing.so');
+    expect(result).toMatchObject(fine);
+  });
+
+  it('may have been other libraries than those that are needed', () => {
+    const result = inProcess(`${AHEAD} ahead({ ...tensorflowFiles(), libraries: ['/nowhere/libmissing.so'] });
+      console.log(loadTensorflow().version.split('.').length);`);
+    expect(result).toEqual({ ...fine, stdout: '3' });
+  });
+});
+
 describe('TensorFlow that does not load', () => {
   it("says so in the loader's words", () => {
     const result = inProcess(`

@@ -1,0 +1,32 @@
+/**
+ * Starts to load TensorFlow while the command's modules are loaded and its files are read. selectEngine waits for it; what
+ * fails here is reported there.
+ */
+
+import { type Device, readDevice } from '../backend/device.js';
+import { wantsGpu } from '../backend/gpu.js';
+import { loadTensorflowAhead, tensorflowFiles } from '../graph/tensorflow.js';
+
+/**
+ * No effect if another engine may be selected.
+ * @param device as in EngineOptions
+ */
+export function startEngineAhead(device: string | undefined): void {
+  if (process.env.YOLO_ENGINE === 'wasm' || mayUseGpu(device)) return;
+  try {
+    const files = tensorflowFiles();
+    if (files) loadTensorflowAhead(files);
+  } catch {
+    // for example an addon that does not load: selectEngine says so
+  }
+}
+
+function mayUseGpu(text: string | undefined): boolean {
+  let device: Device;
+  try {
+    device = readDevice(text);
+  } catch {
+    return true; // not a device: nothing will be computed
+  }
+  return device === 'auto' ? wantsGpu() : device !== 'cpu';
+}
