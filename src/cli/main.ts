@@ -63,7 +63,7 @@ async function dispatch(tokens: readonly string[]): Promise<number> {
 /** Configuration, then the mode's command. */
 async function runMode({ mode, entries, words }: Request): Promise<number> {
   keepStdoutForResults();
-  if (computes(mode, entries)) (await import('../engine/start-ahead.js')).startEngineAhead(entries.device);
+  if (computes(mode, entries)) await (await import('../engine/start-ahead.js')).startEngineAhead(entries.device);
   const { modeInFile, resolveConfig } = await import('../cfg/load.js');
   if (mode === undefined) {
     const inFile = entries.cfg ? modeInFile(entries.cfg) : undefined;

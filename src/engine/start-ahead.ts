@@ -11,13 +11,16 @@ import { loadTensorflowAhead, tensorflowFiles } from '../graph/tensorflow.js';
  * No effect if another engine may be selected.
  * @param device as in EngineOptions
  */
-export function startEngineAhead(device: string | undefined): void {
+export async function startEngineAhead(device: string | undefined): Promise<void> {
   if (process.env.YOLO_ENGINE === 'wasm' || mayUseGpu(device)) return;
   try {
     const files = tensorflowFiles();
-    if (files) loadTensorflowAhead(files);
+    if (!files) return;
+    // Before it, because the system's loader opens one library after the other: sharp's would wait for TensorFlow's.
+    await import('../image/codec.js');
+    loadTensorflowAhead(files);
   } catch {
-    // for example an addon that does not load: selectEngine says so
+    // for example an addon that does not load: whoever needs it says so
   }
 }
 

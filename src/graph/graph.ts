@@ -55,6 +55,7 @@ export type AttrValue =
   | boolean
   | { type: ElementType }
   | { types: ElementType[] }
+  | { texts: string[] }
   | { float: number }
   | { shape: number[] }
   | { tensor: Literal }

@@ -69,6 +69,7 @@ function attrValue(value: AttrValue): ProtoPart {
         value.types.map((type) => TYPE_NUMBER[type]),
       ),
     );
+  if ('texts' in value) return message(1, concat(...value.texts.map((text) => string(2, text))));
   if ('strings' in value) return message(8, stringTensor(value.strings));
   if ('float' in value) return float(4, value.float);
   if ('shape' in value) return message(7, tensorShape(value.shape));

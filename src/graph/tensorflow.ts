@@ -29,6 +29,8 @@ export interface Tensorflow extends TensorflowFiles {
   version: string;
   /** Whether the custom ops that need the processor's AMX tiles are registered, too. */
   tiles: boolean;
+  /** Whether convolutions are computed by oneDNN, which has its own fused ops. */
+  onednn: boolean;
 }
 
 /** Opaque handle of a C++ object of the addon. */
@@ -75,8 +77,10 @@ export interface NativeSessions {
 
 export type { Handle, NativeTensor };
 
+/** TensorFlow says so at every TF_CPP_MIN_LOG_LEVEL, unless TF_ENABLE_ONEDNN_OPTS=0 or a build without it. */
+const ONEDNN = 'oneDNN custom operations are on';
 /** Start-up messages that TensorFlow writes at every TF_CPP_MIN_LOG_LEVEL and that are of no use to users. */
-const SUPPRESSED = /All log messages before absl::InitializeLog|oneDNN custom operations are on|^\s*$/;
+const SUPPRESSED = new RegExp(`All log messages before absl::InitializeLog|${ONEDNN}|^\\s*$`);
 
 /** Whether `finish` is called at the end of the process. */
 let finishing = false;
@@ -103,7 +107,8 @@ export function loadTensorflow(files: TensorflowFiles | undefined = tensorflowFi
     if (!SUPPRESSED.test(line) || process.env.TF_CPP_MIN_LOG_LEVEL === '0') process.stderr.write(`${line}\n`);
   }
   const tiles = files.ops.map((ops) => require(ops).register(files.libraries).tiles).includes(true);
-  loaded = { addon, tensorflow: { version, tiles, ...files } };
+  const onednn = messages.includes(ONEDNN) && !files.gpu;
+  loaded = { addon, tensorflow: { version, tiles, onednn, ...files } };
   return loaded.tensorflow;
 }
 

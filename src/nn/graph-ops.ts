@@ -6,7 +6,7 @@
 import type { Attrs, ElementType } from '../graph/graph.js';
 import type { NodeList } from '../graph/node-list.js';
 import { anchorsOf } from './head.js';
-import { convAttrs, NHWC, outputSize, POOL5 } from './op-attrs.js';
+import { convAttrs, FUSED_CONV, fusedAttrs, NHWC, outputSize, POOL5 } from './op-attrs.js';
 import type { Conv, Ops, PlainConv } from './ops.js';
 
 /** A value in the graph. */
@@ -25,17 +25,26 @@ const INDEX = { Tidx: INT32 } as const;
 
 /** Adds nodes to a list while the operations are interpreted. */
 export class GraphOps implements Ops<GraphValue> {
+  /** Whether convolution, bias and SiLU are one op, as the constructor was asked for, in all layers so far. */
+  allFused: boolean;
   private layer = 'model';
+  private readonly half: boolean;
+  private readonly fused: boolean;
 
   /**
    * @param parameter returns the float32 output of a parameter (BatchNorm folded, kernels HWIO)
-   * @param half feature maps in bfloat16; rows of cells are always float32
+   * @param options half: feature maps in bfloat16; rows of cells are always float32. fused: convolution, bias and SiLU in one
+   *   op of oneDNN where there is one, as TensorFlow's graph optimization would make it
    */
   constructor(
     private readonly list: NodeList,
     private readonly parameter: (name: string, shape: number[]) => string,
-    private readonly half = false,
-  ) {}
+    { half = false, fused = false }: { half?: boolean; fused?: boolean } = {},
+  ) {
+    this.half = half;
+    this.fused = fused;
+    this.allFused = fused;
+  }
 
   begin(layer: number): void {
     this.layer = `model.${layer}`;
@@ -50,6 +59,8 @@ export class GraphOps implements Ops<GraphValue> {
   }
 
   conv(x: GraphValue, name: string, { activation = true, ...conv }: Conv): GraphValue {
+    if (this.fused && activation && !conv.depthwise) return this.conv2d(x, `${name}.conv`, conv, `${name}.silu`);
+    if (activation) this.allFused = false;
     const y = this.conv2d(x, `${name}.conv`, conv);
     if (!activation) return y;
     const s = this.node('Sigmoid', [y], {}, y.shape);
@@ -65,15 +76,32 @@ export class GraphOps implements Ops<GraphValue> {
     return this.conv2d(x, name, { to });
   }
 
-  /** Convolution with bias. */
-  private conv2d(x: GraphValue, name: string, { to, kernel: k = 1, stride = 1, depthwise = false }: Conv): GraphValue {
+  /** Convolution with bias. @param silu name of the node that applies SiLU, too, by oneDNN's fused op */
+  private conv2d(
+    x: GraphValue,
+    name: string,
+    { to, kernel: k = 1, stride = 1, depthwise = false }: Conv,
+    silu?: string,
+  ): GraphValue {
     const [b, h, w, c] = x.shape;
     const pad: [number, number] = [k >> 1, k >> 1];
     const side = (n: number) => (n < 0 ? -1 : outputSize(n, k, stride, k >> 1));
     const weight = this.weight(`${name}.weight`, [k, k, depthwise ? 1 : c, to], x.type);
     const kernel = depthwise ? this.reshaped(weight, weight, [k, k, to, 1]) : weight;
+    const attrs = convAttrs([k, k], { stride, pad });
+    const shape = [b, side(h), side(w), to];
+    if (this.fused && !depthwise) {
+      const bias = this.weight(`${name}.bias`, [to], x.type);
+      return this.node(
+        FUSED_CONV,
+        [x, kernel, bias],
+        fusedAttrs(attrs, x.type, silu !== undefined),
+        shape,
+        silu ?? name,
+      );
+    }
     const op = depthwise ? 'DepthwiseConv2dNative' : 'Conv2D';
-    const y = this.node(op, [x, kernel], convAttrs([k, k], { stride, pad }), [b, side(h), side(w), to]);
+    const y = this.node(op, [x, kernel], attrs, shape);
     const bias = this.weight(`${name}.bias`, [to], x.type);
     return this.node('BiasAdd', [y, bias], { data_format: NHWC }, y.shape, name);
   }

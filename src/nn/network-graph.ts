@@ -29,6 +29,8 @@ export interface GraphOptions {
   half?: boolean;
   /** Add the outputs CANDIDATES and CANDIDATE_IMAGES. Default: false. */
   withCandidates?: boolean;
+  /** One op for convolution, bias and SiLU where oneDNN has one. Default: false. */
+  fused?: boolean;
   /** Factor of the input, if it is not folded into the first convolutions. Default: 1. */
   scale?: number;
 }
@@ -37,6 +39,8 @@ export interface GraphOptions {
 export interface NetworkGraph extends Graph {
   /** Nodes of the logits [B, A, 4R] and [B, A, K]. */
   head: { boxes: string; scores: string };
+  /** Whether all convolutions are fused, so that TensorFlow's graph optimization has nothing to gain. */
+  allFused: boolean;
 }
 
 /**
@@ -46,22 +50,24 @@ export interface NetworkGraph extends Graph {
 export function networkGraph(
   spec: ModelSpec,
   parameter: (list: NodeList, name: string, shape: number[]) => string,
-  { shape = [-1, -1, -1], dtype = 'float32', half = false, scale = 1, withCandidates = false }: GraphOptions = {},
+  options: GraphOptions = {},
 ): NetworkGraph {
+  const { shape = [-1, -1, -1], dtype = 'float32', scale = 1 } = options;
   const list = new NodeList();
   const input: Port = { name: INPUT, node: INPUT, shape: [...shape, spec.channels], dtype };
-  const ops = new GraphOps(list, (name, size) => parameter(list, name, size), half);
+  const ops = new GraphOps(list, (name, size) => parameter(list, name, size), options);
   const image = ops.image(list.placeholder(INPUT, input.shape, dtype), input.shape, dtype, scale);
   const head = runLayers(spec, ops, image);
   const { centre, size, scores } = decodeHead(ops, spec.head.name, head, ops.anchors(head.maps, spec.strides));
   const rows = ops.concat([centre, size, scores]);
   const output = ops.transposed(rows, OUTPUT);
-  if (withCandidates) addCandidates(list, rows, scores);
+  if (options.withCandidates) addCandidates(list, rows, scores);
   return {
     nodes: list.nodes,
     inputs: [input],
     outputs: [{ name: OUTPUT, node: OUTPUT, shape: output.shape, dtype: 'float32' }],
     head: { boxes: head.boxes.ref, scores: head.scores.ref },
+    allFused: ops.allFused,
   };
 }
 

@@ -1,5 +1,5 @@
 /** Attributes of TensorFlow's ops for the operations of a network, with PyTorch's padding. */
-import type { Attrs } from '../graph/graph.js';
+import type { Attrs, ElementType } from '../graph/graph.js';
 
 /** Data format of feature maps. */
 export const NHWC = 'NHWC';
@@ -19,6 +19,25 @@ export function convAttrs([kh, kw]: number[], { stride, pad }: ConvAttrs): Attrs
   const centred = 2 * pad[0] === kh - 1 && 2 * pad[1] === kw - 1;
   if (stride === 1 && centred) return { ...rest, padding: 'SAME' };
   return { ...rest, padding: 'EXPLICIT', explicit_paddings: [0, 0, pad[0], pad[0], pad[1], pad[1], 0, 0] };
+}
+
+/** Convolution, bias and activation in one op, of which TensorFlow's oneDNN has a kernel with SiLU. Inputs: x, kernel, bias. */
+export const FUSED_CONV = '_FusedConv2D';
+
+/** Attributes of FUSED_CONV. @param conv those of the convolution @param silu whether SiLU is applied after the bias */
+export function fusedAttrs(conv: Attrs, type: ElementType, silu: boolean): Attrs {
+  return {
+    explicit_paddings: [],
+    ...conv,
+    num_args: 1,
+    num_host_args: 0,
+    TArgs: { types: [type] },
+    fused_ops: { texts: silu ? ['BiasAdd', '_MklSwish'] : ['BiasAdd'] },
+    filter_format: 'HWIO',
+    use_cudnn_on_gpu: true,
+    epsilon: { float: 0 },
+    leakyrelu_alpha: { float: 0 },
+  };
 }
 
 /** Attributes of maximum pooling over 5 x 5 with stride 1. */

@@ -3,6 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ElementType, Graph } from '../../src/graph/graph.js';
 import type { HostTensor } from '../../src/graph/host-tensor.js';
 import { Session } from '../../src/graph/session.js';
+import type { SessionConfig } from '../../src/graph/session-config.js';
+import { loadedTensorflow } from '../../src/graph/tensorflow.js';
 import { foldedArray } from '../../src/nn/fold.js';
 import { decode, forward } from '../../src/nn/forward.js';
 import { oihwToHwio } from '../../src/nn/layout.js';
@@ -31,8 +33,8 @@ function graphOf({ spec, checkpoint }: Model, options: GraphOptions = {}): Graph
 
 describe('the network as one TensorFlow graph', () => {
   const sessions: Session[] = [];
-  function runner(model: Model, options?: GraphOptions): (images: HostTensor) => Arrayish {
-    const session = Session.open();
+  function runner(model: Model, options?: GraphOptions, config?: SessionConfig): (images: HostTensor) => Arrayish {
+    const session = Session.open(config);
     sessions.push(session);
     session.add(graphOf(model, options).nodes);
     const plan = session.plan({ feeds: [INPUT], fetches: [OUTPUT] });
@@ -65,6 +67,19 @@ describe('the network as one TensorFlow graph', () => {
       const images: HostTensor = { dtype: 'float32', shape: input.shape, data: input.data };
       expectClose(runner(tiny, options)(images), pick(file, 'eval.decoded') as Arrayish, { rtol });
     });
+
+  it("oneDNN's fused ops give the bits of TensorFlow's graph optimization", (test) => {
+    if (!loadedTensorflow()!.onednn) test.skip();
+    expect(graphOf(trained, { fused: true })).toMatchObject({ allFused: true });
+    expect(graphOf(trained)).toMatchObject({ allFused: false });
+    const fused = runner(trained, { fused: true }, { rewriter: false });
+    const optimized = runner(trained);
+    for (const shape of [
+      [1, 64, 96, 3],
+      [4, 32, 32, 3],
+    ])
+      expect(fused(noise(shape))).toEqual(optimized(noise(shape)));
+  });
 
   it('one graph serves every shape, and agrees with the network as tensors', () => {
     const network = buildNetwork(trained.spec);

@@ -66,14 +66,16 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
   }
 
   private open(): void {
+    const graph = this.options.augment ? undefined : this.graphOf();
     this.session = Session.open({
       maxWaiting: this.options.maxWaiting,
       interThreads: loadedTensorflow()?.gpu ? GPU_THREADS : undefined,
+      rewriter: !graph?.allFused, // it takes longer than the first image
     });
     this.variables = new Variables(this.session, [this.weights.variable]);
     this.shaped.clear();
-    if (this.options.augment) return;
-    this.session.add(this.graphOf().nodes);
+    if (!graph) return;
+    this.session.add(graph.nodes);
     this.plan = this.session.plan({ name: 'the network', feeds: [INPUT], fetches: [OUTPUT] });
     this.selecting = this.session.plan({
       name: 'the network',
@@ -84,7 +86,7 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
 
   /** @param shape of the images; default: any */
   private graphOf(shape?: readonly [batch: number, height: number, width: number]): NetworkGraph {
-    const { half, scale } = this.options;
+    const { half, scale, also } = this.options;
     let nodes: Map<string, string> | undefined;
     const parameter: Parameters<typeof networkGraph>[1] = (list, name) => {
       nodes ??= this.weights.unpack(list);
@@ -96,6 +98,8 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
       half,
       scale,
       withCandidates: !shape,
+      // the op takes no bfloat16, and a graph with other outputs has more than convolutions to optimize
+      fused: !half && !also && loadedTensorflow()?.onednn,
     });
   }
 
