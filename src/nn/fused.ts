@@ -58,6 +58,21 @@ export function batchNorm(x: tf.Tensor4D, norm: BatchNorm): Normalized {
   return { y: batch.y, mean: moved(mean, batch.mean), variance: moved(variance, batch.variance) };
 }
 
+/**
+ * Mean and biased variance [C] of x [B, H, W, C], from sums in double precision where the addon is: those of TensorFlow's
+ * BatchNorm are of float32.
+ */
+export function momentsOf(x: tf.Tensor4D, { gamma, beta, mean, variance, epsilon, momentum }: BatchNorm) {
+  if (isTracing() && loadedTensorflow()?.ops.length) {
+    const [, average, inverse] = value({ x, gamma, beta, mean, variance }, { epsilon, momentum });
+    return { mean: average, variance: tf.sub(tf.reciprocal(tf.square(inverse)), epsilon) };
+  }
+  const [b, h, w] = x.shape;
+  const n = b * h * w;
+  const own = batchNormTrain(x, tf.onesLike(gamma), tf.zerosLike(beta), epsilon);
+  return { mean: own.mean, variance: tf.mul(own.variance, (n - 1) / n) };
+}
+
 /** @param x [B, H, W, C] @returns [B, H, W, C / 2], the second half of the channels */
 export function secondHalf(x: tf.Tensor4D): tf.Tensor4D {
   return tf.split(x, 2, -1)[1] as tf.Tensor4D;

@@ -4,8 +4,8 @@
  * own part.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { BatchNorm, Normalized } from './fused.js';
-import { batchNormTrain, stopGradient } from './kernels.js';
+import { type BatchNorm, momentsOf, type Normalized } from './fused.js';
+import { stopGradient } from './kernels.js';
 
 /** The batch that a part belongs to. */
 export interface Across {
@@ -54,15 +54,12 @@ export function batchNormAcross(x: tf.Tensor4D, norm: BatchNorm, across: Across)
  * Mean and biased variance [C] of the whole batch. The means of the parts are taken relative to the running mean, so that
  * their squares do not cancel (Chan et al. 1983, "Algorithms for computing the sample variance").
  */
-function statisticsOf(x: tf.Tensor4D, { mean: running, gamma, beta, epsilon }: BatchNorm, { share, sum }: Across) {
-  const [b, h, w] = x.shape;
-  const n = b * h * w;
-  const own = batchNormTrain(x, tf.onesLike(gamma), tf.zerosLike(beta), epsilon);
-  const offset = tf.sub(own.mean, running);
-  const variance = tf.mul(own.variance, (n - 1) / n);
-  const parts = tf.concat([offset, tf.add(variance, tf.square(offset))]);
+function statisticsOf(x: tf.Tensor4D, norm: BatchNorm, { share, sum }: Across) {
+  const own = momentsOf(x, norm);
+  const offset = tf.sub(own.mean, norm.mean);
+  const parts = tf.concat([offset, tf.add(own.variance, tf.square(offset))]);
   const [first, second] = tf.split(sum(tf.mul(parts, share)), 2);
-  return { mean: tf.add(running, first), variance: tf.relu(tf.sub(second, tf.square(first))) };
+  return { mean: tf.add(norm.mean, first), variance: tf.relu(tf.sub(second, tf.square(first))) };
 }
 
 /** Sum over images and pixels [C], in steps, so that no sum has many thousand summands of float32. */
