@@ -88,7 +88,8 @@ class Group {
   async end(): Promise<Ended[]> {
     const forward = (signal: NodeJS.Signals): void => {
       this.stopping = true;
-      for (const child of this.children) child.kill(signal);
+      // On Windows the console signals all of its processes, and `kill` would end them at once.
+      if (process.platform !== 'win32') for (const child of this.children) child.kill(signal);
     };
     // In this order: without any listener a signal would end this process, and not the workers.
     const before = SIGNALS.map((signal) => process.listeners(signal));
