@@ -9,6 +9,7 @@ import { brief, cut } from '../core/brief.js';
 import { SPLITS, type Split } from '../core/choices.js';
 import { refuseLongNames } from '../core/class-names.js';
 import { UserError } from '../core/errors.js';
+import { escapeHint, spellings } from '../core/written-path.js';
 import { readYamlObject } from './yaml.js';
 
 export interface DataSpec {
@@ -105,29 +106,24 @@ export function splitSources(spec: DataSpec, split: Split): string[] {
       `add '${split}: images/${split}' to it, or give split=${Object.keys(spec.splits)[0]}`,
     );
   return entries.map((entry) => {
-    const places = isAbsolute(entry)
-      ? [entry]
-      : [
-          ...new Set(
-            [spec.root, ...spec.rootsTried, dirname(spec.file), process.cwd()].flatMap((base) =>
-              candidates(base, entry),
-            ),
-          ),
-        ];
+    const bases = [spec.root, ...spec.rootsTried, dirname(spec.file), process.cwd()];
+    const places = [...new Set(spellings(entry).flatMap((path) => bases.flatMap((base) => candidates(base, path))))];
     const found = places.find((place) => existsSync(place));
     if (found) return found;
     throw new UserError(
       'missing-images',
       `${spec.file}: '${split}: ${entry}' was not found; tried ${places.join(', ')}`,
-      "set `path:` in the YAML to the dataset's folder (relative to the YAML, or absolute)",
+      escapeHint(spec.root + entry) ??
+        "set `path:` in the YAML to the dataset's folder (relative to the YAML, or absolute)",
     );
   });
 }
 
 /** Exported datasets often have `../train/images` although the folder is beside the YAML: both are tried. */
 function candidates(base: string, entry: string): string[] {
+  if (isAbsolute(entry)) return [entry];
   const plain = resolve(base, entry);
-  return entry.startsWith('../') ? [plain, resolve(base, entry.slice(3))] : [plain];
+  return /^\.\.[\\/]/.test(entry) ? [plain, resolve(base, entry.slice(3))] : [plain];
 }
 
 /** `path` relative to the YAML's folder, then to the working folder, then `datasets/` there (where downloads go). */
@@ -135,10 +131,17 @@ function findRoot(file: string, path: unknown): { root: string; rootsTried: stri
   const own = dirname(file);
   if (path === undefined || path === null || path === '') return { root: own, rootsTried: [] };
   if (typeof path !== 'string') throw new UserError('bad-data', `${file}: 'path' must be a folder, got ${brief(path)}`);
-  if (isAbsolute(path)) return { root: path, rootsTried: [] };
+  const written = spellings(path);
+  if (isAbsolute(path)) {
+    return { root: written.find((place) => existsSync(place)) ?? path, rootsTried: [] };
+  }
   const builtIn = resolve(own) === resolve(BUILT_IN);
   const downloads = resolve('datasets', path);
-  const places = [...(builtIn ? [] : [resolve(own, path)]), resolve(path), downloads];
+  const places = [
+    ...(builtIn ? [] : written.map((one) => resolve(own, one))),
+    ...written.map((one) => resolve(one)),
+    downloads,
+  ];
   return { root: places.find((place) => existsSync(place)) ?? (builtIn ? downloads : places[0]), rootsTried: places };
 }
 

@@ -203,9 +203,11 @@ function readValue(key: Key, given: unknown, origin: Origin): unknown {
   return option.isPath && typeof value === 'string' ? withHome(value) : value;
 }
 
-/** Shells do not expand the ~ of `key=~/file`. */
-function withHome(path: string): string {
-  return path.startsWith('~/') ? join(homedir(), path.slice(2)) : path;
+/** Shells do not expand the ~ of `key=~/file`; Windows writes `~\file`, elsewhere that is a name. */
+export function withHome(path: string, platform: string = process.platform): string {
+  return path.startsWith('~/') || (platform === 'win32' && path.startsWith('~\\'))
+    ? join(homedir(), path.slice(2))
+    : path;
 }
 
 /** Reads a cfg file; a bare name that is not in the working folder is looked up among those of the project. */

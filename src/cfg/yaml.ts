@@ -7,6 +7,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { loadAll, YAMLException } from 'js-yaml';
 import { cut } from '../core/brief.js';
 import { messageOf, UserError } from '../core/errors.js';
+import { ESCAPE_HINT } from '../core/written-path.js';
 
 export type YamlObject = Record<string, unknown>;
 
@@ -52,7 +53,8 @@ export function parseYaml(text: string, where: string): unknown {
   } catch (error) {
     if (!(error instanceof YAMLException)) throw error;
     const line = error.mark ? `, line ${error.mark.line + 1}` : '';
-    throw new UserError('bad-yaml', `${where}${line}: not valid YAML: ${cut(error.reason, 200)}`);
+    const hint = /escape/.test(error.reason) ? ESCAPE_HINT : undefined;
+    throw new UserError('bad-yaml', `${where}${line}: not valid YAML: ${cut(error.reason, 200)}`, hint);
   }
   if (documents.length > 1)
     throw new UserError('bad-yaml', `${where}: expected one document, got ${documents.length} with --- between them`);

@@ -2,6 +2,7 @@
 import { type Dirent, existsSync, readdirSync, readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { dirname, extname, isAbsolute, join, resolve } from 'node:path';
 import { messageOf, UserError } from '../core/errors.js';
+import { spellings } from '../core/written-path.js';
 import { IMAGE_EXTENSIONS, isUnsupportedExtension } from '../image/codec.js';
 import { kindOfFile } from '../io/files.js';
 
@@ -116,11 +117,11 @@ function readList(file: string, root: string): string[] {
   for (const raw of lines) {
     const line = raw.trim().replace(/^"(.*)"$/, '$1');
     if (!line || line.startsWith('#')) continue;
-    if (isAbsolute(line)) paths.push(line);
-    else {
-      const places = [resolve(own, line), resolve(root, line)];
-      paths.push(places.find((place) => existsSync(place)) ?? places[0]);
-    }
+    const places = spellings(line).flatMap((path) =>
+      isAbsolute(path) ? [path] : [resolve(own, path), resolve(root, path)],
+    );
+    const found = places.length > 1 ? places.find((place) => existsSync(place)) : undefined;
+    paths.push(found ?? places[0]);
   }
   return paths;
 }
@@ -131,6 +132,5 @@ function readList(file: string, root: string): string[] {
  */
 export function labelPath(image: string): string {
   const stem = image.slice(0, image.length - extname(image).length);
-  const at = Math.max(stem.lastIndexOf('/images/'), stem.lastIndexOf('\\images\\'));
-  return `${at < 0 ? stem : `${stem.slice(0, at + 1)}labels${stem.slice(at + 7)}`}.txt`;
+  return `${stem.replace(/^(.*[\\/])images(?=[\\/])/s, '$1labels')}.txt`;
 }

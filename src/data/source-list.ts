@@ -8,6 +8,7 @@ import { basename, dirname, extname, isAbsolute, join, resolve } from 'node:path
 import { messageOf, UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import type { RgbImage } from '../core/types.js';
+import { spellings } from '../core/written-path.js';
 import { IMAGE_EXTENSIONS } from '../image/codec.js';
 import { VIDEO_EXTENSIONS } from '../image/video.js';
 import { videoContainer } from '../image/video-container.js';
@@ -138,7 +139,8 @@ function fromStreamed(name: string): Origin[] {
 export function fromListed(name: string, folder: string, order?: NameOrder): Origin[] {
   const single = singleOf(name);
   if (single && single.kind !== 'camera') return [single];
-  const path = existsSync(name) || isAbsolute(name) ? name : join(folder, name);
+  const places = spellings(name).flatMap((path) => (isAbsolute(path) ? [path] : [path, join(folder, path)]));
+  const path = places.find((place) => existsSync(place)) ?? name;
   if (!existsSync(path))
     return isGlob(name) ? glob(path).sort(order).filter(isMedia).map(fileOrigin) : [fileOrigin(name)];
   if (infoOf(path)?.isDirectory()) return fromFolder(path, order);

@@ -6,7 +6,7 @@ import type { ConfigOf } from '../cfg/schema.js';
 import type { LabelFormat } from '../core/choices.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
-import type { Annotations } from '../data/convert/annotations.js';
+import { type Annotations, distinctNames } from '../data/convert/annotations.js';
 import { cocoFiles, readCoco, writeCoco } from '../data/convert/coco.js';
 import { readVoc, vocFiles, writeVoc } from '../data/convert/voc.js';
 import { placeImages, readYolo, writeYolo } from '../data/convert/yolo.js';
@@ -69,15 +69,30 @@ function recognize(source: string): { from: LabelFormat; read: () => Promise<Ann
 /** Each writes the labels below `out`, the images where its format has them. @returns the files that were written */
 const WRITERS: Record<LabelFormat, (annotations: Annotations, out: string) => string[]> = {
   yolo: writeYolo,
-  coco(annotations, out) {
+  coco(read, out) {
+    const splits = new Map([...read.splits].map(([split, images]) => [split, distinctNames(images)]));
+    const annotations = { ...read, splits };
     placeImages(annotations, (split) => join(out, 'images', split));
     return writeCoco(annotations, out);
   },
-  voc(annotations, out) {
+  voc(read, out) {
+    const annotations = inOneFolder(read);
     placeImages(annotations, () => join(out, 'JPEGImages'));
     return writeVoc(annotations, out);
   },
 };
+
+/** Images of all splits with names for the same folder. */
+function inOneFolder({ splits, ...rest }: Annotations): Annotations {
+  const flat = [...splits.values()].flat().map((image) => ({ ...image, name: basename(image.name) }));
+  const distinct = distinctNames(flat);
+  let at = 0;
+  const own = [...splits].map(([split, { length }]) => {
+    at += length;
+    return [split, distinct.slice(at - length, at)] as const;
+  });
+  return { ...rest, splits: new Map(own) };
+}
 
 function report({ splits, names, findings, ...rest }: Annotations & Omit<ConvertResult, 'splits'>): ConvertResult {
   const counts = [...splits].map(([split, images]) => ({

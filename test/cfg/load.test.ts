@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { resolveConfig, wasGiven } from '../../src/cfg/load.js';
+import { resolveConfig, wasGiven, withHome } from '../../src/cfg/load.js';
 import type { Mode } from '../../src/cfg/option.js';
 import { UserError } from '../../src/core/errors.js';
 import { type LogSink, log } from '../../src/core/log.js';
@@ -210,5 +211,14 @@ describe('cfg files', () => {
     expect(errorOf(() => resolveConfig('train', { cfg: yaml('nc: 2\nnames: [a, b]') })).hint).toMatch(
       /looks like a dataset/,
     );
+  });
+});
+
+describe('~', () => {
+  it('means the home folder before a separator of the system', () => {
+    expect(withHome('~/a/b', 'linux')).toBe(join(homedir(), 'a/b'));
+    expect(withHome('~\\a', 'linux')).toBe('~\\a');
+    expect(withHome('~\\a', 'win32')).toBe(join(homedir(), 'a'));
+    expect(withHome('~a', 'win32')).toBe('~a');
   });
 });

@@ -156,6 +156,35 @@ describe('openDataset', () => {
     await expect(openDataset(yaml, 'val')).rejects.toThrow('no images');
   });
 
+  it('takes paths with backslashes, in the YAML and in lists', async () => {
+    const image = join(dir, 'images\\train\\deep\\c.jpg'); // slashes where the folder is, backslashes below it
+    writeFileSync(join(dir, 'list.txt'), `\ufeffimages\\train\\a.jpg\r\n.\\images\\train\\b.jpg\r\n${image}\r\n`);
+    writeFileSync(yaml, 'path: .\\\ntrain: list.txt\nval: images\\train\ntest: ..\\images\\train\nnames: [cat, dog]\n');
+    const listed = await openDataset(yaml, 'train');
+    expect(names(listed)).toEqual(['a.jpg', 'b.jpg', 'deep/c.jpg']);
+    expect(listed.counts.instances).toBe(4);
+    for (const split of ['val', 'test'] as const) expect((await openDataset(yaml, split)).counts.images).toBe(6);
+  });
+
+  it.skipIf(process.platform === 'win32')('prefers the file whose name has a backslash', async () => {
+    const own = join(dir, 'images/train\\a.jpg');
+    writeFileSync(own, await encodeImage(grey(32, 32), 'jpg'));
+    writeFileSync(join(dir, 'list.txt'), 'images/train\\a.jpg\n');
+    writeFileSync(yaml, 'train: list.txt\nnames: [cat, dog]\n');
+    expect((await openDataset(yaml, 'train')).images.map(({ path }) => path)).toEqual([own]);
+  });
+
+  it.each([
+    ['an unknown escape sequence', 'train: "C:\\data"'],
+    ['one that is known', 'train: "C:\\new"'],
+    ['one in path', 'path: "C:\\new"\ntrain: images/x'],
+  ])('backslashes in double quotes, %s: says how to write paths', async (_, lines) => {
+    writeFileSync(yaml, `${lines}\nnames: [a]\n`);
+    await expect(openDataset(yaml, 'train')).rejects.toMatchObject({
+      hint: expect.stringContaining('use slashes (C:/data), single quotes'),
+    });
+  });
+
   it('never writes to the images and labels', async () => {
     truncateSync(join(dir, 'images/train/b.jpg'), 300);
     const before = readFileSync(join(dir, 'images/train/b.jpg'));
@@ -168,5 +197,12 @@ describe('labelPath', () => {
   it('turns the last images folder into labels', () => {
     expect(labelPath('/d/images/x/images/train/a.b.jpg')).toBe('/d/images/x/labels/train/a.b.txt');
     expect(labelPath('/d/my-images/a.jpg')).toBe('/d/my-images/a.txt');
+    expect(labelPath('/d/images')).toBe('/d/images.txt');
+  });
+
+  it('whichever separators there are', () => {
+    expect(labelPath('C:\\d\\images\\train\\a.jpg')).toBe('C:\\d\\labels\\train\\a.txt');
+    expect(labelPath('C:\\d/images\\a.jpg')).toBe('C:\\d/labels\\a.txt');
+    expect(labelPath('C:/images/d\\images/a.jpg')).toBe('C:/images/d\\labels/a.txt');
   });
 });

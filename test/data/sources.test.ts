@@ -63,11 +63,13 @@ describe('listSources and readSources', () => {
     for (const name of ['b.jpg', 'a.jpg', '.c.jpg']) writeFileSync(join(odd, name), '');
     expect(glob(join(odd, '*.jpg'))).toEqual([join(odd, 'a.jpg'), join(odd, 'b.jpg')]);
     expect(glob(join(odd, '.*'))).toEqual([join(odd, '.c.jpg')]);
+    expect(glob(join(dir, 'images/*.jpg'), 'win32').map((path) => path.slice(-5))).toEqual(['a.JPG', 'b.jpg']);
+    expect(glob(join(dir, 'images/*.jpg').replaceAll('/', '\\'), 'win32').length).toBe(2);
     await expect(listSources(join(dir, '*.tif'))).rejects.toMatchObject({ code: 'missing-source' });
   });
 
   it('lists: .txt beside its images, .csv with a heading, missing lines told and passed over', async () => {
-    writeFileSync(join(dir, 'list.txt'), `# a list\nimages/b.jpg\n\n${join(dir, 'images/a.JPG')}\nimages/none.jpg\n`);
+    writeFileSync(join(dir, 'list.txt'), `# a list\nimages\\b.jpg\n\n${join(dir, 'images/a.JPG')}\nimages/none.jpg\n`);
     expect(names(await read(join(dir, 'list.txt')))).toEqual([
       'images/b.jpg',
       'images/a.JPG',

@@ -1,5 +1,7 @@
 /** The common representation of all annotation formats: images with boxes in pixels, by split. */
+import { extname } from 'node:path';
 import type { Box } from '../../core/types.js';
+import { fileIdentity } from '../../core/written-path.js';
 import type { Finding } from '../finding.js';
 
 /** An image and its objects; sizes and boxes in pixels. */
@@ -20,6 +22,32 @@ export interface Annotations {
   /** Images by split, each in a fixed order. */
   splits: Map<string, AnnotatedImage[]>;
   findings: Finding[];
+}
+
+/** The name as a relative path without `..`, so that images are written below the output folder only. */
+export function nameBelow(fileName: string): string {
+  const parts = String(fileName).split(/[\\/]+/);
+  return parts.filter((part) => !['', '.', '..'].includes(part) && !/^[a-z]:$/i.test(part)).join('/') || 'image';
+}
+
+/**
+ * Renames images of a folder whose stems would be one file on this system, since labels have the stems: x.png, x-2.png,
+ * x-3.png …
+ */
+export function distinctNames(images: readonly AnnotatedImage[], platform?: string): AnnotatedImage[] {
+  const stemOf = (name: string): string => name.slice(0, name.length - extname(name).length);
+  const all = new Set(images.map(({ name }) => fileIdentity(stemOf(name), platform)));
+  const used = new Set<string>();
+  return images.map((image) => {
+    const stem = stemOf(image.name);
+    let own = stem;
+    for (let n = 2; used.has(fileIdentity(own, platform)); n++) {
+      own = `${stem}-${n}`;
+      if (all.has(fileIdentity(own, platform))) own = stem;
+    }
+    used.add(fileIdentity(own, platform));
+    return own === stem ? image : { ...image, name: own + extname(image.name) };
+  });
 }
 
 /**

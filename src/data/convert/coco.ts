@@ -4,11 +4,12 @@ import { basename, dirname, extname, join } from 'node:path';
 import { ltwhToXyxy, xyxyToLtwh } from '../../core/boxes.js';
 import { categoryIds, imageId } from '../../core/coco-ids.js';
 import { messageOf, UserError } from '../../core/errors.js';
+import { spellings } from '../../core/written-path.js';
 import { readImageSize } from '../../image/codec.js';
 import { writeFileAtomic } from '../../io/files.js';
 import type { Finding } from '../finding.js';
 import { isFile } from '../listing.js';
-import { type AnnotatedImage, type Annotations, usableBox } from './annotations.js';
+import { type AnnotatedImage, type Annotations, nameBelow, usableBox } from './annotations.js';
 
 interface CocoImage {
   id: number | string;
@@ -60,7 +61,7 @@ export async function readCoco(files: string[]): Promise<Annotations> {
 function parse(file: string): CocoFile {
   let content: Partial<CocoFile>;
   try {
-    content = JSON.parse(readFileSync(file, 'utf8')) as Partial<CocoFile>;
+    content = JSON.parse(readFileSync(file, 'utf8').replace(/^\uFEFF/, '')) as Partial<CocoFile>;
   } catch (error) {
     throw new UserError('bad-annotations', `${file} is not readable JSON: ${messageOf(error)}`, undefined, 1);
   }
@@ -90,7 +91,8 @@ async function readImages(
   const folders = imageFolders(file);
   const byId = new Map<number | string, AnnotatedImage>();
   for (const image of images) {
-    const path = folders.map((folder) => join(folder, String(image.file_name))).find(isFile);
+    const names = spellings(String(image.file_name));
+    const path = names.flatMap((name) => folders.map((folder) => join(folder, name))).find(isFile);
     if (!path)
       findings.push({
         kind: 'missing-image',
@@ -121,12 +123,6 @@ async function readImages(
     }
   }
   return [...byId.values()];
-}
-
-/** The name as a relative path without `..`, so that images are written below the output folder only. */
-function nameBelow(fileName: string): string {
-  const parts = String(fileName).split(/[\\/]+/);
-  return parts.filter((part) => !['', '.', '..'].includes(part)).join('/') || 'image';
 }
 
 async function sizeOf(

@@ -3,7 +3,7 @@
  * lists in ImageSets/Main. Coordinates are used as they are, from 0, as labelling tools write them (VOC counts from 1).
  */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { basename, dirname, extname, join, relative } from 'node:path';
+import { basename, dirname, extname, join, relative, win32 } from 'node:path';
 import { XMLBuilder, XMLParser, XMLValidator } from 'fast-xml-parser';
 import { messageOf } from '../../core/errors.js';
 import type { Box } from '../../core/types.js';
@@ -11,7 +11,7 @@ import { IMAGE_EXTENSIONS, readImageSize } from '../../image/codec.js';
 import { writeFileAtomic } from '../../io/files.js';
 import type { Finding } from '../finding.js';
 import { filesUnder, isFile } from '../listing.js';
-import { type AnnotatedImage, type Annotations, usableBox } from './annotations.js';
+import { type AnnotatedImage, type Annotations, nameBelow, usableBox } from './annotations.js';
 
 /** @param source a folder or an XML file @returns the XML files; undefined when there are none */
 export function vocFiles(source: string): string[] | undefined {
@@ -90,7 +90,7 @@ async function readOne(source: string, file: string, findings: Finding[]): Promi
     }
   }
   if (!path) findings.push({ kind: 'missing-image', severity: 'warning', file, message: 'the image was not found' });
-  const name = path ? basename(path) : (textAt(root, 'filename') ?? `${stem}.jpg`);
+  const name = path ? basename(path) : nameBelow(textAt(root, 'filename') ?? `${stem}.jpg`);
   const objects = ((root as { object?: unknown[] }).object ?? []).map((object) => objectOf(object, xml));
   return { file, image: { path, name, width, height, objects: [] }, objects };
 }
@@ -119,7 +119,7 @@ function findImage(source: string, file: string, named: string | undefined, stem
     join(dirname(own), 'images'),
   ];
   const names = [
-    ...(named ? [basename(named)] : []),
+    ...(named ? new Set([basename(named), win32.basename(named)]) : []),
     ...IMAGE_EXTENSIONS.flatMap((end) => [`${stem}.${end}`, `${stem}.${end.toUpperCase()}`]),
   ];
   for (const folder of folders) for (const name of names) if (isFile(join(folder, name))) return join(folder, name);
@@ -139,16 +139,13 @@ function splitLists(source: string): Map<string, string> {
   return splits;
 }
 
-/** Writes Annotations/<stem>.xml for each image and ImageSets/Main/<split>.txt in `out`. @returns the folder and the lists */
+/** Writes Annotations/<stem>.xml for each image, whose stems are distinct, and ImageSets/Main/<split>.txt in `out`. @returns the folder and the lists */
 export function writeVoc({ names, splits }: Annotations, out: string): string[] {
   const folder = join(out, 'Annotations');
-  const taken = new Map<string, string>();
   for (const [split, images] of splits) {
     const stems: string[] = [];
     for (const image of images) {
-      let stem = basename(image.name, extname(image.name));
-      if (taken.has(stem)) stem = `${split}_${stem}`;
-      taken.set(stem, split);
+      const stem = basename(image.name, extname(image.name));
       stems.push(stem);
       writeFileAtomic(join(folder, `${stem}.xml`), vocXml(image, names));
     }

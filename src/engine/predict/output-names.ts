@@ -1,5 +1,6 @@
 /** Names of the files of a prediction: the name of the source without its extension; of several equal ones x, x-2, x-3 … */
 import { basename, extname } from 'node:path';
+import { fileIdentity } from '../../core/written-path.js';
 
 const MAX_NAME_BYTES = 150;
 
@@ -8,13 +9,16 @@ const MAX_NAME_BYTES = 150;
  * process.
  */
 export class OutputNames {
-  /** Names in use, and the number of the last one that was derived from each: x-3 → 3. */
+  /** Names in use, as `fileIdentity` has them, and the number of the last one that was derived from each: x-3 → 3. */
   private readonly used = new Map<string, number>();
   private readonly stems: string[] = [];
   private current = { source: -1, stem: '' };
 
   /** @param listed path or name of each source; undefined where the sources arrive one after the other */
-  constructor(private readonly listed?: readonly { path: string }[]) {}
+  constructor(
+    private readonly listed?: readonly { path: string }[],
+    private readonly platform: string = process.platform,
+  ) {}
 
   /** @param source index of the source */
   stemOf(source: number, path: string): string {
@@ -42,7 +46,7 @@ export class OutputNames {
 
   private isStem(name: string): boolean {
     this.nameUntil(this.listed?.length ?? 0);
-    return this.used.has(name);
+    return this.used.has(this.identity(name));
   }
 
   /** Names the first `count` sources of the list. */
@@ -54,16 +58,21 @@ export class OutputNames {
   private free(path: string): string {
     const name = basename(path.replace(/[?#].*$/, '')) || 'image';
     const stem = safeName(name.slice(0, name.length - extname(name).length) || name);
-    let n = this.used.get(stem);
+    const own = this.identity(stem);
+    let n = this.used.get(own);
     if (n === undefined) {
-      this.used.set(stem, 1);
+      this.used.set(own, 1);
       return stem;
     }
     do n++;
-    while (this.used.has(`${stem}-${n}`));
-    this.used.set(stem, n);
-    this.used.set(`${stem}-${n}`, 1);
+    while (this.used.has(`${own}-${n}`));
+    this.used.set(own, n);
+    this.used.set(`${own}-${n}`, 1);
     return `${stem}-${n}`;
+  }
+
+  private identity(name: string): string {
+    return fileIdentity(name, this.platform);
   }
 }
 

@@ -7,6 +7,7 @@ import { extname, join } from 'node:path';
 import { labelText, xywhToXyxy, xyxyToXywh } from '../../core/boxes.js';
 import { log } from '../../core/log.js';
 import type { Box, Detection, PredictResult, RgbImage } from '../../core/types.js';
+import { fileIdentity } from '../../core/written-path.js';
 import type { Frame, Moving } from '../../data/sources.js';
 import { encodeAnimation, encodeImage } from '../../image/codec.js';
 import { cropImage } from '../../image/crop.js';
@@ -133,9 +134,10 @@ export class PredictOutput implements PredictObserver {
     const numbers = new Map<string, number>();
     for (const { name: className, box, id } of detections) {
       const folder = join(this.dir, 'crops', safeName(className), id === undefined ? '' : String(id));
-      const last = numbers.get(folder);
+      const place = fileIdentity(folder); // classes may differ in case only
+      const last = numbers.get(place);
       const number = last === undefined ? 1 : this.names.nextNumber(name, last);
-      numbers.set(folder, number);
+      numbers.set(place, number);
       const bytes = await encodeImage(crop(image, box), 'jpg');
       writeFileAtomic(join(folder, `${name}${number === 1 ? '' : `-${number}`}.jpg`), bytes);
     }

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { ConfigOf } from '../../../src/cfg/schema.js';
 import { log } from '../../../src/core/log.js';
+import { distinctNames } from '../../../src/data/convert/annotations.js';
 import { openDataset } from '../../../src/data/dataset.js';
 import { convertDataset } from '../../../src/engine/convert.js';
 import { encodeImage } from '../../../src/image/codec.js';
@@ -141,6 +142,51 @@ describe('convertDataset', () => {
     ]);
   });
 
+  it('reads COCO with a byte order mark and names with backslashes', async () => {
+    const dir = await cocoSet();
+    const file = join(dir, 'annotations/instances_val2017.json');
+    const text = readFileSync(file, 'utf8').replace('sub/b.png', 'sub\\\\b.png');
+    writeFileSync(file, `\ufeff${text}`);
+    const out = join(tmpDir(), 'out');
+    const { findings } = await convert(dir, 'yolo', out);
+    expect(findings.filter(({ kind }) => kind === 'missing-image').map(({ message }) => message)).toEqual([
+      'image gone.png was not found',
+    ]);
+    expect(existsSync(join(out, 'images/val2017/sub/b.png'))).toBe(true);
+  });
+
+  it('reads VOC whose <filename> is a path of Windows', async () => {
+    const dir = tmpDir();
+    put(dir, 'JPEGImages/photo 1.png', await png(20, 10));
+    put(dir, 'Annotations/a.xml', '<annotation><filename>C:\\set\\photo 1.png</filename></annotation>');
+    put(
+      dir,
+      'Annotations/b.xml',
+      '<annotation><filename>..\\..\\b.png</filename><size><width>9</width><height>9</height></size><object><name>cat</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>5</xmax><ymax>5</ymax></bndbox></object></annotation>',
+    );
+    const out = join(tmpDir(), 'out');
+    await convert(dir, 'yolo', out);
+    expect(readdirSync(join(out, 'labels/train')).sort()).toEqual(['b.txt', 'photo 1.txt']);
+  });
+
+  it.each(['yolo', 'voc'])('%s: no label and no image replaces another one of its name', async (format) => {
+    const dir = tmpDir();
+    const files = ['a.png', 'a.jpg', 'a-2.png'];
+    for (const [i, name] of files.entries()) put(dir, name, await png(10 + i, 10));
+    const images = files.map((file_name, id) => ({ id, file_name, width: 10 + id, height: 10 }));
+    const annotations = images.map(({ id }) => ({ id, image_id: id, category_id: 1, bbox: [1, 1, 5, 5] }));
+    put(dir, 'x.json', JSON.stringify({ images, annotations, categories: [{ id: 1, name: 'a' }] }));
+    const out = join(tmpDir(), 'out');
+    await convert(join(dir, 'x.json'), format, out);
+    const [labels, pictures] = format === 'yolo' ? ['labels/x', 'images/x'] : ['Annotations', 'JPEGImages'];
+    expect(
+      readdirSync(join(out, labels))
+        .map((name) => name.replace(/\..*/, ''))
+        .sort(),
+    ).toEqual(['a', 'a-2', 'a-3']);
+    expect(readdirSync(join(out, pictures)).sort()).toEqual(['a-2.png', 'a-3.jpg', 'a.png']);
+  });
+
   it('refuses what it cannot do in one sentence', async () => {
     const dir = tmpDir();
     put(dir, 'x.json', '{"images": []}');
@@ -148,5 +194,24 @@ describe('convertDataset', () => {
     await expect(convert(await cocoSet(), 'coco', join(dir, 'o'))).rejects.toThrow('already');
     await expect(convert(await cocoSet(), 'yolo', dir)).rejects.toThrow('not empty');
     await expect(convert(join(dir, 'nothing'), 'yolo', join(dir, 'o'))).rejects.toThrow("no dataset '");
+  });
+});
+
+describe('distinctNames', () => {
+  const named = (platform: string) =>
+    distinctNames(
+      ['s/A.png', 's/a.png', 'a.png', 'é.png', 'e\u0301.png'].map((name) => ({
+        name,
+        width: 1,
+        height: 1,
+        objects: [],
+      })),
+      platform,
+    ).map(({ name }) => name);
+
+  it('case and normal form count where the system distinguishes them', () => {
+    expect(named('linux')).toEqual(['s/A.png', 's/a.png', 'a.png', 'é.png', 'e\u0301.png']);
+    for (const platform of ['win32', 'darwin'])
+      expect(named(platform)).toEqual(['s/A.png', 's/a-2.png', 'a.png', 'é.png', 'e\u0301-2.png']);
   });
 });

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import { OutputNames } from '../../../src/engine/predict/output-names.js';
 
-const named = (paths: string[]): string[] => {
-  const names = new OutputNames(paths.map((path) => ({ path })));
+const named = (paths: string[], platform?: string): string[] => {
+  const names = new OutputNames(
+    paths.map((path) => ({ path })),
+    platform,
+  );
   return paths.map((path, i) => names.stemOf(i, path));
 };
 
@@ -31,6 +34,16 @@ describe('names of the files of a prediction', () => {
   ])('%j', (paths, expected) => {
     expect(named(paths)).toEqual(expected);
     expect(new Set(expected).size).toBe(expected.length);
+  });
+
+  it.each([
+    ['linux', ['x', 'X', 'X-2', 'é', 'e\u0301']],
+    ['win32', ['x', 'X-3', 'X-2', 'é', 'e\u0301-2']],
+    ['darwin', ['x', 'X-3', 'X-2', 'é', 'e\u0301-2']],
+  ])('%s: differ as files', (platform, expected) => {
+    const paths = ['a/X-2.jpg', 'a/x.jpg', 'b/X.jpg', 'é.jpg', 'e\u0301.jpg'];
+    const [first, ...rest] = named(paths, platform);
+    expect([rest[0], rest[1], first, ...rest.slice(2)]).toEqual(expected);
   });
 
   it('depend on the list alone: the last one asked for first is the same', () => {
