@@ -7,6 +7,7 @@ import { open, readFile, stat } from 'node:fs/promises';
 import sharp, { type Sharp, type SharpOptions } from 'sharp';
 import { messageOf, UserError } from '../core/errors.js';
 import type { RgbImage } from '../core/types.js';
+import { forLibrary } from '../core/written-path.js';
 import { kindOfFile } from '../io/files.js';
 import { decodeBmp, isBmp } from './bmp.js';
 import { FORMAT_BYTES, imageFormat } from './format.js';
@@ -80,7 +81,7 @@ export async function readImageSize(source: ImageSource, options: DecodeOptions 
     const start = typeof source === 'string' ? await firstBytes(source) : source;
     requireSupported(start, nameOf(source, options));
     if (isBmp(start)) return { ...decodeBmp.size(start), format: 'bmp', frames: 1 };
-    const meta = await sharp(source, inputOptions(options)).metadata();
+    const meta = await sharp(inputOf(source), inputOptions(options)).metadata();
     const rotated = (meta.orientation ?? 1) >= 5;
     const animated = meta.format === 'gif' || meta.format === 'webp';
     const milliseconds = animated ? (meta.delay ?? []).reduce((sum, ms) => sum + ms, 0) : 0;
@@ -103,7 +104,7 @@ export async function readImageSize(source: ImageSource, options: DecodeOptions 
 export async function imageFingerprint(path: string): Promise<Uint32Array | undefined> {
   return guarded(path, {}, async () => {
     requireSupported(await firstBytes(path), path);
-    const input = sharp(path, inputOptions({ acceptTruncated: true }))
+    const input = sharp(forLibrary(path), inputOptions({ acceptTruncated: true }))
       .autoOrient()
       .greyscale();
     const grey = await input.resize(17, 16, { fit: 'fill' }).raw().toBuffer();
@@ -132,7 +133,7 @@ export async function* decodeFrames(source: ImageSource, options: DecodeOptions 
   for (let first = 0; first < frames; first += group) {
     const pages = Math.min(group, frames - first);
     const strip = await guarded(source, options, async () => {
-      const input = sharp(source, { ...inputOptions(options), page: first, pages });
+      const input = sharp(inputOf(source), { ...inputOptions(options), page: first, pages });
       const { data, info } = await input.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
       return { data: toRgb(data, info.channels), width: info.width, height: info.height };
     });
@@ -204,6 +205,10 @@ function inputOptions({ maxPixels, acceptTruncated }: DecodeOptions): SharpOptio
   // 'truncated' and not 'warning': complete files with minor faults (a wrong marker or comment) are common and decode well.
   const failOn = acceptTruncated ? 'none' : 'truncated';
   return { ignoreIcc: true, failOn, limitInputPixels: Math.floor(maxPixels ?? pixelLimit()), sequentialRead: true };
+}
+
+function inputOf(source: ImageSource): ImageSource {
+  return typeof source === 'string' ? forLibrary(source) : source;
 }
 
 function nameOf(source: ImageSource, { name }: DecodeOptions): string {

@@ -1,5 +1,6 @@
 /** Thumbnails for HTML reports. */
 import sharp, { type Sharp, type SharpOptions } from 'sharp';
+import { forLibrary } from '../core/written-path.js';
 import { decodeImage, readImageSize } from './codec.js';
 import { pixelLimit } from './pixel-limit.js';
 
@@ -12,7 +13,7 @@ import { pixelLimit } from './pixel-limit.js';
 export async function thumbnail(path: string, side: number, quality = 55): Promise<Buffer> {
   const { format } = await readImageSize(path);
   // sharp decodes large JPEGs at reduced size, which decodeImage does not; only decodeImage supports BMP.
-  const input = format === 'bmp' ? await fromDecoded(path) : sharp(path, options()).autoOrient();
+  const input = format === 'bmp' ? await fromDecoded(path) : sharp(forLibrary(path), options()).autoOrient();
   const small = input.resize(side, side, { fit: 'inside', withoutEnlargement: true });
   return small.removeAlpha().webp({ quality, effort: 1 }).toBuffer();
 }
