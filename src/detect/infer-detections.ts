@@ -6,6 +6,11 @@ import type { NmsOptions } from './nms.js';
 /** Relative margin: the detector compares scores in float32; non-maximum suppression compares them again in float64. */
 const MARGIN = 1e-6;
 
+/** Score below which a detector need not return a prediction. */
+export function minScoreOf({ conf }: Pick<NmsOptions, 'conf'>): number {
+  return conf * (1 - MARGIN);
+}
+
 /**
  * @param images [B, H, W, 3] RGB 0..255
  * @returns a function of the index k of an image, which runs non-maximum suppression and returns detections [N, 6]
@@ -19,7 +24,7 @@ export async function inferDetections(
   options?: { signal?: AbortSignal },
 ): Promise<(k: number) => Float32Array> {
   if (detector.inferAbove) {
-    const outputs = await detector.inferAbove(images, shape, nms.conf * (1 - MARGIN), options);
+    const outputs = await detector.inferAbove(images, shape, minScoreOf(nms), options);
     return (k) => detectionsOf(outputs[k], 0, nms);
   }
   const output = await detector.infer(images, shape, options);

@@ -124,8 +124,21 @@ describe.each(engineReady() ? ['tensorflow', 'wasm'] : ['wasm'])('what is comput
       });
     const check = async (shape: [number, number, number], now: Map<string, NamedArray>) => {
       const bytes = image(...shape);
-      const { also: found, ...output } = await detector.inferWith(bytes, shape, extra);
-      expectClose(output, await detector.infer(bytes, shape), { rtol: 1e-5 });
+      const all = await detector.infer(bytes, shape);
+      const { also: found, outputs } = await detector.inferWith(bytes, shape, extra, -1);
+      const data = Float32Array.from(outputs.flatMap((output) => [...output.data]));
+      expectClose({ shape: all.shape, data }, all, { rtol: 1e-5 });
+      // Above the median of the best scores there are half of the anchors.
+      const [, width, anchors] = all.shape;
+      const best = outputs.flatMap((output) =>
+        Array.from({ length: anchors }, (_, a) =>
+          Math.max(...Array.from({ length: width - 4 }, (_, k) => output.data[(4 + k) * anchors + a])),
+        ),
+      );
+      const middle = [...best].sort((p, q) => p - q)[best.length >> 1];
+      const above = await detector.inferWith(bytes, shape, extra, middle);
+      const count = above.outputs.reduce((sum, output) => sum + output.shape[2], 0);
+      expect(count).toBe(best.filter((score) => score > middle).length);
       const got = { shape: [nc], data: found.weighted.data as Float32Array };
       expectClose(got, { shape: [nc], data: expected(bytes, shape, now) }, { rtol: 1e-4 });
       expect([...(found.cells.data as Float32Array)]).toEqual([(shape[1] / 8) * (shape[2] / 8)]);

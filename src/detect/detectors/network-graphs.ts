@@ -12,7 +12,7 @@ import type { FlatWeights } from '../../nn/flat-weights.js';
 import { forward } from '../../nn/forward.js';
 import { levelsOf } from '../../nn/head.js';
 import type { Network, Params } from '../../nn/model.js';
-import { INPUT, type NetworkGraph, OUTPUT } from '../../nn/network-graph.js';
+import { CANDIDATE_IMAGES, CANDIDATES, INPUT, MIN_SCORE, type NetworkGraph } from '../../nn/network-graph.js';
 import type { ParameterSpec } from '../../nn/parameters.js';
 import { predictAugmented } from '../tta.js';
 import type { Also, RunnerOptions, Tensors } from './network-runner.js';
@@ -20,7 +20,7 @@ import type { Also, RunnerOptions, Tensors } from './network-runner.js';
 /** A graph for one input shape. */
 export interface ShapedGraph {
   nodes: GraphNode[];
-  /** Nodes that are fed, beginning with the images, and fetched, beginning with the predictions. */
+  /** Nodes that are fed, beginning with the images, and fetched, beginning with the predictions or candidates. */
   feeds: string[];
   fetches: string[];
   /** Names of the outputs after the predictions. */
@@ -29,7 +29,7 @@ export interface ShapedGraph {
 
 type Shape = readonly [batch: number, height: number, width: number];
 
-/** The network's graph for one input shape, followed by the computations of `also`. @param extra inputs of `also` */
+/** The network's graph, with candidates, for one input shape, followed by the computations of `also`. @param extra inputs of `also` */
 export function graphWithHead<I extends Tensors, O extends Tensors>(
   { spec }: Network,
   { head, nodes }: NetworkGraph,
@@ -54,8 +54,8 @@ export function graphWithHead<I extends Tensors, O extends Tensors>(
   );
   return {
     nodes: [...nodes, ...connected(traced.nodes, 'also/', new Map(Object.entries(head)))],
-    feeds: [INPUT, ...extra.map(([name]) => `also/extra/${name}`)],
-    fetches: [OUTPUT, ...traced.outputs.map(({ node }) => `also/${node}`)],
+    feeds: [INPUT, MIN_SCORE, ...extra.map(([name]) => `also/extra/${name}`)],
+    fetches: [CANDIDATES, CANDIDATE_IMAGES, ...traced.outputs.map(({ node }) => `also/${node}`)],
     names: traced.outputs.map(({ name }) => name),
   };
 }

@@ -45,11 +45,12 @@ export interface NetworkRunner<I extends Tensors, O extends Tensors> {
   run(images: HostTensor<'uint8'>, options?: RunOptions): Promise<HostTensor<'float32'>>;
   /** Returns only the anchors with a score above `minScore`, which copies less; undefined where not supported. */
   runAbove?(images: HostTensor<'uint8'>, minScore: number, options?: RunOptions): Promise<Candidates>;
-  /** Returns predictions and the results of `also`. */
+  /** Returns the anchors with a score above `minScore`, and the results of `also`. */
   runWith(
     images: HostTensor<'uint8'>,
     extra: HostTensors<I>,
-  ): Promise<{ output: HostTensor<'float32'>; also: HostTensors<O> }>;
+    minScore: number,
+  ): Promise<{ found: Candidates; also: HostTensors<O> }>;
   dispose(): void;
 }
 

@@ -97,7 +97,7 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
       dtype: 'uint8',
       half,
       scale,
-      withCandidates: !shape,
+      withCandidates: true,
       // the op takes no bfloat16, and a graph with other outputs has more than convolutions to optimize
       fused: !half && !also && loadedTensorflow()?.onednn,
     });
@@ -114,17 +114,16 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
   }
 
   private async select(images: HostTensor<'uint8'>, minScore: number, options?: RunOptions): Promise<Candidates> {
-    const score: HostTensor<'float32'> = { dtype: 'float32', shape: [], data: Float32Array.of(minScore) };
-    const [rows, of] = await this.outcome(this.selecting!.runAsync([images, score], options));
-    return { rows: floats(rows), images: valuesOf(of, 'int32') };
+    const [rows, of] = await this.outcome(this.selecting!.runAsync([images, scalar(minScore)], options));
+    return candidates(rows, of);
   }
 
-  async runWith(images: HostTensor<'uint8'>, extra: HostTensors<I>) {
+  async runWith(images: HostTensor<'uint8'>, extra: HostTensors<I>, minScore: number) {
     const { plan, names } = this.extendedFor(await tracing(), images.shape, extra);
-    const feeds = [images, ...Object.values<HostTensor>(extra)];
-    const [output, ...rest] = await this.outcome(plan.runAsync(feeds));
+    const feeds = [images, scalar(minScore), ...Object.values<HostTensor>(extra)];
+    const [rows, of, ...rest] = await this.outcome(plan.runAsync(feeds));
     const also = Object.fromEntries(names.map((name, i) => [name, rest[i]])) as HostTensors<O>;
-    return { output: floats(output), also };
+    return { found: candidates(rows, of), also };
   }
 
   /** Records a run until it ends: a session must not be closed before. */
@@ -183,6 +182,14 @@ function tracing(): Promise<Tracing> {
 
 function sizes([b, h, w]: readonly number[]): [batch: number, height: number, width: number] {
   return [b, h, w];
+}
+
+function scalar(value: number): HostTensor<'float32'> {
+  return { dtype: 'float32', shape: [], data: Float32Array.of(value) };
+}
+
+function candidates(rows: HostTensor, images: HostTensor): Candidates {
+  return { rows: floats(rows), images: valuesOf(images, 'int32') };
 }
 
 function floats(tensor: HostTensor): HostTensor<'float32'> {

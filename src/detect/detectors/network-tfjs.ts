@@ -6,7 +6,7 @@ import { decode, forward } from '../../nn/forward.js';
 import type { Network, Params } from '../../nn/model.js';
 import type { ParameterSpec } from '../../nn/parameters.js';
 import { predictAugmented } from '../tta.js';
-import type { HostTensors, NetworkRunner, RunnerOptions, Tensors } from './network-runner.js';
+import type { Candidates, HostTensors, NetworkRunner, RunnerOptions, Tensors } from './network-runner.js';
 
 interface Outputs<O> {
   output: tf.Tensor;
@@ -47,7 +47,7 @@ export class NetworkTfjs<I extends Tensors, O extends Tensors> implements Networ
     return (await read(this.compute(images).output)) as HostTensor<'float32'>;
   }
 
-  async runWith(images: HostTensor<'uint8'>, extra: HostTensors<I>) {
+  async runWith(images: HostTensor<'uint8'>, extra: HostTensors<I>, minScore: number) {
     const given = Object.entries<HostTensor>(extra).map(([name, { data, shape, dtype }]) => [
       name,
       tf.tensor(data as Float32Array, [...shape], dtype as 'float32'),
@@ -57,7 +57,7 @@ export class NetworkTfjs<I extends Tensors, O extends Tensors> implements Networ
     tf.dispose({ ...fed });
     const rest = Object.entries<tf.Tensor>(also as O).map(async ([name, tensor]) => [name, await read(tensor)]);
     return {
-      output: (await read(output)) as HostTensor<'float32'>,
+      found: candidatesOf((await read(output)) as HostTensor<'float32'>, minScore),
       also: Object.fromEntries(await Promise.all(rest)) as HostTensors<O>,
     };
   }
@@ -65,6 +65,21 @@ export class NetworkTfjs<I extends Tensors, O extends Tensors> implements Networ
   dispose(): void {
     tf.dispose(this.params);
   }
+}
+
+/** @param output [B, 4 + K, A] */
+function candidatesOf({ data, shape: [batch, width, anchors] }: HostTensor<'float32'>, minScore: number): Candidates {
+  const rows: number[] = [];
+  const images: number[] = [];
+  for (let b = 0; b < batch; b++)
+    for (let a = 0; a < anchors; a++) {
+      const row = Array.from({ length: width }, (_, k) => data[(b * width + k) * anchors + a]);
+      if (!row.slice(4).some((score) => score > minScore)) continue;
+      rows.push(...row);
+      images.push(b);
+    }
+  const found = { dtype: 'float32', shape: [images.length, width], data: Float32Array.from(rows) } as const;
+  return { rows: found, images: Int32Array.from(images) };
 }
 
 /** Reads a tensor and disposes it. */

@@ -133,14 +133,18 @@ export class NetworkDetector<I extends Tensors = Tensors, O extends Tensors = Te
     return inferOutput(await this.runner.run(this.input(images, shape), options));
   }
 
-  /** @param extra arguments of `also` @returns predictions [B, 4 + K, A] and the results of `also` */
+  /**
+   * @param extra arguments of `also`
+   * @returns predictions [1, 4 + K, n] of each image with a score above `minScore`, and the results of `also`
+   */
   async inferWith(
     images: Uint8Array,
     shape: Shape,
     extra: HostTensors<I>,
-  ): Promise<InferOutput & { also: HostTensors<O> }> {
-    const { output, also } = await this.runner.runWith(this.input(images, shape), extra);
-    return { ...inferOutput(output), also };
+    minScore: number,
+  ): Promise<{ outputs: InferOutput[]; also: HostTensors<O> }> {
+    const { found, also } = await this.runner.runWith(this.input(images, shape), extra, minScore);
+    return { outputs: outputsOf(found, shape[0]), also };
   }
 
   private input(images: Uint8Array, [b, h, w]: Shape): HostTensor<'uint8'> {

@@ -157,7 +157,7 @@ async function assignedLabels(
 /** Runs network and assigner. @param labels [M, 5] class x1 y1 x2 y2, pixels of the input */
 async function assignmentOf({ detector, strides }: Assigner, { data, width, height }: RgbImage, labels: Float32Array) {
   const { tensors } = paddedLabels([labels], 1);
-  const { also: found } = await detector.inferWith(data, [1, height, width], tensors);
+  const { also: found } = await detector.inferWith(data, [1, height, width], tensors, Number.POSITIVE_INFINITY);
   const levels = levelsOf(height, width, strides);
   return {
     anchors: numbersOf(found.anchors),

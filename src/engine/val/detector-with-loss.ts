@@ -16,7 +16,9 @@ export interface LossSettings {
 }
 
 /** Predictions of a batch, and its loss. */
-export interface OutputWithLoss extends InferOutput {
+export interface OutputWithLoss {
+  /** Of each image: those with a score above the minimum, [1, 4 + K, n]. */
+  outputs: InferOutput[];
   /** Box, class and DFL loss with their gains, as while training. */
   items: [box: number, cls: number, dfl: number];
 }
@@ -35,10 +37,11 @@ export class DetectorWithLoss extends NetworkDetector<LabelTensors, { items: tf.
     images: Uint8Array,
     shape: [batch: number, height: number, width: number],
     labels: Float32Array[],
+    minScore: number,
   ): Promise<OutputWithLoss> {
     const { tensors, slots } = paddedLabels(labels, this.slots);
     this.slots = slots;
-    const { also, ...output } = await this.inferWith(images, shape, tensors);
-    return { ...output, items: [...valuesOf(also.items, 'float32')] as OutputWithLoss['items'] };
+    const { also, outputs } = await this.inferWith(images, shape, tensors, minScore);
+    return { outputs, items: [...valuesOf(also.items, 'float32')] as OutputWithLoss['items'] };
   }
 }

@@ -12,7 +12,7 @@ import { type DecodedImage, decodedImages } from '../../data/val-images.js';
 import { createValLoader, type ValBatch, type ValLoader } from '../../data/val-loader.js';
 import { detectionsOf } from '../../detect/detections.js';
 import type { Detector, InferOutput } from '../../detect/detector.js';
-import { inferDetections } from '../../detect/infer-detections.js';
+import { inferDetections, minScoreOf } from '../../detect/infer-detections.js';
 import type { NmsOptions } from '../../detect/nms.js';
 import type { Tiling } from '../../detect/tiles.js';
 import { BatchPredictor } from '../predict/batch.js';
@@ -78,7 +78,8 @@ export interface LossDetector extends Detector {
     images: Uint8Array,
     shape: [batch: number, height: number, width: number],
     labels: Float32Array[],
-  ): Promise<InferOutput & { items: LossTriple }>;
+    minScore: number,
+  ): Promise<{ outputs: InferOutput[]; items: LossTriple }>;
 }
 
 /** Starts decoding. */
@@ -181,8 +182,8 @@ async function run(
     const { indices, transforms } = batch;
     const images = indices.map((index) => dataset.images[index]);
     const labels = images.map((image, k) => labelsToPx(image.labels, image, transforms[k]));
-    const { items, ...output } = await detector.inferWithLoss(batch.images, batch.shape, labels);
-    return { found: (k) => detectionsOf(output, k, settings), items };
+    const { items, outputs } = await detector.inferWithLoss(batch.images, batch.shape, labels, minScoreOf(settings));
+    return { found: (k) => detectionsOf(outputs[k], 0, settings), items };
   }
   const [b, h, w] = batch.shape;
   const { fixedBatch: fixed = b } = detector;

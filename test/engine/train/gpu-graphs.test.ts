@@ -130,7 +130,7 @@ async function validate(): Promise<void> {
     gains: { box: 7.5, cls: 0.5, dfl: 1.5 },
   });
   detector.setWeights(checkpoint.weights);
-  await detector.inferWithLoss(images(2), [2, 64, 64], labels);
+  await detector.inferWithLoss(images(2), [2, 64, 64], labels, 0.25);
 }
 
 /** What is done, and how many large graphs that takes. */
