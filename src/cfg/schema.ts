@@ -332,10 +332,11 @@ const exporting = under('Export, convert', {
 
 const tools = under('Benchmark, show, report, merge', {
   what: choiceByMode(
-    { benchmark: ['step', 'epoch', 'predict', 'val'], show: ['batch', 'assign'] },
+    { benchmark: ['all', 'step', 'epoch', 'predict', 'val'], show: ['batch', 'assign'] },
     'benchmark: what to measure; show: what to draw',
   ),
-  steps: integer(10, ['benchmark'], 'number of training steps to measure (what=step)', { min: 1 }),
+  steps: integer(10, ['benchmark'], 'number of training steps to measure (what=step, what=all)', { min: 1 }),
+  repeats: integer(3, ['benchmark'], 'number of times that everything is measured, in turn (what=all)', { min: 1 }),
   threads: integer(0, ['benchmark'], 'number of threads of the engine; 0: chosen by the engine', { min: 0 }),
   runs: custom(
     [],

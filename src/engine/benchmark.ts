@@ -7,7 +7,7 @@ import type { ConfigOf, PredictConfig, TrainConfig, ValConfig } from '../cfg/sch
 import { UserError } from '../core/errors.js';
 import { median } from '../core/median.js';
 import { buildNetwork } from '../nn/model.js';
-import { parseModelYaml } from '../nn/model-yaml.js';
+import { type ModelSpec, parseModelYaml } from '../nn/model-yaml.js';
 import { sideFor, trainedOf } from './model-defaults.js';
 import { predict } from './predict/predictor.js';
 import { chooseAmp } from './train/amp.js';
@@ -50,12 +50,12 @@ const wall = (): number => performance.now() / 1000;
 /** Forward pass, losses, gradients, clipping, optimizer and EMA, on synthetic images. */
 async function step(config: BenchmarkConfig, engine: Engine): Promise<BenchmarkResult> {
   const { batch, imgsz, steps } = config;
-  const network = buildNetwork(parseModelYaml(requireYaml(config.model), { nc: 80 }));
+  const network = buildNetwork(await specIn(config.model!));
   requireTraining(engine);
   const gains = { box: config.box, cls: config.cls, dfl: config.dfl };
   const amp = chooseAmp(config.amp, engine);
   const trainStep = syntheticStep(network, { gains, amp });
-  const data = syntheticBatch(batch, imgsz);
+  const data = syntheticBatch(batch, imgsz, network.spec.nc);
   const counters = freshCounters();
   const seconds: number[] = [];
   for (let i = 0; i < steps + WARM_UP_STEPS; i++) {
@@ -72,11 +72,16 @@ async function step(config: BenchmarkConfig, engine: Engine): Promise<BenchmarkR
   };
 }
 
-function requireYaml(model: string | null): string {
-  if (model && /\.ya?ml$/.test(model)) return model;
+/** The network that a description or weights have. @throws UserError for other models */
+async function specIn(model: string): Promise<ModelSpec> {
+  if (/\.ya?ml$/.test(model)) return parseModelYaml(model, { nc: 80 });
+  if (/\.(pt|safetensors)$/.test(model)) {
+    const { loadCheckpoint, resolveModelPath, specOf } = await import('../nn/weights.js');
+    return specOf(await loadCheckpoint(await resolveModelPath(model)));
+  }
   throw new UserError(
     'bad-value',
-    `benchmark what=step takes a network, not ${model}`,
+    `benchmark what=step takes a network or weights, not ${model}`,
     'for example model=yolov8n.yaml',
   );
 }

@@ -84,3 +84,50 @@ it('what=val: the figures of yolo val', async () => {
   });
   for (const figure of ['precision', 'recall', 'mAP50', 'mAP50-95']) expect(result[figure], figure).toBe(val[figure]);
 });
+
+it('what=all: every command in a process of its own, a table and a file', async () => {
+  const keys = ['model=live.safetensors', 'data=three.yaml', 'imgsz=64', 'batch=2', 'epochs=1', 'steps=1', 'repeats=2'];
+  const { code, stdout, stderr } = await runCli(['benchmark', 'what=all', ...keys, 'workers=0', 'project=all'], {
+    cwd: dir,
+  });
+  expect(code, stderr).toBe(0);
+  const { measures, ...machine } = JSON.parse(readFileSync(join(dir, 'all/benchmark/benchmark.json'), 'utf8'));
+  expect(machine).toMatchObject({ repeats: 2, cores: positive, node: process.versions.node });
+  const names = measures.map(({ name }: { name: string }) => name);
+  const expected = [
+    'val',
+    'predict',
+    'predict, saving',
+    'predict one image',
+    'training step 64 b2',
+    'train, 1 epochs 64 b2',
+  ];
+  expect(names.slice(0, 6)).toEqual(expected);
+  for (const measure of measures) {
+    expect(measure).toMatchObject({ median_s: positive, min_s: positive, max_s: positive, peak_rss_mb: positive });
+    expect(measure.seconds).toHaveLength(2);
+    expect(measure.min_s).toBeLessThanOrEqual(measure.max_s);
+  }
+  const lines = stdout.trimEnd().split('\n');
+  expect(lines).toHaveLength(1 + measures.length);
+  expect(lines[0]).toMatch(/^measure +precision +median s/);
+  expect(lines[1]).toMatch(/^val +float32 +\d+\.\d{3} /);
+  expect(stderr).toContain(`Results saved to ${join('all', 'benchmark', 'benchmark.json')}`);
+});
+
+it('what=all: a command that fails is named, and nothing is left', async () => {
+  const { code, stderr } = await runCli(
+    ['benchmark', 'what=all', 'model=live.safetensors', 'data=data.yaml', 'imgsz=64', 'name=fails', 'project=all'],
+    { cwd: dir },
+  );
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/^ERROR val: the model has 3 classes/m);
+  expect(stderr).toMatch(/^the command: yolo val model=live\.safetensors/m);
+  expect(existsSync(join(dir, 'all/fails'))).toBe(false);
+});
+
+it('what=all needs data', async () => {
+  const { code, stderr } = await runCli(['benchmark', 'what=all', 'model=live.safetensors'], { cwd: dir });
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^ERROR benchmark what=all needs data=$/m);
+});

@@ -46,7 +46,7 @@ const DEMO = 'npm run demo';
 const SHORTER: [line: RegExp, keys: string][] = [
   [/^yolo train data=/, 'epochs=1 imgsz=64 batch=4 workers=0'],
   [/^yolo train resume=/, 'epochs=2'], // the run above it is finished, not interrupted
-  [/^yolo benchmark /, 'imgsz=64 batch=2 steps=1'],
+  [/^yolo benchmark /, 'imgsz=64 batch=2 steps=1 epochs=1 repeats=1 workers=0'],
 ];
 
 /** The commands in the sh blocks of a text, without comments. */
@@ -123,7 +123,8 @@ const DONE: Record<string, (run: CliRun) => boolean> = {
   show: ({ stdout }) => there(/^(runs\S+\.jpg): |→ (runs\S+\.jpg)$/m.exec(stdout)?.slice(1).find(Boolean)),
   report: ({ stderr }) => there(/Report saved to (\S+)/.exec(stderr)?.[1]),
   merge: ({ stderr }) => there(/Results saved to (\S+)/.exec(stderr)?.[1]),
-  benchmark: ({ stdout }) => typeof JSON.parse(stdout).engine === 'string',
+  benchmark: ({ stdout }) =>
+    stdout.startsWith('measure ') ? stdout.includes('\ntraining step') : typeof JSON.parse(stdout).engine === 'string',
   help: ({ stdout }) => /^yolo \w+: /.test(stdout),
   checks: ({ stdout }) => stdout.includes('TensorFlow'),
   setup: ({ stderr }) => /^Engine: TensorFlow .*native/m.test(stderr),

@@ -12,12 +12,12 @@ import { type StepBatch, TrainStep, type TrainStepOptions } from './step.js';
 const LABELS = 8;
 
 /** Images of noise with objects of ordinary size; always the same ones. @returns images [B, H, W, 3] with H = W = imgsz */
-export function syntheticBatch(batch: number, imgsz: number): StepBatch {
+export function syntheticBatch(batch: number, imgsz: number, classes = 80): StepBatch {
   const random = rng(0);
   const images = Uint8Array.from({ length: batch * imgsz * imgsz * 3 }, () => random.int(256));
   const labels = Array.from({ length: batch }, () => {
     const rows = Array.from({ length: LABELS }, () => [
-      random.int(80),
+      random.int(classes),
       random.uniform(0.25, 0.75),
       random.uniform(0.25, 0.75),
       random.uniform(0.1, 0.4),
