@@ -86,7 +86,7 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
 
   /** @param shape of the images; default: any */
   private graphOf(shape?: readonly [batch: number, height: number, width: number]): NetworkGraph {
-    const { half, scale, also } = this.options;
+    const { half, scale } = this.options;
     let nodes: Map<string, string> | undefined;
     const parameter: Parameters<typeof networkGraph>[1] = (list, name) => {
       nodes ??= this.weights.unpack(list);
@@ -98,8 +98,7 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
       half,
       scale,
       withCandidates: true,
-      // the op takes no bfloat16, and a graph with other outputs has more than convolutions to optimize
-      fused: !half && !also && loadedTensorflow()?.onednn,
+      fused: !half && loadedTensorflow()?.onednn, // the op takes no bfloat16
     });
   }
 
