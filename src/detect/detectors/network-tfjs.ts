@@ -73,9 +73,11 @@ function candidatesOf({ data, shape: [batch, width, anchors] }: HostTensor<'floa
   const images: number[] = [];
   for (let b = 0; b < batch; b++)
     for (let a = 0; a < anchors; a++) {
-      const row = Array.from({ length: width }, (_, k) => data[(b * width + k) * anchors + a]);
-      if (!row.slice(4).some((score) => score > minScore)) continue;
-      rows.push(...row);
+      const at = (k: number): number => data[(b * width + k) * anchors + a];
+      let k = 4;
+      while (k < width && !(at(k) > minScore)) k++;
+      if (k === width) continue;
+      for (k = 0; k < width; k++) rows.push(at(k));
       images.push(b);
     }
   const found = { dtype: 'float32', shape: [images.length, width], data: Float32Array.from(rows) } as const;
