@@ -19,19 +19,20 @@ void setIfAbsent(const char* name, const char* value) {
 #endif
 }
 
-// Only errors, unless set by the user. Set here because process.env of a worker thread of Node is a copy.
-void logErrorsOnly() { setIfAbsent("TF_CPP_MIN_LOG_LEVEL", "2"); }
+// Only errors, unless set by the user; in a cluster not even those, because TensorFlow reports each failed connection in
+// several lines and again as the status of the run. Set here because process.env of a worker thread of Node is a copy.
+void limitLog() { setIfAbsent("TF_CPP_MIN_LOG_LEVEL", std::getenv("TF_CONFIG") == nullptr ? "2" : "3"); }
 
 // loadAhead(libraries: string[]): starts to load them in another thread
 napi_value LoadAhead(napi_env env, const Arguments& a) {
-  logErrorsOnly();
+  limitLog();
   loadAhead(textsOf(env, a[0]));
   return nullptr;
 }
 
 // load(libraries: string[]) → {version, messages}; messages is the output of the libraries to standard error
 napi_value Load(napi_env env, const Arguments& a) {
-  logErrorsOnly();
+  limitLog();
   const std::string messages = loadCaptured(textsOf(env, a[0]));
   napi_value out;
   check(env, napi_create_object(env, &out));

@@ -33,6 +33,7 @@ export function runCli(
     NO_COLOR: undefined,
     FORCE_COLOR: undefined,
     NODE_OPTIONS: undefined,
+    TF_CPP_MIN_LOG_LEVEL: undefined, // set by TensorFlow's start in the process of the tests
   };
   const child = spawn(process.execPath, [...node, BIN, ...args], { cwd, env: { ...clean, ...env } });
   const [outLines, errLines] = [0, 1].map(() => lines((line) => onLine?.(line, child)));

@@ -102,8 +102,6 @@ async function membersHere({ processes }: TrainConfig): Promise<Members | undefi
   const { TF_CONFIG } = process.env;
   const members = TF_CONFIG ? (await import('./cluster/members.js')).membersOf(TF_CONFIG) : undefined;
   const workers = members?.addresses.length ?? 1;
-  // TensorFlow reports every lost connection by several lines; lost.ts says it in one.
-  if (members) process.env.TF_CPP_MIN_LOG_LEVEL ??= '3';
   if (processes === 1 || processes === workers) return members;
   throw TF_CONFIG
     ? new UserError('bad-cluster', `processes=${processes}, but TF_CONFIG has ${workers}`, 'leave processes out')
