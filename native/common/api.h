@@ -33,8 +33,8 @@ namespace native {
   F(ShapeInferenceContextSubshape) F(ShapeInferenceContextVectorFromSize)                                            \
   F(ShapeInferenceContextConcatenateShapes) F(DimensionHandleValueKnown) F(DimensionHandleValue)                     \
   F(NewKernelBuilder) F(KernelBuilder_TypeConstraint) F(RegisterKernelBuilder) F(OpKernelConstruction_Failure)       \
-  F(OpKernelConstruction_GetAttrFloat) F(OpKernelConstruction_GetAttrSize)                                           \
-  F(OpKernelConstruction_GetAttrInt64List) F(OpKernelContext_Failure) F(NumInputs) F(GetInput) F(AllocateOutput)     \
+  F(OpKernelConstruction_GetAttrBool) F(OpKernelConstruction_GetAttrFloat)                                           \
+  F(OpKernelConstruction_GetAttrSize) F(OpKernelConstruction_GetAttrInt64List) F(OpKernelContext_Failure) F(NumInputs) F(GetInput) F(AllocateOutput)     \
   F(ForwardInputOrAllocateOutput)
 
 struct Tensorflow {

@@ -3,25 +3,31 @@
 
 #include "../common/napi.h"
 #include "tiles.h"
+#include "winograd.h"
 
 namespace fused {
 void registerBatchNormSilu();
 void registerConvFilterGrad();
+void registerWinograd();
 }  // namespace fused
 
-// register(libraries: string[]) → {tiles: boolean}, whether ConvFilterGrad is among the ops, which needs AMX. libraries: full
-// paths of TensorFlow's, each before those that depend on it. Registers once in a process.
+// register(libraries: string[]) → {tiles: boolean, winograd: boolean}: whether ConvFilterGrad is among the ops, which needs AMX,
+// and whether WinogradConv and WinogradInputGrad are, which need AVX-512 or AVX2. libraries: full paths of TensorFlow's, each
+// before those that depend on it. Registers once in a process.
 static napi_value Register(napi_env env, const native::Arguments& a) {
   native::loadTensorflow(native::textsOf(env, a[0]));
   static std::once_flag once;
   std::call_once(once, [] {
     fused::registerBatchNormSilu();
+    if (fused::hasWinograd()) fused::registerWinograd();
     if (fused::hasTiles()) fused::registerConvFilterGrad();
   });
-  napi_value out, tiles;
+  napi_value out, tiles, winograd;
   native::check(env, napi_create_object(env, &out));
   native::check(env, napi_get_boolean(env, fused::hasTiles(), &tiles));
+  native::check(env, napi_get_boolean(env, fused::hasWinograd(), &winograd));
   native::setProperty(env, out, "tiles", tiles);
+  native::setProperty(env, out, "winograd", winograd);
   return out;
 }
 

@@ -10,40 +10,14 @@
 #if defined(__x86_64__) && defined(__linux__)
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
 
 #include "op.h"
 #include "pool.h"
+#include "scratch.h"
 
 namespace fused {
 namespace {
-
-long ceilDiv(long a, long b) { return (a + b - 1) / b; }
-
-struct Freed {
-  void operator()(void* p) const { std::free(p); }
-};
-
-// Memory that is kept for the next call on the same thread, aligned to cache lines.
-template <class E>
-class Scratch {
- public:
-  E* get(size_t count) {
-    if (count > size_) {
-      memory_.reset();
-      memory_.reset(std::aligned_alloc(64, (count * sizeof(E) + 63) / 64 * 64));
-      if (!memory_) throw std::bad_alloc();
-      size_ = count;
-    }
-    return static_cast<E*>(memory_.get());
-  }
-
- private:
-  std::unique_ptr<void, Freed> memory_;
-  size_t size_ = 0;
-};
 
 // An axis of the convolution, height or width.
 struct Axis {

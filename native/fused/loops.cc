@@ -1,5 +1,10 @@
 #include "loops.h"
 
+#include <cstdlib>
+#include <cstring>
+
+#include "winograd.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -28,9 +33,11 @@ namespace avx2 {
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma")
 #endif
+#define WITH_AVX512
 namespace avx512 {
 #include "loops.inc"
 }
+#undef WITH_AVX512
 #if defined(__clang__)
 #pragma clang attribute pop
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma"))), apply_to = function)
@@ -53,13 +60,22 @@ namespace avx512bf16 {
 
 enum class Set { PLAIN, AVX2, AVX512 };
 
+// Limited by oneDNN's environment variable, as its own instruction sets.
+static Set limit() {
+  const char* name = std::getenv("ONEDNN_MAX_CPU_ISA");
+  if (name == nullptr) return Set::AVX512;
+  if (std::strncmp(name, "AVX2", 4) == 0) return Set::AVX2;
+  return std::strcmp(name, "SSE41") == 0 || std::strcmp(name, "AVX") == 0 ? Set::PLAIN : Set::AVX512;
+}
+
 static Set fastest() {
 #if defined(__x86_64__)
+  static const Set most = limit();
   __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+  if (most == Set::AVX512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl"))
     return Set::AVX512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Set::AVX2;
+  if (most >= Set::AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Set::AVX2;
 #endif
   return Set::PLAIN;
 }
@@ -89,6 +105,22 @@ const Loops<Bfloat16>& loops<Bfloat16>() {
   static const Loops<E> chosen = hasBf16() ? Loops<E> LOOPS(avx512bf16::bfloat16) : CHOSEN(bfloat16);
 #else
   static const Loops<E> chosen = CHOSEN(bfloat16);
+#endif
+  return chosen;
+}
+
+bool hasWinograd() { return fastest() != Set::PLAIN; }
+
+#define WINOGRAD(space)                                                                                           \
+  {space::panelsOf, space::winogradFilter, space::winogradInput, space::winogradProduct, space::winogradOutput}
+
+const WinogradLoops& winogradLoops() {
+#if defined(__x86_64__)
+  static const WinogradLoops chosen = fastest() == Set::AVX512 ? WinogradLoops WINOGRAD(avx512)
+                                      : fastest() == Set::AVX2 ? WinogradLoops WINOGRAD(avx2)
+                                                               : WinogradLoops WINOGRAD(plain);
+#else
+  static const WinogradLoops chosen WINOGRAD(plain);
 #endif
   return chosen;
 }

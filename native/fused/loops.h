@@ -3,6 +3,8 @@
 
 namespace fused {
 
+constexpr long LANES = 16;  // floats of a vector
+
 struct Bfloat16 {
   unsigned short bits;
 };

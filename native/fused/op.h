@@ -76,6 +76,14 @@ inline float floatAttribute(TF_OpKernelConstruction* node, const char* name) {
   return value;
 }
 
+inline bool boolAttribute(TF_OpKernelConstruction* node, const char* name) {
+  Status status;
+  unsigned char value = 0;
+  tf.OpKernelConstruction_GetAttrBool(node, name, &value, status);
+  status.check();
+  return value != 0;
+}
+
 inline std::vector<int64_t> intsAttribute(TF_OpKernelConstruction* node, const char* name) {
   Status status;
   int32_t length = 0, bytes = 0;

@@ -30,9 +30,14 @@ class Pool {
     return *pool;
   }
 
-  // Runs the phases in order and waits for the last; if `small`, on the calling thread only.
+  // The calling thread included.
+  int threads() const { return threads_; }
+
+  // Runs the phases in order and waits for the last. On the calling thread only if `small`, or while there are as many callers
+  // as threads: TensorFlow runs independent ops at the same time.
   void run(std::vector<Phase> phases, bool small) {
-    if (small || threads_ == 1) {
+    const Caller caller(callers_);
+    if (small || caller.number >= threads_) {
       for (Phase& phase : phases) {
         for (int i = 0; i < phase.tasks; i++) phase.task(i);
         if (phase.after) phase.after();
@@ -77,6 +82,14 @@ class Pool {
     }
   };
 
+  // Counted while it exists.
+  struct Caller {
+    explicit Caller(std::atomic<int>& all) : callers(all), number(++all) {}
+    ~Caller() { --callers; }
+    std::atomic<int>& callers;
+    const int number;
+  };
+
   Pool() : threads_(count()) {
     for (int i = 1; i < threads_; i++) std::thread([this] { serve(); }).detach();
   }
@@ -107,6 +120,7 @@ class Pool {
   }
 
   const int threads_;
+  std::atomic<int> callers_{0};
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<std::shared_ptr<Job>> waiting_;

@@ -29,6 +29,8 @@ export interface Tensorflow extends TensorflowFiles {
   version: string;
   /** Whether the custom ops that need the processor's AMX tiles are registered, too. */
   tiles: boolean;
+  /** Whether those for convolutions in float32, which need AVX-512 or AVX2, are. */
+  winograd: boolean;
   /** Whether convolutions are computed by oneDNN, which has its own fused ops. */
   onednn: boolean;
 }
@@ -106,9 +108,11 @@ export function loadTensorflow(files: TensorflowFiles | undefined = tensorflowFi
   for (const line of messages.split('\n')) {
     if (!SUPPRESSED.test(line) || process.env.TF_CPP_MIN_LOG_LEVEL === '0') process.stderr.write(`${line}\n`);
   }
-  const tiles = files.ops.map((ops) => require(ops).register(files.libraries).tiles).includes(true);
+  type Registered = Pick<Tensorflow, 'tiles' | 'winograd'>;
+  const registered: Registered[] = files.ops.map((ops) => require(ops).register(files.libraries));
+  const [tiles, winograd] = (['tiles', 'winograd'] as const).map((name) => registered.some((ops) => ops[name]));
   const onednn = messages.includes(ONEDNN) && !files.gpu;
-  loaded = { addon, tensorflow: { version, tiles, onednn, ...files } };
+  loaded = { addon, tensorflow: { version, tiles, winograd, onednn, ...files } };
   return loaded.tensorflow;
 }
 

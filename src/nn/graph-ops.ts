@@ -6,7 +6,7 @@
 import type { Attrs, ElementType } from '../graph/graph.js';
 import type { NodeList } from '../graph/node-list.js';
 import { anchorsOf } from './head.js';
-import { convAttrs, FUSED_CONV, fusedAttrs, NHWC, outputSize, POOL5 } from './op-attrs.js';
+import { convAttrs, FUSED_CONV, fusedAttrs, isWinograd, NHWC, outputSize, POOL5, WINOGRAD_CONV } from './op-attrs.js';
 import type { Conv, Ops, PlainConv } from './ops.js';
 
 /** A value in the graph. */
@@ -25,25 +25,25 @@ const INDEX = { Tidx: INT32 } as const;
 
 /** Adds nodes to a list while the operations are interpreted. */
 export class GraphOps implements Ops<GraphValue> {
-  /** Whether convolution, bias and SiLU are one op, as the constructor was asked for, in all layers so far. */
-  allFused: boolean;
   private layer = 'model';
   private readonly half: boolean;
   private readonly fused: boolean;
+  private readonly winograd: boolean;
 
   /**
    * @param parameter returns the float32 output of a parameter (BatchNorm folded, kernels HWIO)
    * @param options half: feature maps in bfloat16; rows of cells are always float32. fused: convolution, bias and SiLU in one
-   *   op of oneDNN where there is one, as TensorFlow's graph optimization would make it
+   *   op of oneDNN where there is one, as TensorFlow's graph optimization would make it. winograd: the same by the op
+   *   of native/fused where it can be used, which is faster
    */
   constructor(
     private readonly list: NodeList,
     private readonly parameter: (name: string, shape: number[]) => string,
-    { half = false, fused = false }: { half?: boolean; fused?: boolean } = {},
+    { half = false, fused = false, winograd = false }: { half?: boolean; fused?: boolean; winograd?: boolean } = {},
   ) {
     this.half = half;
+    this.winograd = winograd;
     this.fused = fused;
-    this.allFused = fused;
   }
 
   begin(layer: number): void {
@@ -59,10 +59,9 @@ export class GraphOps implements Ops<GraphValue> {
   }
 
   conv(x: GraphValue, name: string, { activation = true, ...conv }: Conv): GraphValue {
-    if (this.fused && activation && !conv.depthwise) return this.conv2d(x, `${name}.conv`, conv, `${name}.silu`);
-    if (activation) this.allFused = false;
+    if (!activation) return this.conv2d(x, `${name}.conv`, conv);
+    if (this.opFor(conv, x)) return this.conv2d(x, `${name}.conv`, conv, `${name}.silu`);
     const y = this.conv2d(x, `${name}.conv`, conv);
-    if (!activation) return y;
     const s = this.node('Sigmoid', [y], {}, y.shape);
     return this.node('Mul', [y, s], {}, y.shape, `${name}.silu`);
   }
@@ -76,33 +75,34 @@ export class GraphOps implements Ops<GraphValue> {
     return this.conv2d(x, name, { to });
   }
 
-  /** Convolution with bias. @param silu name of the node that applies SiLU, too, by oneDNN's fused op */
-  private conv2d(
-    x: GraphValue,
-    name: string,
-    { to, kernel: k = 1, stride = 1, depthwise = false }: Conv,
-    silu?: string,
-  ): GraphValue {
+  /** The op, if there is one, that computes convolution, bias and SiLU. */
+  private opFor(
+    { to, kernel = 1, stride = 1, depthwise }: Conv,
+    { shape: [, , , channels], type }: GraphValue,
+  ): string | undefined {
+    if (depthwise) return undefined;
+    if (this.winograd && type === 'float32' && isWinograd([kernel, kernel, channels, to], stride)) return WINOGRAD_CONV;
+    return this.fused ? FUSED_CONV : undefined;
+  }
+
+  /** Convolution with bias. @param silu name of the node that applies SiLU, too, if there is an op for that */
+  private conv2d(x: GraphValue, name: string, conv: Conv, silu?: string): GraphValue {
+    const { to, kernel: k = 1, stride = 1, depthwise = false } = conv;
     const [b, h, w, c] = x.shape;
     const pad: [number, number] = [k >> 1, k >> 1];
     const side = (n: number) => (n < 0 ? -1 : outputSize(n, k, stride, k >> 1));
     const weight = this.weight(`${name}.weight`, [k, k, depthwise ? 1 : c, to], x.type);
     const kernel = depthwise ? this.reshaped(weight, weight, [k, k, to, 1]) : weight;
+    const bias = this.weight(`${name}.bias`, [to], x.type);
     const attrs = convAttrs([k, k], { stride, pad });
     const shape = [b, side(h), side(w), to];
-    if (this.fused && !depthwise) {
-      const bias = this.weight(`${name}.bias`, [to], x.type);
-      return this.node(
-        FUSED_CONV,
-        [x, kernel, bias],
-        fusedAttrs(attrs, x.type, silu !== undefined),
-        shape,
-        silu ?? name,
-      );
+    const op = this.opFor(conv, x);
+    if (op) {
+      const own =
+        op === WINOGRAD_CONV ? { N: 1, silu: silu !== undefined } : fusedAttrs(attrs, x.type, silu !== undefined);
+      return this.node(op, [x, kernel, bias], own, shape, silu ?? name);
     }
-    const op = depthwise ? 'DepthwiseConv2dNative' : 'Conv2D';
-    const y = this.node(op, [x, kernel], attrs, shape);
-    const bias = this.weight(`${name}.bias`, [to], x.type);
+    const y = this.node(depthwise ? 'DepthwiseConv2dNative' : 'Conv2D', [x, kernel], attrs, shape);
     return this.node('BiasAdd', [y, bias], { data_format: NHWC }, y.shape, name);
   }
 

@@ -8,7 +8,16 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { Attrs, ElementType } from '../graph/graph.js';
 import { defineOp, type Emitter } from '../graph/raw.js';
 import { loadedTensorflow } from '../graph/tensorflow.js';
-import { type ConvAttrs as ConvGeometry, convAttrs, NHWC, outputSize, POOL5 } from './op-attrs.js';
+import {
+  type ConvAttrs as ConvGeometry,
+  convAttrs,
+  isWinograd,
+  NHWC,
+  outputSize,
+  POOL5,
+  WINOGRAD_CONV,
+  WINOGRAD_INPUT_GRAD,
+} from './op-attrs.js';
 
 // ---- convolution
 
@@ -46,6 +55,8 @@ const conv2dOp = defineOp<'x' | 'w', ConvAttrs>({
     const { stride, pad } = attrs;
     const out = [b, outputSize(h, kh, stride, pad[0]), outputSize(wd, kw, stride, pad[1]), d];
     const inputs = [emit.cast(x, type), emit.cast(w, type)];
+    if (winogradComputes(w.shape, attrs, type))
+      return emit.op(WINOGRAD_CONV, inputs, { T: { type }, N: 0, silu: false }, out, type);
     return emit.op('Conv2D', inputs, { T: { type }, ...convAttrs(w.shape, attrs) }, out, type);
   },
   composed: ({ x, w }, { stride, pad }) => {
@@ -80,6 +91,8 @@ const convInputGrad = defineOp<'dy' | 'w', ConvGeometry & { shape: number[] }>({
   kernel(emit, { dy, w }, { shape, ...attrs }) {
     const type = convType(emit);
     const T = { type };
+    if (winogradComputes(w.shape, attrs, type))
+      return emit.op(WINOGRAD_INPUT_GRAD, [emit.cast(dy, type), emit.cast(w, type)], { T }, shape, type);
     const { pass, sides, padded } = unpadded(shape, w.shape, dy.shape, attrs);
     const inputs = [emit.ints(padded), emit.cast(w, type), emit.cast(dy, type)];
     const dx = emit.op('Conv2DBackpropInput', inputs, { T, ...pass }, padded, type);
@@ -116,6 +129,12 @@ const convFilterGrad = defineOp<'x' | 'dy', ConvGeometry & { shape: number[] }>(
     return emit.cast(dw, 'float32');
   },
 });
+
+/** Whether native/fused computes the convolution and the gradient of its input. */
+function winogradComputes(kernel: readonly number[], { stride, pad }: ConvGeometry, type: ElementType): boolean {
+  const centred = pad[0] === 1 && pad[1] === 1;
+  return !!loadedTensorflow()?.winograd && type === 'float32' && centred && isWinograd(kernel, stride);
+}
 
 /** Whether native/fused has the filter's gradient in bfloat16, which takes a third of the time of oneDNN's. */
 function tilesCompute([kh, kw]: number[], { stride, pad }: ConvGeometry): boolean {

@@ -31,6 +31,8 @@ export interface GraphOptions {
   withCandidates?: boolean;
   /** One op for convolution, bias and SiLU where oneDNN has one. Default: false. */
   fused?: boolean;
+  /** The same by the op of native/fused where it can be used, which is faster. Default: false. */
+  winograd?: boolean;
   /** Factor of the input, if it is not folded into the first convolutions. Default: 1. */
   scale?: number;
 }
@@ -67,7 +69,7 @@ export function networkGraph(
     inputs: [input],
     outputs: [{ name: OUTPUT, node: OUTPUT, shape: output.shape, dtype: 'float32' }],
     head: { boxes: head.boxes.ref, scores: head.scores.ref },
-    allFused: ops.allFused,
+    allFused: !list.nodes.some(({ op }) => op === 'BiasAdd'),
   };
 }
 

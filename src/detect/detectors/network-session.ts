@@ -99,6 +99,7 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
       scale,
       withCandidates: true,
       fused: !half && loadedTensorflow()?.onednn, // the op takes no bfloat16
+      winograd: loadedTensorflow()?.winograd,
     });
   }
 

@@ -1,0 +1,114 @@
+// The ops WinogradConv, a convolution with kernel 3 x 3, stride 1 and padding 1 and with optional bias and SiLU, and
+// WinogradInputGrad, the gradient of such a convolution with respect to its input. Every output is the same sum in the same order
+// however the tiles are divided: results depend neither on the number of threads nor on the other images of the batch.
+#include "winograd.h"
+
+#include <algorithm>
+
+#include "op.h"
+#include "pool.h"
+#include "scratch.h"
+
+namespace fused {
+namespace {
+
+// y [B, H, W, K] of x [B, H, W, C]; filter [3, 3, C, K], or [3, 3, K, C] and its taps in reverse order if transposed.
+class Convolution {
+ public:
+  using Element = float;
+
+  void compute(TF_OpKernelContext* context) const {
+    const auto x = Tensor<>::input(context, 0), filter = Tensor<>::input(context, 1);
+    std::vector<Tensor<>> biases;
+    for (int i = 2; i < tf.NumInputs(context); i++) biases.push_back(Tensor<>::input(context, i));
+    const std::vector<int64_t> size = x.shape(), shape = filter.shape();
+    const int from = transposed_ ? 3 : 2, to = 5 - from;
+    require(size.size() == 4 && shape.size() == 4, "x and filter need four dimensions");
+    require(shape[0] == 3 && shape[1] == 3 && shape[from] == size[3], "the filter needs to be 3 x 3, with the channels of x");
+    require(biases.empty() || (biases.size() == 1 && biases[0].size() == shape[to]), "the bias needs an element of each filter");
+    const auto y = Tensor<>::output(context, 0, {size[0], size[1], size[2], shape[to]});
+    if (y.size() > 0) run(size, shape[to], x.data(), filter.data(), biases.empty() ? nullptr : biases[0].data(), y.data());
+  }
+
+ protected:
+  Convolution(bool silu, bool transposed) : silu_(silu), transposed_(transposed) {}
+
+ private:
+  static void require(bool condition, const char* what) {
+    if (!condition) throw std::invalid_argument(what);
+  }
+
+  void run(const std::vector<int64_t>& size, long filters, const float* x, const float* filter, const float* bias, float* y) const {
+    constexpr long CACHE = 768 << 10, CHANNELS = 16, BLOCKS = 4, SMALL = 1 << 20;  // bytes; of a task; of a thread; multiplications
+    const WinogradLoops& loops = winogradLoops();
+    Winograd w{size[1], size[2], size[3], filters, ceilDiv(size[1], 2), ceilDiv(size[2], 2), loops.panels(filters)};
+    w.rowV = ceilDiv(w.channels, LANES) * LANES, w.rowM = w.panels.columns();
+    const long tiles = size[0] * w.down * w.across;
+    const long fits = CACHE / sizeof(float) / (POINTS * (w.rowV + w.rowM));
+    const long share = ceilDiv(tiles, BLOCKS * Pool::instance().threads());
+    const long block = std::max(1L, ceilDiv(std::min(fits, share), w.panels.rows)) * w.panels.rows;
+    // one line more, so that the points do not share the lines of a set of the cache
+    w.stepV = block * w.rowV + LANES, w.stepM = block * w.rowM + LANES, w.stepU = w.channels * w.rowM + LANES;
+
+    static thread_local Scratch<float> kept;
+    float* u = kept.get(POINTS * w.stepU + w.rowV);
+    float* zeros = u + POINTS * w.stepU;
+    std::fill_n(zeros, w.rowV, 0.0f);
+    const auto transform = [&, u](int i) {
+      loops.filter(w, filter, transposed_, i * CHANNELS, std::min((i + 1) * CHANNELS, w.channels), u);
+    };
+    const auto convolve = [&, u, zeros, block](int i) {
+      static thread_local Scratch<float> kept;
+      float* v = kept.get(POINTS * (w.stepV + w.stepM));
+      float* m = v + POINTS * w.stepV;
+      const long first = i * block, count = std::min(block, tiles - first);
+      loops.input(w, x, zeros, first, count, v);
+      loops.product(w, v, u, count, m);
+      loops.output(w, m, bias, silu_, first, count, y);
+    };
+    Pool::instance().run({{static_cast<int>(ceilDiv(w.channels, CHANNELS)), transform, nullptr},
+                          {static_cast<int>(ceilDiv(tiles, block)), convolve, nullptr}},
+                         POINTS * tiles * w.channels * w.filters < SMALL);
+  }
+
+  const bool silu_, transposed_;
+};
+
+struct WinogradConv : Convolution {
+  static constexpr const char* NAME = "WinogradConv";
+  explicit WinogradConv(TF_OpKernelConstruction* node) : Convolution(boolAttribute(node, "silu"), false) {}
+};
+
+struct WinogradInputGrad : Convolution {
+  static constexpr const char* NAME = "WinogradInputGrad";
+  explicit WinogradInputGrad(TF_OpKernelConstruction*) : Convolution(false, true) {}
+};
+
+// x [B, H, W, ·] with the dimension `last` of the filter as its last one.
+template <int last>
+void shapeOf(TF_ShapeInferenceContext* context, TF_Status* status) {
+  TF_ShapeHandle *x = tf.NewShapeHandle(), *filter = tf.NewShapeHandle(), *y = tf.NewShapeHandle();
+  const auto ok = [&] { return tf.GetCode(status) == TF_OK; };
+  tf.ShapeInferenceContextGetInput(context, 0, x, status);
+  if (ok()) tf.ShapeInferenceContextGetInput(context, 1, filter, status);
+  if (ok()) tf.ShapeInferenceContextSubshape(context, x, 0, 3, x, status);
+  if (ok()) tf.ShapeInferenceContextSubshape(context, filter, last, last + 1, filter, status);
+  if (ok()) tf.ShapeInferenceContextConcatenateShapes(context, x, filter, y, status);
+  if (ok()) tf.ShapeInferenceContextSetOutput(context, 0, y, status);
+  for (TF_ShapeHandle* handle : {x, filter, y}) tf.DeleteShapeHandle(handle);
+}
+
+}  // namespace
+
+void registerWinograd() {
+  registerOp({"WinogradConv",
+              {"x: T", "filter: T", "bias: N * T"},
+              {"y: T"},
+              {"T: {float}", "N: int >= 0", "silu: bool"},
+              shapeOf<3>});
+  registerOp({"WinogradInputGrad", {"dy: T", "filter: T"}, {"dx: T"}, {"T: {float}"}, shapeOf<2>});
+  registerKernel<WinogradConv>();
+  registerKernel<WinogradInputGrad>();
+}
+
+}  // namespace fused
