@@ -35,6 +35,12 @@ inline std::string textOf(napi_env env, napi_value value) {
   return out;
 }
 
+inline bool isTrue(napi_env env, napi_value value) {
+  bool out = false;
+  check(env, napi_get_value_bool(env, value, &out));
+  return out;
+}
+
 inline std::vector<napi_value> listOf(napi_env env, napi_value value) {
   uint32_t length = 0;
   check(env, napi_get_array_length(env, value, &length));

@@ -41,10 +41,10 @@ napi_value Load(napi_env env, const Arguments& a) {
   return out;
 }
 
-// open(config: Uint8Array, target: string) → session
+// open(config: Uint8Array, target: string, concurrent: boolean) → session
 napi_value Open(napi_env env, const Arguments& a) {
   const View config = viewOf(env, a[0]);
-  return toHandle(env, std::make_shared<Session>(config.data, config.bytes, textOf(env, a[1])));
+  return toHandle(env, std::make_shared<Session>(config.data, config.bytes, textOf(env, a[1]), isTrue(env, a[2])));
 }
 
 Session& openSession(napi_env env, napi_value value) {
@@ -190,7 +190,7 @@ napi_value Kernels(napi_env env, const Arguments& a) {
 NAPI_MODULE_INIT() {
   using namespace native;
   const napi_property_descriptor functions[] = {
-      FUNCTION("load", Load, 1),       FUNCTION("open", Open, 2),       FUNCTION("close", Close, 1),
+      FUNCTION("load", Load, 1),       FUNCTION("open", Open, 3),       FUNCTION("close", Close, 1),
       FUNCTION("add", Add, 4),         FUNCTION("plan", MakePlan, 4),   FUNCTION("prepare", Prepare, 4),
       FUNCTION("run", RunHere, 1),     FUNCTION("runApart", RunApart, 1), FUNCTION("discard", Discard, 1),
       FUNCTION("devices", Devices, 1), FUNCTION("kernels", Kernels, 1), FUNCTION("ops", Ops, 0),

@@ -24,7 +24,7 @@ void Run::execute() {
   for (const Tensor& tensor : fed_) in.push_back(tensor.get());
   const Status status;
   {
-    const std::lock_guard<std::mutex> lock(session_->running);
+    const auto lock = session_->lockRun();
     tf.SessionRun(session_->get(), nullptr, plan_->feeds.data(), in.data(), in.size(), plan_->fetches.data(), out.data(),
                   out.size(), plan_->targets.data(), plan_->targets.size(), nullptr, status);
   }

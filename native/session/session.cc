@@ -4,7 +4,8 @@
 
 namespace native {
 
-Session::Session(const void* config, size_t bytes, const std::string& target) : graph_(tf.NewGraph()) {
+Session::Session(const void* config, size_t bytes, const std::string& target, bool concurrent)
+    : concurrent_(concurrent), graph_(tf.NewGraph()) {
   const std::unique_ptr<TF_SessionOptions, decltype(tf.DeleteSessionOptions)> options(tf.NewSessionOptions(),
                                                                                       tf.DeleteSessionOptions);
   const Status status;

@@ -12,8 +12,8 @@ namespace native {
 
 class Session {
  public:
-  // config: a serialized ConfigProto; target: '' for this process, or 'grpc://host:port'
-  Session(const void* config, size_t bytes, const std::string& target);
+  // config: a serialized ConfigProto; target: '' for this process, or 'grpc://host:port'; concurrent: runs may overlap
+  Session(const void* config, size_t bytes, const std::string& target, bool concurrent);
   ~Session();
   Session(const Session&) = delete;
 
@@ -27,10 +27,14 @@ class Session {
   TF_Graph* graph() const { return graph_; }
   TF_Session* get() const { return session_; }
 
-  // Locked during a run: runs of a session are sequential.
-  std::mutex running;
+  // To be held during a run: unless they are concurrent, runs of a session are sequential.
+  std::unique_lock<std::mutex> lockRun() {
+    return concurrent_ ? std::unique_lock<std::mutex>() : std::unique_lock<std::mutex>(running_);
+  }
 
  private:
+  const bool concurrent_;
+  std::mutex running_;
   TF_Graph* graph_;
   TF_Session* session_ = nullptr;
 };

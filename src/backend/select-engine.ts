@@ -24,6 +24,8 @@ export interface Engine {
   why?: string;
   /** How to get a faster engine. */
   faster?: string;
+  /** Number of runs of a network to execute at the same time. Undefined: 1. */
+  atOnce?: number;
   /** The GPU in use. */
   gpu?: Gpu;
   /** Why no GPU is used, if one was searched for. */
@@ -36,11 +38,19 @@ export interface EngineOptions {
   device?: string | number | null;
   /** Number of threads, used by the first call in a process. Default: all cores available to the process. */
   threads?: number;
+  /**
+   * Several runs of a network at the same time, each op with a part of the threads: more images per second, of which each takes
+   * longer. Used by the first call in a process. Default: false.
+   */
+  manyRuns?: boolean;
   /** On a GPU: only deterministic kernels. Default: false. */
   deterministic?: boolean;
   /** On a GPU: convolutions may round their operands to TF32. Default: true. */
   tf32?: boolean;
 }
+
+/** Each run at the same time needs memory for its feature maps. */
+const MAX_PARTS = 4;
 
 let chosen: Promise<Engine> | undefined;
 
@@ -81,7 +91,10 @@ export function requireTraining(engine: Engine): void {
   );
 }
 
-async function start(device: Device, { threads, deterministic = false, tf32 = true }: EngineOptions): Promise<Engine> {
+async function start(
+  device: Device,
+  { threads, deterministic = false, tf32 = true, manyRuns = false }: EngineOptions,
+): Promise<Engine> {
   const cores = threads ?? availableParallelism();
   const forced = process.env.YOLO_ENGINE;
   if (forced && forced !== 'wasm' && forced !== 'tensorflow') {
@@ -96,13 +109,26 @@ async function start(device: Device, { threads, deterministic = false, tf32 = tr
     throw new UserError('no-gpu', `device=${device.gpu}: ${gpu.why}`, hint);
   }
   if (!loadedTensorflow()) process.env.CUDA_VISIBLE_DEVICES = '-1';
+  const divided = manyRuns ? divideThreads(cores) : undefined;
   const result = tryNative(tensorflowFiles());
-  if (result === 'running') return describeNative(cores, gpu);
+  if (result === 'running') return { ...describeNative(cores, gpu), atOnce: divided?.atOnce };
+  divided?.undo();
   const reason = whyNotNative(result);
   const eager = await startPackageBinary(cores, reason);
   if (eager) return eager;
   if (forced) throw new UserError('no-engine', `the native engine is not there: ${reason.why}`, reason.faster, 1);
   return startWasm(cores, reason);
+}
+
+/**
+ * Gives each op a part of the threads. Ops that are divided among all cores wait for the slowest part, which is the one on a core
+ * that decodes an image meanwhile; whole runs side by side do not.
+ * @returns number of runs to execute at the same time, one more than fit, so that none of the parts waits for the next run
+ */
+function divideThreads(cores: number): { atOnce: number; undo(): void } | undefined {
+  const parts = Math.min(cores, MAX_PARTS);
+  if (parts === 1 || process.env.TF_NUM_INTRAOP_THREADS) return undefined;
+  return { atOnce: parts + 1, undo: setEnvironment({ TF_NUM_INTRAOP_THREADS: String(Math.ceil(cores / parts)) }) };
 }
 
 /** Starts TensorFlow on a GPU. @returns the engine, or the reason why not; {} when no GPU is searched for */

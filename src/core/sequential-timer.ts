@@ -1,4 +1,4 @@
-/** Times calls that one resource executes one after the other. */
+/** Times calls for a resource that executes them in their order: each gets the time since the end of the one before it. */
 export class SequentialTimer {
   private idleSince = 0;
 

@@ -16,6 +16,8 @@ export interface Detector {
   readonly fixedBatch?: number;
   /** Name of the engine for messages: 'TensorFlow 2.21.0 (CPU)', 'wasm, 2 threads', 'onnxruntime 1.30'. */
   readonly engine: string;
+  /** Number of calls that it executes at the same time. Undefined: 1. */
+  readonly atOnce?: number;
   /** Training settings, where the model file has them. */
   trained?: Trained;
   /** True when the graph includes non-maximum suppression: `infer` then returns [B, N, 6] x1 y1 x2 y2 confidence class. */

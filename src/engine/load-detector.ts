@@ -25,6 +25,8 @@ export interface LoadOptions {
   augment?: boolean;
   /** Calls that may wait for the network's native session; one more is refused. Default: 64. */
   maxWaiting?: number;
+  /** Several calls at the same time, each on a part of the cores, where the engine can: for many images, in a process of their own. */
+  manyRuns?: boolean;
   /** Also gives the validation loss, where the native engine runs the network in float32; most labels of an image. */
   lossFor?: { mostLabels: number };
 }
@@ -100,10 +102,10 @@ function refuseUnused(model: string, { half, augment }: LoadOptions): void {
 
 /** Weights, run by this project's own network. */
 async function loadNetwork(model: string, options: LoadOptions): Promise<Detector> {
-  const { device = 'auto', tf32, half = false, augment = false, maxWaiting, lossFor } = options;
+  const { device = 'auto', tf32, half = false, augment = false, maxWaiting, manyRuns, lossFor } = options;
   // Reading the weights takes a while: the engine starts meanwhile.
   const backend = import('../backend/select-engine.js');
-  const starting = backend.then(({ selectEngine }) => selectEngine({ device, tf32 }));
+  const starting = backend.then(({ selectEngine }) => selectEngine({ device, tf32, manyRuns }));
   starting.catch(() => {}); // a missing model is told before an engine that doesn't start
   const { loadCheckpoint, resolveModelPath } = await import('../nn/weights.js');
   const checkpoint = await loadCheckpoint(await resolveModelPath(model));
@@ -111,12 +113,12 @@ async function loadNetwork(model: string, options: LoadOptions): Promise<Detecto
   warnNonFinite(checkpoint.weights, model);
   const engine = await starting;
   if (engine.why) log.info((await backend).describeEngine(engine));
-  const { description } = engine;
+  const { description, atOnce } = engine;
   const { createDetector } = await import('../detect/detectors/network.js');
   const detector: Detector =
     lossFor && engine.canTrain && !half && !augment
       ? await withLoss(checkpoint, description, lossFor.mostLabels)
-      : await createDetector(checkpoint, { half, augment, maxWaiting, engine: description, where: model });
+      : await createDetector(checkpoint, { half, augment, maxWaiting, atOnce, engine: description, where: model });
   detector.trained = trainedWith(checkpoint.trainArgs);
   return detector;
 }

@@ -1,4 +1,4 @@
-/** A queue that runs one task at a time, in order, with a limit on waiting tasks and cancellation by an AbortSignal. */
+/** A queue that starts tasks in order, a few at a time, with a limit on waiting tasks and cancellation by an AbortSignal. */
 
 /** A task for the queue. */
 export interface Task<T> {
@@ -17,14 +17,17 @@ interface Entry {
 /** A first-in, first-out queue. */
 export class RunQueue {
   private readonly waiting: Entry[] = [];
-  private running = false;
+  private running = 0;
 
-  /** @param limit maximum number of waiting tasks, besides the running one */
-  constructor(readonly limit: number) {}
+  /** @param limit maximum number of waiting tasks, besides the running ones @param atOnce maximum number of running tasks */
+  constructor(
+    readonly limit: number,
+    private readonly atOnce = 1,
+  ) {}
 
   /** Whether a further task would exceed the limit. */
   get full(): boolean {
-    return this.running && this.waiting.length >= this.limit;
+    return this.running >= this.atOnce && this.waiting.length >= this.limit;
   }
 
   /**
@@ -52,7 +55,7 @@ export class RunQueue {
         else reject(signal?.reason);
       };
       signal?.addEventListener('abort', abort);
-      if (this.running) this.waiting.push(entry);
+      if (this.running >= this.atOnce) this.waiting.push(entry);
       else this.begin(entry);
     });
   }
@@ -63,12 +66,12 @@ export class RunQueue {
   }
 
   private begin(entry: Entry): void {
-    this.running = true;
+    this.running++;
     entry.begin();
   }
 
   private next(): void {
-    this.running = false;
+    this.running--;
     const entry = this.waiting.shift();
     if (entry) this.begin(entry);
   }

@@ -2,7 +2,7 @@
  * A TensorFlow session: graphs are added to it, plans run them, state is in its variables (variables.ts). The graphs of a
  * session share variables of the same name.
  *
- * Runs of a session are executed one after the other. `run` blocks the JavaScript thread; `runAsync` runs in another thread
+ * Runs of a session are executed one after the other, unless `atOnce` says otherwise. `run` blocks the JavaScript thread; `runAsync` runs in another thread
  * and has a queue with a limit. Fed values are copied before the call returns; results are copies.
  */
 import { UserError } from '../core/errors.js';
@@ -18,6 +18,8 @@ import { type Handle, type NativeSessions, type NativeTensor, nativeSessions } f
 export interface SessionOptions extends SessionConfig {
   /** '' for this process, or a TensorFlow server ('grpc://host:port'). Default: ''. */
   target?: string;
+  /** Maximum number of asynchronous runs that are executed at the same time; more than 1: `run` does not wait either. Default: 1. */
+  atOnce?: number;
   /** Maximum number of asynchronous runs in the queue; further ones are rejected. Default: 64. */
   maxWaiting?: number;
   /**
@@ -68,7 +70,11 @@ export class Session {
   /** Opens a session; loads TensorFlow if necessary. @throws UserError 'no-engine' when TensorFlow is not set up */
   static open(options: SessionOptions = {}): Session {
     const native = nativeSessions();
-    return new Session(native, native.open(configProto(options), options.target ?? ''), options);
+    return new Session(
+      native,
+      native.open(configProto(options), options.target ?? '', (options.atOnce ?? 1) > 1),
+      options,
+    );
   }
 
   private constructor(
@@ -77,7 +83,7 @@ export class Session {
     private readonly options: SessionOptions,
   ) {
     this.handle = handle;
-    this.queue = new RunQueue(options.maxWaiting ?? MAX_WAITING);
+    this.queue = new RunQueue(options.maxWaiting ?? MAX_WAITING, options.atOnce);
   }
 
   /** Whether the session was closed. */

@@ -54,7 +54,8 @@ export interface NativeSessions {
   /** Starts to load the libraries in another thread; `load` waits for it. */
   loadAhead(libraries: string[]): void;
   load(libraries: string[]): { version: string; messages: string };
-  open(config: Uint8Array, target: string): Handle;
+  /** concurrent: runs may overlap. */
+  open(config: Uint8Array, target: string, concurrent: boolean): Handle;
   close(session: Handle): void;
   add(session: Handle, graphDef: Uint8Array, prefix: string, device: string): void;
   plan(

@@ -352,6 +352,34 @@ describe('asynchronous runs', () => {
     session.close();
   });
 
+  it('are executed at the same time, as many as asked for', async () => {
+    // Taking from the queue waits for another run that puts something into it.
+    const session = Session.open({ atOnce: 2, maxWaiting: 1 });
+    const types = { component_types: { types: ['float32' as const] } };
+    session.add([
+      placeholder('x', []),
+      { name: 'q', op: 'FIFOQueueV2', inputs: [], attrs: { ...types, capacity: 3 } },
+      {
+        name: 'put',
+        op: 'QueueEnqueueV2',
+        inputs: ['q', 'x'],
+        attrs: { Tcomponents: types.component_types, timeout_ms: -1 },
+      },
+      { name: 'take', op: 'QueueDequeueV2', inputs: ['q'], attrs: { ...types, timeout_ms: -1 } },
+    ]);
+    const put = session.plan({ feeds: ['x'], targets: ['put'] });
+    const take = session.plan({ fetches: ['take'] });
+    const taken = [take.runAsync(), put.runAsync([floats([], 7)])];
+    expect(valuesOf((await taken[0])[0], 'float32')[0]).toBe(7);
+    await taken[1];
+    const waiting = [take.runAsync(), take.runAsync(), take.runAsync()];
+    await expect(put.runAsync([floats([], 1)])).rejects.toMatchObject({ code: 'queue-full' });
+    for (const x of [1, 2, 3]) put.run([floats([], x)]); // of another thread, so not in the queue
+    const values = (await Promise.all(waiting)).map(([tensor]) => valuesOf(tensor, 'float32')[0]);
+    expect(values.sort()).toEqual([1, 2, 3]);
+    session.close();
+  });
+
   it('of several sessions, with a blocking one between and a graph added meanwhile', async () => {
     const [a, b] = [counting(), counting()];
     const runs = [a, b, a, b].map(({ plan, feeds }) => plan.runAsync(feeds));

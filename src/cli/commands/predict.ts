@@ -36,7 +36,7 @@ export async function printResults(
       else if (verbose) for (const line of lines.of(result, place)) print(line);
     },
   };
-  const results = start({ signal: stop.signal, observers: [display] });
+  const results = start({ signal: stop.signal, observers: [display], alone: true });
   for (;;) {
     const { done, value } = await results.next();
     if (done) return sumUp(value);

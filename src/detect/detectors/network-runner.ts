@@ -28,6 +28,8 @@ export interface RunnerOptions<I extends Tensors, O extends Tensors> {
   augment?: boolean;
   /** Maximum number of runs in the queue; further ones are rejected. */
   maxWaiting?: number;
+  /** Maximum number of runs at the same time, where the engine can. */
+  atOnce?: number;
 }
 
 /** Selected anchors of a batch, in the order of image, then anchor. */

@@ -69,6 +69,7 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
     const graph = this.options.augment ? undefined : this.graphOf();
     this.session = Session.open({
       maxWaiting: this.options.maxWaiting,
+      atOnce: this.options.atOnce,
       interThreads: loadedTensorflow()?.gpu ? GPU_THREADS : undefined,
       rewriter: !graph?.allFused, // it takes longer than the first image
     });

@@ -33,6 +33,8 @@ export interface DetectorOptions {
   engine?: string;
   /** Maximum number of predictions in the queue of the native engine; further ones are rejected. Default: 64. */
   maxWaiting?: number;
+  /** Maximum number of predictions that the native engine computes at the same time. Default: 1. */
+  atOnce?: number;
   /** Default: a TensorFlow session if TensorFlow is loaded, else TensorFlow.js. */
   runner?: Runner;
   /** Name of the model, for messages. */
@@ -81,6 +83,7 @@ export class NetworkDetector<I extends Tensors = Tensors, O extends Tensors = Te
   readonly names: string[];
   readonly stride: number;
   readonly engine: string;
+  readonly atOnce?: number;
   private readonly runner: NetworkRunner<I, O>;
   /** Kernels of the first layers, into which the factor 1/255 of the input is folded: saves a pass over the pixels. */
   private readonly scaled: readonly string[];
@@ -93,18 +96,19 @@ export class NetworkDetector<I extends Tensors = Tensors, O extends Tensors = Te
   constructor(
     network: Network,
     names: readonly string[],
-    { half = false, augment = false, engine, maxWaiting, runner = NetworkSession }: DetectorOptions = {},
+    { half = false, augment = false, engine, maxWaiting, atOnce, runner = NetworkSession }: DetectorOptions = {},
     also?: Also<I, O>,
   ) {
     const { spec } = network;
     if (half && runner !== NetworkSession) throw noHalf(engine);
+    this.atOnce = atOnce;
     this.names = Array.from({ length: spec.nc }, (_, i) => names[i] ?? `class${i}`);
     this.stride = Math.max(32, spec.stride);
     this.engine = engine ?? engineName(half);
     // The padding value of test-time augmentation is in 0..1, so the input must be, too.
     this.scaled = augment ? [] : imageKernels(spec);
     const scale = this.scaled.length ? 1 : 1 / 255;
-    this.runner = new runner(network, { half, augment, also, maxWaiting, scale });
+    this.runner = new runner(network, { half, augment, also, maxWaiting, atOnce, scale });
     if (this.runner.runAbove) this.inferAbove = this.above.bind(this);
   }
 

@@ -75,7 +75,7 @@ export class BatchPredictor {
   }
 
   /**
-   * May be called again before it is through: the network then takes the batches one after the other.
+   * May be called again before it is through: the network then takes the batches in their order.
    * @param frames at most `batch` of them
    */
   async predict(frames: readonly Frame[]): Promise<PredictedBatch> {

@@ -12,6 +12,8 @@ export interface PredictRunOptions {
   source?: SourceInput;
   /** A model that is loaded already; it is not disposed of. */
   detector?: Detector;
+  /** Whether nothing else computes in this process, so that the threads may be divided among several runs of the network. */
+  alone?: boolean;
   /** Aborted: the batch under way ends, or the wait for the next image; what was written is finished. */
   signal?: AbortSignal;
   /** Order of the names in folders and of patterns. Default: by code units. */

@@ -21,8 +21,8 @@ import { BatchPredictor, batchesOf } from './batch.js';
 import { openDestination } from './destination.js';
 import type { PredictObserver, PredictRunOptions, PredictSummary, ResultPlace } from './observer.js';
 
-/** Batches on their way: the results of one are used, the network runs on the next, a third is letterboxed. */
-const AT_WORK = 3;
+/** Batches on their way besides those in the network: the results of one are used, another one is letterboxed. */
+const AROUND = 2;
 
 /**
  * Detects objects in everything that `source` names. Images that can't be read are named in the log and in the summary.
@@ -40,10 +40,9 @@ export async function* predict(
   const { signal } = options;
   const settings = batchOptions(config);
   await checkSignals(signal);
-  const [origins, detector] = await Promise.all([
-    sourcesOf(source, options.order),
-    options.detector ?? loadDetector(config.model, config),
-  ]);
+  const origins = await sourcesOf(source, options.order);
+  const manyRuns = options.alone && Array.isArray(origins) && isMany(origins);
+  const detector = options.detector ?? (await loadDetector(config.model, { ...config, manyRuns }));
   const imgsz = sizeFor(config, detector);
   const predictor = new BatchPredictor(detector, { ...settings, imgsz, signal });
   const listed = Array.isArray(origins) ? (origins as readonly Origin[]) : undefined;
@@ -66,7 +65,8 @@ export async function* predict(
     await notify(observers, 'onStart', { sources, saveDir, engine: detector.engine });
     const batches = batchesOf(frames, batch, (failure) => note(failure, summary), units);
     // What a program hands over one by one is asked for one by one.
-    const predicted = mapAhead(batches, sources === undefined ? 1 : AT_WORK, (some) => predictor.predict(some));
+    const atWork = sources === undefined ? 1 : (detector.atOnce ?? 1) + AROUND;
+    const predicted = mapAhead(batches, atWork, (some) => predictor.predict(some));
     try {
       for await (const { frames: some, results, inputShape } of interruptible(predicted, signal)) {
         summary.inputShape = inputShape;
@@ -89,6 +89,12 @@ export async function* predict(
     destination.release();
   }
   return summary;
+}
+
+/** Whether there are several images that are all there already. */
+function isMany(origins: readonly Origin[]): boolean {
+  if (origins.some(({ kind }) => kind === 'stream' || kind === 'camera')) return false;
+  return origins.length > 1 || origins[0].kind === 'video';
 }
 
 function batchOptions(config: PredictConfig): ConstructorParameters<typeof BatchPredictor>[1] {
