@@ -6,6 +6,7 @@
 #include "winograd.h"
 
 namespace fused {
+void registerAlignedOverlaps();
 void registerBatchNormSilu();
 void registerConvFilterGrad();
 void registerWinograd();
@@ -18,6 +19,7 @@ static napi_value Register(napi_env env, const native::Arguments& a) {
   native::loadTensorflow(native::textsOf(env, a[0]));
   static std::once_flag once;
   std::call_once(once, [] {
+    fused::registerAlignedOverlaps();
     fused::registerBatchNormSilu();
     if (fused::hasWinograd()) fused::registerWinograd();
     if (fused::hasTiles()) fused::registerConvFilterGrad();

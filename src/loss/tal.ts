@@ -7,6 +7,9 @@
  * that it is finally assigned to. Losses over positives thus process S rows instead of A, and all shapes are static.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { defineOp } from '../graph/raw.js';
+import { loadedTensorflow } from '../graph/tensorflow.js';
+import { isTracing } from '../graph/trace.js';
 import { stopGradient } from '../nn/kernels.js';
 import { ciou, sidesOf } from './ciou.js';
 
@@ -83,8 +86,7 @@ export function assign(predictions: Predictions, labels: Labels, pairsAtOnce = P
 function assignPart(predictions: Predictions, labels: Labels): Assignment {
   const [b, m] = labels.mask.shape;
   const [, a, k] = predictions.scores.shape;
-  const overlap = overlaps(predictions, labels); // [B, M, A] 0..1, 0 outside of the label
-  const metric = tf.mul(labelScores(predictions.scores, labels.classes), sixthPower(overlap)); // [B, M, A]
+  const [overlap, metric] = alignedOverlaps(predictions, labels); // [B, M, A]
   const best = tf.topk(metric, Math.min(TOP_K, a)); // [B, M, 10]
   const s = m * Math.min(TOP_K, a);
   const anchors = tf.reshape(best.indices, [b, s]);
@@ -176,6 +178,30 @@ function resolveByAnchor({ overlap, flat, owner, positive, claims, share }: Slot
     maxOfLabel: (x) => tf.max(tf.mul(tf.expandDims(toAnchors(tf.mul(x, share)), 1), tf.cast(isLabel, 'float32')), 2),
   };
 }
+
+/**
+ * @returns [B, M, A] CIoU of each label with each predicted box, 0..1, 0 if the anchor point is outside of the label; and the
+ *   alignment metric. One op of native/fused computes both, and nothing for the points outside, which are nearly all.
+ */
+function alignedOverlaps(predictions: Predictions, labels: Labels): tf.Tensor[] {
+  const { boxesPx: predicted, scores: logits, points } = predictions;
+  const { boxesPx: truth, classes, mask } = labels;
+  if (isTracing() && loadedTensorflow()?.ops.length)
+    return alignedOverlapsOp({ predicted, logits, points, truth, classes, mask }, {});
+  const overlap = overlaps(predictions, labels);
+  return [overlap, tf.mul(labelScores(logits, classes), sixthPower(overlap))];
+}
+
+const alignedOverlapsOp = defineOp<'predicted' | 'logits' | 'points' | 'truth' | 'classes' | 'mask', object>({
+  name: 'AlignedOverlaps',
+  inputs: ['predicted', 'logits', 'points', 'truth', 'classes', 'mask'],
+  kernel(emit, { predicted, logits, points, truth, classes, mask }) {
+    const shape = [truth.shape[0], truth.shape[1], points.shape[0]];
+    const outputs = Array(2).fill({ shape, dtype: 'float32' });
+    const T = { type: 'float32' } as const;
+    return emit.ops('AlignedOverlaps', [predicted, logits, points, truth, classes, mask], { T }, outputs);
+  },
+});
 
 /** @returns [B, M, A] CIoU of each label with each predicted box, at least 0; 0 if the anchor point is outside the label */
 function overlaps({ boxesPx, points }: Predictions, labels: Labels): tf.Tensor {
