@@ -18,7 +18,9 @@ namespace native {
 class KeptOpen {
  public:
 #ifdef _WIN32
-  explicit KeptOpen(int descriptor) : handle_(reinterpret_cast<HANDLE>(_get_osfhandle(descriptor))) { protect(HANDLE_FLAG_PROTECT_FROM_CLOSE); }
+  explicit KeptOpen(int descriptor) : handle_(reinterpret_cast<HANDLE>(_get_osfhandle(descriptor))) {
+    protect(HANDLE_FLAG_PROTECT_FROM_CLOSE);
+  }
   ~KeptOpen() { protect(0); }
 
  private:

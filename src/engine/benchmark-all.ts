@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConfigOf } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
@@ -13,6 +13,7 @@ import { median } from '../core/median.js';
 import { version } from '../core/version.js';
 import { writeFileAtomic } from '../io/files.js';
 import { type Measure, planBenchmark } from './benchmark-plan.js';
+import { describeMachine } from './machine.js';
 import { createRunDir } from './run-dir.js';
 
 /** What a command took, from the start of its process. */
@@ -72,12 +73,7 @@ export async function measureAll(
   clean();
   const measures = plan.map((measure, i) => measured(measure, rounds[i]));
   const file = join(dir, 'benchmark.json');
-  const machine = {
-    system: `${process.platform} ${process.arch}`,
-    processor: cpus()[0]?.model,
-    cores: availableParallelism(),
-  };
-  const head = { version: version(), node: process.versions.node, date: new Date().toISOString(), ...machine, repeats };
+  const head = { ...describeMachine(version()), date: new Date().toISOString(), repeats };
   writeFileAtomic(file, `${JSON.stringify({ ...head, measures }, null, 2)}\n`);
   return { file, measures };
 }
@@ -85,7 +81,7 @@ export async function measureAll(
 /** Runs a command. @returns its time and memory; of a training step the seconds for a batch */
 function run(
   program: string,
-  { name, args, step }: Measure,
+  { name, args, step, images }: Measure,
   threads: number,
   started: (child: ChildProcess) => void,
 ): Promise<Took> {
@@ -102,7 +98,8 @@ function run(
   return new Promise((resolve, reject) => {
     child.once('error', reject);
     child.once('close', (code, signal) => {
-      if (code === 0 && took) return resolve(step ? ofStep(took, output) : took);
+      if (code === 0 && took)
+        return resolve(step ? { ...took, seconds: JSON.parse(output).median_s_per_image * images } : took);
       const last =
         messages
           .trim()
@@ -114,15 +111,9 @@ function run(
   });
 }
 
-function ofStep(took: Took, output: string): Took {
-  const { median_s_per_image, batch } = JSON.parse(output);
-  return { ...took, seconds: median_s_per_image * batch };
-}
-
-function measured({ name, precision, args, step, images }: Measure, took: readonly Took[]): Measured {
+function measured({ name, precision, args, images }: Measure, took: readonly Took[]): Measured {
   const seconds = took.map((one) => round(one.seconds));
   const middle = median(seconds);
-  const batch = step ? Number(/ batch=(\d+)/.exec(` ${args.join(' ')}`)?.[1]) : images;
   return {
     name,
     precision,
@@ -131,7 +122,7 @@ function measured({ name, precision, args, step, images }: Measure, took: readon
     median_s: middle,
     min_s: Math.min(...seconds),
     max_s: Math.max(...seconds),
-    ...(batch > 0 && { s_per_image: round(middle / batch) }),
+    ...(images > 0 && { s_per_image: round(middle / images) }),
     peak_rss_mb: Math.round(Math.max(...took.map(({ memory }) => memory))),
   };
 }

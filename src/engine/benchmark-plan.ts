@@ -67,7 +67,7 @@ export async function planBenchmark(config: ConfigOf<'benchmark'>, folder: strin
         `training step ${imgsz} b${batch}`,
         'benchmark',
         ['what=step', model, `imgsz=${imgsz}`, `batch=${batch}`, `steps=${config.steps}`, amp],
-        { step: true },
+        { step: true, images: batch },
       );
     const { imgsz, batch, epochs } = training;
     add(`train, ${epochs} epochs ${imgsz} b${batch}`, 'train', [

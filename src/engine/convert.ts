@@ -68,10 +68,9 @@ function recognize(source: string): { from: LabelFormat; read: () => Promise<Ann
 
 /** Each writes the labels below `out`, the images where its format has them. @returns the files that were written */
 const WRITERS: Record<LabelFormat, (annotations: Annotations, out: string) => string[]> = {
-  yolo: writeYolo,
+  yolo: (read, out) => writeYolo(inFolderOfSplit(read), out),
   coco(read, out) {
-    const splits = new Map([...read.splits].map(([split, images]) => [split, distinctNames(images)]));
-    const annotations = { ...read, splits };
+    const annotations = inFolderOfSplit(read);
     placeImages(annotations, (split) => join(out, 'images', split));
     return writeCoco(annotations, out);
   },
@@ -81,6 +80,11 @@ const WRITERS: Record<LabelFormat, (annotations: Annotations, out: string) => st
     return writeVoc(annotations, out);
   },
 };
+
+/** Images of each split with names for one folder. */
+function inFolderOfSplit({ splits, ...rest }: Annotations): Annotations {
+  return { ...rest, splits: new Map([...splits].map(([split, images]) => [split, distinctNames(images)])) };
+}
 
 /** Images of all splits with names for the same folder. */
 function inOneFolder({ splits, ...rest }: Annotations): Annotations {

@@ -1,6 +1,7 @@
 /** `yolo check data=…`: the doctor's report as text or JSON, and the exit code: 1 when training would be harmed. */
 import type { ConfigOf } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
+import { textTable } from '../core/text-table.js';
 import { type DoctorReport, examine } from '../data/doctor.js';
 import type { DoctorNote } from '../data/doctor-note.js';
 import { datasetOptions } from './options.js';
@@ -41,22 +42,17 @@ function describe(report: DoctorReport, imgsz: number): string[] {
   ];
 }
 
-function table(rows: string[][]): string[] {
-  const widths = rows[0].map((_, c) => Math.max(...rows.map((row) => row[c].length)));
-  return rows.map((row) => row.map((cell, c) => (c ? cell.padStart(widths[c]) : cell.padEnd(widths[c]))).join('  '));
-}
-
 function splitTable({ splits }: DoctorReport): string[] {
   const head = ['split', 'images', 'objects', 'backgrounds', 'without label file', 'left out'];
   const rows = splits.map((s) =>
     [s.split, s.images, s.instances, s.backgrounds, s.missingLabels, s.corrupt].map((value) => String(value)),
   );
-  return table([head, ...rows]);
+  return textTable([head, ...rows]);
 }
 
 function classTable({ splits, names }: DoctorReport): string[] {
   const rows = names.map((name, id) => [`${id} ${name}`, ...splits.map((s) => String(s.perClass[id]))]);
-  const shown = table([['class', ...splits.map((s) => s.split)], ...rows.slice(0, CLASSES_SHOWN)]);
+  const shown = textTable([['class', ...splits.map((s) => s.split)], ...rows.slice(0, CLASSES_SHOWN)]);
   return rows.length > CLASSES_SHOWN ? [...shown, `… and ${rows.length - CLASSES_SHOWN} more classes`] : shown;
 }
 

@@ -2,7 +2,6 @@
  * Starts to load TensorFlow while the command's modules are loaded and its files are read. selectEngine waits for it; what
  * fails here is reported there.
  */
-
 import { type Device, readDevice } from '../backend/device.js';
 import { wantsGpu } from '../backend/gpu.js';
 import { loadTensorflowAhead, tensorflowFiles } from '../graph/tensorflow.js';

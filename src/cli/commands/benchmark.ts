@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import type { ConfigOf } from '../../cfg/schema.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
+import { textTable } from '../../core/text-table.js';
 import type { Measured } from '../../engine/benchmark-all.js';
 import { out, print, printJson } from '../terminal.js';
 
@@ -35,11 +36,6 @@ function table(results: readonly Measured[]): string[] {
     r.s_per_image === undefined ? '' : (1000 * r.s_per_image).toFixed(1),
     String(r.peak_rss_mb),
   ]);
-  const widths = header.map((text, k) => Math.max(text.length, ...rows.map((row) => row[k].length)));
-  const line = (cells: string[]): string =>
-    cells
-      .map((text, k) => (k < 2 ? text.padEnd(widths[k]) : text.padStart(widths[k])))
-      .join('  ')
-      .trimEnd();
-  return [out.bold(line(header)), ...rows.map(line)];
+  const [head, ...lines] = textTable([header, ...rows], 2);
+  return [out.bold(head), ...lines];
 }

@@ -139,7 +139,10 @@ function splitLists(source: string): Map<string, string> {
   return splits;
 }
 
-/** Writes Annotations/<stem>.xml for each image, whose stems are distinct, and ImageSets/Main/<split>.txt in `out`. @returns the folder and the lists */
+/**
+ * Writes Annotations/<stem>.xml for each image, whose stems are distinct, and ImageSets/Main/<split>.txt in `out`.
+ * @returns the folder and the lists
+ */
 export function writeVoc({ names, splits }: Annotations, out: string): string[] {
   const folder = join(out, 'Annotations');
   for (const [split, images] of splits) {

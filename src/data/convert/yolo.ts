@@ -8,7 +8,7 @@ import { SPLITS } from '../../core/choices.js';
 import { orCannotWrite, writeFileAtomic } from '../../io/files.js';
 import { openDataset } from '../dataset.js';
 import type { Finding } from '../finding.js';
-import { type AnnotatedImage, type Annotations, distinctNames } from './annotations.js';
+import type { AnnotatedImage, Annotations } from './annotations.js';
 
 /** Reads all splits of a dataset. @param yaml a value of the option `data` @throws UserError as openDataset */
 export async function readYolo(yaml: string): Promise<Annotations> {
@@ -31,7 +31,7 @@ export async function readYolo(yaml: string): Promise<Annotations> {
 }
 
 /**
- * Writes images/, labels/ and data.yaml in `out`. Images are hard-linked, or copied where links are not possible.
+ * Writes images/, labels/ and data.yaml in `out`; names in a split are distinct. Images are hard-linked, or copied where links are not possible.
  * @returns path of data.yaml
  * @throws UserError 'cannot-write'
  */
@@ -40,7 +40,7 @@ export function writeYolo({ names, splits }: Annotations, out: string): string[]
   for (const [split, images] of splits) {
     used[roleOf(split, used)] = `images/${split}`;
     orCannotWrite(out, () => mkdirSync(join(out, 'images', split), { recursive: true }));
-    for (const image of distinctNames(images)) {
+    for (const image of images) {
       const stem = image.name.slice(0, image.name.length - extname(image.name).length);
       const rows = image.objects.map((object) => `${labelText(object.class, object.box, image)}\n`);
       writeFileAtomic(join(out, 'labels', split, `${stem}.txt`), rows.join(''));

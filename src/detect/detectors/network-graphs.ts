@@ -29,7 +29,10 @@ export interface ShapedGraph {
 
 type Shape = readonly [batch: number, height: number, width: number];
 
-/** The network's graph, with candidates, for one input shape, followed by the computations of `also`. @param extra inputs of `also` */
+/**
+ * The network's graph, with candidates, for one input shape, followed by the computations of `also`.
+ * @param extra inputs of `also`
+ */
 export function graphWithHead<I extends Tensors, O extends Tensors>(
   { spec }: Network,
   { head, nodes }: NetworkGraph,

@@ -2,24 +2,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism, cpus, freemem, release, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { cacheDir, pins } from '../../../bin/setup/paths.mjs';
 import { describeEngine, type Engine, selectEngine } from '../../backend/select-engine.js';
+import { describeMachine, type Machine, machineRows } from '../machine.js';
 
 const require = createRequire(import.meta.url);
-
-/** What the computation runs on. */
-export interface Machine {
-  version: string;
-  node: string;
-  /** linux x64, with the kernel's release. */
-  platform: string;
-  processor: string;
-  cores: number;
-  /** GiB. */
-  memory: { total: number; free: number };
-}
 
 export interface ChecksReport extends Machine {
   engine: Engine;
@@ -47,29 +35,6 @@ export async function collectChecks(version: string): Promise<ChecksReport> {
   };
   const missing = whatIsMissing(engine, optional);
   return { ...describeMachine(version), engine, tfjs: pins.tfjs, optional, cache: cacheDir(), missing };
-}
-
-export function describeMachine(version: string): Machine {
-  const gib = (bytes: number) => Math.round((bytes / 2 ** 30) * 10) / 10;
-  return {
-    version,
-    node: process.versions.node,
-    platform: `${process.platform} ${process.arch} (${release()})`,
-    processor: cpus()[0]?.model.trim() ?? 'unknown',
-    cores: availableParallelism(),
-    memory: { total: gib(totalmem()), free: gib(process.availableMemory?.() ?? freemem()) },
-  };
-}
-
-/** Names and values of the machine's lines in a report. */
-export function machineRows({ version, node, platform, processor, cores, memory }: Machine): [string, string][] {
-  return [
-    ['yolov8-tfjs', version],
-    ['Node', node],
-    ['System', platform],
-    ['Processor', `${processor}, ${cores} core${cores === 1 ? '' : 's'} for this process`],
-    ['Memory', `${memory.total} GiB, ${memory.free} GiB free`],
-  ];
 }
 
 /** The report as lines for a terminal. */

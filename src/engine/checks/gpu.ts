@@ -12,7 +12,7 @@ import { cacheDir, engineReady, root, setupCommand } from '../../../bin/setup/pa
 import { cudaVersion, findGpu, type Gpu } from '../../backend/gpu.js';
 import { UserError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
-import { describeMachine, machineRows } from './checks.js';
+import { describeMachine, machineRows } from '../machine.js';
 import { placementOf, type TrialRequest, type TrialResult } from './gpu-trial.js';
 
 const PROCESS = fileURLToPath(new URL('./gpu-trial-process.js', import.meta.url));
