@@ -174,3 +174,30 @@ describe('detector', () => {
     detector.dispose();
   });
 });
+
+it('on wasm needs no more memory for a batch than for an image, and gives the same', async () => {
+  await tf.setBackend('wasm');
+  const detector = await createDetector(checkpoint, { runner: NetworkTfjs });
+  const [count, side] = [4, 64];
+  const batch = image(count, side, side);
+  const size = batch.length / count;
+  /** The output, and the most bytes of tensors after an operation. */
+  const inferred = async (images: Uint8Array, n: number) => {
+    let peak = 0;
+    const run = tf.engine().runKernel;
+    tf.engine().runKernel = function (...args) {
+      const out = run.apply(this, args);
+      peak = Math.max(peak, tf.memory().numBytes);
+      return out;
+    } as typeof run;
+    const output = await detector.infer(images, [n, side, side]);
+    tf.engine().runKernel = run;
+    return { output, peak };
+  };
+  const alone = [];
+  for (let i = 0; i < count; i++) alone.push(await inferred(batch.subarray(i * size, (i + 1) * size), 1));
+  const together = await inferred(batch, count);
+  expect(together.peak).toBeLessThanOrEqual(alone[0].peak);
+  expect([...together.output.data]).toEqual(alone.flatMap(({ output }) => [...output.data]));
+  detector.dispose();
+});

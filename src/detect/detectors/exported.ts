@@ -29,6 +29,11 @@ export abstract class ExportedDetector implements Detector {
     this.trained = contract.trained;
   }
 
+  /** Images of a run; undefined: any number. */
+  protected get imagesAtOnce(): number | undefined {
+    return this.fixedBatch;
+  }
+
   /** @param x [B, H, W, 3] RGB 0..1 @returns [B, 4 + K, A] */
   protected abstract run(x: HostTensor<'float32'>, options?: RunOptions): Promise<HostTensor<'float32'>>;
   abstract dispose(): void;
@@ -38,7 +43,7 @@ export abstract class ExportedDetector implements Detector {
     shape: [batch: number, height: number, width: number],
     options?: RunOptions,
   ): Promise<InferOutput> {
-    return runInBatches(images, shape, this.fixedBatch, async (part, [b, h, w]) => {
+    return runInBatches(images, shape, this.imagesAtOnce, async (part, [b, h, w]) => {
       const x: HostTensor<'float32'> = { dtype: 'float32', shape: [b, h, w, 3], data: toUnit(part, b * h * w * 3) };
       const { data, shape } = await this.run(x, options).catch((error) => {
         const known = error instanceof UserError || options?.signal?.aborted;

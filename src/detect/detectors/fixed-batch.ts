@@ -1,11 +1,15 @@
-/** Exported models with a fixed batch size: more images are divided into several runs, fewer are padded with black. */
+/**
+ * Runs of a fixed batch size: more images are divided into several runs, fewer are padded with black. For exported models of
+ * such a size, and with 1 for TensorFlow.js, in which an image alone takes less time than in a batch, and a batch of 16 images of
+ * 640 pixels needs more memory than WebAssembly has.
+ */
 import type { InferOutput } from '../detector.js';
 
 type Shape = [batch: number, height: number, width: number];
 
 /**
  * @param images [B, H, W, 3] RGB 0..255
- * @param batch batch size of the model; undefined: any
+ * @param batch images of a run; undefined: all of them
  * @param run runs the model; `images` may have fewer images than the shape says, the rest must be padded with black
  * @returns outputs of all B images
  */

@@ -5,7 +5,9 @@ import { foldedParameters } from '../../nn/fold.js';
 import { decode, forward } from '../../nn/forward.js';
 import type { Network, Params } from '../../nn/model.js';
 import type { ParameterSpec } from '../../nn/parameters.js';
+import type { InferOutput } from '../detector.js';
 import { predictAugmented } from '../tta.js';
+import { runInBatches } from './fixed-batch.js';
 import type { Candidates, HostTensors, NetworkRunner, RunnerOptions, Tensors } from './network-runner.js';
 
 interface Outputs<O> {
@@ -43,8 +45,13 @@ export class NetworkTfjs<I extends Tensors, O extends Tensors> implements Networ
       this.params[parameter.name] = tf.tensor(values(parameter), parameter.shape);
   }
 
-  async run(images: HostTensor<'uint8'>): Promise<HostTensor<'float32'>> {
-    return (await read(this.compute(images).output)) as HostTensor<'float32'>;
+  async run({ data, shape: [b, h, w] }: HostTensor<'uint8'>): Promise<HostTensor<'float32'>> {
+    const output = await runInBatches(data, [b, h, w], 1, async (one, [, height, width]) => {
+      const { output } = this.compute({ dtype: 'uint8', shape: [1, height, width, 3], data: one });
+      const { data, shape } = (await read(output)) as HostTensor<'float32'>;
+      return { data, shape: [...shape] as InferOutput['shape'] };
+    });
+    return { dtype: 'float32', ...output };
   }
 
   async runWith(images: HostTensor<'uint8'>, extra: HostTensors<I>, minScore: number) {

@@ -50,6 +50,10 @@ class EagerDetector extends ExportedDetector {
     super(path, contract, engine);
   }
 
+  protected override get imagesAtOnce(): number {
+    return this.fixedBatch ?? 1;
+  }
+
   protected async run({ data, shape }: HostTensor<'float32'>): Promise<HostTensor<'float32'>> {
     const { input, output } = this.contract;
     const y = tf.tidy(
