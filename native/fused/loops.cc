@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "cpu.h"
 #include "winograd.h"
 
 #if defined(__x86_64__)
@@ -71,18 +72,15 @@ static Set limit() {
 static Set fastest() {
 #if defined(__x86_64__)
   static const Set most = limit();
-  __builtin_cpu_init();
-  if (most == Set::AVX512 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl"))
-    return Set::AVX512;
-  if (most >= Set::AVX2 && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return Set::AVX2;
+  if (most == Set::AVX512 && Cpu::current().avx512) return Set::AVX512;
+  if (most >= Set::AVX2 && Cpu::current().avx2) return Set::AVX2;
 #endif
   return Set::PLAIN;
 }
 
 #define LOOPS(space) {space::moments, space::normalizeSilu, space::gradientOfNorm, space::gradientOfInput}
 #if defined(__x86_64__)
-static bool hasBf16() { return fastest() == Set::AVX512 && __builtin_cpu_supports("avx512bf16"); }
+static bool hasBf16() { return fastest() == Set::AVX512 && Cpu::current().avx512bf16; }
 
 #define CHOSEN(element)                                                                 \
   fastest() == Set::AVX512 ? Loops<E> LOOPS(avx512::element)                             \

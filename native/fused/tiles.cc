@@ -1,10 +1,11 @@
 #include "tiles.h"
 
 #if defined(__x86_64__) && defined(__linux__)
-#include <cpuid.h>
 #include <immintrin.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "cpu.h"
 
 #define TILE_CODE __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,amx-tile,amx-bf16")))
 #define INLINE static inline __attribute__((always_inline)) TILE_CODE
@@ -21,14 +22,7 @@ namespace fused {
 bool hasTiles() {
   constexpr long REQUEST_PERMISSION = 0x1023, TILE_DATA = 18;  // ARCH_REQ_XCOMP_PERM: asm/prctl.h
   static const bool has = [] {
-    __builtin_cpu_init();
-    if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-        !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl"))
-      return false;
-    unsigned a, b, c, d;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
-    const unsigned bf16 = 1u << 22, tile = 1u << 24;
-    if ((d & bf16) == 0 || (d & tile) == 0) return false;
+    if (!Cpu::current().amx) return false;
     return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
   }();
   return has;

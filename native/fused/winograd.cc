@@ -41,7 +41,8 @@ class Convolution {
   void run(const std::vector<int64_t>& size, long filters, const float* x, const float* filter, const float* bias, float* y) const {
     constexpr long CACHE = 768 << 10, CHANNELS = 16, BLOCKS = 4, SMALL = 1 << 20;  // bytes; of a task; of a thread; multiplications
     const WinogradLoops& loops = winogradLoops();
-    Winograd w{size[1], size[2], size[3], filters, ceilDiv(size[1], 2), ceilDiv(size[2], 2), loops.panels(filters)};
+    const long height = size[1], width = size[2], channels = size[3];
+    Winograd w{height, width, channels, filters, ceilDiv(height, 2), ceilDiv(width, 2), loops.panels(filters)};
     w.rowV = ceilDiv(w.channels, LANES) * LANES, w.rowM = w.panels.columns();
     const long tiles = size[0] * w.down * w.across;
     const long fits = CACHE / sizeof(float) / (POINTS * (w.rowV + w.rowM));
