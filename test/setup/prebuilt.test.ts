@@ -1,8 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkAddon, describeBinary } from '../../bin/prebuild/check-addon.mjs';
 import { engineDir, engineReady, pins, prebuiltDir } from '../../bin/setup/paths.mjs';
+import { tensorflowFiles } from '../../src/graph/tensorflow.js';
 import { tmpDir } from '../helpers/tmp.js';
 
 const platform = `${process.platform}-${process.arch}`;
@@ -39,5 +41,15 @@ describe('an addon', () => {
 describe.runIf(prebuiltDir('linux-x64'))('prebuilt addons', () => {
   it.each(Object.keys(pins.wheels))('for %s can be loaded there', (name) => {
     for (const addon of ['session', 'fused']) checkAddon(name, join(prebuiltDir(name)!, `${addon}.node`));
+  });
+
+  it.runIf(engineReady() && prebuiltDir(platform))('have the ops that this machine has when it compiles them', () => {
+    const { ops, libraries } = tensorflowFiles()!;
+    const [here, there] = [ops[0], join(prebuiltDir(platform)!, 'fused.node')].map((file) => {
+      const script = `console.log(JSON.stringify(require(process.argv[1]).register(JSON.parse(process.argv[2]))))`;
+      const child = spawnSync(process.execPath, ['-e', script, file, JSON.stringify(libraries)], { encoding: 'utf8' });
+      return JSON.parse(child.stdout);
+    });
+    expect(there).toEqual(here);
   });
 });
