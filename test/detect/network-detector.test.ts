@@ -184,14 +184,15 @@ it('on wasm needs no more memory for a batch than for an image, and gives the sa
   /** The output, and the most bytes of tensors after an operation. */
   const inferred = async (images: Uint8Array, n: number) => {
     let peak = 0;
-    const run = tf.engine().runKernel;
-    tf.engine().runKernel = function (...args) {
-      const out = run.apply(this, args);
+    const engine = tf.engine();
+    const run = engine.runKernel;
+    engine.runKernel = ((...args: Parameters<typeof run>) => {
+      const out = run.apply(engine, args);
       peak = Math.max(peak, tf.memory().numBytes);
       return out;
-    } as typeof run;
+    }) as typeof run;
     const output = await detector.infer(images, [n, side, side]);
-    tf.engine().runKernel = run;
+    engine.runKernel = run;
     return { output, peak };
   };
   const alone = [];
