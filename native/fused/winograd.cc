@@ -39,7 +39,8 @@ class Convolution {
   }
 
   void run(const std::vector<int64_t>& size, long filters, const float* x, const float* filter, const float* bias, float* y) const {
-    constexpr long CACHE = 768 << 10, CHANNELS = 16, BLOCKS = 4, SMALL = 1 << 20;  // bytes; of a task; of a thread; multiplications
+    constexpr long CACHE = 768 << 10, CHANNELS = 16, BLOCKS = 4;  // bytes; of a task; of a thread
+    constexpr double SMALL = 1 << 20;  // multiplications; a `long` of 32 bits is too short for their number
     const WinogradLoops& loops = winogradLoops();
     const long height = size[1], width = size[2], channels = size[3];
     Winograd w{height, width, channels, filters, ceilDiv(height, 2), ceilDiv(width, 2), loops.panels(filters)};
@@ -69,7 +70,7 @@ class Convolution {
     };
     Pool::instance().run({{static_cast<int>(ceilDiv(w.channels, CHANNELS)), transform, nullptr},
                           {static_cast<int>(ceilDiv(tiles, block)), convolve, nullptr}},
-                         POINTS * tiles * w.channels * w.filters < SMALL);
+                         SMALL > POINTS * static_cast<double>(tiles) * w.channels * w.filters);
   }
 
   const bool silu_, transposed_;
