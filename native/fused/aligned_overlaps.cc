@@ -47,8 +47,8 @@ class AlignedOverlaps {
 
   void compute(TF_OpKernelContext* context) const {
     const auto predicted = Tensor<>::input(context, 0), logits = Tensor<>::input(context, 1);
-    const auto points = Tensor<>::input(context, 2), truth = Tensor<>::input(context, 3), mask = Tensor<>::input(context, 5);
-    const auto classes = Tensor<int32_t>::input(context, 4);
+    const auto points = Tensor<>::input(context, 2), truth = Tensor<>::input(context, 3);
+    const auto classes = Tensor<>::input(context, 4), mask = Tensor<>::input(context, 5);
     require(predicted.rank() == 3 && truth.rank() == 3 && points.rank() == 2, "boxes need three dimensions, points two");
     const long batch = truth.shape()[0], labels = truth.shape()[1], anchors = points.rows(), count = logits.channels();
     require(predicted.channels() == 4 && truth.channels() == 4 && points.channels() == 2, "boxes have 4 sides, points 2");
@@ -61,7 +61,7 @@ class AlignedOverlaps {
       float *o = overlap.data() + i * anchors, *m = metric.data() + i * anchors;
       std::memset(o, 0, anchors * sizeof(float));
       std::memset(m, 0, anchors * sizeof(float));
-      const long image = i / labels, label = classes.data()[i];
+      const long image = i / labels, label = static_cast<long>(classes.data()[i]);
       if (!(mask.data()[i] > 0) || label < 0 || label >= count) return;
       const Box box(truth.data() + 4 * i);
       const float growX = 0.5f * std::max(MIN_SIDE - (box.x2 - box.x1), 0.0f);
@@ -101,7 +101,7 @@ void shapes(TF_ShapeInferenceContext* context, TF_Status* status) {
 
 void registerAlignedOverlaps() {
   registerOp({"AlignedOverlaps",
-              {"predicted: T", "logits: T", "points: T", "truth: T", "classes: int32", "mask: T"},
+              {"predicted: T", "logits: T", "points: T", "truth: T", "classes: T", "mask: T"},
               {"overlap: T", "metric: T"},
               {"T: {float}"},
               shapes});

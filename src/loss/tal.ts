@@ -199,7 +199,7 @@ const alignedOverlapsOp = defineOp<'predicted' | 'logits' | 'points' | 'truth' |
     const shape = [truth.shape[0], truth.shape[1], points.shape[0]];
     const outputs = Array(2).fill({ shape, dtype: 'float32' });
     const T = { type: 'float32' } as const;
-    const inputs = [predicted, logits, points, truth, emit.cast(classes, 'int32'), mask];
+    const inputs = [predicted, logits, points, truth, emit.cast(classes, 'float32'), mask]; // integers have two types
     return emit.ops('AlignedOverlaps', inputs, { T }, outputs);
   },
 });
