@@ -34,8 +34,8 @@ namespace native {
   F(ShapeInferenceContextConcatenateShapes) F(DimensionHandleValueKnown) F(DimensionHandleValue)                     \
   F(NewKernelBuilder) F(KernelBuilder_TypeConstraint) F(RegisterKernelBuilder) F(OpKernelConstruction_Failure)       \
   F(OpKernelConstruction_GetAttrBool) F(OpKernelConstruction_GetAttrFloat)                                           \
-  F(OpKernelConstruction_GetAttrSize) F(OpKernelConstruction_GetAttrInt64List) F(OpKernelContext_Failure) F(NumInputs) F(GetInput) F(AllocateOutput)     \
-  F(ForwardInputOrAllocateOutput)
+  F(OpKernelConstruction_GetAttrSize) F(OpKernelConstruction_GetAttrInt64List) F(OpKernelContext_Failure)              \
+  F(NumInputs) F(GetInput) F(AllocateOutput) F(ForwardInputOrAllocateOutput)
 
 struct Tensorflow {
 #define FIELD(name) decltype(&TF_##name) name = nullptr;

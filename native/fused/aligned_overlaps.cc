@@ -77,24 +77,11 @@ class AlignedOverlaps {
     };
     Pool::instance().run({{static_cast<int>(batch * labels), row, nullptr}}, batch * labels * anchors < 1 << 16);
   }
-
- private:
-  static void require(bool condition, const char* what) {
-    if (!condition) throw std::invalid_argument(what);
-  }
 };
 
 // [B, M, A] from the labels [B, M, 4] and the points [A, 2].
 void shapes(TF_ShapeInferenceContext* context, TF_Status* status) {
-  TF_ShapeHandle *labels = tf.NewShapeHandle(), *points = tf.NewShapeHandle(), *all = tf.NewShapeHandle();
-  const auto ok = [&] { return tf.GetCode(status) == TF_OK; };
-  tf.ShapeInferenceContextGetInput(context, 3, labels, status);
-  if (ok()) tf.ShapeInferenceContextGetInput(context, 2, points, status);
-  if (ok()) tf.ShapeInferenceContextSubshape(context, labels, 0, 2, labels, status);
-  if (ok()) tf.ShapeInferenceContextSubshape(context, points, 0, 1, points, status);
-  if (ok()) tf.ShapeInferenceContextConcatenateShapes(context, labels, points, all, status);
-  for (int i = 0; i < 2 && ok(); i++) tf.ShapeInferenceContextSetOutput(context, i, all, status);
-  for (TF_ShapeHandle* handle : {labels, points, all}) tf.DeleteShapeHandle(handle);
+  for (int output = 0; output < 2; output++) joinedShape(context, output, {3, 0, 2}, {2, 0, 1}, status);
 }
 
 }  // namespace

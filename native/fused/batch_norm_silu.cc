@@ -52,10 +52,6 @@ struct Moments {
   }
 };
 
-void require(bool condition, const char* what) {
-  if (!condition) throw std::invalid_argument(what);
-}
-
 // Inputs: x, gamma, beta, running mean and variance. Outputs: y, mean and 1 / sqrt(variance + epsilon) of the batch, and the
 // new running statistics (with the unbiased variance, as in PyTorch); of BatchNormSiluHalf also the second half of the
 // channels of y.

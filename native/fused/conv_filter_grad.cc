@@ -128,10 +128,6 @@ class ConvFilterGrad {
     return c;
   }
 
-  static void require(bool condition, const char* what) {
-    if (!condition) throw std::invalid_argument(what);
-  }
-
   // The sums of a group of panels, for a slice of the filters.
   static void multiply(const Convolution& c, const Division& d, const Bfloat16* x, const Bfloat16* dy, int task, float* sums) {
     static thread_local Scratch<Bfloat16> packed;

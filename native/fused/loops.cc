@@ -61,6 +61,7 @@ namespace avx512bf16 {
 
 enum class Set { PLAIN, AVX2, AVX512 };
 
+#if defined(__x86_64__)
 // Limited by oneDNN's environment variable, as its own instruction sets.
 static Set limit() {
   const char* name = std::getenv("ONEDNN_MAX_CPU_ISA");
@@ -68,6 +69,7 @@ static Set limit() {
   if (std::strncmp(name, "AVX2", 4) == 0) return Set::AVX2;
   return std::strcmp(name, "SSE41") == 0 || std::strcmp(name, "AVX") == 0 ? Set::PLAIN : Set::AVX512;
 }
+#endif
 
 static Set fastest() {
 #if defined(__x86_64__)

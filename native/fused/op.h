@@ -67,6 +67,11 @@ class Tensor {
   TF_Tensor* tensor_;
 };
 
+// For the checks of a kernel's inputs.
+inline void require(bool condition, const char* what) {
+  if (!condition) throw std::invalid_argument(what);
+}
+
 // Attributes of a node.
 inline float floatAttribute(TF_OpKernelConstruction* node, const char* name) {
   Status status;
@@ -151,6 +156,26 @@ inline void sameShape(TF_ShapeInferenceContext* context, int i, int j, TF_Status
   tf.ShapeInferenceContextGetInput(context, j, shape, status);
   if (tf.GetCode(status) == TF_OK) tf.ShapeInferenceContextSetOutput(context, i, shape, status);
   tf.DeleteShapeHandle(shape);
+}
+
+// Dimensions [from, to) of an input.
+struct Dimensions {
+  int input, from, to;
+};
+
+// For shape functions: output i has the dimensions a, then b.
+inline void joinedShape(TF_ShapeInferenceContext* context, int i, Dimensions a, Dimensions b, TF_Status* status) {
+  TF_ShapeHandle *front = tf.NewShapeHandle(), *back = tf.NewShapeHandle(), *joined = tf.NewShapeHandle();
+  const auto ok = [&] { return tf.GetCode(status) == TF_OK; };
+  const auto get = [&](const Dimensions& d, TF_ShapeHandle* shape) {
+    if (ok()) tf.ShapeInferenceContextGetInput(context, d.input, shape, status);
+    if (ok()) tf.ShapeInferenceContextSubshape(context, shape, d.from, d.to, shape, status);
+  };
+  get(a, front);
+  get(b, back);
+  if (ok()) tf.ShapeInferenceContextConcatenateShapes(context, front, back, joined, status);
+  if (ok()) tf.ShapeInferenceContextSetOutput(context, i, joined, status);
+  for (TF_ShapeHandle* shape : {front, back, joined}) tf.DeleteShapeHandle(shape);
 }
 
 }  // namespace fused

@@ -34,10 +34,6 @@ class Convolution {
   Convolution(bool silu, bool transposed) : silu_(silu), transposed_(transposed) {}
 
  private:
-  static void require(bool condition, const char* what) {
-    if (!condition) throw std::invalid_argument(what);
-  }
-
   void run(const std::vector<int64_t>& size, long filters, const float* x, const float* filter, const float* bias, float* y) const {
     constexpr long CACHE = 768 << 10, CHANNELS = 16, BLOCKS = 4;  // bytes; of a task; of a thread
     constexpr double SMALL = 1 << 20;  // multiplications; a `long` of 32 bits is too short for their number
@@ -89,15 +85,7 @@ struct WinogradInputGrad : Convolution {
 // x [B, H, W, ·] with the dimension `last` of the filter as its last one.
 template <int last>
 void shapeOf(TF_ShapeInferenceContext* context, TF_Status* status) {
-  TF_ShapeHandle *x = tf.NewShapeHandle(), *filter = tf.NewShapeHandle(), *y = tf.NewShapeHandle();
-  const auto ok = [&] { return tf.GetCode(status) == TF_OK; };
-  tf.ShapeInferenceContextGetInput(context, 0, x, status);
-  if (ok()) tf.ShapeInferenceContextGetInput(context, 1, filter, status);
-  if (ok()) tf.ShapeInferenceContextSubshape(context, x, 0, 3, x, status);
-  if (ok()) tf.ShapeInferenceContextSubshape(context, filter, last, last + 1, filter, status);
-  if (ok()) tf.ShapeInferenceContextConcatenateShapes(context, x, filter, y, status);
-  if (ok()) tf.ShapeInferenceContextSetOutput(context, 0, y, status);
-  for (TF_ShapeHandle* handle : {x, filter, y}) tf.DeleteShapeHandle(handle);
+  joinedShape(context, 0, {0, 0, 3}, {1, last, last + 1}, status);
 }
 
 }  // namespace
