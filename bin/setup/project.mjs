@@ -28,21 +28,28 @@ export async function installDependencies() {
 /** The detector of the exported page, yolo.js: one module without imports, for browsers (src/export/tfjs-page.ts copies it). */
 const PAGE = { entry: 'src/browser/yolo.ts', bundle: 'dist/browser/yolo.bundle.js' };
 
+/** Image kernels in AssemblyScript (src/image/pixels.ts loads the module). */
+const PIXELS = { folder: 'native/pixels', entry: 'native/pixels/index.ts', module: 'dist/pixels.wasm' };
+
 /**
- * Compiles src to dist and bundles the page's detector if a source has changed, and removes outputs without a source.
+ * Compiles src and native/pixels to dist and bundles the page's detector if a source has changed, and removes outputs
+ * without a source.
  * @returns whether it did
  * @throws Error with the messages of the compiler
  */
 export async function buildSources() {
   const sources = list('src').filter((file) => file.endsWith('.ts'));
   const settings = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'bin/setup/project.mjs'];
-  const digest = digestOf([...settings, ...sources]);
-  const outputs = [PAGE.bundle, ...sources.map((file) => file.replace(/^src/, 'dist').replace(/\.ts$/, '.js'))];
+  const digest = digestOf([...settings, ...list(PIXELS.folder), ...sources]);
+  const outputs = [
+    PAGE.bundle,
+    PIXELS.module,
+    ...sources.map((file) => file.replace(/^src/, 'dist').replace(/\.ts$/, '.js')),
+  ];
   if (readStamps().build === digest && outputs.every((file) => existsSync(join(root, file)))) return false;
   say('Compiling src (tsc) …');
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const { code, output } = await run(process.execPath, [tsc, '-p', 'tsconfig.build.json'], { cwd: root });
-  if (code !== 0) throw new Error(`src does not compile:\n${output.trim()}`);
+  await compile('src', ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json']);
+  await compilePixels();
   await bundlePage();
   const expected = new Set(outputs);
   for (const file of list('dist')) {
@@ -51,6 +58,24 @@ export async function buildSources() {
   }
   writeStamp('build', digest);
   return true;
+}
+
+/** Compiles with AssemblyScript, a development dependency; the module needs no runtime and allocates nothing. */
+async function compilePixels() {
+  const options = ['--enable', 'simd', '--runtime', 'stub', '-O3', '--noAssert', '--initialMemory', '1'];
+  await compile(PIXELS.folder, [
+    'node_modules/assemblyscript/bin/asc.js',
+    PIXELS.entry,
+    '-o',
+    PIXELS.module,
+    ...options,
+  ]);
+}
+
+/** Runs a compiler, a script of Node. @throws Error with its messages */
+async function compile(folder, [script, ...args]) {
+  const { code, output } = await run(process.execPath, [join(root, script), ...args], { cwd: root });
+  if (code !== 0) throw new Error(`${folder} does not compile:\n${output.trim()}`);
 }
 
 /** Bundles with esbuild, a development dependency. */

@@ -40,6 +40,7 @@ function build() {
 
 it('compiles and bundles what changed, removes what has no source any more, and else does nothing', () => {
   expect(build()).toMatchObject({ status: 0, stderr: 'Compiling src (tsc) …\n' });
+  expect(existsSync(join(dir, 'dist/pixels.wasm'))).toBe(true);
   expect(build()).toMatchObject({ status: 0, stderr: '' });
   writeFileSync(join(dir, 'src/answer.ts'), 'export const answer: number = 2;\n');
   rmSync(join(dir, 'src/deep/gone.ts'));

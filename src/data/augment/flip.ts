@@ -1,21 +1,18 @@
 /** Flips of images and their boxes, and the exchange of red and blue. */
 import { LABEL } from '../../core/boxes.js';
 import type { RgbImage } from '../../core/types.js';
+import { scratch } from '../../image/pixels.js';
 
 /** Flips an image horizontally, in place. */
 export function flipLeftRight({ data, width, height }: RgbImage): void {
-  for (let y = 0; y < height; y++) {
-    for (let i = y * width * 3, j = i + (width - 1) * 3; i < j; i += 3, j -= 3) {
-      const r = data[i];
-      const g = data[i + 1];
-      const b = data[i + 2];
-      data[i] = data[j];
-      data[i + 1] = data[j + 1];
-      data[i + 2] = data[j + 2];
-      data[j] = r;
-      data[j + 1] = g;
-      data[j + 2] = b;
-    }
+  const n = width * 3;
+  const { kernels, at, bytes } = scratch(n, n);
+  const [row, out] = at;
+  const flipped = bytes.subarray(out, out + n);
+  for (let start = 0; start < n * height; start += n) {
+    bytes.set(data.subarray(start, start + n), row);
+    kernels.flipRow(row, out, width);
+    data.set(flipped, start);
   }
 }
 

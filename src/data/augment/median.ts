@@ -1,39 +1,29 @@
-/**
- * Median blur as OpenCV's medianBlur(), with replicated borders. A histogram slides along each row
- * (Huang, Yang, Tang 1979: "A fast two-dimensional median filtering algorithm").
- */
+/** Median blur as OpenCV's medianBlur(), with replicated borders. */
 import type { RgbImage } from '../../core/types.js';
+import { scratch } from '../../image/pixels.js';
 
-/** Filters an image in place. @param k side of the window in pixels, odd */
-export function medianBlur(image: RgbImage, k: number): void {
-  const source = image.data.slice(0, image.width * image.height * 3);
-  for (let c = 0; c < 3; c++) {
-    for (let y = 0; y < image.height; y++) medianRow(source, image, y, c, k);
-  }
-}
-
-function medianRow(source: Uint8Array, { data, width, height }: RgbImage, y: number, c: number, k: number): void {
+/** Filters an image in place. @param k side of the window in pixels, odd, at most 15 */
+export function medianBlur({ data, width, height }: RgbImage, k: number): void {
+  const n = width * 3;
   const half = k >> 1;
-  const middle = (k * k) >> 1;
-  const histogram = new Int32Array(256);
-  const rows = Array.from({ length: k }, (_, i) => Math.min(Math.max(y + i - half, 0), height - 1) * width);
-  let median = 0;
-  // Number of values in the window that are smaller than `median`.
-  let below = 0;
-  const column = (x: number, sign: number): void => {
-    const inside = Math.min(Math.max(x, 0), width - 1);
-    for (let i = 0; i < k; i++) {
-      const value = source[(rows[i] + inside) * 3 + c];
-      histogram[value] += sign;
-      if (value < median) below += sign;
+  const wide = (width + 2 * half) * 3;
+  const stride = wide + 16 - (wide % 16); // a kernel reads up to 15 bytes after a row
+  const { kernels, at, bytes, words } = scratch(stride * height, 4 * k, n);
+  const [source, rows, out] = at;
+  for (let y = 0; y < height; y++) {
+    const row = data.subarray(y * n, y * n + n);
+    const start = source + y * stride;
+    bytes.set(row, start + 3 * half);
+    for (let x = 0; x < half; x++) {
+      bytes.set(row.subarray(0, 3), start + 3 * x);
+      bytes.set(row.subarray(n - 3), start + 3 * half + n + 3 * x);
     }
-  };
-  for (let x = -half; x < half; x++) column(x, 1);
-  for (let x = 0; x < width; x++) {
-    column(x + half, 1);
-    while (below > middle) below -= histogram[--median];
-    while (below + histogram[median] <= middle) below += histogram[median++];
-    data[(y * width + x) * 3 + c] = median;
-    column(x - half, -1);
+  }
+  for (let y = 0; y < height; y++) {
+    for (let i = 0; i < k; i++) {
+      words[rows / 4 + i] = source + Math.min(Math.max(y + i - half, 0), height - 1) * stride;
+    }
+    kernels.medianRow(rows, k, out, n);
+    data.set(bytes.subarray(out, out + n), y * n);
   }
 }

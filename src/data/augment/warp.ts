@@ -6,6 +6,7 @@
  */
 import type { RgbImage } from '../../core/types.js';
 import { PAD_VALUE } from '../../image/letterbox.js';
+import { scratch } from '../../image/pixels.js';
 import { invert, type Matrix } from './affine.js';
 import { type Canvas, copyTileRow, paint } from './canvas.js';
 
@@ -41,32 +42,42 @@ function axisTable(n: number, scale: number, shift: number, size: number): { at:
 function warpSeparable(canvas: Canvas, back: Matrix, out: RgbImage): void {
   const columns = axisTable(out.width, back[0] / back[8], back[2] / back[8], canvas.width);
   const rows = axisTable(out.height, back[4] / back[8], back[5] / back[8], canvas.height);
-  for (let x = 0; x < out.width; x++) columns.at[x] = (columns.at[x] + MARGIN) * 3;
   const n = out.width * 3;
-  const read = rowReader(canvas);
-  // The two latest canvas rows, resampled to the result's width; values are multiplied by ONE.
-  let upper = new Int32Array(n);
-  let lower = new Int32Array(n);
-  let upperRow = Number.NaN;
-  let lowerRow = Number.NaN;
+  const wide = (canvas.width + 2 * MARGIN) * 3;
+  const { kernels, at, bytes, words } = scratch(wide, 4 * out.width, 4 * out.width, 4 * n, 4 * n, n);
+  const [source, offsets, weights, , , result] = at;
+  for (let x = 0; x < out.width; x++) {
+    words[offsets / 4 + x] = (columns.at[x] + MARGIN) * 3;
+    words[weights / 4 + x] = (ONE - columns.weight[x]) | (columns.weight[x] << 16);
+  }
+  const read = rowReader(canvas, bytes.subarray(source, source + wide));
+  const resample = (row: number, to: number): void => {
+    read(row);
+    kernels.resampleRow(source, offsets, weights, to, out.width);
+  };
+  const blended = bytes.subarray(result, result + n);
+  // The two latest canvas rows, resampled to the result's width.
+  let [upper, lower] = [at[3], at[4]];
+  let [upperRow, lowerRow] = [Number.NaN, Number.NaN];
   for (let y = 0; y < out.height; y++) {
     const row = rows.at[y];
     if (upperRow !== row) {
       [upper, lower, upperRow, lowerRow] = [lower, upper, lowerRow, upperRow];
-      if (upperRow !== row) resampleRow(read(row), columns.at, columns.weight, upper);
+      if (upperRow !== row) resample(row, upper);
       upperRow = row;
     }
     if (lowerRow !== row + 1) {
-      resampleRow(read(row + 1), columns.at, columns.weight, lower);
+      resample(row + 1, lower);
       lowerRow = row + 1;
     }
-    blendRows(upper, lower, rows.weight[y], out.data, y * n, n);
+    kernels.blendRows(upper, lower, rows.weight[y], result, n);
+    out.data.set(blended, y * n);
   }
 }
 
-/** @returns a function that reads a canvas row with its grey margins into one buffer, which each call overwrites */
-function rowReader({ width, tiles }: Canvas): (y: number) => Uint8Array {
-  const buffer = new Uint8Array((width + 2 * MARGIN) * 3).fill(PAD_VALUE);
+/** @returns a function that reads a canvas row with its grey margins into `buffer` */
+function rowReader({ tiles }: Canvas, buffer: Uint8Array): (y: number) => void {
+  buffer.fill(PAD_VALUE);
   let before = 0;
   return (y) => {
     let covering = 0;
@@ -76,26 +87,7 @@ function rowReader({ width, tiles }: Canvas): (y: number) => Uint8Array {
     for (let i = 0; i < tiles.length; i++) {
       if (covering & (1 << i)) copyTileRow(tiles[i], y, buffer, MARGIN * 3);
     }
-    return buffer;
   };
-}
-
-function resampleRow(row: Uint8Array, at: Int32Array, weight: Int32Array, out: Int32Array): void {
-  for (let x = 0, j = 0; x < at.length; x++, j += 3) {
-    const i = at[x];
-    const w = weight[x];
-    const r = row[i];
-    const g = row[i + 1];
-    const b = row[i + 2];
-    out[j] = (r << BITS) + Math.imul(row[i + 3] - r, w);
-    out[j + 1] = (g << BITS) + Math.imul(row[i + 4] - g, w);
-    out[j + 2] = (b << BITS) + Math.imul(row[i + 5] - b, w);
-  }
-}
-
-function blendRows(a: Int32Array, b: Int32Array, weight: number, out: Uint8Array, start: number, n: number): void {
-  const rest = ONE - weight;
-  for (let j = 0; j < n; j++) out[start + j] = (Math.imul(a[j], rest) + Math.imul(b[j], weight) + HALF) >> (2 * BITS);
 }
 
 function warpGeneral(canvas: Canvas, back: Matrix, out: RgbImage): void {
