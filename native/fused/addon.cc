@@ -13,7 +13,7 @@ void registerWinograd();
 }  // namespace fused
 
 // register(libraries: string[]) → {tiles: boolean, winograd: boolean}: whether ConvFilterGrad is among the ops, which needs AMX,
-// and whether WinogradConv and WinogradInputGrad are, which need AVX-512 or AVX2. libraries: full paths of TensorFlow's, each
+// and whether WinogradConv and its gradients are, which need AVX-512 or AVX2. libraries: full paths of TensorFlow's, each
 // before those that depend on it. Registers once in a process.
 static napi_value Register(napi_env env, const native::Arguments& a) {
   native::loadTensorflow(native::textsOf(env, a[0]));

@@ -181,10 +181,6 @@ class ConvFilterGrad {
   const std::vector<int64_t> kernel_, strides_;
 };
 
-void unknownShape(TF_ShapeInferenceContext* context, TF_Status* status) {
-  tf.ShapeInferenceContextSetUnknownShape(context, status);
-}
-
 }  // namespace
 
 void registerConvFilterGrad() {

@@ -111,8 +111,9 @@ const Loops<Bfloat16>& loops<Bfloat16>() {
 
 bool hasWinograd() { return fastest() != Set::PLAIN; }
 
-#define WINOGRAD(space)                                                                                           \
-  {space::panelsOf, space::winogradFilter, space::winogradInput, space::winogradProduct, space::winogradOutput}
+#define WINOGRAD(space)                                                                                            \
+  {space::panelsOf,     space::winogradFilter, space::winogradInput, space::winogradProduct, space::winogradOutput, \
+   space::gradPanelsOf, space::winogradGrad,   space::winogradSums,  space::winogradTaps}
 
 const WinogradLoops& winogradLoops() {
 #if defined(__x86_64__)

@@ -158,6 +158,11 @@ inline void sameShape(TF_ShapeInferenceContext* context, int i, int j, TF_Status
   tf.DeleteShapeHandle(shape);
 }
 
+// For shape functions: the shape of the output is not known.
+inline void unknownShape(TF_ShapeInferenceContext* context, TF_Status* status) {
+  tf.ShapeInferenceContextSetUnknownShape(context, status);
+}
+
 // Dimensions [from, to) of an input.
 struct Dimensions {
   int input, from, to;

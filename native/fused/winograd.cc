@@ -1,6 +1,7 @@
 // The ops WinogradConv, a convolution with kernel 3 x 3, stride 1 and padding 1 and with optional bias and SiLU, and
-// WinogradInputGrad, the gradient of such a convolution with respect to its input. Every output is the same sum in the same order
-// however the tiles are divided: results depend neither on the number of threads nor on the other images of the batch.
+// WinogradInputGrad and WinogradFilterGrad, the gradients of such a convolution with respect to its input and its filter. Every
+// output is the same sum in the same order however the work is divided among threads; the first two do not depend on the other
+// images of the batch either.
 #include "winograd.h"
 
 #include <algorithm>
@@ -11,6 +12,12 @@
 
 namespace fused {
 namespace {
+
+// Whether the work is too little to be divided among threads.
+bool isSmall(long tiles, const Winograd& w) {
+  constexpr double MULTIPLICATIONS = 1 << 20;  // a `long` of 32 bits is too short for their number
+  return POINTS * static_cast<double>(tiles) * w.channels * w.filters < MULTIPLICATIONS;
+}
 
 // y [B, H, W, K] of x [B, H, W, C]; filter [3, 3, C, K], or [3, 3, K, C] and its taps in reverse order if transposed.
 class Convolution {
@@ -36,7 +43,6 @@ class Convolution {
  private:
   void run(const std::vector<int64_t>& size, long filters, const float* x, const float* filter, const float* bias, float* y) const {
     constexpr long CACHE = 768 << 10, CHANNELS = 16, BLOCKS = 4;  // bytes; of a task; of a thread
-    constexpr double SMALL = 1 << 20;  // multiplications; a `long` of 32 bits is too short for their number
     const WinogradLoops& loops = winogradLoops();
     const long height = size[1], width = size[2], channels = size[3];
     Winograd w{height, width, channels, filters, ceilDiv(height, 2), ceilDiv(width, 2), loops.panels(filters)};
@@ -66,7 +72,7 @@ class Convolution {
     };
     Pool::instance().run({{static_cast<int>(ceilDiv(w.channels, CHANNELS)), transform, nullptr},
                           {static_cast<int>(ceilDiv(tiles, block)), convolve, nullptr}},
-                         SMALL > POINTS * static_cast<double>(tiles) * w.channels * w.filters);
+                         isSmall(tiles, w));
   }
 
   const bool silu_, transposed_;
@@ -80,6 +86,61 @@ struct WinogradConv : Convolution {
 struct WinogradInputGrad : Convolution {
   static constexpr const char* NAME = "WinogradInputGrad";
   explicit WinogradInputGrad(TF_OpKernelConstruction*) : Convolution(false, true) {}
+};
+
+// dw [3, 3, C, K] of x [B, H, W, C] and dy [B, H, W, K]. The tiles are divided into groups, whose sums are added in a fixed order.
+struct WinogradFilterGrad {
+  using Element = float;
+  static constexpr const char* NAME = "WinogradFilterGrad";
+  explicit WinogradFilterGrad(TF_OpKernelConstruction*) {}
+
+  void compute(TF_OpKernelContext* context) const {
+    const auto x = Tensor<>::input(context, 0), dy = Tensor<>::input(context, 1);
+    const std::vector<int64_t> from = x.shape(), to = dy.shape();
+    require(from.size() == 4 && to.size() == 4, "x and dy need four dimensions");
+    require(std::equal(from.begin(), from.begin() + 3, to.begin()), "x and dy need the same batch, height and width");
+    const auto dw = Tensor<>::output(context, 0, {3, 3, from[3], to[3]});
+    if (dw.size() > 0) run(from, to[3], x.data(), dy.data(), dw.data());
+  }
+
+ private:
+  static void run(const std::vector<int64_t>& size, long filters, const float* x, const float* dy, float* dw) {
+    constexpr long CACHE = 512 << 10, CHANNELS = 16, TASKS = 8, MIN_TILES = 64;  // bytes; of a task; of a group
+    const WinogradLoops& loops = winogradLoops();
+    Winograd w{static_cast<long>(size[1]), static_cast<long>(size[2]), static_cast<long>(size[3]), filters};
+    w.down = ceilDiv(w.height, 2), w.across = ceilDiv(w.width, 2), w.panels = loops.gradPanels(filters);
+    w.rowV = ceilDiv(w.channels, LANES) * LANES;
+    const long tiles = size[0] * w.down * w.across, width = w.panels.width();
+    const long groups = std::clamp(TASKS / w.panels.count, 1L, std::max(1L, tiles / MIN_TILES));
+    const long block = std::clamp<long>(CACHE / sizeof(float) / (POINTS * (w.rowV + width)), 1, ceilDiv(tiles, groups));
+    // one line more: as in Convolution
+    w.stepV = block * w.rowV + LANES, w.stepU = block * width + LANES, w.stepM = w.rowV * width + LANES;
+
+    static thread_local Scratch<float> kept;
+    float* sums = kept.get(w.panels.count * groups * POINTS * w.stepM + w.rowV);  // [panel][group] M, and zeros
+    float* zeros = sums + w.panels.count * groups * POINTS * w.stepM;
+    std::fill_n(zeros, w.rowV, 0.0f);
+    const auto multiply = [&, sums, zeros](int i) {
+      static thread_local Scratch<float> kept;
+      float* v = kept.get(POINTS * (w.stepV + w.stepU));
+      float* u = v + POINTS * w.stepV;
+      const long panel = i / groups, group = i % groups, begin = tiles * group / groups, end = tiles * (group + 1) / groups;
+      for (long first = begin; first < end; first += block) {
+        const long count = std::min(block, end - first);
+        loops.input(w, x, zeros, first, count, v);
+        loops.grad(w, dy, panel, first, count, u);
+        loops.sums(w, v, u, count, first > begin, sums + i * POINTS * w.stepM);
+      }
+    };
+    const long slices = ceilDiv(w.channels, CHANNELS);
+    const auto add = [&, sums](int i) {
+      const long panel = i / slices, from = i % slices * CHANNELS, to = std::min(from + CHANNELS, w.channels);
+      loops.taps(w, panel, sums + panel * groups * POINTS * w.stepM, groups, POINTS * w.stepM, from, to, dw);
+    };
+    Pool::instance().run({{static_cast<int>(w.panels.count * groups), multiply, nullptr},
+                          {static_cast<int>(w.panels.count * slices), add, nullptr}},
+                         isSmall(tiles, w));
+  }
 };
 
 // x [B, H, W, ·] with the dimension `last` of the filter as its last one.
@@ -97,8 +158,10 @@ void registerWinograd() {
               {"T: {float}", "N: int >= 0", "silu: bool"},
               shapeOf<3>});
   registerOp({"WinogradInputGrad", {"dy: T", "filter: T"}, {"dx: T"}, {"T: {float}"}, shapeOf<2>});
+  registerOp({"WinogradFilterGrad", {"x: T", "dy: T"}, {"dw: T"}, {"T: {float}"}, unknownShape});
   registerKernel<WinogradConv>();
   registerKernel<WinogradInputGrad>();
+  registerKernel<WinogradFilterGrad>();
 }
 
 }  // namespace fused

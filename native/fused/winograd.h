@@ -1,7 +1,8 @@
 // Convolution with kernel 3 x 3, stride 1 and padding 1 by Winograd's minimal filtering F(2 x 2, 3 x 3), with 16 instead of 36
 // multiplications per channel and filter for a tile of 2 x 2 outputs (Lavin and Gray, "Fast Algorithms for Convolutional Neural
 // Networks", 2016, section 4.1): y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A, summed over the channels. For each of the 16 points of a
-// transformed tile that sum is a product of matrices: tiles x channels by channels x filters.
+// transformed tile that sum is a product of matrices: tiles x channels by channels x filters. The gradient of the filter is the
+// adjoint: dg = Gᵀ [(A dy Aᵀ) ⊙ (Bᵀ d B)] G, summed over the tiles by products of channels x tiles and tiles x filters.
 #pragma once
 #include "loops.h"
 
@@ -22,7 +23,7 @@ struct Winograd {
   long down, across;                      // tiles of an image
   Panels panels;                          // of the filters
   // Elements between tiles, and between points: V [POINTS][tiles][rowV], M [POINTS][tiles][rowM], U [POINTS][panels][channels]
-  // [width of a panel].
+  // [width of a panel]. For the gradient of the filter, of one panel: U [POINTS][tiles][width], M [POINTS][channels][width].
   long rowV, rowM, stepV, stepM, stepU;
 };
 
@@ -37,6 +38,15 @@ struct WinogradLoops {
   void (*product)(const Winograd& w, const float* v, const float* u, long count, float* m);
   // y = Aᵀ M A + bias, then SiLU. bias: nullptr for none
   void (*output)(const Winograd& w, const float* m, const float* bias, bool silu, long first, long count, float* y);
+
+  // For the gradient of the filter. A step of its product computes `rows` channels.
+  Panels (*gradPanels)(long columns);
+  // U = A dy Aᵀ of the filters of a panel
+  void (*grad)(const Winograd& w, const float* dy, long panel, long first, long count, float* u);
+  // M = Vᵀ U, or with `more` M += Vᵀ U; reads and writes up to a multiple of a step's channels.
+  void (*sums)(const Winograd& w, const float* v, const float* u, long count, bool more, float* m);
+  // dw = Gᵀ M G of the channels [from, to) and the filters of a panel, of the sum of `count` M, `next` elements apart.
+  void (*taps)(const Winograd& w, long panel, const float* m, long count, long next, long from, long to, float* dw);
 };
 
 const WinogradLoops& winogradLoops();

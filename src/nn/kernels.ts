@@ -16,6 +16,7 @@ import {
   outputSize,
   POOL5,
   WINOGRAD_CONV,
+  WINOGRAD_FILTER_GRAD,
   WINOGRAD_INPUT_GRAD,
 } from './op-attrs.js';
 
@@ -113,6 +114,8 @@ const convFilterGrad = defineOp<'x' | 'dy', ConvGeometry & { shape: number[] }>(
       const geometry = { kernel: shape.slice(0, 2), strides: [attrs.stride, attrs.stride] };
       return emit.op('ConvFilterGrad', [emit.cast(x, type), emit.cast(dy, type)], { T, ...geometry }, shape);
     }
+    if (winogradComputes(shape, attrs, type))
+      return emit.op(WINOGRAD_FILTER_GRAD, [emit.cast(x, type), emit.cast(dy, type)], { T }, shape);
     const { pass, sides, padded } = unpadded(x.shape, shape, dy.shape, attrs);
     let from = emit.cast(x, type);
     if (sides) {
@@ -130,7 +133,7 @@ const convFilterGrad = defineOp<'x' | 'dy', ConvGeometry & { shape: number[] }>(
   },
 });
 
-/** Whether native/fused computes the convolution and the gradient of its input. */
+/** Whether native/fused computes the convolution and its gradients. */
 function winogradComputes(kernel: readonly number[], { stride, pad }: ConvGeometry, type: ElementType): boolean {
   const centred = pad[0] === 1 && pad[1] === 1;
   return !!loadedTensorflow()?.winograd && type === 'float32' && centred && isWinograd(kernel, stride);

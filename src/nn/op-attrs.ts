@@ -41,11 +41,12 @@ export function fusedAttrs(conv: Attrs, type: ElementType, silu: boolean): Attrs
 }
 
 /**
- * Convolution in float32 with optional bias and SiLU, of native/fused, and the gradient of its input. With AVX-512 they take half
- * the time of oneDNN's. Inputs: x, kernel and `N` biases; gradient, kernel.
+ * Convolution in float32 with optional bias and SiLU, of native/fused, and the gradients of its input and its kernel. With AVX-512
+ * they take half the time of oneDNN's. Inputs: x, kernel and `N` biases; gradient, kernel; x, gradient.
  */
 export const WINOGRAD_CONV = 'WinogradConv';
 export const WINOGRAD_INPUT_GRAD = 'WinogradInputGrad';
+export const WINOGRAD_FILTER_GRAD = 'WinogradFilterGrad';
 
 /** With fewer channels they are not faster. */
 const WINOGRAD_CHANNELS = 32;

@@ -1,4 +1,4 @@
-/** WinogradConv and WinogradInputGrad (native/fused) against TensorFlow's convolution, each setting in a process of its own. */
+/** WinogradConv and its gradients (native/fused) against TensorFlow's convolution, each setting in a process of its own. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import '../helpers/native.js';
@@ -40,21 +40,25 @@ const SCRIPT = `
     const session = Session.open({ rewriter: false });
     const node = (name, op, inputs, attrs) => ({ name, op, inputs, attrs });
     const sizes = { dtype: 'int32', shape: [4], values: Int32Array.of(b, h, w, c) };
+    const taps = { ...sizes, values: Int32Array.of(3, 3, c, k) };
     session.add([
       ...Object.entries(feeds).map(([name, { shape }]) =>
         node(name, 'Placeholder', [], { dtype: T, shape: { shape: name === 'filter' || name === 'bias' ? shape : [-1, ...shape.slice(1)] } })),
       node('sizes', 'Const', [], { dtype: { type: 'int32' }, value: { tensor: sizes } }),
+      node('taps', 'Const', [], { dtype: { type: 'int32' }, value: { tensor: taps } }),
       node('conv', 'WinogradConv', ['x', 'filter'], { T, N: 0, silu: false }),
       node('biased', 'WinogradConv', ['x', 'filter', 'bias'], { T, N: 1, silu: false }),
       node('silu', 'WinogradConv', ['x', 'filter', 'bias'], { T, N: 1, silu: true }),
       node('grad', 'WinogradInputGrad', ['dy', 'filter'], { T }),
+      node('filterGrad', 'WinogradFilterGrad', ['x', 'dy'], { T }),
       node('conv/want', 'Conv2D', ['x', 'filter'], same),
       node('biased/want', 'BiasAdd', ['conv/want', 'bias'], { T, data_format: 'NHWC' }),
       node('sigmoid', 'Sigmoid', ['biased/want'], { T }),
       node('silu/want', 'Mul', ['sigmoid', 'biased/want'], { T }),
       node('grad/want', 'Conv2DBackpropInput', ['sizes', 'filter', 'dy'], same),
+      node('filterGrad/want', 'Conv2DBackpropFilter', ['x', 'taps', 'dy'], same),
     ]);
-    const names = ['conv', 'biased', 'silu', 'grad'];
+    const names = ['conv', 'biased', 'silu', 'grad', 'filterGrad'];
     const plan = session.plan({ feeds: Object.keys(feeds), fetches: [...names, ...names.map((name) => name + '/want')] });
     const all = plan.run(Object.values(feeds));
     const values = all.map((tensor) => valuesOf(tensor, 'float32'));
@@ -63,9 +67,9 @@ const SCRIPT = `
     const [single] = alone.run([last, feeds.filter]).map((tensor) => valuesOf(tensor, 'float32'));
     const result = {
       shapes: all.map(({ shape }) => shape),
-      differences: names.map((_, i) => largest(values[i].map((v, j) => v - values[i + 4][j])) / largest(values[i + 4])),
+      differences: names.map((_, i) => largest(values[i].map((v, j) => v - values[i + names.length][j])) / largest(values[i + names.length])),
       alone: Buffer.from(single.buffer).equals(Buffer.from(values[0].slice((b - 1) * h * w * k).buffer)),
-      digest: createHash('sha256').update(Buffer.concat(values.slice(0, 4).map(({ buffer }) => Buffer.from(buffer)))).digest('hex'),
+      digest: createHash('sha256').update(Buffer.concat(values.slice(0, names.length).map(({ buffer }) => Buffer.from(buffer)))).digest('hex'),
     };
     session.close();
     return result;
@@ -95,8 +99,8 @@ describe('convolutions by minimal filtering', () => {
     const results = resultsWith({ ONEDNN_MAX_CPU_ISA });
     results?.forEach(({ shapes, differences, alone }, i) => {
       const [b, h, w, c, k] = CASES[i];
-      const sizes = [k, k, k, c, k, k, k, c].map((channels) => [b, h, w, channels]);
-      expect(shapes, `${CASES[i]}`).toEqual(sizes);
+      const sizes = [...[k, k, k, c].map((channels) => [b, h, w, channels]), [3, 3, c, k]];
+      expect(shapes, `${CASES[i]}`).toEqual([...sizes, ...sizes]);
       for (const difference of differences) expect(difference, `${CASES[i]}`).toBeLessThan(2e-6);
       expect(alone, 'an image alone, and in a batch').toBe(true);
     });
