@@ -9,11 +9,12 @@ namespace fused {
 void registerAlignedOverlaps();
 void registerBatchNormSilu();
 void registerConvFilterGrad();
+void registerTileFilterGrad();
 void registerWinograd();
 }  // namespace fused
 
-// register(libraries: string[]) → {tiles: boolean, winograd: boolean}: whether ConvFilterGrad is among the ops, which needs AMX,
-// and whether WinogradConv and its gradients are, which need AVX-512 or AVX2. libraries: full paths of TensorFlow's, each
+// register(libraries: string[]) → {tiles: boolean, winograd: boolean}: whether ConvFilterGrad has a kernel in bfloat16, which needs
+// AMX, and whether WinogradConv and its gradients are, which need AVX-512 or AVX2. libraries: full paths of TensorFlow's, each
 // before those that depend on it. Registers once in a process.
 static napi_value Register(napi_env env, const native::Arguments& a) {
   native::loadTensorflow(native::textsOf(env, a[0]));
@@ -21,8 +22,9 @@ static napi_value Register(napi_env env, const native::Arguments& a) {
   std::call_once(once, [] {
     fused::registerAlignedOverlaps();
     fused::registerBatchNormSilu();
+    fused::registerConvFilterGrad();
     if (fused::hasWinograd()) fused::registerWinograd();
-    if (fused::hasTiles()) fused::registerConvFilterGrad();
+    if (fused::hasTiles()) fused::registerTileFilterGrad();
   });
   napi_value out, tiles, winograd;
   native::check(env, napi_create_object(env, &out));

@@ -1,184 +1,101 @@
-// Gradient of a convolution's filter in bfloat16, by the AMX tiles of the processor: for each tap of the filter the product
+// The op ConvFilterGrad, the gradient of a convolution's filter, and its kernel in float32: for each tap of the filter the product
 // of the transposed input, shifted by the tap, and the gradient of the output. x [B][H][W][C], dy [B][H'][W'][D], filter
-// [kh][kw][C][D] in float32; padding k / 2 on both sides (odd k).
-//
-// Positions of the output are numbered through rows, images and the padding between them, which consists of zeros, so that a
-// shift by a tap is a constant. With stride 2, rows and columns of x are separated by their remainders (phases). Positions are
-// divided into groups, whose sums are added in a fixed order: results do not depend on the number of threads.
-#include "tiles.h"
-
-#if defined(__x86_64__) && defined(__linux__)
-
+// [kh][kw][C][D]; padding k / 2 on both sides (odd k). Positions of the output are tiles of GradDivision: results do not depend on
+// the number of threads.
 #include <algorithm>
 #include <cstring>
 
-#include "op.h"
+#include "convolution.h"
 #include "pool.h"
+#include "products.h"
 #include "scratch.h"
 
 namespace fused {
 namespace {
 
-// An axis of the convolution, height or width.
-struct Axis {
-  long in, out, kernel, stride;
-  long pad() const { return kernel / 2; }
-  // Zeros between rows or images, at least as many as the filter reaches to either side.
-  long gap() const { return ceilDiv(pad(), stride); }
-  long pitch() const { return out + gap(); }
-  // Input index of output index i for a tap: stride · (i + shift) + phase.
-  long shift(long tap) const { return (tap - pad() - phase(tap)) / stride; }
-  long phase(long tap) const { return (tap - pad() + stride * kernel) % stride; }
-};
-
-struct Convolution {
-  long batch, channels, filters;
-  Axis h, w;
-
-  long positions() const { return batch * h.pitch() * w.pitch(); }
-  long taps() const { return h.kernel * w.kernel; }
-  long shift(long tap) const { return h.shift(tap / w.kernel) * w.pitch() + w.shift(tap % w.kernel); }
-  // Index among the phases that some tap uses; those of an axis are 0 … phases − 1.
-  long phase(long tap) const { return h.phase(tap / w.kernel) * phases(w) + w.phase(tap % w.kernel); }
-  static long phases(const Axis& axis) { return std::min(axis.kernel, axis.stride); }
-  long phases() const { return phases(h) * phases(w); }
-};
-
-// Addresses of the elements at positions [from, from + count): rows `phase` of x, or of dy with stride 1; zeros for padding.
-void addressesOf(const Convolution& c, const Bfloat16* base, long channels, bool input, long phase, long from, long count,
-                 const Bfloat16* zeros, const Bfloat16** at) {
-  const auto size = [&](const Axis& axis) { return input ? axis.in : axis.out; };
-  const auto index = [&](const Axis& axis, long i, long p) { return input ? i * axis.stride + p : i; };
-  const long phaseW = phase % Convolution::phases(c.w), phaseH = phase / Convolution::phases(c.w);
-  const long pitchW = c.w.pitch(), pitchH = c.h.pitch();
-  for (long q = 0; q < count;) {
-    const long position = from + q;
-    long row = position / pitchW, column = position % pitchW;
-    if (position < 0 && column != 0) row--, column += pitchW;
-    const long n = std::min(count - q, pitchW - column), image = row / pitchH, r = index(c.h, row % pitchH, phaseH);
-    const bool inside = position >= 0 && image < c.batch && row % pitchH < c.h.out && r < size(c.h);
-    const Bfloat16* start = inside ? base + (image * size(c.h) + r) * size(c.w) * channels : nullptr;
-    for (long k = 0; k < n; k++, q++, column++) {
-      const long i = index(c.w, column, phaseW);
-      at[q] = inside && column < c.w.out && i < size(c.w) ? start + i * channels : zeros;
-    }
-  }
+// Copies n floats, and zeros up to `size`; `from` is nullptr for zeros.
+void copy(const float* from, long n, long size, float* to) {
+  if (from == nullptr) n = 0;
+  long i = 0;
+  for (; i + LANES <= n; i += LANES) std::memcpy(to + i, from + i, LANES * sizeof(float));
+  for (; i < n; i++) to[i] = from[i];
+  std::fill(to + std::max(n, 0L), to + size, 0.0f);
 }
-
-// How the work is divided; depends on nothing but the shapes.
-struct Division {
-  long panel;   // positions packed at a time
-  long before, after;  // positions that taps reach beyond a panel
-  long blocksC, blocksD, tiles;
-  long groups, panels, slices, sliceD;
-
-  explicit Division(const Convolution& c) {
-    constexpr long CACHE = 1 << 20, MIN_PANEL = 512, MAX_PANEL = 2048;  // bytes; positions
-    constexpr long MAX_SUMS = 1 << 19, MAX_GROUPS = 16, TASKS = 8;      // floats
-    before = after = 0;
-    for (long tap = 0; tap < c.taps(); tap++) {
-      before = std::max(before, -c.shift(tap));
-      after = std::max(after, c.shift(tap));
-    }
-    blocksC = ceilDiv(c.channels, TILE);
-    blocksD = ceilDiv(c.filters, TILE);
-    tiles = c.taps() * blocksC * blocksD;
-    const long width = (blocksC * c.phases() + blocksD) * TILE * sizeof(Bfloat16);
-    const long fits = std::min(CACHE / width, c.positions() / TASKS);
-    panels = ceilDiv(c.positions(), std::clamp(fits, MIN_PANEL, MAX_PANEL));
-    panel = ceilDiv(ceilDiv(c.positions(), panels), DEPTH) * DEPTH;
-    panels = ceilDiv(c.positions(), panel);
-    groups = std::clamp(MAX_SUMS / (tiles * SUMS), 1L, std::min(panels, MAX_GROUPS));
-    sliceD = std::max(std::min(blocksD, 4L), ceilDiv(ceilDiv(blocksD * groups, TASKS), 2) * 2);
-    slices = ceilDiv(blocksD, sliceD);
-  }
-};
 
 class ConvFilterGrad {
  public:
-  using Element = Bfloat16;
+  using Element = float;
   static constexpr const char* NAME = "ConvFilterGrad";
-
-  explicit ConvFilterGrad(TF_OpKernelConstruction* node)
-      : kernel_(intsAttribute(node, "kernel")), strides_(intsAttribute(node, "strides")) {}
+  explicit ConvFilterGrad(TF_OpKernelConstruction* node) : window_(node) {}
 
   void compute(TF_OpKernelContext* context) const {
-    const auto x = Tensor<Bfloat16>::input(context, 0), dy = Tensor<Bfloat16>::input(context, 1);
-    const Convolution c = convolutionOf(x.shape(), dy.shape());
-    const auto out = Tensor<>::output(context, 0, {c.h.kernel, c.w.kernel, c.channels, c.filters});
-    const Division d(c);
-    static thread_local Scratch<float> kept;
-    float* sums = kept.get(d.groups * d.tiles * SUMS);
-
-    const Phase products{static_cast<int>(d.groups * d.slices),
-                         [&](int task) { multiply(c, d, x.data(), dy.data(), task, sums); }, nullptr};
-    const Phase total{static_cast<int>(c.taps() * d.blocksC), [&](int row) { add(c, d, sums, row, out.data()); }, nullptr};
-    Pool::instance().run({products, total}, d.groups * d.slices == 1);
+    const auto x = Tensor<>::input(context, 0), dy = Tensor<>::input(context, 1);
+    const Convolution c = window_.over(x.shape(), dy.shape());
+    const auto dw = Tensor<>::output(context, 0, {c.h.kernel, c.w.kernel, c.channels, c.filters});
+    if (dw.size() > 0) run(c, x.data(), dy.data(), dw.data());
   }
 
  private:
-  Convolution convolutionOf(const std::vector<int64_t>& x, const std::vector<int64_t>& dy) const {
-    require(kernel_.size() == 2 && strides_.size() == 2, "kernel and strides need two elements");
-    require(x.size() == 4 && dy.size() == 4 && x[0] == dy[0], "x and dy need four dimensions and the same batch");
-    Convolution c{x[0], x[3], dy[3], {x[1], dy[1], kernel_[0], strides_[0]}, {x[2], dy[2], kernel_[1], strides_[1]}};
-    for (const Axis& axis : {c.h, c.w}) {
-      require(axis.kernel % 2 == 1 && (axis.stride == 1 || axis.stride == 2), "kernel must be odd, strides 1 or 2");
-      require(axis.in > 0 && axis.out == (axis.in - 1) / axis.stride + 1, "dy has another size than the convolution of x");
-    }
-    return c;
+  static void run(const Convolution& c, const float* x, const float* dy, float* dw) {
+    constexpr double SMALL = 1 << 20;  // multiplications
+    const GradDivision d(c.taps(), true, c.batch * c.h.out * c.w.out, c.channels, c.filters);
+    // What has the layout of the operands is not copied.
+    const bool one = c.taps() == 1 && c.h.stride == 1 && c.w.stride == 1;
+    const struct { bool x, dy; } direct{one && c.channels == d.product.rowV, c.filters == d.product.panels.width()};
+    static thread_local Scratch<float> kept;
+    float* sums = kept.get(d.tasks() * d.sizeM());
+    const auto multiply = [&, sums](int task) {
+      static thread_local Scratch<float> kept;
+      float* v = kept.get(d.sizeV() + d.sizeU());
+      float* u = v + d.sizeV();
+      for (long first = d.begin(task); first < d.end(task); first += d.block) {
+        const long count = std::min(d.block, d.end(task) - first);
+        if (!direct.x) packX(c, d.product, x, first, count, v);
+        if (!direct.dy) packDy(c, d.product, dy, d.panel(task), first, count, u);
+        gradLoops().sums(d.product, direct.x ? x + first * c.channels : v, direct.dy ? dy + first * c.filters : u, count,
+                         first > d.begin(task), sums + task * d.sizeM());
+      }
+    };
+    const auto total = [&, sums](int tap) { add(c, d, sums, tap, dw); };
+    Pool::instance().run({{static_cast<int>(d.tasks()), multiply, nullptr}, {static_cast<int>(c.taps()), total, nullptr}},
+                         static_cast<double>(d.tiles) * c.taps() * c.channels * c.filters < SMALL);
   }
 
-  // The sums of a group of panels, for a slice of the filters.
-  static void multiply(const Convolution& c, const Division& d, const Bfloat16* x, const Bfloat16* dy, int task, float* sums) {
-    static thread_local Scratch<Bfloat16> packed;
-    static thread_local Scratch<const Bfloat16*> addresses;
-    const long group = task / d.slices, fromD = task % d.slices * d.sliceD, blocksD = std::min(d.sliceD, d.blocksD - fromD);
-    const long length = ceilDiv(d.before + d.panel + d.after, DEPTH) * DEPTH;
-    // rows of A: not a multiple of 4096 bytes apart, which would map them to the same lines of the L1 cache
-    const long stride = length / DEPTH % 2 == 0 ? length + DEPTH : length;
-    const long sizeA = d.blocksC * TILE * stride, width = std::max(d.blocksC, d.blocksD) * TILE;
-    Bfloat16* a = packed.get(c.phases() * sizeA + blocksD * TILE * d.panel + width);
-    Bfloat16* b = a + c.phases() * sizeA;
-    Bfloat16* zeros = b + blocksD * TILE * d.panel;
-    std::memset(zeros, 0, width * sizeof(Bfloat16));
-    const Bfloat16** at = addresses.get(length);
-    float* part = sums + group * d.tiles * SUMS;  // [tap][block of C][block of D]
-    for (long row = 0; row < c.taps() * d.blocksC; row++)
-      std::memset(part + (row * d.blocksD + fromD) * SUMS, 0, blocksD * SUMS * sizeof(float));
-
-    const TileScope scope;
-    std::vector<const Bfloat16*> rows(c.taps() * d.blocksC);
-    for (long row = 0; row < c.taps() * d.blocksC; row++)
-      rows[row] = a + c.phase(row / d.blocksC) * sizeA + row % d.blocksC * TILE * stride + d.before + c.shift(row / d.blocksC);
-    for (long p = d.panels * group / d.groups; p < d.panels * (group + 1) / d.groups; p++) {
-      const long from = p * d.panel, depth = std::min(d.panel, ceilDiv(c.positions() - from, DEPTH) * DEPTH);
-      for (long phase = 0; phase < c.phases(); phase++) {
-        addressesOf(c, x, c.channels, true, phase, from - d.before, length, zeros, at);
-        packTransposed(at, length, c.channels, a + phase * sizeA, stride);
+  // V: the input at each tap of the positions [first, first + count).
+  static void packX(const Convolution& c, const GradProduct& p, const float* x, long first, long count, float* v) {
+    for (long q = 0; q < count; q++) {
+      const long position = first + q, row = position / c.w.out, image = row / c.h.out;
+      const long top = row % c.h.out * c.h.stride - c.h.pad(), left = position % c.w.out * c.w.stride - c.w.pad();
+      for (long tap = 0; tap < c.taps(); tap++) {
+        const long i = top + tap / c.w.kernel, j = left + tap % c.w.kernel;
+        const bool inside = i >= 0 && i < c.h.in && j >= 0 && j < c.w.in;
+        const float* at = inside ? x + ((image * c.h.in + i) * c.w.in + j) * c.channels : nullptr;
+        copy(at, c.channels, p.rowV, v + tap * p.stepV + q * p.rowV);
       }
-      addressesOf(c, dy, c.filters, false, 0, from, depth, zeros, at);
-      for (long q = 0; q < depth; q++) at[q] += at[q] == zeros ? 0 : fromD * TILE;
-      packPairs(at, depth, std::min(c.filters - fromD * TILE, blocksD * TILE), b);
-      multiplyTiles(rows.data(), rows.size(), stride, b, blocksD, TILE * depth, depth, part + fromD * SUMS, d.blocksD);
     }
   }
 
-  // Adds the sums of the groups, for a tap and a block of channels.
-  static void add(const Convolution& c, const Division& d, const float* sums, long row, float* out) {
-    const long tap = row / d.blocksC, from = row % d.blocksC * TILE, n = std::min(TILE, c.channels - from);
-    for (long i = 0; i < n; i++)
-      for (long j = 0; j < d.blocksD; j++) {
-        const long count = std::min(TILE, c.filters - j * TILE);
-        float total[TILE] = {};
-        for (long g = 0; g < d.groups; g++) {
-          const float* part = sums + (g * d.tiles + row * d.blocksD + j) * SUMS + i * TILE;
-          for (long k = 0; k < TILE; k++) total[k] += part[k];
-        }
-        std::memcpy(out + (tap * c.channels + from + i) * c.filters + j * TILE, total, count * sizeof(float));
-      }
+  // U: the gradient of a panel's filters.
+  static void packDy(const Convolution& c, const GradProduct& p, const float* dy, long panel, long first, long count, float* u) {
+    const long width = p.panels.width(), from = panel * width, filters = std::min(width, c.filters - from);
+    for (long q = 0; q < count; q++) copy(dy + (first + q) * c.filters + from, filters, width, u + q * width);
   }
 
-  const std::vector<int64_t> kernel_, strides_;
+  // Adds the sums of the groups, for a tap.
+  static void add(const Convolution& c, const GradDivision& d, const float* sums, long tap, float* dw) {
+    const long width = d.product.panels.width();
+    for (long panel = 0; panel < d.product.panels.count; panel++) {
+      const long from = panel * width, filters = std::min(width, c.filters - from);
+      for (long channel = 0; channel < c.channels; channel++) {
+        float* out = dw + (tap * c.channels + channel) * c.filters + from;
+        const float* part = sums + panel * d.groups * d.sizeM() + tap * d.product.stepM + channel * width;
+        for (long g = 0; g < d.groups; g++, part += d.sizeM())
+          for (long k = 0; k < filters; k++) out[k] = g == 0 ? part[k] : out[k] + part[k];
+      }
+    }
+  }
+
+  const Window window_;
 };
 
 }  // namespace
@@ -187,19 +104,9 @@ void registerConvFilterGrad() {
   registerOp({"ConvFilterGrad",
               {"x: T", "dy: T"},
               {"dw: float"},
-              {"T: {bfloat16}", "kernel: list(int)", "strides: list(int)"},
+              {"T: {bfloat16, float}", "kernel: list(int)", "strides: list(int)"},
               unknownShape});
   registerKernel<ConvFilterGrad>();
 }
 
 }  // namespace fused
-
-#else
-
-namespace fused {
-
-void registerConvFilterGrad() {}
-
-}  // namespace fused
-
-#endif

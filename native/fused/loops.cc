@@ -80,49 +80,48 @@ static Set fastest() {
   return Set::PLAIN;
 }
 
-#define LOOPS(space) {space::moments, space::normalizeSilu, space::gradientOfNorm, space::gradientOfInput}
+// The table of loops of type Type for the fastest instruction set; `of` is the end of the namespace, `::float32`.
 #if defined(__x86_64__)
-static bool hasBf16() { return fastest() == Set::AVX512 && Cpu::current().avx512bf16; }
-
-#define CHOSEN(element)                                                                 \
-  fastest() == Set::AVX512 ? Loops<E> LOOPS(avx512::element)                             \
-  : fastest() == Set::AVX2 ? Loops<E> LOOPS(avx2::element) : Loops<E> LOOPS(plain::element)
+#define CHOSEN(Type, TABLE, of)                              \
+  fastest() == Set::AVX512 ? Type TABLE(avx512 of)           \
+  : fastest() == Set::AVX2 ? Type TABLE(avx2 of) : Type TABLE(plain of)
 #else
-#define CHOSEN(element) Loops<E> LOOPS(plain::element)
+#define CHOSEN(Type, TABLE, of) Type TABLE(plain of)
 #endif
+
+#define LOOPS(space) {space::moments, space::normalizeSilu, space::gradientOfNorm, space::gradientOfInput}
+#define GRAD(space) {space::gradPanelsOf, space::gradSums}
+#define WINOGRAD(space)                                                                                               \
+  {space::panelsOf,       space::winogradFilter, space::winogradInput, space::winogradProduct, space::winogradOutput, \
+   space::winogradGrad, space::winogradTaps}
 
 template <>
 const Loops<float>& loops<float>() {
-  using E = float;
-  static const Loops<E> chosen = CHOSEN(float32);
+  static const Loops<float> chosen = CHOSEN(Loops<float>, LOOPS, ::float32);
   return chosen;
 }
 
 template <>
 const Loops<Bfloat16>& loops<Bfloat16>() {
-  using E = Bfloat16;
+  using L = Loops<Bfloat16>;
 #if defined(__x86_64__)
-  static const Loops<E> chosen = hasBf16() ? Loops<E> LOOPS(avx512bf16::bfloat16) : CHOSEN(bfloat16);
+  const bool instructions = fastest() == Set::AVX512 && Cpu::current().avx512bf16;
+  static const L chosen = instructions ? L LOOPS(avx512bf16::bfloat16) : CHOSEN(L, LOOPS, ::bfloat16);
 #else
-  static const Loops<E> chosen = CHOSEN(bfloat16);
+  static const L chosen = CHOSEN(L, LOOPS, ::bfloat16);
 #endif
+  return chosen;
+}
+
+const GradLoops& gradLoops() {
+  static const GradLoops chosen = CHOSEN(GradLoops, GRAD, );
   return chosen;
 }
 
 bool hasWinograd() { return fastest() != Set::PLAIN; }
 
-#define WINOGRAD(space)                                                                                            \
-  {space::panelsOf,     space::winogradFilter, space::winogradInput, space::winogradProduct, space::winogradOutput, \
-   space::gradPanelsOf, space::winogradGrad,   space::winogradSums,  space::winogradTaps}
-
 const WinogradLoops& winogradLoops() {
-#if defined(__x86_64__)
-  static const WinogradLoops chosen = fastest() == Set::AVX512 ? WinogradLoops WINOGRAD(avx512)
-                                      : fastest() == Set::AVX2 ? WinogradLoops WINOGRAD(avx2)
-                                                               : WinogradLoops WINOGRAD(plain);
-#else
-  static const WinogradLoops chosen WINOGRAD(plain);
-#endif
+  static const WinogradLoops chosen = CHOSEN(WinogradLoops, WINOGRAD, );
   return chosen;
 }
 

@@ -105,41 +105,36 @@ struct WinogradFilterGrad {
 
  private:
   static void run(const std::vector<int64_t>& size, long filters, const float* x, const float* dy, float* dw) {
-    constexpr long CACHE = 512 << 10, CHANNELS = 16, TASKS = 8, MIN_TILES = 64;  // bytes; of a task; of a group
+    constexpr long CHANNELS = 16;  // of a task
     const WinogradLoops& loops = winogradLoops();
     Winograd w{static_cast<long>(size[1]), static_cast<long>(size[2]), static_cast<long>(size[3]), filters};
-    w.down = ceilDiv(w.height, 2), w.across = ceilDiv(w.width, 2), w.panels = loops.gradPanels(filters);
-    w.rowV = ceilDiv(w.channels, LANES) * LANES;
-    const long tiles = size[0] * w.down * w.across, width = w.panels.width();
-    const long groups = std::clamp(TASKS / w.panels.count, 1L, std::max(1L, tiles / MIN_TILES));
-    const long block = std::clamp<long>(CACHE / sizeof(float) / (POINTS * (w.rowV + width)), 1, ceilDiv(tiles, groups));
-    // one line more: as in Convolution
-    w.stepV = block * w.rowV + LANES, w.stepU = block * width + LANES, w.stepM = w.rowV * width + LANES;
+    w.down = ceilDiv(w.height, 2), w.across = ceilDiv(w.width, 2);
+    const GradDivision d(POINTS, false, size[0] * w.down * w.across, w.channels, filters);
+    w.rowV = d.product.rowV, w.stepV = d.product.stepV;
 
     static thread_local Scratch<float> kept;
-    float* sums = kept.get(w.panels.count * groups * POINTS * w.stepM + w.rowV);  // [panel][group] M, and zeros
-    float* zeros = sums + w.panels.count * groups * POINTS * w.stepM;
+    float* sums = kept.get(d.tasks() * d.sizeM() + w.rowV);  // of the tasks, and zeros
+    float* zeros = sums + d.tasks() * d.sizeM();
     std::fill_n(zeros, w.rowV, 0.0f);
-    const auto multiply = [&, sums, zeros](int i) {
+    const auto multiply = [&, sums, zeros](int task) {
       static thread_local Scratch<float> kept;
-      float* v = kept.get(POINTS * (w.stepV + w.stepU));
-      float* u = v + POINTS * w.stepV;
-      const long panel = i / groups, group = i % groups, begin = tiles * group / groups, end = tiles * (group + 1) / groups;
-      for (long first = begin; first < end; first += block) {
-        const long count = std::min(block, end - first);
+      float* v = kept.get(d.sizeV() + d.sizeU());
+      float* u = v + d.sizeV();
+      for (long first = d.begin(task); first < d.end(task); first += d.block) {
+        const long count = std::min(d.block, d.end(task) - first);
         loops.input(w, x, zeros, first, count, v);
-        loops.grad(w, dy, panel, first, count, u);
-        loops.sums(w, v, u, count, first > begin, sums + i * POINTS * w.stepM);
+        loops.grad(w, d.product, dy, d.panel(task), first, count, u);
+        gradLoops().sums(d.product, v, u, count, first > d.begin(task), sums + task * d.sizeM());
       }
     };
     const long slices = ceilDiv(w.channels, CHANNELS);
     const auto add = [&, sums](int i) {
       const long panel = i / slices, from = i % slices * CHANNELS, to = std::min(from + CHANNELS, w.channels);
-      loops.taps(w, panel, sums + panel * groups * POINTS * w.stepM, groups, POINTS * w.stepM, from, to, dw);
+      loops.taps(w, d.product, panel, sums + panel * d.groups * d.sizeM(), d.groups, d.sizeM(), from, to, dw);
     };
-    Pool::instance().run({{static_cast<int>(w.panels.count * groups), multiply, nullptr},
-                          {static_cast<int>(w.panels.count * slices), add, nullptr}},
-                         isSmall(tiles, w));
+    Pool::instance().run({{static_cast<int>(d.tasks()), multiply, nullptr},
+                          {static_cast<int>(d.product.panels.count * slices), add, nullptr}},
+                         isSmall(d.tiles, w));
   }
 };
 

@@ -4,26 +4,18 @@
 // transformed tile that sum is a product of matrices: tiles x channels by channels x filters. The gradient of the filter is the
 // adjoint: dg = Gᵀ [(A dy Aᵀ) ⊙ (Bᵀ d B)] G, summed over the tiles by products of channels x tiles and tiles x filters.
 #pragma once
-#include "loops.h"
+#include "products.h"
 
 namespace fused {
 
 constexpr long POINTS = 16;
-
-// The columns of the result of a product of matrices are divided into panels of `vectors` · LANES columns; a step of the product
-// computes `rows` rows of a panel.
-struct Panels {
-  long count, vectors, rows;
-  long width() const { return vectors * LANES; }
-  long columns() const { return count * width(); }
-};
 
 struct Winograd {
   long height, width, channels, filters;  // of images x [H][W][C] and y [H][W][K]
   long down, across;                      // tiles of an image
   Panels panels;                          // of the filters
   // Elements between tiles, and between points: V [POINTS][tiles][rowV], M [POINTS][tiles][rowM], U [POINTS][panels][channels]
-  // [width of a panel]. For the gradient of the filter, of one panel: U [POINTS][tiles][width], M [POINTS][channels][width].
+  // [width of a panel].
   long rowV, rowM, stepV, stepM, stepU;
 };
 
@@ -39,14 +31,11 @@ struct WinogradLoops {
   // y = Aᵀ M A + bias, then SiLU. bias: nullptr for none
   void (*output)(const Winograd& w, const float* m, const float* bias, bool silu, long first, long count, float* y);
 
-  // For the gradient of the filter. A step of its product computes `rows` channels.
-  Panels (*gradPanels)(long columns);
-  // U = A dy Aᵀ of the filters of a panel
-  void (*grad)(const Winograd& w, const float* dy, long panel, long first, long count, float* u);
-  // M = Vᵀ U, or with `more` M += Vᵀ U; reads and writes up to a multiple of a step's channels.
-  void (*sums)(const Winograd& w, const float* v, const float* u, long count, bool more, float* m);
+  // For the gradient of the filter, with the layout of GradProduct: U = A dy Aᵀ of the filters of a panel
+  void (*grad)(const Winograd& w, const GradProduct& p, const float* dy, long panel, long first, long count, float* u);
   // dw = Gᵀ M G of the channels [from, to) and the filters of a panel, of the sum of `count` M, `next` elements apart.
-  void (*taps)(const Winograd& w, long panel, const float* m, long count, long next, long from, long to, float* dw);
+  void (*taps)(const Winograd& w, const GradProduct& p, long panel, const float* m, long count, long next, long from, long to,
+               float* dw);
 };
 
 const WinogradLoops& winogradLoops();

@@ -13,6 +13,8 @@ beforeAll(() => {
   tiles = loadTensorflow().tiles;
 });
 
+type Type = 'bfloat16' | 'float32';
+
 interface Case {
   /** [B, H, W, C] */
   x: [number, number, number, number];
@@ -36,9 +38,9 @@ function outputOf({ x: [b, h, w], kernel: [kh, kw], stride, filters }: Case): nu
  * The op, and TensorFlow's Conv2DBackpropFilter in float32 of the same rounded values, with x padded as PyTorch does.
  * Fetches: [got, want].
  */
-function planOf(session: Session, name: string, { x, kernel, stride, filters }: Case): Plan {
+function planOf(session: Session, name: string, { x, kernel, stride, filters }: Case, type: Type): Plan {
   const float = { type: 'float32' } as const;
-  const half = { type: 'bfloat16' } as const;
+  const T = { type } as const;
   const int = { type: 'int32' } as const;
   const node = (id: string, op: string, inputs: string[], attrs: Attrs): GraphNode => ({ name: id, op, inputs, attrs });
   const constant = (id: string, values: number[], shape: number[]) =>
@@ -58,10 +60,10 @@ function planOf(session: Session, name: string, { x, kernel, stride, filters }: 
         dtype: float,
         shape: { shape: id === 'x' ? x : outputOf({ x, kernel, stride, filters }) },
       } as unknown as Attrs),
-      node(`${id}/half`, 'Cast', [id], { SrcT: float, DstT: half }),
-      node(`${id}/rounded`, 'Cast', [`${id}/half`], { SrcT: half, DstT: float }),
+      node(`${id}/typed`, 'Cast', [id], { SrcT: float, DstT: T }),
+      node(`${id}/rounded`, 'Cast', [`${id}/typed`], { SrcT: T, DstT: float }),
     ]),
-    node('got', 'ConvFilterGrad', ['x/half', 'dy/half'], { T: half, kernel, strides: [stride, stride] }),
+    node('got', 'ConvFilterGrad', ['x/typed', 'dy/typed'], { T, kernel, strides: [stride, stride] }),
     constant('paddings', [0, 0, ...h, ...w, 0, 0], [4, 2]),
     node('padded', 'Pad', ['x/rounded', 'paddings'], { T: float, Tpaddings: int }),
     constant('sizes', [...kernel, x[3], filters], [4]),
@@ -88,14 +90,16 @@ const CASES: Case[] = [
   { x: [2, 80, 80, 32], kernel: [3, 3], stride: 1, filters: 48 }, // several groups of positions
 ];
 
-for (const each of CASES) {
+const TYPES: Type[] = ['bfloat16', 'float32'];
+
+for (const [each, type] of CASES.flatMap((each) => TYPES.map((type) => [each, type] as const))) {
   const { x, kernel, stride, filters } = each;
-  it(`[${x}], kernel ${kernel}, stride ${stride}, ${filters} filters: as TensorFlow's in float32, and the same bits again`, ({
+  it(`${type}, [${x}], kernel ${kernel}, stride ${stride}, ${filters} filters: as TensorFlow's, and the same bits again`, ({
     skip,
   }) => {
-    if (!tiles) skip('the processor has no AMX tiles');
+    if (type === 'bfloat16' && !tiles) skip('the processor has no AMX tiles');
     const session = Session.open();
-    const plan = planOf(session, 'case', each);
+    const plan = planOf(session, 'case', each, type);
     const feeds = [tensor(x, 1), tensor(outputOf(each), 2)];
     const [got, want] = plan.run(feeds);
     expect(got.shape).toEqual([...kernel, x[3], filters]);

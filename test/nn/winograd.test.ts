@@ -1,4 +1,4 @@
-/** WinogradConv and its gradients (native/fused) against TensorFlow's convolution, each setting in a process of its own. */
+/** WinogradConv, its gradients and ConvFilterGrad in float32 (native/fused) against TensorFlow's convolution, each setting in a process of its own. */
 import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import '../helpers/native.js';
@@ -56,9 +56,11 @@ const SCRIPT = `
       node('sigmoid', 'Sigmoid', ['biased/want'], { T }),
       node('silu/want', 'Mul', ['sigmoid', 'biased/want'], { T }),
       node('grad/want', 'Conv2DBackpropInput', ['sizes', 'filter', 'dy'], same),
+      node('products', 'ConvFilterGrad', ['x', 'dy'], { T, kernel: [3, 3], strides: [1, 1] }),
+      node('products/want', 'Identity', ['filterGrad/want'], { T }),
       node('filterGrad/want', 'Conv2DBackpropFilter', ['x', 'taps', 'dy'], same),
     ]);
-    const names = ['conv', 'biased', 'silu', 'grad', 'filterGrad'];
+    const names = ['conv', 'biased', 'silu', 'grad', 'filterGrad', 'products'];
     const plan = session.plan({ feeds: Object.keys(feeds), fetches: [...names, ...names.map((name) => name + '/want')] });
     const all = plan.run(Object.values(feeds));
     const values = all.map((tensor) => valuesOf(tensor, 'float32'));
@@ -94,12 +96,12 @@ function resultsWith(env: Record<string, string>): Result[] | undefined {
   return child.stdout.trim() === 'none' ? undefined : JSON.parse(child.stdout);
 }
 
-describe('convolutions by minimal filtering', () => {
+describe('convolutions in float32', () => {
   it.each(['AVX512_CORE', 'AVX2'])('with %s are those of TensorFlow', (ONEDNN_MAX_CPU_ISA) => {
     const results = resultsWith({ ONEDNN_MAX_CPU_ISA });
     results?.forEach(({ shapes, differences, alone }, i) => {
       const [b, h, w, c, k] = CASES[i];
-      const sizes = [...[k, k, k, c].map((channels) => [b, h, w, channels]), [3, 3, c, k]];
+      const sizes = [...[k, k, k, c].map((channels) => [b, h, w, channels]), [3, 3, c, k], [3, 3, c, k]];
       expect(shapes, `${CASES[i]}`).toEqual([...sizes, ...sizes]);
       for (const difference of differences) expect(difference, `${CASES[i]}`).toBeLessThan(2e-6);
       expect(alone, 'an image alone, and in a batch').toBe(true);
