@@ -17,8 +17,14 @@ import { batchNormSilu } from '../../nn/fused.js';
 import { conv2d } from '../../nn/kernels.js';
 import { BN_EPS, BN_MOMENTUM } from '../../nn/ops.js';
 
-/** The check's feature map [B, H, W, C]: a stage of YOLOv8n at 320 pixels. */
-const SHAPE = [2, 40, 40, 64];
+/** The check's feature map [B, H, W, C], and its convolutions: a stage of YOLOv8n at 320 pixels. */
+const SHAPE = [4, 80, 80, 32];
+const CONVOLUTIONS = [
+  { kernel: [3, 3, 32, 64], stride: 2 },
+  { kernel: [1, 1, 64, 64], stride: 1 },
+  { kernel: [3, 3, 64, 64], stride: 1 },
+  { kernel: [1, 1, 64, 64], stride: 1 },
+] as const;
 /** Steps of each precision, in turn. */
 const STEPS = 5;
 /** bfloat16 has to take less than this share of float32's time: where a gain is to be shown, and with AMX. */
@@ -56,7 +62,7 @@ function whyNot({ time, difference }: AmpCheck, maxTime: number): string | undef
   return time < maxTime ? undefined : `bfloat16 takes ${time.toFixed(2)} of the time of float32 here`;
 }
 
-/** Two convolutions with BatchNorm and SiLU and their gradients, in both precisions. */
+/** Convolutions with BatchNorm and SiLU and their gradients, in both precisions. */
 export function checkAmp(): AmpCheck {
   const session = Session.open();
   try {
@@ -78,11 +84,10 @@ export function checkAmp(): AmpCheck {
   }
 }
 
-const CHANNELS = SHAPE[3];
-const KERNEL = [3, 3, CHANNELS, CHANNELS];
+const SHAPES: readonly (readonly number[])[] = [SHAPE, ...CONVOLUTIONS.map(({ kernel }) => kernel)];
 
 function addTrial(session: Session, half: boolean): Plan {
-  const specs = [SHAPE, KERNEL, KERNEL].map((shape) => ({ shape, dtype: 'float32' as const }));
+  const specs = SHAPES.map((shape) => ({ shape: [...shape], dtype: 'float32' as const }));
   const traced = trace((inputs) => trialStep(inputs as unknown as tf.Tensor[]), specs, { half });
   const prefix = half ? 'bfloat16' : 'float32';
   session.add(traced.nodes, { prefix });
@@ -92,20 +97,22 @@ function addTrial(session: Session, half: boolean): Plan {
 
 /** @returns gradients of the kernels */
 function trialStep([x, ...kernels]: tf.Tensor[]): tf.Tensor[] {
-  const [zeros, ones] = [tf.zeros([CHANNELS]), tf.ones([CHANNELS])];
+  const [zeros, ones] = [tf.zeros([64]), tf.ones([64])];
   const norm = { gamma: ones, beta: zeros, mean: zeros, variance: ones, epsilon: BN_EPS, momentum: BN_MOMENTUM };
   const forward = () => {
-    const y = kernels.reduce((value, kernel) => batchNormSilu(conv2d(value, kernel), norm).y, x);
+    const y = kernels.reduce((value, kernel, i) => {
+      return batchNormSilu(conv2d(value, kernel, CONVOLUTIONS[i].stride), norm).y;
+    }, x);
     return { loss: tf.mean(tf.square(y)), rest: {} };
   };
   return differentiate(forward, kernels).gradients;
 }
 
 function madeUpFeeds(): HostTensor<'float32'>[] {
-  return [SHAPE, KERNEL, KERNEL].map((shape, k) => {
+  return SHAPES.map((shape, k) => {
     const random = rng(k);
-    const data = Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => random.uniform(-1, 1));
-    return { dtype: 'float32', shape, data };
+    const data = Float32Array.from({ length: tf.util.sizeFromShape([...shape]) }, () => random.uniform(-1, 1));
+    return { dtype: 'float32', shape: [...shape], data };
   });
 }
 
