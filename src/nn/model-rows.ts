@@ -127,8 +127,7 @@ function positiveNumber(value: unknown, name: string, where: string): number {
 
 /** @throws UserError 'bad-model' unless the value is an integer from 1 to `max` */
 export function wholeNumber(value: unknown, name: string, max: number, where: string): number {
+  if (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= max) return value as number;
   const what = `a whole number above 0, at most ${max.toLocaleString('en-US')}`;
-  if (!Number.isInteger(value) || (value as number) < 1 || (value as number) > max)
-    throw new UserError('bad-model', `${where}: ${name} should be ${what}, but is ${brief(value)}`);
-  return value as number;
+  throw new UserError('bad-model', `${where}: ${name} should be ${what}, but is ${brief(value)}`);
 }
