@@ -2,8 +2,13 @@
  * Mixed precision (`amp`): convolutions, their gradients and feature maps in bfloat16; weights, statistics, loss and update in
  * float32. bfloat16 has the exponent of float32, so that the loss needs no scaling (Kalamkar et al. 2019, "A Study of BFLOAT16
  * for Deep Learning Training"). amp=auto turns it on where a check of a few steps shows that its gradients agree and that it is
- * faster. With AMX it takes half the time or less, so that the limit only rejects a failure and equal runs choose the same.
+ * faster. Equal runs have to choose the same, but times vary: the check is made once for an engine and a processor, and its
+ * result is kept in the engine's folder. With AMX bfloat16 takes half the time or less; the limit there only rejects a failure.
  */
+import { createHash } from 'node:crypto';
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { availableParallelism, cpus } from 'node:os';
+import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { hasAmx, hasBfloat16 } from '../../backend/bfloat16.js';
 import type { Engine } from '../../backend/select-engine.js';
@@ -12,6 +17,7 @@ import { rng } from '../../core/rng.js';
 import { differentiate } from '../../graph/gradients.js';
 import { type HostTensor, valuesOf } from '../../graph/host-tensor.js';
 import { type Plan, Session } from '../../graph/session.js';
+import { loadedTensorflow, type Tensorflow } from '../../graph/tensorflow.js';
 import { trace } from '../../graph/trace.js';
 import { batchNormSilu } from '../../nn/fused.js';
 import { conv2d } from '../../nn/kernels.js';
@@ -26,7 +32,7 @@ const CONVOLUTIONS = [
   { kernel: [1, 1, 64, 64], stride: 1 },
 ] as const;
 /** Steps of each precision, in turn. */
-const STEPS = 5;
+const STEPS = 10;
 /** bfloat16 has to take less than this share of float32's time: where a gain is to be shown, and with AMX. */
 const MAX_TIME = { otherwise: 0.9, amx: 1.2 };
 /** Largest difference of a gradient that agrees, of its largest element: eight times bfloat16's own rounding. */
@@ -46,7 +52,7 @@ export function chooseAmp(amp: 'auto' | 'bf16' | false, engine: Pick<Engine, 'gp
   if (amp === 'auto') {
     const amx = hasAmx(engine);
     const reason = native
-      ? whyNot(checkAmp(), amx ? MAX_TIME.amx : MAX_TIME.otherwise)
+      ? whyNot(keptCheck(engine), amx ? MAX_TIME.amx : MAX_TIME.otherwise)
       : `this ${engine.gpu ? 'GPU' : 'processor'} has no bfloat16 instructions`;
     const gain = amx ? 'this processor has AMX' : 'faster here';
     log.info(reason ? `amp=auto: float32 (${reason})` : `amp=auto: bfloat16 (${gain}, and gradients agree)`);
@@ -60,6 +66,47 @@ export function chooseAmp(amp: 'auto' | 'bf16' | false, engine: Pick<Engine, 'gp
 function whyNot({ time, difference }: AmpCheck, maxTime: number): string | undefined {
   if (!(difference <= MAX_DIFFERENCE)) return `gradients in bfloat16 differ by ${(100 * difference).toFixed(1)} %`;
   return time < maxTime ? undefined : `bfloat16 takes ${time.toFixed(2)} of the time of float32 here`;
+}
+
+/** The result that an earlier run has kept; otherwise that of a check, kept for later ones where the folder is writable. */
+function keptCheck({ gpu }: Pick<Engine, 'gpu'>): AmpCheck {
+  const { TF_NUM_INTRAOP_THREADS: threads = availableParallelism(), ONEDNN_MAX_CPU_ISA: limit } = process.env;
+  const key = JSON.stringify([cpus()[0]?.model, threads, limit, gpu?.name]);
+  const name = `amp-${createHash('sha256').update(key).digest('hex').slice(0, 8)}.json`;
+  const file = join(dirname(nativeFiles().session), name);
+  const known = readCheck(file);
+  if (known) return known;
+  const check = checkAmp();
+  keepFirst(file, JSON.stringify(check));
+  return readCheck(file) ?? check; // of two runs that check at the same time, the first decides
+}
+
+function nativeFiles(): Tensorflow {
+  const tensorflow = loadedTensorflow();
+  if (!tensorflow) throw new Error('amp needs the native engine');
+  return tensorflow;
+}
+
+function readCheck(file: string): AmpCheck | undefined {
+  try {
+    const { time, difference } = JSON.parse(readFileSync(file, 'utf8'));
+    return typeof time === 'number' && typeof difference === 'number' ? { time, difference } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Writes a file, at once, unless it exists or can't be written. */
+function keepFirst(file: string, text: string): void {
+  const temporary = `${file}.${process.pid}`;
+  try {
+    writeFileSync(temporary, text);
+    linkSync(temporary, file);
+  } catch {
+    // then each run checks for itself
+  } finally {
+    rmSync(temporary, { force: true });
+  }
 }
 
 /** Convolutions with BatchNorm and SiLU and their gradients, in both precisions. */

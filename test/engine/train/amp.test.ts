@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { hasAmx, hasBfloat16 } from '../../../src/backend/bfloat16.js';
 import type { Gpu } from '../../../src/backend/gpu.js';
 import { log } from '../../../src/core/log.js';
 import { checkAmp, chooseAmp } from '../../../src/engine/train/amp.js';
+import { loadTensorflow } from '../../../src/graph/tensorflow.js';
 import { native } from '../../helpers/native.js';
 import { runCli } from '../../helpers/run-cli.js';
 import { writeLeastModel, writeTinyData } from '../../helpers/tiny-data.js';
@@ -52,6 +53,29 @@ describe('amp', () => {
       expect(said.at(-1)).toContain(chosen ? 'amp=auto: bfloat16 (' : 'amp=auto: float32 (');
       if (hasAmx({})) expect(said.at(-1)).toBe('amp=auto: bfloat16 (this processor has AMX, and gradients agree)');
     } finally {
+      log.setSink(old);
+    }
+  });
+
+  it('the result of the check is kept, so that equal runs choose the same', ({ skip }) => {
+    if (!hasBfloat16({})) skip('the processor has no bfloat16 instructions');
+    const folder = dirname(loadTensorflow().session);
+    const kept = () => readdirSync(folder).filter((name) => /^amp-\w+\.json$/.test(name));
+    const before = kept();
+    const old = log.setSink({ write: () => {} });
+    process.env.ONEDNN_MAX_CPU_ISA = `test ${process.pid}`; // a key of its own
+    try {
+      chooseAmp('auto', {});
+      const [file] = kept().filter((name) => !before.includes(name));
+      writeFileSync(join(folder, file), '{"time":0.1,"difference":0}');
+      expect(chooseAmp('auto', {})).toBe(true);
+      writeFileSync(join(folder, file), '{"time":9,"difference":0}');
+      expect(chooseAmp('auto', {})).toBe(false);
+      writeFileSync(join(folder, file), 'broken');
+      expect(() => chooseAmp('auto', {})).not.toThrow();
+      rmSync(join(folder, file));
+    } finally {
+      delete process.env.ONEDNN_MAX_CPU_ISA;
       log.setSink(old);
     }
   });
