@@ -37,28 +37,21 @@ class ConvFilterGrad {
 
  private:
   static void run(const Convolution& c, const float* x, const float* dy, float* dw) {
-    constexpr double SMALL = 1 << 20;  // multiplications
     const GradDivision d(c.taps(), true, c.batch * c.h.out * c.w.out, c.channels, c.filters);
     // What has the layout of the operands is not copied.
     const bool one = c.taps() == 1 && c.h.stride == 1 && c.w.stride == 1;
     const struct { bool x, dy; } direct{one && c.channels == d.product.rowV, c.filters == d.product.panels.width()};
     static thread_local Scratch<float> kept;
     float* sums = kept.get(d.tasks() * d.sizeM());
-    const auto multiply = [&, sums](int task) {
-      static thread_local Scratch<float> kept;
-      float* v = kept.get(d.sizeV() + d.sizeU());
-      float* u = v + d.sizeV();
-      for (long first = d.begin(task); first < d.end(task); first += d.block) {
-        const long count = std::min(d.block, d.end(task) - first);
-        if (!direct.x) packX(c, d.product, x, first, count, v);
-        if (!direct.dy) packDy(c, d.product, dy, d.panel(task), first, count, u);
-        gradLoops().sums(d.product, direct.x ? x + first * c.channels : v, direct.dy ? dy + first * c.filters : u, count,
-                         first > d.begin(task), sums + task * d.sizeM());
-      }
+    const auto operands = [&](long panel, long first, long count, float* v, float* u) {
+      if (!direct.x) packX(c, d.product, x, first, count, v);
+      if (!direct.dy) packDy(c, d.product, dy, panel, first, count, u);
+      return std::pair(direct.x ? x + first * c.channels : v, direct.dy ? dy + first * c.filters : u);
     };
+    const auto products = [&, sums](int task) { multiply(d, task, operands, sums + task * d.sizeM()); };
     const auto total = [&, sums](int tap) { add(c, d, sums, tap, dw); };
-    Pool::instance().run({{static_cast<int>(d.tasks()), multiply, nullptr}, {static_cast<int>(c.taps()), total, nullptr}},
-                         static_cast<double>(d.tiles) * c.taps() * c.channels * c.filters < SMALL);
+    Pool::instance().run({{static_cast<int>(d.tasks()), products, nullptr}, {static_cast<int>(c.taps()), total, nullptr}},
+                         isSmall(c.taps(), d.tiles, c.channels, c.filters));
   }
 
   // V: the input at each tap of the positions [first, first + count).

@@ -1,9 +1,5 @@
 #include "products.h"
 
-#include <algorithm>
-
-#include "scratch.h"
-
 namespace fused {
 
 GradDivision::GradDivision(long points, bool shared, long tiles, long channels, long filters) : tiles(tiles) {

@@ -1,6 +1,10 @@
 // Products of matrices in float32, in steps whose sums stay in registers.
 #pragma once
+#include <algorithm>
+#include <utility>
+
 #include "loops.h"
+#include "scratch.h"
 
 namespace fused {
 
@@ -46,5 +50,24 @@ struct GradDivision {
   long sizeU() const { return product.stepU == 0 ? block * product.panels.width() : product.points * product.stepU; }
   long sizeM() const { return product.points * product.stepM; }
 };
+
+// A task of the division. operands(panel, first, count, v, u) → {V, U} of the tiles [first, first + count), which may be in the
+// memory v and u. m: its sums
+template <class Operands>
+void multiply(const GradDivision& d, int task, const Operands& operands, float* m) {
+  static thread_local Scratch<float> kept;
+  float* v = kept.get(d.sizeV() + d.sizeU());
+  for (long first = d.begin(task); first < d.end(task); first += d.block) {
+    const long count = std::min(d.block, d.end(task) - first);
+    const std::pair<const float*, const float*> of = operands(d.panel(task), first, count, v, v + d.sizeV());
+    gradLoops().sums(d.product, of.first, of.second, count, first > d.begin(task), m);
+  }
+}
+
+// Whether products are too little work to be divided among threads.
+inline bool isSmall(long points, long tiles, long channels, long filters) {
+  constexpr double MULTIPLICATIONS = 1 << 20;  // a `long` of 32 bits is too short for their number
+  return static_cast<double>(points) * tiles * channels * filters < MULTIPLICATIONS;
+}
 
 }  // namespace fused

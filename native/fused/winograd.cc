@@ -13,12 +13,6 @@
 namespace fused {
 namespace {
 
-// Whether the work is too little to be divided among threads.
-bool isSmall(long tiles, const Winograd& w) {
-  constexpr double MULTIPLICATIONS = 1 << 20;  // a `long` of 32 bits is too short for their number
-  return POINTS * static_cast<double>(tiles) * w.channels * w.filters < MULTIPLICATIONS;
-}
-
 // y [B, H, W, K] of x [B, H, W, C]; filter [3, 3, C, K], or [3, 3, K, C] and its taps in reverse order if transposed.
 class Convolution {
  public:
@@ -72,7 +66,7 @@ class Convolution {
     };
     Pool::instance().run({{static_cast<int>(ceilDiv(w.channels, CHANNELS)), transform, nullptr},
                           {static_cast<int>(ceilDiv(tiles, block)), convolve, nullptr}},
-                         isSmall(tiles, w));
+                         isSmall(POINTS, tiles, w.channels, w.filters));
   }
 
   const bool silu_, transposed_;
@@ -116,25 +110,20 @@ struct WinogradFilterGrad {
     float* sums = kept.get(d.tasks() * d.sizeM() + w.rowV);  // of the tasks, and zeros
     float* zeros = sums + d.tasks() * d.sizeM();
     std::fill_n(zeros, w.rowV, 0.0f);
-    const auto multiply = [&, sums, zeros](int task) {
-      static thread_local Scratch<float> kept;
-      float* v = kept.get(d.sizeV() + d.sizeU());
-      float* u = v + d.sizeV();
-      for (long first = d.begin(task); first < d.end(task); first += d.block) {
-        const long count = std::min(d.block, d.end(task) - first);
-        loops.input(w, x, zeros, first, count, v);
-        loops.grad(w, d.product, dy, d.panel(task), first, count, u);
-        gradLoops().sums(d.product, v, u, count, first > d.begin(task), sums + task * d.sizeM());
-      }
+    const auto operands = [&, zeros](long panel, long first, long count, float* v, float* u) {
+      loops.input(w, x, zeros, first, count, v);
+      loops.grad(w, d.product, dy, panel, first, count, u);
+      return std::pair(v, u);
     };
+    const auto products = [&, sums](int task) { multiply(d, task, operands, sums + task * d.sizeM()); };
     const long slices = ceilDiv(w.channels, CHANNELS);
     const auto add = [&, sums](int i) {
       const long panel = i / slices, from = i % slices * CHANNELS, to = std::min(from + CHANNELS, w.channels);
       loops.taps(w, d.product, panel, sums + panel * d.groups * d.sizeM(), d.groups, d.sizeM(), from, to, dw);
     };
-    Pool::instance().run({{static_cast<int>(d.tasks()), multiply, nullptr},
+    Pool::instance().run({{static_cast<int>(d.tasks()), products, nullptr},
                           {static_cast<int>(d.product.panels.count * slices), add, nullptr}},
-                         isSmall(d.tiles, w));
+                         isSmall(POINTS, d.tiles, w.channels, w.filters));
   }
 };
 

@@ -139,13 +139,16 @@ function winogradComputes(kernel: readonly number[], { stride, pad }: ConvGeomet
   return !!loadedTensorflow()?.winograd && type === 'float32' && centred && isWinograd(kernel, stride);
 }
 
+/** With fewer channels or filters the products in float32 are not faster. */
+const PRODUCT_CHANNELS = 32;
+
 /**
  * Whether native/fused has products of matrices for the filter's gradient: in bfloat16 with AMX, a third of the time of oneDNN's;
  * in float32 with AVX2, up to half, but more with few channels or filters.
  */
 function productsCompute([kh, kw, ...channels]: number[], { stride, pad }: ConvGeometry, type: ElementType): boolean {
   const { tiles, winograd } = loadedTensorflow() ?? {};
-  const fast = type === 'bfloat16' ? tiles : winograd && Math.min(...channels) >= 32 && kh * kw <= 9;
+  const fast = type === 'bfloat16' ? tiles : winograd && Math.min(...channels) >= PRODUCT_CHANNELS && kh * kw <= 9;
   return !!fast && stride <= 2 && 2 * pad[0] === kh - 1 && 2 * pad[1] === kw - 1;
 }
 

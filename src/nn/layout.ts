@@ -22,7 +22,7 @@ export function tensorValues(array: NamedArray | undefined, parameter: Parameter
 
 /** @returns an array from a tensor in the layout of files */
 export function toFile({ data, shape }: NamedArray): NamedArray {
-  return { data: shape.length === 4 ? hwioToOihw(data, shape) : data, shape: fileShape(shape) };
+  return { data: shape.length === 4 ? permuted(data, shape, false) : data, shape: fileShape(shape) };
 }
 
 /** @param shape of a tensor @returns the shape in a file */
@@ -36,7 +36,12 @@ export function fileShape(shape: readonly number[]): number[] {
 const LINE = 16;
 
 /** @param data OIHW @param shape [h, w, i, o] of the result */
-export function oihwToHwio(data: Float32Array, [h, w, i, o]: readonly number[]): Float32Array {
+export function oihwToHwio(data: Float32Array, shape: readonly number[]): Float32Array {
+  return permuted(data, shape, true);
+}
+
+/** @param shape [h, w, i, o] of HWIO @param toHwio from OIHW; otherwise the reverse */
+function permuted(data: Float32Array, [h, w, i, o]: readonly number[], toHwio: boolean): Float32Array {
   const out = new Float32Array(data.length);
   const area = h * w;
   const each = i * area; // values of one output channel
@@ -44,22 +49,13 @@ export function oihwToHwio(data: Float32Array, [h, w, i, o]: readonly number[]):
     const end = Math.min(first + LINE, o);
     for (let c = 0; c < i; c++) {
       for (let p = 0; p < area; p++) {
-        const from = c * area + p;
-        const to = (p * i + c) * o;
-        for (let q = first; q < end; q++) out[to + q] = data[q * each + from];
+        const oihw = c * area + p;
+        const hwio = (p * i + c) * o;
+        if (toHwio) for (let q = first; q < end; q++) out[hwio + q] = data[oihw + q * each];
+        else for (let q = first; q < end; q++) out[oihw + q * each] = data[hwio + q];
       }
     }
   }
-  return out;
-}
-
-/** @param data HWIO @param shape [h, w, i, o] of `data` */
-function hwioToOihw(data: Float32Array, [h, w, i, o]: readonly number[]): Float32Array {
-  const out = new Float32Array(data.length);
-  const area = h * w;
-  let to = 0;
-  for (let q = 0; q < o; q++)
-    for (let c = 0; c < i; c++) for (let p = 0; p < area; p++) out[to++] = data[(p * i + c) * o + q];
   return out;
 }
 

@@ -17,7 +17,7 @@ import { rng } from '../../core/rng.js';
 import { differentiate } from '../../graph/gradients.js';
 import { type HostTensor, valuesOf } from '../../graph/host-tensor.js';
 import { type Plan, Session } from '../../graph/session.js';
-import { loadedTensorflow, type Tensorflow } from '../../graph/tensorflow.js';
+import { loadTensorflow } from '../../graph/tensorflow.js';
 import { trace } from '../../graph/trace.js';
 import { batchNormSilu } from '../../nn/fused.js';
 import { conv2d } from '../../nn/kernels.js';
@@ -25,12 +25,15 @@ import { BN_EPS, BN_MOMENTUM } from '../../nn/ops.js';
 
 /** The check's feature map [B, H, W, C], and its convolutions: a stage of YOLOv8n at 320 pixels. */
 const SHAPE = [4, 80, 80, 32];
+const FILTERS = 64;
 const CONVOLUTIONS = [
-  { kernel: [3, 3, 32, 64], stride: 2 },
-  { kernel: [1, 1, 64, 64], stride: 1 },
-  { kernel: [3, 3, 64, 64], stride: 1 },
-  { kernel: [1, 1, 64, 64], stride: 1 },
-] as const;
+  { kernel: [3, 3, 32, FILTERS], stride: 2 },
+  { kernel: [1, 1, FILTERS, FILTERS], stride: 1 },
+  { kernel: [3, 3, FILTERS, FILTERS], stride: 1 },
+  { kernel: [1, 1, FILTERS, FILTERS], stride: 1 },
+];
+/** Of the check's inputs. */
+const SHAPES = [SHAPE, ...CONVOLUTIONS.map(({ kernel }) => kernel)];
 /** Steps of each precision, in turn. */
 const STEPS = 10;
 /** bfloat16 has to take less than this share of float32's time: where a gain is to be shown, and with AMX. */
@@ -73,18 +76,12 @@ function keptCheck({ gpu }: Pick<Engine, 'gpu'>): AmpCheck {
   const { TF_NUM_INTRAOP_THREADS: threads = availableParallelism(), ONEDNN_MAX_CPU_ISA: limit } = process.env;
   const key = JSON.stringify([cpus()[0]?.model, threads, limit, gpu?.name]);
   const name = `amp-${createHash('sha256').update(key).digest('hex').slice(0, 8)}.json`;
-  const file = join(dirname(nativeFiles().session), name);
+  const file = join(dirname(loadTensorflow().session), name);
   const known = readCheck(file);
   if (known) return known;
   const check = checkAmp();
   keepFirst(file, JSON.stringify(check));
   return readCheck(file) ?? check; // of two runs that check at the same time, the first decides
-}
-
-function nativeFiles(): Tensorflow {
-  const tensorflow = loadedTensorflow();
-  if (!tensorflow) throw new Error('amp needs the native engine');
-  return tensorflow;
 }
 
 function readCheck(file: string): AmpCheck | undefined {
@@ -131,10 +128,8 @@ export function checkAmp(): AmpCheck {
   }
 }
 
-const SHAPES: readonly (readonly number[])[] = [SHAPE, ...CONVOLUTIONS.map(({ kernel }) => kernel)];
-
 function addTrial(session: Session, half: boolean): Plan {
-  const specs = SHAPES.map((shape) => ({ shape: [...shape], dtype: 'float32' as const }));
+  const specs = SHAPES.map((shape) => ({ shape, dtype: 'float32' as const }));
   const traced = trace((inputs) => trialStep(inputs as unknown as tf.Tensor[]), specs, { half });
   const prefix = half ? 'bfloat16' : 'float32';
   session.add(traced.nodes, { prefix });
@@ -144,7 +139,7 @@ function addTrial(session: Session, half: boolean): Plan {
 
 /** @returns gradients of the kernels */
 function trialStep([x, ...kernels]: tf.Tensor[]): tf.Tensor[] {
-  const [zeros, ones] = [tf.zeros([64]), tf.ones([64])];
+  const [zeros, ones] = [tf.zeros([FILTERS]), tf.ones([FILTERS])];
   const norm = { gamma: ones, beta: zeros, mean: zeros, variance: ones, epsilon: BN_EPS, momentum: BN_MOMENTUM };
   const forward = () => {
     const y = kernels.reduce((value, kernel, i) => {
@@ -158,8 +153,8 @@ function trialStep([x, ...kernels]: tf.Tensor[]): tf.Tensor[] {
 function madeUpFeeds(): HostTensor<'float32'>[] {
   return SHAPES.map((shape, k) => {
     const random = rng(k);
-    const data = Float32Array.from({ length: tf.util.sizeFromShape([...shape]) }, () => random.uniform(-1, 1));
-    return { dtype: 'float32', shape: [...shape], data };
+    const data = Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => random.uniform(-1, 1));
+    return { dtype: 'float32', shape, data };
   });
 }
 
