@@ -9,13 +9,14 @@ namespace fused {
 void registerAlignedOverlaps();
 void registerBatchNormSilu();
 void registerConvFilterGrad();
+void registerProductConv();
 void registerTileFilterGrad();
 void registerWinograd();
 }  // namespace fused
 
-// register(libraries: string[]) → {tiles: boolean, winograd: boolean}: whether ConvFilterGrad has a kernel in bfloat16, which needs
-// AMX, and whether WinogradConv and its gradients are, which need AVX-512 or AVX2. libraries: full paths of TensorFlow's, each
-// before those that depend on it. Registers once in a process.
+// register(libraries: string[]) → {tiles, winograd, products: boolean}: whether ConvFilterGrad has a kernel in bfloat16, which needs
+// AMX; whether WinogradConv, its gradients and ProductConv are registered, which need AVX-512 or AVX2; whether ProductConv is faster
+// than oneDNN. libraries: full paths of TensorFlow's, each before those that depend on it. Registers once in a process.
 static napi_value Register(napi_env env, const native::Arguments& a) {
   native::loadTensorflow(native::textsOf(env, a[0]));
   static std::once_flag once;
@@ -23,15 +24,22 @@ static napi_value Register(napi_env env, const native::Arguments& a) {
     fused::registerAlignedOverlaps();
     fused::registerBatchNormSilu();
     fused::registerConvFilterGrad();
-    if (fused::hasWinograd()) fused::registerWinograd();
+    if (fused::hasWinograd()) {
+      fused::registerWinograd();
+      fused::registerProductConv();
+    }
     if (fused::hasTiles()) fused::registerTileFilterGrad();
   });
-  napi_value out, tiles, winograd;
+  napi_value out;
   native::check(env, napi_create_object(env, &out));
-  native::check(env, napi_get_boolean(env, fused::hasTiles(), &tiles));
-  native::check(env, napi_get_boolean(env, fused::hasWinograd(), &winograd));
-  native::setProperty(env, out, "tiles", tiles);
-  native::setProperty(env, out, "winograd", winograd);
+  const auto set = [&](const char* name, bool value) {
+    napi_value boolean;
+    native::check(env, napi_get_boolean(env, value, &boolean));
+    native::setProperty(env, out, name, boolean);
+  };
+  set("tiles", fused::hasTiles());
+  set("winograd", fused::hasWinograd());
+  set("products", fused::needsProductConv());
   return out;
 }
 

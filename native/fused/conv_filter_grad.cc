@@ -3,7 +3,6 @@
 // [kh][kw][C][D]; padding k / 2 on both sides (odd k). Positions of the output are tiles of GradDivision: results do not depend on
 // the number of threads.
 #include <algorithm>
-#include <cstring>
 
 #include "convolution.h"
 #include "pool.h"
@@ -12,15 +11,6 @@
 
 namespace fused {
 namespace {
-
-// Copies n floats, and zeros up to `size`; `from` is nullptr for zeros.
-void copy(const float* from, long n, long size, float* to) {
-  if (from == nullptr) n = 0;
-  long i = 0;
-  for (; i + LANES <= n; i += LANES) std::memcpy(to + i, from + i, LANES * sizeof(float));
-  for (; i < n; i++) to[i] = from[i];
-  std::fill(to + std::max(n, 0L), to + size, 0.0f);
-}
 
 class ConvFilterGrad {
  public:
@@ -63,7 +53,7 @@ class ConvFilterGrad {
         const long i = top + tap / c.w.kernel, j = left + tap % c.w.kernel;
         const bool inside = i >= 0 && i < c.h.in && j >= 0 && j < c.w.in;
         const float* at = inside ? x + ((image * c.h.in + i) * c.w.in + j) * c.channels : nullptr;
-        copy(at, c.channels, p.rowV, v + tap * p.stepV + q * p.rowV);
+        copyPadded(at, c.channels, p.rowV, v + tap * p.stepV + q * p.rowV);
       }
     }
   }
@@ -71,7 +61,7 @@ class ConvFilterGrad {
   // U: the gradient of a panel's filters.
   static void packDy(const Convolution& c, const GradProduct& p, const float* dy, long panel, long first, long count, float* u) {
     const long width = p.panels.width(), from = panel * width, filters = std::min(width, c.filters - from);
-    for (long q = 0; q < count; q++) copy(dy + (first + q) * c.filters + from, filters, width, u + q * width);
+    for (long q = 0; q < count; q++) copyPadded(dy + (first + q) * c.filters + from, filters, width, u + q * width);
   }
 
   // Adds the sums of the groups, for a tap.

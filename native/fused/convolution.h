@@ -50,6 +50,14 @@ class Window {
     return c;
   }
 
+  // The convolution of an input with a filter [kh, kw, C, K].
+  Convolution of(const std::vector<int64_t>& x, const std::vector<int64_t>& filter) const {
+    require(x.size() == 4 && filter.size() == 4 && kernel_.size() == 2 && strides_.size() == 2, "x and filter need four dimensions");
+    require(filter[0] == kernel_[0] && filter[1] == kernel_[1] && filter[2] == x[3], "the filter needs the channels of x");
+    const auto out = [&](int i) { return (x[i] - 1) / std::max<int64_t>(strides_[i - 1], 1) + 1; };
+    return over(x, {x[0], out(1), out(2), filter[3]});
+  }
+
  private:
   const std::vector<int64_t> kernel_, strides_;
 };

@@ -12,9 +12,11 @@
 
 namespace fused {
 
+#define FLOATS 4
 namespace plain {
 #include "loops.inc"
 }
+#undef FLOATS
 
 #if defined(__x86_64__)
 #if defined(__clang__)
@@ -23,9 +25,11 @@ namespace plain {
 #pragma GCC push_options
 #pragma GCC target("avx2,fma")
 #endif
+#define FLOATS 8
 namespace avx2 {
 #include "loops.inc"
 }
+#undef FLOATS
 #if defined(__clang__)
 #pragma clang attribute pop
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma"))), apply_to = function)
@@ -34,11 +38,10 @@ namespace avx2 {
 #pragma GCC push_options
 #pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,fma")
 #endif
-#define WITH_AVX512
+#define FLOATS 16
 namespace avx512 {
 #include "loops.inc"
 }
-#undef WITH_AVX512
 #if defined(__clang__)
 #pragma clang attribute pop
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma"))), apply_to = function)
@@ -52,6 +55,7 @@ namespace avx512bf16 {
 #include "loops.inc"
 }
 #undef WITH_AVX512_BF16
+#undef FLOATS
 #if defined(__clang__)
 #pragma clang attribute pop
 #else
@@ -90,10 +94,10 @@ static Set fastest() {
 #endif
 
 #define LOOPS(space) {space::moments, space::normalizeSilu, space::gradientOfNorm, space::gradientOfInput}
+#define PRODUCT(space) {space::panelsOf, space::product, space::activate}
 #define GRAD(space) {space::gradPanelsOf, space::gradSums}
-#define WINOGRAD(space)                                                                                               \
-  {space::panelsOf,       space::winogradFilter, space::winogradInput, space::winogradProduct, space::winogradOutput, \
-   space::winogradGrad, space::winogradTaps}
+#define WINOGRAD(space) \
+  {space::winogradFilter, space::winogradInput, space::winogradOutput, space::winogradGrad, space::winogradTaps}
 
 template <>
 const Loops<float>& loops<float>() {
@@ -113,12 +117,19 @@ const Loops<Bfloat16>& loops<Bfloat16>() {
   return chosen;
 }
 
+const ProductLoops& productLoops() {
+  static const ProductLoops chosen = CHOSEN(ProductLoops, PRODUCT, );
+  return chosen;
+}
+
 const GradLoops& gradLoops() {
   static const GradLoops chosen = CHOSEN(GradLoops, GRAD, );
   return chosen;
 }
 
 bool hasWinograd() { return fastest() != Set::PLAIN; }
+
+bool needsProductConv() { return fastest() == Set::AVX2; }
 
 const WinogradLoops& winogradLoops() {
   static const WinogradLoops chosen = CHOSEN(WinogradLoops, WINOGRAD, );

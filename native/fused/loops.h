@@ -3,7 +3,7 @@
 
 namespace fused {
 
-constexpr long LANES = 16;  // floats of a vector
+constexpr long LANES = 16;  // floats of a cache line, and of the longest vectors
 
 struct Bfloat16 {
   unsigned short bits;

@@ -1,6 +1,7 @@
 // Products of matrices in float32, in steps whose sums stay in registers.
 #pragma once
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "loops.h"
@@ -15,6 +16,20 @@ struct Panels {
   long width() const { return vectors * LANES; }
   long columns() const { return count * width(); }
 };
+
+struct ProductLoops {
+  Panels (*panels)(long columns);
+  // M = A U of `rows` rows; reads and writes up to a multiple of a step's rows. a [rows][rowA], u [panels][depth][width of a panel],
+  // m [rows][rowM]
+  void (*product)(const Panels& panels, const float* a, long rowA, const float* u, long depth, long rows, float* m, long rowM);
+  // y = M + bias, then SiLU. m [rows][rowM], bias: nullptr for none, y [rows][columns]
+  void (*activate)(const float* m, long rowM, long rows, long columns, const float* bias, bool silu, float* y);
+};
+
+const ProductLoops& productLoops();
+
+// Whether ProductConv is faster than TensorFlow's convolutions on this processor: oneDNN's with bias and SiLU need AVX-512.
+bool needsProductConv();
 
 // Products for the gradient of a filter, of one panel of filters: for each point M [points][channels][width] is Vᵀ U of
 // V [points][tiles][rowV] and U [points][tiles][width]. Elements between tiles, and between points.
@@ -62,6 +77,15 @@ void multiply(const GradDivision& d, int task, const Operands& operands, float* 
     const std::pair<const float*, const float*> of = operands(d.panel(task), first, count, v, v + d.sizeV());
     gradLoops().sums(d.product, of.first, of.second, count, first > d.begin(task), m);
   }
+}
+
+// Copies n floats, and zeros up to `size`; `from` is nullptr for zeros.
+inline void copyPadded(const float* from, long n, long size, float* to) {
+  if (from == nullptr) n = 0;
+  long i = 0;
+  for (; i + LANES <= n; i += LANES) std::memcpy(to + i, from + i, LANES * sizeof(float));
+  for (; i < n; i++) to[i] = from[i];
+  std::fill(to + std::max(n, 0L), to + size, 0.0f);
 }
 
 // Whether products are too little work to be divided among threads.

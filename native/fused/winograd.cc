@@ -38,8 +38,9 @@ class Convolution {
   void run(const std::vector<int64_t>& size, long filters, const float* x, const float* filter, const float* bias, float* y) const {
     constexpr long CACHE = 768 << 10, CHANNELS = 16, BLOCKS = 4;  // bytes; of a task; of a thread
     const WinogradLoops& loops = winogradLoops();
+    const ProductLoops& products = productLoops();
     const long height = size[1], width = size[2], channels = size[3];
-    Winograd w{height, width, channels, filters, ceilDiv(height, 2), ceilDiv(width, 2), loops.panels(filters)};
+    Winograd w{height, width, channels, filters, ceilDiv(height, 2), ceilDiv(width, 2), products.panels(filters)};
     w.rowV = ceilDiv(w.channels, LANES) * LANES, w.rowM = w.panels.columns();
     const long tiles = size[0] * w.down * w.across;
     const long fits = CACHE / sizeof(float) / (POINTS * (w.rowV + w.rowM));
@@ -61,7 +62,8 @@ class Convolution {
       float* m = v + POINTS * w.stepV;
       const long first = i * block, count = std::min(block, tiles - first);
       loops.input(w, x, zeros, first, count, v);
-      loops.product(w, v, u, count, m);
+      for (long p = 0; p < POINTS; p++)
+        products.product(w.panels, v + p * w.stepV, w.rowV, u + p * w.stepU, w.channels, count, m + p * w.stepM, w.rowM);
       loops.output(w, m, bias, silu_, first, count, y);
     };
     Pool::instance().run({{static_cast<int>(ceilDiv(w.channels, CHANNELS)), transform, nullptr},

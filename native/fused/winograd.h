@@ -21,13 +21,10 @@ struct Winograd {
 
 // For the tiles [first, first + count), which are numbered through the images.
 struct WinogradLoops {
-  Panels (*panels)(long columns);
   // U = G g Gᵀ of the channels [from, to). filter [3][3][C][K], or with `transposed` [3][3][K][C], its taps in reverse order
   void (*filter)(const Winograd& w, const float* filter, bool transposed, long from, long to, float* u);
   // V = Bᵀ d B. zeros: `channels` zeros, which are read outside of the image
   void (*input)(const Winograd& w, const float* x, const float* zeros, long first, long count, float* v);
-  // M = V U; reads and writes up to a multiple of a step's rows.
-  void (*product)(const Winograd& w, const float* v, const float* u, long count, float* m);
   // y = Aᵀ M A + bias, then SiLU. bias: nullptr for none
   void (*output)(const Winograd& w, const float* m, const float* bias, bool silu, long first, long count, float* y);
 

@@ -31,6 +31,8 @@ export interface Tensorflow extends TensorflowFiles {
   tiles: boolean;
   /** Whether those for convolutions in float32, which need AVX-512 or AVX2, are. */
   winograd: boolean;
+  /** Whether ProductConv, one of them, is faster than oneDNN, which has no fast kernel with bias and SiLU for AVX2 alone. */
+  products: boolean;
   /** Whether convolutions are computed by oneDNN, which has its own fused ops. */
   onednn: boolean;
 }
@@ -109,11 +111,21 @@ export function loadTensorflow(files: TensorflowFiles | undefined = tensorflowFi
   for (const line of messages.split('\n')) {
     if (!SUPPRESSED.test(line) || process.env.TF_CPP_MIN_LOG_LEVEL === '0') process.stderr.write(`${line}\n`);
   }
-  type Registered = Pick<Tensorflow, 'tiles' | 'winograd'>;
+  type Registered = Pick<Tensorflow, 'tiles' | 'winograd' | 'products'>;
   const registered: Registered[] = files.ops.map((ops) => require(ops).register(files.libraries));
-  const [tiles, winograd] = (['tiles', 'winograd'] as const).map((name) => registered.some((ops) => ops[name]));
+  const has = (name: keyof Registered) => registered.some((ops) => ops[name]);
   const onednn = messages.includes(ONEDNN) && !files.gpu;
-  loaded = { addon, tensorflow: { version, tiles, winograd, onednn, ...files } };
+  loaded = {
+    addon,
+    tensorflow: {
+      version,
+      tiles: has('tiles'),
+      winograd: has('winograd'),
+      products: has('products'),
+      onednn,
+      ...files,
+    },
+  };
   return loaded.tensorflow;
 }
 
@@ -126,8 +138,12 @@ export function loadTensorflowAhead(files: TensorflowFiles): void {
   requireAddon(files).loadAhead(files.libraries);
 }
 
-/** The process must not exit in the middle of loading and of runs. */
+/**
+ * The process must not exit in the middle of loading and of runs. TensorFlow uses oneDNN only where there are instructions for
+ * neural networks (AVX-VNNI, AVX-512 VNNI), but with AVX2 alone a training step takes less memory and time with it, too.
+ */
 function requireAddon(files: TensorflowFiles): NativeSessions {
+  if (process.arch === 'x64' && !files.gpu) process.env.TF_ENABLE_ONEDNN_OPTS ??= '1';
   const addon: NativeSessions = require(files.session);
   if (isMainThread && !finishing) process.on('exit', () => addon.finish());
   finishing = true;

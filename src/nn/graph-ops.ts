@@ -6,7 +6,18 @@
 import type { Attrs, ElementType } from '../graph/graph.js';
 import type { NodeList } from '../graph/node-list.js';
 import { anchorsOf } from './head.js';
-import { convAttrs, FUSED_CONV, fusedAttrs, isWinograd, NHWC, outputSize, POOL5, WINOGRAD_CONV } from './op-attrs.js';
+import {
+  convAttrs,
+  FUSED_CONV,
+  fusedAttrs,
+  isWinograd,
+  NHWC,
+  outputSize,
+  POOL5,
+  PRODUCT_CONV,
+  productAttrs,
+  WINOGRAD_CONV,
+} from './op-attrs.js';
 import type { Conv, Ops, PlainConv } from './ops.js';
 
 /** A value in the graph. */
@@ -23,28 +34,28 @@ const FLOAT = { type: 'float32' } as const;
 /** Attributes of ops that take int32 axes or sizes. */
 const INDEX = { Tidx: INT32 } as const;
 
+/** Precision, and which ops may be used for convolution, bias and SiLU. */
+export interface OpsOptions {
+  /** Feature maps in bfloat16; rows of cells are always float32. Default: false. */
+  half?: boolean;
+  /** One op of oneDNN, where there is one, as TensorFlow's graph optimization would make it. Default: false. */
+  fused?: boolean;
+  /** Those of native/fused, which are faster, in float32: for convolutions by minimal filtering. Default: false. */
+  winograd?: boolean;
+  /** For all other convolutions. Default: false. */
+  products?: boolean;
+}
+
 /** Adds nodes to a list while the operations are interpreted. */
 export class GraphOps implements Ops<GraphValue> {
   private layer = 'model';
-  private readonly half: boolean;
-  private readonly fused: boolean;
-  private readonly winograd: boolean;
 
-  /**
-   * @param parameter returns the float32 output of a parameter (BatchNorm folded, kernels HWIO)
-   * @param options half: feature maps in bfloat16; rows of cells are always float32. fused: convolution, bias and SiLU in one
-   *   op of oneDNN where there is one, as TensorFlow's graph optimization would make it. winograd: the same by the op
-   *   of native/fused where it can be used, which is faster
-   */
+  /** @param parameter returns the float32 output of a parameter (BatchNorm folded, kernels HWIO) */
   constructor(
     private readonly list: NodeList,
     private readonly parameter: (name: string, shape: number[]) => string,
-    { half = false, fused = false, winograd = false }: { half?: boolean; fused?: boolean; winograd?: boolean } = {},
-  ) {
-    this.half = half;
-    this.winograd = winograd;
-    this.fused = fused;
-  }
+    private readonly options: OpsOptions = {},
+  ) {}
 
   begin(layer: number): void {
     this.layer = `model.${layer}`;
@@ -52,7 +63,7 @@ export class GraphOps implements Ops<GraphValue> {
 
   /** Input of the first layers from the images. @param dtype element type of `ref` @param scale factor of the pixels */
   image(ref: string, shape: number[], dtype: ElementType, scale = 1): GraphValue {
-    const type = this.half ? 'bfloat16' : 'float32';
+    const type = this.options.half ? 'bfloat16' : 'float32';
     if (scale === 1) return { ref: this.list.cast(ref, dtype, type), shape, type };
     const x: GraphValue = { ref: this.list.cast(ref, dtype, 'float32'), shape, type: 'float32' };
     return { ref: this.list.cast(this.scale(x, scale).ref, 'float32', type), shape, type };
@@ -79,10 +90,13 @@ export class GraphOps implements Ops<GraphValue> {
   private opFor(
     { to, kernel = 1, stride = 1, depthwise }: Conv,
     { shape: [, , , channels], type }: GraphValue,
-  ): string | undefined {
+  ): typeof WINOGRAD_CONV | typeof PRODUCT_CONV | typeof FUSED_CONV | undefined {
     if (depthwise) return undefined;
-    if (this.winograd && type === 'float32' && isWinograd([kernel, kernel, channels, to], stride)) return WINOGRAD_CONV;
-    return this.fused ? FUSED_CONV : undefined;
+    const { fused, winograd, products } = this.options;
+    const inFloat = type === 'float32';
+    if (winograd && inFloat && isWinograd([kernel, kernel, channels, to], stride)) return WINOGRAD_CONV;
+    if (products && inFloat) return PRODUCT_CONV;
+    return fused ? FUSED_CONV : undefined;
   }
 
   /** Convolution with bias. @param silu name of the node that applies SiLU, too, if there is an op for that */
@@ -98,8 +112,12 @@ export class GraphOps implements Ops<GraphValue> {
     const shape = [b, side(h), side(w), to];
     const op = this.opFor(conv, x);
     if (op) {
-      const own =
-        op === WINOGRAD_CONV ? { N: 1, silu: silu !== undefined } : fusedAttrs(attrs, x.type, silu !== undefined);
+      const activated = silu !== undefined;
+      const own = {
+        [WINOGRAD_CONV]: { N: 1, silu: activated },
+        [PRODUCT_CONV]: productAttrs([k, k], stride, activated),
+        [FUSED_CONV]: fusedAttrs(attrs, x.type, activated),
+      }[op];
       return this.node(op, [x, kernel, bias], own, shape, silu ?? name);
     }
     const y = this.node(depthwise ? 'DepthwiseConv2dNative' : 'Conv2D', [x, kernel], attrs, shape);

@@ -108,7 +108,8 @@ const convFilterGrad = defineOp<'x' | 'dy', ConvGeometry & { shape: number[] }>(
   inputs: ['x', 'dy'],
   half: true,
   kernel(emit, { x, dy }, { shape, ...attrs }) {
-    const type = convType(emit);
+    // With AVX2 alone TensorFlow would add up thousands of products in bfloat16.
+    const type = convType(emit, loadedTensorflow()?.products);
     const T = { type };
     if (winogradComputes(shape, attrs, type))
       return emit.op(WINOGRAD_FILTER_GRAD, [emit.cast(x, type), emit.cast(dy, type)], { T }, shape);
@@ -144,11 +145,13 @@ const PRODUCT_CHANNELS = 32;
 
 /**
  * Whether native/fused has products of matrices for the filter's gradient: in bfloat16 with AMX, a third of the time of oneDNN's;
- * in float32 with AVX2, up to half, but more with few channels or filters.
+ * in float32 with AVX2, up to half, but more with few channels or filters. With AVX2 alone oneDNN's is wrong for 1 x 1 kernels with
+ * stride 2 and less than 8 channels.
  */
 function productsCompute([kh, kw, ...channels]: number[], { stride, pad }: ConvGeometry, type: ElementType): boolean {
   const { tiles, winograd } = loadedTensorflow() ?? {};
-  const fast = type === 'bfloat16' ? tiles : winograd && Math.min(...channels) >= PRODUCT_CHANNELS && kh * kw <= 9;
+  const worthwhile = Math.min(...channels) >= PRODUCT_CHANNELS || (kh * kw === 1 && stride === 2);
+  const fast = type === 'bfloat16' ? tiles : winograd && worthwhile && kh * kw <= 9;
   return !!fast && stride <= 2 && 2 * pad[0] === kh - 1 && 2 * pad[1] === kw - 1;
 }
 

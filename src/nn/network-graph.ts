@@ -2,7 +2,7 @@
 import type { ElementType, Graph, Port } from '../graph/graph.js';
 import { NodeList } from '../graph/node-list.js';
 import { decodeHead } from './decode.js';
-import { GraphOps, type GraphValue } from './graph-ops.js';
+import { GraphOps, type GraphValue, type OpsOptions } from './graph-ops.js';
 import { runLayers } from './layers.js';
 import type { ModelSpec } from './model-yaml.js';
 
@@ -20,19 +20,13 @@ export const CANDIDATE_IMAGES = 'candidates/images';
 export const OUTPUT = 'output0';
 
 /** Input and precision of the graph. */
-export interface GraphOptions {
+export interface GraphOptions extends OpsOptions {
   /** Batch, height and width of the input; −1 (the default) for a dynamic dimension. */
   shape?: readonly [batch: number, height: number, width: number];
   /** Element type of the input. Default: float32. */
   dtype?: ElementType;
-  /** Feature maps in bfloat16. Default: false. */
-  half?: boolean;
   /** Add the outputs CANDIDATES and CANDIDATE_IMAGES. Default: false. */
   withCandidates?: boolean;
-  /** One op for convolution, bias and SiLU where oneDNN has one. Default: false. */
-  fused?: boolean;
-  /** The same by the op of native/fused where it can be used, which is faster. Default: false. */
-  winograd?: boolean;
   /** Factor of the input, if it is not folded into the first convolutions. Default: 1. */
   scale?: number;
 }

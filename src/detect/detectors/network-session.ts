@@ -101,6 +101,7 @@ export class NetworkSession<I extends Tensors, O extends Tensors> implements Net
       withCandidates: true,
       fused: !half && loadedTensorflow()?.onednn, // the op takes no bfloat16
       winograd: loadedTensorflow()?.winograd,
+      products: loadedTensorflow()?.products,
     });
   }
 
