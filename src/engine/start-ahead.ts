@@ -5,6 +5,7 @@
 import { type Device, readDevice } from '../backend/device.js';
 import { wantsGpu } from '../backend/gpu.js';
 import { loadTensorflowAhead, tensorflowFiles } from '../graph/tensorflow.js';
+import { loadCodecAddon } from '../image/codec-addon.js';
 
 /**
  * No effect if another engine may be selected.
@@ -16,7 +17,7 @@ export async function startEngineAhead(device: string | undefined): Promise<void
     const files = tensorflowFiles();
     if (!files) return;
     // Before it, because the system's loader opens one library after the other: sharp's would wait for TensorFlow's.
-    await import('../image/codec.js');
+    if (!loadCodecAddon()) await import('../image/codec.js');
     loadTensorflowAhead(files);
   } catch {
     // for example an addon that does not load: whoever needs it says so

@@ -138,16 +138,23 @@ export function loadTensorflowAhead(files: TensorflowFiles): void {
   requireAddon(files).loadAhead(files.libraries);
 }
 
-/**
- * The process must not exit in the middle of loading and of runs. TensorFlow uses oneDNN only where there are instructions for
- * neural networks (AVX-VNNI, AVX-512 VNNI), but with AVX2 alone a training step takes less memory and time with it, too.
- */
+/** The process must not exit in the middle of loading and of runs. */
 function requireAddon(files: TensorflowFiles): NativeSessions {
-  if (process.arch === 'x64' && !files.gpu) process.env.TF_ENABLE_ONEDNN_OPTS ??= '1';
+  if (!files.gpu) setForCpu();
   const addon: NativeSessions = require(files.session);
   if (isMainThread && !finishing) process.on('exit', () => addon.finish());
   finishing = true;
   return addon;
+}
+
+/**
+ * TensorFlow uses oneDNN only where there are instructions for neural networks (AVX-VNNI, AVX-512 VNNI), but with AVX2 alone a
+ * training step takes less memory and time with it, too. Its messages of the level ERROR are about kernels that oneDNN lacks there;
+ * errors of a run are exceptions.
+ */
+function setForCpu(): void {
+  if (process.arch === 'x64') process.env.TF_ENABLE_ONEDNN_OPTS ??= '1';
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '3';
 }
 
 /** @returns the loaded TensorFlow; undefined before loadTensorflow */

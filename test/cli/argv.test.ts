@@ -32,6 +32,21 @@ describe('joinArguments', () => {
 });
 
 describe('parseArgv', () => {
+  // Without a dash no parser is loaded; `--save` before it has yargs read the same.
+  it.each([
+    ['model=a.pt', 'source=b c.jpg', 'conf=0.5'],
+    ['name=', 'model==', 'source=http://h/x?a=1&b=--c'],
+    ['epochs=3', 'epochs=5', 'imgsz=[320,640]', 'save_txt'],
+    ['name="a b"', "project='x", 'source=-'],
+    ['name=constructor', 'project=a.b.c', 'lr0=-1e-3', 'name=true'],
+    ['source=line\nend', 'project=é', 'classes=0x10'],
+  ])('%j is read as yargs does', async (...args) => {
+    const [plain, parsed] = await Promise.all([
+      parseArgv(['predict', ...args]),
+      parseArgv(['predict', '--save', ...args]),
+    ]);
+    expect({ ...plain.entries, save: 'true' }).toEqual(parsed.entries);
+  });
   const plain = { words: [] };
   it.each<[string, Partial<Request>]>([
     ['predict model=a.pt source=b.jpg', { mode: 'predict', entries: { model: 'a.pt', source: 'b.jpg' } }],
