@@ -13,6 +13,11 @@ export function hasBfloat16({ gpu }: Pick<Engine, 'gpu'>, cpuInfo = readCpuInfo(
   return flagsOf(cpuInfo).some((flag) => FLAGS.includes(flag));
 }
 
+/** Whether the device is known to lack them: elsewhere than on Linux, nothing is known about processors. */
+export function lacksBfloat16(engine: Pick<Engine, 'gpu'>, cpuInfo = readCpuInfo()): boolean {
+  return (!!engine.gpu || cpuInfo !== '') && !hasBfloat16(engine, cpuInfo);
+}
+
 /** Whether the processor computes, and has AMX with bfloat16: matrix instructions, many times as fast as those for float32. */
 export function hasAmx({ gpu }: Pick<Engine, 'gpu'>, cpuInfo = readCpuInfo()): boolean {
   return !gpu && flagsOf(cpuInfo).includes('amx_bf16');

@@ -2,13 +2,16 @@
  * Progress on standard error: a bar on a terminal (cli-progress), now and then a plain line without one. One bar shows at
  * a time, the one started last; messages go above it; the cursor comes back however the process ends.
  */
-import cliProgress from 'cli-progress';
+import { createRequire } from 'node:module';
+import type cliProgress from 'cli-progress';
 import { type LogSink, log } from '../core/log.js';
 import { printable } from '../core/printable.js';
 import { type ProgressEvent, progress } from '../core/progress.js';
 import { bytes, clock, memory, rate } from './format.js';
 import { isStopping } from './interrupt.js';
 import { columns, err } from './terminal.js';
+
+const require = createRequire(import.meta.url);
 
 /** Seconds between the plain lines that stand for a bar where there is no terminal. */
 const LINE_SECONDS = 15;
@@ -104,7 +107,8 @@ export class Bar {
       gracefulExit: false,
       fps: 8,
     };
-    this.bar = new cliProgress.SingleBar(options);
+    const { SingleBar }: typeof cliProgress = require('cli-progress'); // only where a bar is drawn
+    this.bar = new SingleBar(options);
     this.bar.start(Math.max(this.state.total ?? 1, 1), this.state.done);
   }
 

@@ -4,7 +4,6 @@
  * resumed. Memory is bounded: DEPTH batches and a cache of decoded images (cache-plan.ts). The threads are not those of
  * thread-pool.ts, because each keeps a state: it takes the images of an epoch from a shared counter.
  */
-import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { workerUrl } from '../core/worker-url.js';
 import type { Batch } from './batch.js';
@@ -44,14 +43,6 @@ export interface TrainLoader {
   epoch(epoch: number, options?: EpochOptions): AsyncGenerator<Batch, void, void>;
   /** Ends the threads. */
   close(): Promise<void>;
-}
-
-/**
- * Limits the number of threads to half the processors: the training step needs them, and one thread prepares more images
- * than one processor can train on.
- */
-export function limitWorkers(asked: number): number {
-  return Math.max(0, Math.min(asked, Math.ceil(availableParallelism() / 2)));
 }
 
 /**

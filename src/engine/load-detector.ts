@@ -4,6 +4,7 @@
  */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Engine } from '../backend/select-engine.js';
 import { refuseLongNames } from '../core/class-names.js';
 import { UserError } from '../core/errors.js';
 import { log } from '../core/log.js';
@@ -113,6 +114,7 @@ async function loadNetwork(model: string, options: LoadOptions): Promise<Detecto
   warnNonFinite(checkpoint.weights, model);
   const engine = await starting;
   if (engine.why) log.info((await backend).describeEngine(engine));
+  if (half && engine.name === 'tensorflow') await warnOfHalf(engine);
   const { description, atOnce } = engine;
   const { createDetector } = await import('../detect/detectors/network.js');
   const detector: Detector =
@@ -121,6 +123,13 @@ async function loadNetwork(model: string, options: LoadOptions): Promise<Detecto
       : await createDetector(checkpoint, { half, augment, maxWaiting, atOnce, engine: description, where: model });
   detector.trained = trainedWith(checkpoint.trainArgs);
   return detector;
+}
+
+/** TensorFlow emulates bfloat16 where there are no instructions for it. */
+async function warnOfHalf(engine: Engine): Promise<void> {
+  const { lacksBfloat16 } = await import('../backend/bfloat16.js');
+  if (!lacksBfloat16(engine)) return;
+  log.warn(`half=true: this ${engine.gpu ? 'GPU' : 'processor'} has no bfloat16 instructions; float32 is faster`);
 }
 
 /** Gains of the loss where the checkpoint doesn't tell those that it was trained with. */

@@ -1,10 +1,11 @@
 /** Keys of a configuration under the names that the layers below have for them: translated here and nowhere else in engine/. */
+import { availableParallelism } from 'node:os';
 import { wasGiven } from '../cfg/load.js';
 import { nmsOptions } from '../cfg/nms-options.js';
 import type { Config, ConfigOf, PredictConfig } from '../cfg/schema.js';
 import { UserError } from '../core/errors.js';
 import type { DatasetImage, OpenOptions } from '../data/dataset.js';
-import { limitWorkers, type TrainLoaderOptions } from '../data/loader.js';
+import type { TrainLoaderOptions } from '../data/loader.js';
 import type { NmsOptions } from '../detect/nms.js';
 import type { Tiling } from '../detect/tiles.js';
 import type { OutputOptions } from './predict/output.js';
@@ -73,4 +74,12 @@ export function trainLoaderOptions(
     multiScale: config.multi_scale,
     part,
   };
+}
+
+/**
+ * Limits the number of threads to half the processors: the training step needs them, and one thread prepares more images
+ * than one processor can train on.
+ */
+function limitWorkers(asked: number): number {
+  return Math.max(0, Math.min(asked, Math.ceil(availableParallelism() / 2)));
 }

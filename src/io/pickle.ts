@@ -90,19 +90,18 @@ class Machine {
   }
 
   byte(): number {
-    return this.take(1)[0];
+    return this.data[this.pass(1)];
   }
 
   take(n: number): Buffer {
-    if (!(n >= 0 && this.at + n <= this.data.length)) this.fail('unexpected end');
-    this.at += n;
-    return this.data.subarray(this.at - n, this.at);
+    const from = this.pass(n);
+    return this.data.subarray(from, this.at);
   }
 
   /** Unsigned little-endian number of n bytes. */
   uint(n: number): number {
-    const b = this.take(n);
-    return n === 8 ? Number(b.readBigUInt64LE()) : b.readUIntLE(0, n);
+    const from = this.pass(n);
+    return n === 8 ? Number(this.data.readBigUInt64LE(from)) : this.data.readUIntLE(from, n);
   }
 
   line(encoding: 'utf8' | 'latin1' = 'utf8'): string {
@@ -114,7 +113,16 @@ class Machine {
   }
 
   text(n: number): string {
-    return this.take(n).toString('utf8');
+    const from = this.pass(n);
+    return this.data.toString('utf8', from, this.at);
+  }
+
+  /** Goes on by n bytes. @returns where they begin */
+  private pass(n: number): number {
+    const from = this.at;
+    if (!(n >= 0 && from + n <= this.data.length)) this.fail('unexpected end');
+    this.at = from + n;
+    return from;
   }
 
   push(value: unknown): void {

@@ -14,27 +14,41 @@ const LINE_END = 0.008856;
 const SLOPE = 7.787;
 const OFFSET = 16 / 116;
 
-const linear = Float64Array.from({ length: 256 }, (_, v) => {
-  const x = v / 255;
-  return x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
-});
-const gamma = Uint8Array.from({ length: STEPS + 1 }, (_, i) => {
-  const x = i / STEPS;
-  return Math.round(255 * (x <= 0.0031308 ? x * 12.92 : 1.055 * x ** (1 / 2.4) - 0.055));
-});
-const root = Float64Array.from({ length: STEPS + 1 }, (_, i) => {
-  const t = i / STEPS;
-  return t > LINE_END ? Math.cbrt(t) : SLOPE * t + OFFSET;
-});
+/** Made at the first use: linear RGB of a byte, the byte of linear RGB, and the root of XYZ; the latter two of 0..1. */
+interface Tables {
+  linear: Float64Array;
+  gamma: Uint8Array;
+  root: Float64Array;
+}
+
+let made: Tables | undefined;
+
+function tables(): Tables {
+  made ??= {
+    linear: Float64Array.from({ length: 256 }, (_, v) => {
+      const x = v / 255;
+      return x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4;
+    }),
+    gamma: Uint8Array.from({ length: STEPS + 1 }, (_, i) => {
+      const x = i / STEPS;
+      return Math.round(255 * (x <= 0.0031308 ? x * 12.92 : 1.055 * x ** (1 / 2.4) - 0.055));
+    }),
+    root: Float64Array.from({ length: STEPS + 1 }, (_, i) => {
+      const t = i / STEPS;
+      return t > LINE_END ? Math.cbrt(t) : SLOPE * t + OFFSET;
+    }),
+  };
+  return made;
+}
 
 const byte = (v: number): number => (v < 0 ? 0 : v > 255 ? 255 : Math.round(v));
-const rootOf = (t: number): number => root[Math.min(STEPS, Math.round(t * STEPS))];
 const power = (f: number): number => (f > 0.206893 ? f * f * f : (f - OFFSET) / SLOPE);
-const gammaOf = (x: number): number => gamma[x < 0 ? 0 : x > 1 ? STEPS : Math.round(x * STEPS)];
 
 /** @param rgb [n, 3] sRGB, 0..255 @param n number of pixels @returns [n, 3] L a b, 0..255 */
 export function rgbToLab(rgb: Uint8Array, n: number): Uint8Array {
   const out = new Uint8Array(n * 3);
+  const { linear, root } = tables();
+  const rootOf = (t: number): number => root[Math.min(STEPS, Math.round(t * STEPS))];
   for (let i = 0; i < n * 3; i += 3) {
     const r = linear[rgb[i]];
     const g = linear[rgb[i + 1]];
@@ -51,6 +65,8 @@ export function rgbToLab(rgb: Uint8Array, n: number): Uint8Array {
 
 /** @param lab [n, 3] L a b, 0..255 @param n number of pixels @param out [n, 3] receives sRGB, 0..255 */
 export function labToRgb(lab: Uint8Array, n: number, out: Uint8Array): void {
+  const { gamma } = tables();
+  const gammaOf = (x: number): number => gamma[x < 0 ? 0 : x > 1 ? STEPS : Math.round(x * STEPS)];
   for (let i = 0; i < n * 3; i += 3) {
     const fy = (lab[i] / 2.55 + 16) / 116;
     const x = power(fy + (lab[i + 1] - 128) / 500) * WHITE_X;

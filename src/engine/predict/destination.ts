@@ -5,7 +5,7 @@ import type { Origin } from '../../data/source-list.js';
 import { outputOptions } from '../options.js';
 import { createRunDir, removeWithoutResults } from '../run-dir.js';
 import type { Predicted, PredictObserver, PredictSummary } from './observer.js';
-import { PredictOutput } from './output.js';
+import type { PredictOutput } from './output.js';
 
 /** A place for results. */
 export interface Destination {
@@ -27,7 +27,10 @@ export interface Destination {
  */
 export async function openDestination(config: PredictConfig, predicted: Predicted): Promise<Destination> {
   const listed = Array.isArray(predicted.origins) ? (predicted.origins as readonly Origin[]) : undefined;
-  const open = (dir: string): PredictOutput => new PredictOutput(dir, outputOptions(config), listed);
+  const open = async (dir: string): Promise<PredictOutput> => {
+    const { PredictOutput } = await import('./output.js'); // only where something is written, because it loads what draws
+    return new PredictOutput(dir, outputOptions(config), listed);
+  };
   const { shard } = config;
   if (shard !== null) {
     const { openPredictShard, shardRange } = await import('../shards/predict-shard.js');
@@ -35,7 +38,7 @@ export async function openDestination(config: PredictConfig, predicted: Predicte
     // The lines that json=true prints are results, too.
     if (!writesFiles(config) && !config.json) return { ...nowhere(), range };
     const folder = await openPredictShard({ ...config, shard }, predicted);
-    const output = open(folder.path);
+    const output = await open(folder.path);
     return {
       saveDir: folder.path,
       range,
@@ -49,7 +52,7 @@ export async function openDestination(config: PredictConfig, predicted: Predicte
   }
   if (!writesFiles(config)) return nowhere();
   const saveDir = createRunDir(config, config.mode);
-  const output = open(saveDir);
+  const output = await open(saveDir);
   return {
     saveDir,
     observers: [output],

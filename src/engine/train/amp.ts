@@ -10,7 +10,7 @@ import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
-import { hasAmx, hasBfloat16 } from '../../backend/bfloat16.js';
+import { hasAmx, hasBfloat16, lacksBfloat16 } from '../../backend/bfloat16.js';
 import type { Engine } from '../../backend/select-engine.js';
 import { log } from '../../core/log.js';
 import { rng } from '../../core/rng.js';
@@ -61,7 +61,7 @@ export function chooseAmp(amp: 'auto' | 'bf16' | false, engine: Pick<Engine, 'gp
     log.info(reason ? `amp=auto: float32 (${reason})` : `amp=auto: bfloat16 (${gain}, and gradients agree)`);
     return reason === undefined;
   }
-  if (!native) log.warn('amp=bf16: this processor has no bfloat16 instructions; training will be slower');
+  if (lacksBfloat16(engine)) log.warn('amp=bf16: this processor has no bfloat16 instructions; training will be slower');
   return true;
 }
 

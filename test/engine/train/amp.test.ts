@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { hasAmx, hasBfloat16 } from '../../../src/backend/bfloat16.js';
+import { hasAmx, hasBfloat16, lacksBfloat16 } from '../../../src/backend/bfloat16.js';
 import type { Gpu } from '../../../src/backend/gpu.js';
 import { log } from '../../../src/core/log.js';
 import { checkAmp, chooseAmp } from '../../../src/engine/train/amp.js';
@@ -23,6 +23,7 @@ describe('bfloat16 instructions', () => {
     ['', false, false],
   ])('%j: %s, AMX: %s', (text, has, amx) => {
     expect([hasBfloat16({}, text), hasAmx({}, text)]).toEqual([has, amx]);
+    expect(lacksBfloat16({}, text)).toBe(text !== '' && !has);
   });
 
   it.each([
