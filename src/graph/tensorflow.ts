@@ -54,8 +54,8 @@ interface NativeTensor {
 /** Functions of native/session/addon.cc. Element types are numbers (TYPE_NUMBER). */
 export interface NativeSessions {
   /** Starts to load the libraries in another thread; `load` waits for it. */
-  loadAhead(libraries: string[]): void;
-  load(libraries: string[]): { version: string; messages: string };
+  loadAhead(libraries: string[], gpu: boolean): void;
+  load(libraries: string[], gpu: boolean): { version: string; messages: string };
   /** concurrent: runs may overlap. */
   open(config: Uint8Array, target: string, concurrent: boolean): Handle;
   close(session: Handle): void;
@@ -107,7 +107,7 @@ export function loadTensorflow(files: TensorflowFiles | undefined = tensorflowFi
   if (loaded) return loaded.tensorflow;
   if (!files) throw new UserError('no-engine', 'TensorFlow is not set up', `run: ${setupCommand}`, 1);
   const addon = requireAddon(files);
-  const { version, messages } = addon.load(files.libraries);
+  const { version, messages } = addon.load(files.libraries, files.gpu ?? false);
   for (const line of messages.split('\n')) {
     if (!SUPPRESSED.test(line) || process.env.TF_CPP_MIN_LOG_LEVEL === '0') process.stderr.write(`${line}\n`);
   }
@@ -135,26 +135,15 @@ export function loadTensorflow(files: TensorflowFiles | undefined = tensorflowFi
  */
 export function loadTensorflowAhead(files: TensorflowFiles): void {
   if (loaded) return;
-  requireAddon(files).loadAhead(files.libraries);
+  requireAddon(files).loadAhead(files.libraries, files.gpu ?? false);
 }
 
 /** The process must not exit in the middle of loading and of runs. */
 function requireAddon(files: TensorflowFiles): NativeSessions {
-  if (!files.gpu) setForCpu();
   const addon: NativeSessions = require(files.session);
   if (isMainThread && !finishing) process.on('exit', () => addon.finish());
   finishing = true;
   return addon;
-}
-
-/**
- * TensorFlow uses oneDNN only where there are instructions for neural networks (AVX-VNNI, AVX-512 VNNI), but with AVX2 alone a
- * training step takes less memory and time with it, too. Its messages of the level ERROR are about kernels that oneDNN lacks there;
- * errors of a run are exceptions.
- */
-function setForCpu(): void {
-  if (process.arch === 'x64') process.env.TF_ENABLE_ONEDNN_OPTS ??= '1';
-  process.env.TF_CPP_MIN_LOG_LEVEL ??= '3';
 }
 
 /** @returns the loaded TensorFlow; undefined before loadTensorflow */
