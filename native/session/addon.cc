@@ -30,11 +30,6 @@ void prepare(bool gpu) {
   // Of a GPU's messages only errors. In a cluster TensorFlow reports each failed connection in several lines and again as the status
   // of the run; without a GPU, at the level ERROR, that oneDNN has no kernel for the processor and another one is used.
   setIfAbsent("TF_CPP_MIN_LOG_LEVEL", gpu && std::getenv("TF_CONFIG") == nullptr ? "2" : "3");
-#if defined(__x86_64__) || defined(_M_X64)
-  // TensorFlow's default is oneDNN only where there are instructions for neural networks (VNNI). With AVX2 alone a training step
-  // takes less memory and time with it, too.
-  if (!gpu) setIfAbsent("TF_ENABLE_ONEDNN_OPTS", "1");
-#endif
 #if defined(__GLIBC__)
   // The default, eight heaps a core, keeps 3 to 5 % more memory in training and validation.
   if (std::getenv("MALLOC_ARENA_MAX") == nullptr) mallopt(M_ARENA_MAX, std::max(1u, std::thread::hardware_concurrency()));

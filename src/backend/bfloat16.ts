@@ -1,5 +1,5 @@
 /** Whether the device has bfloat16 instructions; without them TensorFlow emulates bfloat16, which is slower than float32. */
-import { readFileSync } from 'node:fs';
+import { flagsOf, readCpuInfo } from './cpu-info.js';
 import type { Engine } from './select-engine.js';
 
 /** Flags of x86 (AVX-512 BF16, AMX) and arm64 processors, as Linux lists them. */
@@ -21,17 +21,4 @@ export function lacksBfloat16(engine: Pick<Engine, 'gpu'>, cpuInfo = readCpuInfo
 /** Whether the processor computes, and has AMX with bfloat16: matrix instructions, many times as fast as those for float32. */
 export function hasAmx({ gpu }: Pick<Engine, 'gpu'>, cpuInfo = readCpuInfo()): boolean {
   return !gpu && flagsOf(cpuInfo).includes('amx_bf16');
-}
-
-function flagsOf(cpuInfo: string): string[] {
-  const [, flags = ''] = /^(?:flags|Features)\s*:(.*)$/m.exec(cpuInfo) ?? [];
-  return flags.split(/\s+/);
-}
-
-function readCpuInfo(): string {
-  try {
-    return readFileSync('/proc/cpuinfo', 'utf8');
-  } catch {
-    return '';
-  }
 }

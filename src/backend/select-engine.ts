@@ -11,6 +11,7 @@ import { Session } from '../graph/session.js';
 import { loadedTensorflow, loadTensorflow, type TensorflowFiles, tensorflowFiles } from '../graph/tensorflow.js';
 import { type Device, readDevice } from './device.js';
 import { findGpu, type Gpu, gpuFiles, type NoGpu, wantsGpu } from './gpu.js';
+import { decideOnednn } from './onednn.js';
 
 /** The engine in use. */
 export interface Engine {
@@ -47,6 +48,8 @@ export interface EngineOptions {
   deterministic?: boolean;
   /** On a GPU: convolutions may round their operands to TF32. Default: true. */
   tf32?: boolean;
+  /** For training and for validation with weights, see onednn.ts. Used by the first call in a process. Default: false. */
+  onednn?: boolean;
 }
 
 /** Each run at the same time needs memory for its feature maps. */
@@ -93,7 +96,7 @@ export function requireTraining(engine: Engine): void {
 
 async function start(
   device: Device,
-  { threads, deterministic = false, tf32 = true, manyRuns = false }: EngineOptions,
+  { threads, deterministic = false, tf32 = true, manyRuns = false, onednn = false }: EngineOptions,
 ): Promise<Engine> {
   const cores = threads ?? availableParallelism();
   const forced = process.env.YOLO_ENGINE;
@@ -109,6 +112,7 @@ async function start(
     throw new UserError('no-gpu', `device=${device.gpu}: ${gpu.why}`, hint);
   }
   if (!loadedTensorflow()) process.env.CUDA_VISIBLE_DEVICES = '-1';
+  decideOnednn(onednn);
   const divided = manyRuns ? divideThreads(cores) : undefined;
   const result = tryNative(tensorflowFiles());
   if (result === 'running') return { ...describeNative(cores, gpu), atOnce: divided?.atOnce };

@@ -63,7 +63,10 @@ async function dispatch(tokens: readonly string[]): Promise<number> {
 /** Configuration, then the mode's command. */
 async function runMode({ mode, entries, words }: Request): Promise<number> {
   keepStdoutForResults();
-  if (computes(mode, entries)) await (await import('../engine/start-ahead.js')).startEngineAhead(entries.device);
+  if (computes(mode, entries)) {
+    const { startEngineAhead } = await import('../engine/start-ahead.js');
+    await startEngineAhead(entries.device, usesOnednn(mode, entries));
+  }
   const { modeInFile, resolveConfig } = await import('../cfg/load.js');
   if (mode === undefined) {
     const inFile = entries.cfg ? modeInFile(entries.cfg) : undefined;
@@ -84,6 +87,11 @@ const COMPUTING: readonly unknown[] = ['train', 'val', 'predict', 'track'] satis
 function computes(mode: Mode | undefined, { model, cfg, processes }: Request['entries']): boolean {
   if (!COMPUTING.includes(mode) || cfg !== undefined || processes !== undefined || process.env.TF_CONFIG) return false;
   return model === undefined || /\.(pt|safetensors|ya?ml)$/.test(model);
+}
+
+/** As `onednn` of EngineOptions. */
+function usesOnednn(mode: Mode | undefined, { half, augment }: Request['entries']): boolean {
+  return mode === 'train' || (mode === 'val' && half === undefined && augment === undefined);
 }
 
 async function runCommand(word: CommandWord, { entries, words }: Pick<Request, 'entries' | 'words'>): Promise<number> {

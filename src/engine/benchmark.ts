@@ -31,7 +31,13 @@ export async function benchmark(given: BenchmarkConfig): Promise<BenchmarkResult
   const uses = given.what === 'predict' || given.what === 'val';
   const config = uses ? { ...given, imgsz: sideFor(given, { trained: await trainedOf(given.model!) }) } : given;
   const { device, threads, deterministic, tf32 } = config;
-  const engine = await selectEngine({ device, threads: threads || undefined, deterministic, tf32 });
+  const engine = await selectEngine({
+    device,
+    threads: threads || undefined,
+    deterministic,
+    tf32,
+    onednn: config.what !== 'predict',
+  });
   const measured = await MEASURES[config.what as keyof typeof MEASURES](config, engine);
   return {
     what: config.what,

@@ -106,7 +106,9 @@ async function loadNetwork(model: string, options: LoadOptions): Promise<Detecto
   const { device = 'auto', tf32, half = false, augment = false, maxWaiting, manyRuns, lossFor } = options;
   // Reading the weights takes a while: the engine starts meanwhile.
   const backend = import('../backend/select-engine.js');
-  const starting = backend.then(({ selectEngine }) => selectEngine({ device, tf32, manyRuns }));
+  const starting = backend.then(({ selectEngine }) =>
+    selectEngine({ device, tf32, manyRuns, onednn: !!lossFor && !half && !augment }),
+  );
   starting.catch(() => {}); // a missing model is told before an engine that doesn't start
   const { loadCheckpoint, resolveModelPath } = await import('../nn/weights.js');
   const checkpoint = await loadCheckpoint(await resolveModelPath(model));

@@ -4,19 +4,21 @@
  */
 import { type Device, readDevice } from '../backend/device.js';
 import { wantsGpu } from '../backend/gpu.js';
+import { decideOnednn } from '../backend/onednn.js';
 import { loadTensorflowAhead, tensorflowFiles } from '../graph/tensorflow.js';
 import { loadCodecAddon } from '../image/codec-addon.js';
 
 /**
  * No effect if another engine may be selected.
- * @param device as in EngineOptions
+ * @param device as in EngineOptions @param onednn as there
  */
-export async function startEngineAhead(device: string | undefined): Promise<void> {
+export async function startEngineAhead(device: string | undefined, onednn: boolean): Promise<void> {
   if (process.env.YOLO_ENGINE === 'wasm' || mayUseGpu(device)) return;
   try {
     const files = tensorflowFiles();
     if (!files) return;
     // Before it, because the system's loader opens one library after the other: sharp's would wait for TensorFlow's.
+    decideOnednn(onednn);
     if (!loadCodecAddon()) await import('../image/codec.js');
     loadTensorflowAhead(files);
   } catch {

@@ -125,7 +125,7 @@ function resume(given: TrainConfig, writes: boolean, held: Release[]): Resumed &
 
 /** @throws UserError 'cannot-train' */
 async function startEngine({ device, deterministic, tf32 }: TrainConfig): Promise<Engine> {
-  const engine = await selectEngine({ device, deterministic, tf32 });
+  const engine = await selectEngine({ device, deterministic, tf32, onednn: true });
   requireTraining(engine);
   log.info(describeEngine(engine));
   return engine;
