@@ -1,7 +1,7 @@
 /** ProductConv (native/fused) against a convolution in float64, each instruction set in a process of its own. */
-import { spawnSync } from 'node:child_process';
 import { expect, it } from 'vitest';
 import '../helpers/native.js';
+import { printedBy } from '../helpers/op-script.js';
 
 const dist = (file: string) => JSON.stringify(new URL(`../../dist/${file}`, import.meta.url).href);
 
@@ -97,14 +97,7 @@ interface Result {
 }
 
 /** @returns undefined where the processor has no loops for it */
-function resultsWith(env: Record<string, string>): Result[] | undefined {
-  const child = spawnSync(process.execPath, ['--input-type=module', '-e', SCRIPT], {
-    encoding: 'utf8',
-    env: { ...process.env, ...env },
-  });
-  expect(child.stderr).toBe('');
-  return child.stdout.trim() === 'none' ? undefined : JSON.parse(child.stdout);
-}
+const resultsWith = (env: Record<string, string>) => printedBy<Result[]>(SCRIPT, env);
 
 it.each(['AVX512_CORE', 'AVX2'])('with %s: as in float64', (ONEDNN_MAX_CPU_ISA) => {
   resultsWith({ ONEDNN_MAX_CPU_ISA })?.forEach(({ shapes, wanted, differences, alone }, i) => {

@@ -1,7 +1,7 @@
 /** WinogradConv, its gradients and ConvFilterGrad in float32 (native/fused) against TensorFlow's convolution, each setting in a process of its own. */
-import { spawnSync } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 import '../helpers/native.js';
+import { printedBy } from '../helpers/op-script.js';
 
 const dist = (file: string) => JSON.stringify(new URL(`../../dist/${file}`, import.meta.url).href);
 
@@ -87,14 +87,7 @@ interface Result {
 }
 
 /** @returns undefined where the processor has no loops for it */
-function resultsWith(env: Record<string, string>): Result[] | undefined {
-  const child = spawnSync(process.execPath, ['--input-type=module', '-e', SCRIPT], {
-    encoding: 'utf8',
-    env: { ...process.env, ...env },
-  });
-  expect(child.stderr).toBe('');
-  return child.stdout.trim() === 'none' ? undefined : JSON.parse(child.stdout);
-}
+const resultsWith = (env: Record<string, string>) => printedBy<Result[]>(SCRIPT, env);
 
 describe('convolutions in float32', () => {
   it.each(['AVX512_CORE', 'AVX2'])('with %s are those of TensorFlow', (ONEDNN_MAX_CPU_ISA) => {
