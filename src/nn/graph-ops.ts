@@ -15,8 +15,8 @@ import {
   outputSize,
   POOL5,
   PRODUCT_CONV,
-  productAttrs,
   WINOGRAD_CONV,
+  windowAttrs,
 } from './op-attrs.js';
 import type { Conv, Ops, PlainConv } from './ops.js';
 
@@ -90,7 +90,7 @@ export class GraphOps implements Ops<GraphValue> {
   private opFor(
     { to, kernel = 1, stride = 1, depthwise }: Conv,
     { shape: [, , , channels], type }: GraphValue,
-  ): typeof WINOGRAD_CONV | typeof PRODUCT_CONV | typeof FUSED_CONV | undefined {
+  ): string | undefined {
     if (depthwise) return undefined;
     const { fused, winograd, products } = this.options;
     const inFloat = type === 'float32';
@@ -113,11 +113,8 @@ export class GraphOps implements Ops<GraphValue> {
     const op = this.opFor(conv, x);
     if (op) {
       const activated = silu !== undefined;
-      const own = {
-        [WINOGRAD_CONV]: { N: 1, silu: activated },
-        [PRODUCT_CONV]: productAttrs([k, k], stride, activated),
-        [FUSED_CONV]: fusedAttrs(attrs, x.type, activated),
-      }[op];
+      const window = op === PRODUCT_CONV ? windowAttrs([k, k], stride) : {};
+      const own = op === FUSED_CONV ? fusedAttrs(attrs, x.type, activated) : { N: 1, silu: activated, ...window };
       return this.node(op, [x, kernel, bias], own, shape, silu ?? name);
     }
     const y = this.node(depthwise ? 'DepthwiseConv2dNative' : 'Conv2D', [x, kernel], attrs, shape);

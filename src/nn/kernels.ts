@@ -18,6 +18,7 @@ import {
   WINOGRAD_CONV,
   WINOGRAD_FILTER_GRAD,
   WINOGRAD_INPUT_GRAD,
+  windowAttrs,
 } from './op-attrs.js';
 
 // ---- convolution
@@ -114,8 +115,8 @@ const convFilterGrad = defineOp<'x' | 'dy', ConvGeometry & { shape: number[] }>(
     if (winogradComputes(shape, attrs, type))
       return emit.op(WINOGRAD_FILTER_GRAD, [emit.cast(x, type), emit.cast(dy, type)], { T }, shape);
     if (productsCompute(shape, attrs, type)) {
-      const geometry = { kernel: shape.slice(0, 2), strides: [attrs.stride, attrs.stride] };
-      return emit.op('ConvFilterGrad', [emit.cast(x, type), emit.cast(dy, type)], { T, ...geometry }, shape);
+      const window = windowAttrs(shape, attrs.stride);
+      return emit.op('ConvFilterGrad', [emit.cast(x, type), emit.cast(dy, type)], { T, ...window }, shape);
     }
     const { pass, sides, padded } = unpadded(x.shape, shape, dy.shape, attrs);
     let from = emit.cast(x, type);

@@ -51,9 +51,9 @@ export const WINOGRAD_FILTER_GRAD = 'WinogradFilterGrad';
 /** Any convolution, but depthwise ones, in float32 with optional bias and SiLU, of native/fused. Inputs: x, kernel and `N` biases. */
 export const PRODUCT_CONV = 'ProductConv';
 
-/** Attributes of PRODUCT_CONV. @param kernel its shape [kh, kw, C, D] @param silu whether SiLU is applied after the bias */
-export function productAttrs(kernel: readonly number[], stride: number, silu: boolean): Attrs {
-  return { N: 1, silu, kernel: kernel.slice(0, 2), strides: [stride, stride] };
+/** Attributes of PRODUCT_CONV and ConvFilterGrad for the geometry. @param kernel its shape [kh, kw, …] */
+export function windowAttrs(kernel: readonly number[], stride: number): Attrs {
+  return { kernel: kernel.slice(0, 2), strides: [stride, stride] };
 }
 
 /** With fewer channels they are not faster. */
